@@ -1,0 +1,116 @@
+import * as z from "zod";
+
+/**
+ * The events that reach D1 through the queue. They carry a version and are parsed on receipt: a message that does not parse
+ * goes to the dead letters, never into a row. `charges` is added by the ledger when it settles.
+ */
+
+const id = z.string().min(1).max(128);
+const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const text = z.string().max(512);
+
+const usage = z.object({
+  input: count,
+  cacheRead: count,
+  cacheWrite5m: count,
+  cacheWrite1h: count,
+  output: count,
+  reasoning: count,
+  audioInput: count,
+  audioOutput: count,
+  images: count,
+  webSearches: count,
+});
+
+const outcome = z.enum(["ok", "error", "cancelled", "truncated", "denied"]);
+
+/** Facts that the request log and the cost record share. */
+const invocation = z.object({
+  request: id,
+  at: count,
+  key: id,
+  team: id,
+  user: id.nullable(),
+  endUser: text.nullable(),
+  session: text.nullable(),
+  task: id.nullable(),
+  capability: text,
+  requested: text,
+  provider: text.nullable(),
+  model: text.nullable(),
+  stream: z.boolean(),
+  outcome,
+  attempts: z.array(z.object({ provider: text, model: text, status: z.number().int().nullable(), ms: z.number().nonnegative() })),
+  tags: z.array(text),
+  metadata: z.record(text, text),
+});
+
+/** What was paid. Absent for a request that was refused before anything was reserved. */
+const cost = z.object({
+  id,
+  status: z.enum(["actual", "estimated", "unknown"]),
+  priceState: z.enum(["priced", "free", "unknown"]),
+  cache: z.enum(["hit", "miss", "bypass", "coalesced"]),
+  /** Exact decimal text. */
+  estimatedUsd: z.string(),
+  actualUsd: z.string(),
+  /** What the counters were charged: `actualUsd` rounded up to nano-USD. */
+  nanoUsd: count,
+  usage,
+  serviceTier: text.nullable(),
+  reprices: id.nullable(),
+  /** The price row by id, the table's hash and the lines. */
+  receipt: z.object({
+    price: z.record(z.string(), z.unknown()),
+    tableHash: z.string(),
+    lines: z.array(z.object({ class: z.string(), quantity: count, rate: z.string(), per: z.number(), usd: z.string() })),
+  }),
+});
+
+/** How the request went over HTTP. */
+const log = z.object({
+  httpStatus: z.number().int(),
+  code: text.nullable(),
+  latencyMs: z.number().nonnegative(),
+  firstByteMs: z.number().nonnegative().nullable(),
+  overheadMs: z.number().nonnegative().nullable(),
+  upstreamRequestId: text.nullable(),
+  content: z.unknown().nullable(),
+});
+
+/** One inference request, finished or refused. */
+export const requestEvent = z.object({
+  v: z.literal(1),
+  kind: z.literal("request"),
+  invocation,
+  cost: cost.nullable(),
+  log,
+  charges: z.array(z.object({ budget: id, windowStart: count.nullable(), amount: count })).default([]),
+});
+
+/** One audit entry. `before` and `after` never hold secrets. */
+export const auditEvent = z.object({
+  v: z.literal(1),
+  kind: z.literal("audit"),
+  id,
+  at: count,
+  type: text,
+  severity: z.enum(["info", "warning", "critical"]),
+  outcome: text,
+  actor: z.object({ kind: z.enum(["admin_token", "user", "key", "task", "system"]), id: text }),
+  subject: z.object({ kind: text, id: text }).nullable(),
+  team: id.nullable(),
+  key: id.nullable(),
+  request: id.nullable(),
+  task: id.nullable(),
+  before: z.unknown(),
+  after: z.unknown(),
+  details: z.record(z.string(), z.unknown()),
+});
+
+/** Everything that travels on the queue. */
+export const event = z.discriminatedUnion("kind", [requestEvent, auditEvent]);
+
+export type RequestEvent = z.infer<typeof requestEvent>;
+export type AuditEvent = z.infer<typeof auditEvent>;
+export type Event = z.infer<typeof event>;

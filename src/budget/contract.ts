@@ -1,0 +1,144 @@
+import type { Nano, PaceLimits, Scope } from "#core";
+
+/**
+ * The ledger's vocabulary: plain values that cross the Durable Object boundary. Counters are safe integers: nano-USD
+ * rounded up, tokens, requests. Times are milliseconds UTC.
+ */
+
+/** Something a budget counts. `requests` is 1 for a request and 0 for what is not one. */
+export interface Amount {
+  readonly nano: Nano;
+  readonly tokens: number;
+  readonly requests: number;
+}
+
+/** What one request asks of its ledger, in one trip: identity, pace and money. */
+export interface Admission {
+  /** The request's id: the idempotency id of every call about this hold. */
+  readonly id: string;
+  /** `key_…` of the caller, and the epoch of the facts by which the isolate authenticated it. */
+  readonly key: string;
+  readonly epoch: number;
+  /** The least that makes the request worth sending: prompt and the first 512 output tokens. */
+  readonly floor: Amount;
+  /** The worst that the provider may bill for the request as sent. */
+  readonly ceiling: Amount;
+  /** The likely bill, tried where every budget on the path is `tight`; between floor and ceiling. */
+  readonly likely: Amount;
+  /** A stream can extend later, so it takes at most half of what is left; a JSON answer cannot. */
+  readonly stream: boolean;
+  /** Milliseconds after which the hold may be expired: the request's total timeout and a grace. */
+  readonly ttlMs: number;
+  /** What an expired hold becomes: the record's facts as known before the call, JSON, opaque to the ledger. */
+  readonly event: string;
+}
+
+/** Why an admission, or an extension, was refused. Expected decisions are values. */
+export type Refusal =
+  /** The caller's facts are older than the ledger's: read them again and ask once more. */
+  | { readonly kind: "stale"; readonly epoch: number }
+  /** Disabled, deleted or expired since. */
+  | { readonly kind: "inactive" }
+  | {
+      readonly kind: "rate_limited";
+      readonly limit: "rpm" | "tpm" | "concurrency";
+      readonly max: number;
+      readonly used: number;
+      readonly retryAfterMs: number;
+    }
+  | {
+      readonly kind: "budget_exceeded";
+      readonly budget: string;
+      readonly scope: Scope;
+      readonly window: Window;
+      readonly unit: Unit;
+      readonly limit: number;
+      readonly spent: number;
+      readonly reserved: number;
+      readonly requested: number;
+      readonly resetsAt: number | null;
+    }
+  /** The same id with another body. */
+  | { readonly kind: "mismatch" };
+
+export type Window = "hour" | "day" | "week" | "month" | "total";
+export type Unit = "usd" | "tokens" | "requests";
+export type BudgetMode = "strict" | "tight";
+
+/** The state of one pace limit after this admission, for `x-ratelimit-*`. */
+export interface Pace {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetsAt: number;
+}
+
+/** A granted hold. `granted` lies between floor and ceiling: what the request may cost before it must extend or stop. */
+export interface Granted {
+  readonly kind: "granted";
+  readonly granted: Amount;
+  /** True where any budget binds this request: its output must then be capped at what was granted. */
+  readonly bound: boolean;
+  /** The tightest USD budget after this hold; null where none binds. */
+  readonly tightest: { readonly budget: string; readonly scope: Scope; readonly remaining: Nano; readonly resetsAt: number | null } | null;
+  readonly rpm: Pace | null;
+  readonly tpm: Pace | null;
+}
+
+/** How a hold ends: the true amount and the finished record. */
+export interface Settlement {
+  readonly id: string;
+  readonly actual: Amount;
+  /** The finished event (cost record and request log row), JSON. The ledger adds the budgets it charged and delivers it. */
+  readonly event: string;
+}
+
+/** What settling did. `late` replaces the estimate of an expired hold. */
+export type Settled =
+  | { readonly kind: "settled" | "repeated" | "late"; readonly charged: readonly Charge[] }
+  | { readonly kind: "unknown" };
+
+/** One leg of a receipt: which window of which budget was charged. */
+export interface Charge {
+  readonly budget: string;
+  readonly windowStart: number | null;
+  readonly amount: number;
+}
+
+/** A budget as the control plane defines it. */
+export interface Budget {
+  readonly id: string;
+  readonly scope: Scope;
+  readonly window: Window;
+  readonly timeZone: string;
+  readonly unit: Unit;
+  readonly limit: number;
+  readonly mode: BudgetMode;
+}
+
+/** A budget's state in its present window. `over` is what was billed beyond what had been reserved. */
+export interface BudgetStatus {
+  readonly budget: Budget;
+  readonly spent: number;
+  readonly reserved: number;
+  readonly over: number;
+  readonly remaining: number;
+  readonly windowStart: number | null;
+  readonly resetsAt: number | null;
+}
+
+/** Everything the ledger knows of one key, for `GET /v1/key`. */
+export interface KeyStatus {
+  readonly key: string;
+  readonly epoch: number;
+  readonly active: boolean;
+  readonly spent: Nano;
+  readonly reserved: Nano;
+  readonly requests: number;
+  readonly tokens: { readonly input: number; readonly output: number };
+  readonly limits: PaceLimits;
+  readonly rpm: Pace | null;
+  readonly tpm: Pace | null;
+  readonly inFlight: number;
+  /** The key's own and every ancestor's. */
+  readonly budgets: readonly BudgetStatus[];
+}

@@ -1,0 +1,67 @@
+import * as z from "zod";
+
+const origin = z.url({ protocol: /^https?$/ });
+const seconds = z.coerce.number().positive().max(86_400);
+
+const schema = z.object({
+  TOLLGATE_ENV: z.enum(["development", "production"]).default("production"),
+  /** Bootstrap admin token. Absent: the admin plane answers only to JWTs and admin keys. */
+  TOLLGATE_ADMIN_KEY: z.string().min(16).optional(),
+  /** HMAC key of every API key digest; at least 32 characters. Changing it invalidates every key. */
+  TOLLGATE_PEPPER: z.string().min(32),
+  /** Wraps the data keys of provider credentials; at least 32 characters. `TOLLGATE_ENCRYPTION_KEY_PREVIOUS` opens old ones during rotation. */
+  TOLLGATE_ENCRYPTION_KEY: z.string().min(32),
+  TOLLGATE_ENCRYPTION_KEY_PREVIOUS: z.string().min(32).optional(),
+  TOLLGATE_ALLOW_PRIVATE_UPSTREAMS: z.stringbool().optional(),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: origin.default("https://api.openai.com/v1"),
+  ANTHROPIC_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_BASE_URL: origin.default("https://api.anthropic.com"),
+  OLLAMA_BASE_URL: origin.optional(),
+  /** OIDC or Cloudflare Access: tokens of this issuer and audience, verified against the JWKS, are admitted to the admin plane. */
+  TOLLGATE_JWT_ISSUER: z.string().min(1).optional(),
+  TOLLGATE_JWT_AUDIENCE: z.string().min(1).optional(),
+  TOLLGATE_JWKS_URL: origin.optional(),
+  /** The claim that names the role; absent or unknown value: no access. */
+  TOLLGATE_JWT_ROLE_CLAIM: z.string().min(1).default("tollgate_role"),
+  TOLLGATE_MAX_BODY_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(32 * 1024 * 1024),
+  TOLLGATE_TIMEOUT_TOTAL_S: seconds.default(600),
+  TOLLGATE_TIMEOUT_FIRST_BYTE_S: seconds.default(300),
+  TOLLGATE_TIMEOUT_IDLE_S: seconds.default(120),
+  /** How long a body may take to arrive. */
+  TOLLGATE_TIMEOUT_BODY_S: seconds.default(30),
+  /** How long after its total timeout a hold is expired as an estimate. */
+  TOLLGATE_HOLD_GRACE_S: seconds.default(30),
+  TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
+});
+
+/** Everything the deployment can be told, parsed once per isolate. Secrets stand here and nowhere else. */
+export type Config = Readonly<z.infer<typeof schema>> & {
+  readonly development: boolean;
+  /** Plain http and private addresses as upstreams: development, or said explicitly. */
+  readonly allowPrivateUpstreams: boolean;
+};
+
+/** Raised when the deployment's variables are wrong; names every variable and never its value. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Parses the environment's variables. Empty strings count as absent, as shells and dashboards leave them behind.
+ * @throws ConfigError naming each variable that is missing or wrong.
+ */
+export function readConfig(env: object): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => name in schema.shape && value !== ""));
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new ConfigError(`The deployment's variables are wrong. ${faults.join("; ")}`);
+  }
+  const development = parsed.data.TOLLGATE_ENV === "development";
+  return { ...parsed.data, development, allowPrivateUpstreams: parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development };
+}

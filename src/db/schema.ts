@@ -1,0 +1,295 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+
+/**
+ * D1: the control plane's truth and the reporting store. Times are milliseconds UTC. JSON columns hold what the room that
+ * owns the table writes and nothing else. Owners and lifetimes are listed in docs/storage.md.
+ */
+
+const json = <T>(name: string) => text(name, { mode: "json" }).$type<T>();
+
+/** Owned by keys. A tenant: one budget tree, one ledger object. */
+export const teams = sqliteTable("teams", {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  metadata: json<Record<string, string>>("metadata").notNull().default({}),
+  createdAt: integer("created_at").notNull(),
+});
+
+/** Owned by keys. A person or service inside a team. */
+export const users = sqliteTable(
+  "users",
+  {
+    id: text().primaryKey(),
+    team: text()
+      .notNull()
+      .references(() => teams.id),
+    name: text().notNull(),
+    email: text(),
+    metadata: json<Record<string, string>>("metadata").notNull().default({}),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [index("users_team").on(table.team)],
+);
+
+/** Owned by keys. `epoch` grows with every change, so that a ledger can tell an isolate that its copy is stale. */
+export const keys = sqliteTable(
+  "keys",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    team: text()
+      .notNull()
+      .references(() => teams.id),
+    user: text().references(() => users.id),
+    role: text({ enum: ["owner", "operator", "analyst", "auditor", "key_holder"] }).notNull(),
+    tags: json<string[]>("tags").notNull(),
+    metadata: json<Record<string, string>>("metadata").notNull(),
+    modelsAllow: json<string[]>("models_allow").notNull(),
+    modelsDeny: json<string[]>("models_deny").notNull(),
+    expiresAt: integer("expires_at"),
+    rpm: integer(),
+    tpm: integer(),
+    concurrency: integer(),
+    unknownPrice: text("unknown_price", { enum: ["charge_dearest", "refuse"] }).notNull(),
+    contentLogging: text("content_logging", { enum: ["off", "redacted", "full"] }).notNull(),
+    cache: text({ enum: ["off", "key", "team"] }).notNull(),
+    policies: json<string[]>("policies").notNull(),
+    profile: text(),
+    status: text({ enum: ["active", "disabled", "revoked"] }).notNull(),
+    epoch: integer().notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [index("keys_team").on(table.team), index("keys_user").on(table.user)],
+);
+
+/** Owned by keys. HMAC digests under the pepper; a rotated secret stays valid until `validUntil`. */
+export const keySecrets = sqliteTable(
+  "key_secrets",
+  {
+    key: text()
+      .notNull()
+      .references(() => keys.id, { onDelete: "cascade" }),
+    digest: text().notNull(),
+    last4: text().notNull(),
+    validUntil: integer("valid_until"),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.key, table.digest] })],
+);
+
+/** Owned by budget. `limit` counts nano-USD, tokens or requests by `unit`; `team` names the ledger that enforces it. */
+export const budgets = sqliteTable(
+  "budgets",
+  {
+    id: text().primaryKey(),
+    team: text().notNull(),
+    scopeKind: text("scope_kind", { enum: ["deployment", "team", "user", "key", "tag", "end_user"] }).notNull(),
+    scopeId: text("scope_id").notNull(),
+    window: text({ enum: ["hour", "day", "week", "month", "total"] }).notNull(),
+    timeZone: text("time_zone").notNull(),
+    unit: text({ enum: ["usd", "tokens", "requests"] }).notNull(),
+    limit: integer("limit_value").notNull(),
+    mode: text({ enum: ["strict", "tight"] }).notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [index("budgets_team").on(table.team), index("budgets_scope").on(table.scopeKind, table.scopeId)],
+);
+
+/** Owned by providers. `credential` is sealed (AES-256-GCM, AAD binds it to its row) and never read back by the API. */
+export const providers = sqliteTable(
+  "providers",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    kind: text({ enum: ["openai", "anthropic", "openai-compatible", "ollama"] }).notNull(),
+    baseUrl: text("base_url").notNull(),
+    apis: json<string[]>("apis").notNull(),
+    credential: text(),
+    credentialLast4: text("credential_last4"),
+    status: text({ enum: ["active", "disabled"] }).notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [uniqueIndex("providers_name").on(table.name)],
+);
+
+/** Owned by models. An alias, or facts about an upstream model that the catalogue does not know. */
+export const models = sqliteTable(
+  "models",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    contextTokens: integer("context_tokens"),
+    maxOutputTokens: integer("max_output_tokens"),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [uniqueIndex("models_name").on(table.name)],
+);
+
+/** Owned by models. Overrides over the bundled table; rates are decimal strings, USD per million tokens or per piece. */
+export const prices = sqliteTable(
+  "prices",
+  {
+    id: text().primaryKey(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    aliases: json<string[]>("aliases").notNull(),
+    state: text({ enum: ["priced", "free"] }).notNull(),
+    scopeKind: text("scope_kind", { enum: ["deployment", "team"] }).notNull(),
+    scopeId: text("scope_id").notNull(),
+    effectiveFrom: integer("effective_from").notNull(),
+    effectiveTo: integer("effective_to"),
+    rates: json<Record<string, string | null>>("rates").notNull(),
+    tiers: json<{ above_input_tokens: number; rates: Record<string, string | null> }[]>("tiers").notNull(),
+    serviceTiers: json<Record<string, { rates: Record<string, string | null> }>>("service_tiers").notNull(),
+    source: text().notNull(),
+    checkedAt: integer("checked_at").notNull(),
+    createdBy: text("created_by").notNull(),
+  },
+  (table) => [index("prices_model").on(table.provider, table.model)],
+);
+
+/**
+ * Owned by audit, append-only by trigger. The exact cost is `actualUsd`; `nanoFloor` and `femtoRest` are the same amount in
+ * two integers, so that SQL sums stay exact; `nanoUsd` is what the counters were charged (rounded up).
+ */
+export const costRecords = sqliteTable(
+  "cost_records",
+  {
+    id: text().primaryKey(),
+    request: text().notNull(),
+    at: integer().notNull(),
+    key: text().notNull(),
+    team: text().notNull(),
+    user: text(),
+    endUser: text("end_user"),
+    session: text(),
+    task: text(),
+    resourceKind: text("resource_kind").notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    requested: text().notNull(),
+    capability: text().notNull(),
+    stream: integer({ mode: "boolean" }).notNull(),
+    outcome: text({ enum: ["ok", "error", "cancelled", "truncated", "denied"] }).notNull(),
+    attempts: integer().notNull(),
+    cache: text().notNull(),
+    status: text({ enum: ["actual", "estimated", "unknown"] }).notNull(),
+    priceState: text("price_state", { enum: ["priced", "free", "unknown"] }).notNull(),
+    estimatedUsd: text("estimated_usd").notNull(),
+    actualUsd: text("actual_usd").notNull(),
+    nanoUsd: integer("nano_usd").notNull(),
+    nanoFloor: integer("nano_floor").notNull(),
+    femtoRest: integer("femto_rest").notNull(),
+    input: integer().notNull(),
+    cacheRead: integer("cache_read").notNull(),
+    cacheWrite5m: integer("cache_write_5m").notNull(),
+    cacheWrite1h: integer("cache_write_1h").notNull(),
+    output: integer().notNull(),
+    reasoning: integer().notNull(),
+    audioInput: integer("audio_input").notNull(),
+    audioOutput: integer("audio_output").notNull(),
+    images: integer().notNull(),
+    webSearches: integer("web_searches").notNull(),
+    serviceTier: text("service_tier"),
+    tags: json<string[]>("tags").notNull(),
+    metadata: json<Record<string, string>>("metadata").notNull(),
+    reprices: text(),
+    receipt: json<unknown>("receipt").notNull(),
+  },
+  (table) => [
+    index("cost_records_at").on(table.at),
+    index("cost_records_team_at").on(table.team, table.at),
+    index("cost_records_key_at").on(table.key, table.at),
+    index("cost_records_request").on(table.request),
+  ],
+);
+
+/** Owned by audit. The request log: one row per inference request, refused ones included; content only where a key asks for it. */
+export const requests = sqliteTable(
+  "requests",
+  {
+    id: text().primaryKey(),
+    at: integer().notNull(),
+    key: text().notNull(),
+    team: text().notNull(),
+    user: text(),
+    endUser: text("end_user"),
+    session: text(),
+    capability: text().notNull(),
+    requested: text().notNull(),
+    provider: text(),
+    model: text(),
+    stream: integer({ mode: "boolean" }).notNull(),
+    httpStatus: integer("http_status").notNull(),
+    outcome: text({ enum: ["ok", "error", "cancelled", "truncated", "denied"] }).notNull(),
+    code: text(),
+    latencyMs: integer("latency_ms").notNull(),
+    firstByteMs: integer("first_byte_ms"),
+    overheadMs: integer("overhead_ms"),
+    inputTokens: integer("input_tokens").notNull(),
+    outputTokens: integer("output_tokens").notNull(),
+    usd: text().notNull(),
+    upstreamRequestId: text("upstream_request_id"),
+    attempts: json<unknown[]>("attempts").notNull(),
+    tags: json<string[]>("tags").notNull(),
+    metadata: json<Record<string, string>>("metadata").notNull(),
+    content: json<unknown>("content"),
+  },
+  (table) => [
+    index("requests_at").on(table.at),
+    index("requests_team_at").on(table.team, table.at),
+    index("requests_key_at").on(table.key, table.at),
+  ],
+);
+
+/** Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. */
+export const auditEntries = sqliteTable(
+  "audit_entries",
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    id: text().notNull(),
+    at: integer().notNull(),
+    type: text().notNull(),
+    severity: text({ enum: ["info", "warning", "critical"] }).notNull(),
+    outcome: text().notNull(),
+    actorKind: text("actor_kind", { enum: ["admin_token", "user", "key", "task", "system"] }).notNull(),
+    actorId: text("actor_id").notNull(),
+    subjectKind: text("subject_kind"),
+    subjectId: text("subject_id"),
+    team: text(),
+    key: text(),
+    request: text(),
+    task: text(),
+    before: json<unknown>("before"),
+    after: json<unknown>("after"),
+    details: json<Record<string, unknown>>("details").notNull(),
+    prevHash: text("prev_hash"),
+    hash: text(),
+  },
+  (table) => [
+    uniqueIndex("audit_entries_id").on(table.id),
+    index("audit_entries_at").on(table.at),
+    index("audit_entries_type_at").on(table.type, table.at),
+  ],
+);
+
+/** Owned by http. What an `Idempotency-Key` answered, without secrets, for 24 hours. */
+export const idempotency = sqliteTable(
+  "idempotency",
+  {
+    actor: text().notNull(),
+    key: text().notNull(),
+    route: text().notNull(),
+    bodyDigest: text("body_digest").notNull(),
+    /** Null while the first request with this key is still at work. */
+    status: integer(),
+    answer: json<unknown>("answer"),
+    createdAt: integer("created_at")
+      .notNull()
+      .default(sql`(unixepoch() * 1000)`),
+  },
+  (table) => [primaryKey({ columns: [table.actor, table.route, table.key] })],
+);

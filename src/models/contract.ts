@@ -1,0 +1,58 @@
+import type { Femto, Usage } from "#core";
+
+/** The classes a price row may rate; each but `web_search` and `image` is per million tokens. */
+export const RATE_CLASSES = [
+  "input",
+  "cache_read",
+  "cache_write_5m",
+  "cache_write_1h",
+  "output",
+  "reasoning",
+  "audio_input",
+  "audio_output",
+  "image",
+  "web_search",
+] as const;
+export type RateClass = (typeof RATE_CLASSES)[number];
+
+/** USD per million tokens (or per piece) as decimal text; null or absent means that the class has no rate of its own. */
+export type Rates = Readonly<Partial<Record<RateClass, string | null>>>;
+
+/** One dated row of the price table or an override. Times are milliseconds UTC; `effectiveTo` is exclusive. */
+export interface PriceRow {
+  readonly id: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly aliases: readonly string[];
+  readonly state: "priced" | "free";
+  readonly scope: { readonly kind: "deployment" | "team"; readonly id: string };
+  readonly effectiveFrom: number;
+  readonly effectiveTo: number | null;
+  readonly rates: Rates;
+  readonly tiers: readonly { readonly aboveInputTokens: number; readonly rates: Rates }[];
+  readonly serviceTiers: Readonly<Record<string, { readonly rates: Rates }>>;
+  readonly source: string;
+  readonly checkedAt: number;
+}
+
+/** What the book says of a model at a time. `unknown` carries the provider's dearest row, which budgets are charged by. */
+export type Price = { readonly state: "priced" | "free"; readonly row: PriceRow } | { readonly state: "unknown"; readonly row: PriceRow };
+
+/** One line of a receipt. Quantity times rate over `per` is `usd`, exactly. */
+export interface ReceiptLine {
+  readonly class: RateClass;
+  readonly quantity: number;
+  readonly rate: string;
+  readonly per: 1 | 1_000_000;
+  readonly usd: string;
+}
+
+/** The arithmetic of one call: the lines' sum is `total`, string-equal once formatted. */
+export interface Receipt {
+  readonly price: PriceRow;
+  readonly tableHash: string;
+  readonly state: "priced" | "free" | "unknown";
+  readonly lines: readonly ReceiptLine[];
+  readonly total: Femto;
+  readonly usage: Usage;
+}
