@@ -1,0 +1,68 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { readD1Migrations } from "@cloudflare/vitest-plugin";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+
+const WRANGLER = join(import.meta.dirname, "../node_modules/wrangler/bin/wrangler.js");
+
+/** Bundles the Worker as a deploy would, into `outdir`. */
+export function build(outdir: string): void {
+  execFileSync(process.execPath, [WRANGLER, "deploy", "--dry-run", "--outdir", outdir], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** The first start's database work: migrations in the form wrangler keeps, so that its own commands agree. */
+export async function migrate(database: D1Database, folder: string): Promise<void> {
+  await database.exec(
+    "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
+  );
+  const done = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
+  const applied = new Set(done.results.map((row) => row.name));
+  for (const migration of await readD1Migrations(folder)) {
+    if (applied.has(migration.name)) continue;
+    const note = database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(migration.name);
+    await database.batch([...migration.queries.map((query) => database.prepare(query)), note]);
+  }
+}
+
+/** Options of one workerd that runs the built Worker with every binding of wrangler.toml, its state under `state`. */
+function options(state: string, bundle: string, bindings: Record<string, string>, port: number | null) {
+  const { workerOptions } = unstable_getMiniflareWorkerOptions("wrangler.toml");
+  return convertV4MiniflareOptions({
+    resourcePersistencePath: join(state, "v3"),
+    workers: [
+      {
+        ...workerOptions,
+        name: "tollgate",
+        modules: [{ type: "ESModule", path: "index.js", contents: readFileSync(bundle, "utf8") }],
+        bindings: { ...(workerOptions.bindings as Record<string, string> | undefined), ...bindings },
+        ...(port === null ? {} : { unsafeDirectSockets: [{ host: "127.0.0.1", port }] }),
+      },
+    ],
+  } as Parameters<typeof convertV4MiniflareOptions>[0]);
+}
+
+/** Boots the runtime. Without a port nothing listens: that is how the database is prepared before anybody can ask. */
+export async function boot(state: string, bundle: string, bindings: Record<string, string>, port: number | null): Promise<Miniflare> {
+  const runtime = new Miniflare(options(state, bundle, bindings, port));
+  await runtime.ready;
+  return runtime;
+}
+
+/** Process ids of this process's workerd children. */
+export function workerdChildren(): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && isWorkerdChild(pid));
+}
+
+function isWorkerdChild(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [, , parent] = /\((.*)\) \S (\d+)/.exec(status) ?? [];
+    return Number(parent) === process.pid && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("workerd");
+  } catch {
+    return false;
+  }
+}
