@@ -1,0 +1,6 @@
+export { readCredential } from "./credential.ts";
+export type { Page } from "./cursor.ts";
+export { callerFrom, KeyRing } from "./keyring.ts";
+export { refuseKey } from "./refusal.ts";
+export { certified, digest, equalText, mint, type MintedSecret, parse, type SecretParts } from "./secret.ts";
+export { KEY_DEFAULTS, type KeyFields, type KeyFilter, type KeyRow, KeyStore } from "./store.ts";

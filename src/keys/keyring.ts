@@ -1,0 +1,118 @@
+import { eq } from "drizzle-orm";
+import type { Caller } from "#core";
+import { type Db, tables } from "#db";
+import { refuseKey } from "./refusal.ts";
+import { certified, digest, equalText, parse } from "./secret.ts";
+
+/** One key as last read; `key` is null where storage has none. */
+interface Entry {
+  readonly caller: Caller | null;
+  readonly secrets: readonly { readonly digest: string; readonly validUntil: number | null }[];
+  readonly readAt: number;
+}
+
+const CAPACITY = 2_000;
+/** How long a refusal stands without reading again: what is enabled or rotated meanwhile works after this. */
+const REFUSAL_MS = 2_000;
+
+/**
+ * Tells who a key is. Lives as long as its isolate and holds what it read without a limit of time, because each admission
+ * carries the epoch to the ledger; a path that asks no ledger passes `ageMsMax`. Entries stand by whole public id and are
+ * verified by digest each time, so a shared prefix of two keys never answers for the other.
+ */
+export class KeyRing {
+  readonly #db: Db;
+  readonly #pepper: string;
+  readonly #clock: () => number;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(db: Db, pepper: string, clock: () => number) {
+    this.#db = db;
+    this.#pepper = pepper;
+    this.#clock = clock;
+  }
+
+  /**
+   * The caller behind a key's text. Text that is malformed or not of our minting never reaches storage.
+   * @throws TollgateError `invalid_api_key`, whatever the reason.
+   */
+  async authenticate(text: string, ageMsMax = Infinity): Promise<Caller> {
+    const parts = parse(text);
+    if (!parts) throw refuseKey("malformed");
+    if (!(await certified(this.#pepper, parts.id))) throw refuseKey("not minted here");
+    const digested = await digest(this.#pepper, parts);
+    const keyId = `key_${parts.id}`;
+    const known = this.#recall(keyId);
+    const now = this.#clock();
+    if (known && now - known.readAt <= ageMsMax) {
+      const caller = judge(known, digested, now);
+      if (caller) return caller;
+      if (now - known.readAt < REFUSAL_MS) throw refuseKey("refused by what was read just now");
+    }
+    const caller = judge(await this.#read(keyId), digested, now);
+    if (!caller) throw refuseKey("unknown, disabled, revoked, expired or wrong secret");
+    return caller;
+  }
+
+  /** Drops what is known of a key; called when the ledger answers that its epoch is stale. */
+  forget(keyId: string): void {
+    this.#entries.delete(keyId);
+  }
+
+  #recall(keyId: string): Entry | undefined {
+    const entry = this.#entries.get(keyId);
+    if (!entry) return undefined;
+    this.#entries.delete(keyId);
+    this.#entries.set(keyId, entry);
+    return entry;
+  }
+
+  async #read(keyId: string): Promise<Entry> {
+    const readAt = this.#clock();
+    const rows = await this.#db
+      .select({ key: tables.keys, secret: tables.keySecrets })
+      .from(tables.keys)
+      .innerJoin(tables.keySecrets, eq(tables.keySecrets.key, tables.keys.id))
+      .where(eq(tables.keys.id, keyId));
+    const key = rows[0]?.key;
+    const caller = key?.status === "active" ? callerFrom(key) : null;
+    const entry = { caller, secrets: rows.map((row) => row.secret), readAt };
+    this.#entries.delete(keyId);
+    this.#entries.set(keyId, entry);
+    const oldest = this.#entries.keys().next().value;
+    if (this.#entries.size > CAPACITY && oldest !== undefined) this.#entries.delete(oldest);
+    return entry;
+  }
+}
+
+/** The caller if the digest is one of the key's living secrets and the key has not expired; looks at every secret, so that timing tells none apart. */
+function judge(entry: Entry, digested: string, now: number): Caller | null {
+  let matches = false;
+  for (const secret of entry.secrets) {
+    const equal = equalText(secret.digest, digested);
+    const alive = secret.validUntil === null || secret.validUntil > now;
+    matches = (equal && alive) || matches;
+  }
+  const { caller } = entry;
+  return matches && caller && (caller.expiresAt === null || caller.expiresAt > now) ? caller : null;
+}
+
+/** The facts of a stored key that travel with a request. */
+export function callerFrom(key: typeof tables.keys.$inferSelect): Caller {
+  return {
+    key: key.id,
+    name: key.name,
+    team: key.team,
+    user: key.user,
+    role: key.role,
+    tags: key.tags,
+    metadata: key.metadata,
+    models: { allow: key.modelsAllow, deny: key.modelsDeny },
+    limits: { rpm: key.rpm, tpm: key.tpm, concurrency: key.concurrency },
+    unknownPrice: key.unknownPrice,
+    contentLogging: key.contentLogging,
+    cache: key.cache,
+    expiresAt: key.expiresAt,
+    epoch: key.epoch,
+  };
+}
