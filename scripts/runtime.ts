@@ -40,7 +40,7 @@ function options(state: string, bundle: string, bindings: Record<string, string>
         ...(port === null ? {} : { unsafeDirectSockets: [{ host: "127.0.0.1", port }] }),
       },
     ],
-  } as Parameters<typeof convertV4MiniflareOptions>[0]);
+  });
 }
 
 /** Boots the runtime. Without a port nothing listens: that is how the database is prepared before anybody can ask. */
