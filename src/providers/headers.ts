@@ -1,0 +1,65 @@
+/** Hop-by-hop headers end at each connection (RFC 9110, 7.6.1). */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+const NOT_SENT = new Set([
+  ...HOP_BY_HOP,
+  "host",
+  "content-length",
+  "cookie",
+  "authorization",
+  "x-api-key",
+  "api-key",
+  "x-goog-api-key",
+  "x-real-ip",
+  "forwarded",
+  "true-client-ip",
+  "accept-encoding",
+  "expect",
+]);
+const NOT_RETURNED = new Set([
+  ...HOP_BY_HOP,
+  "set-cookie",
+  "location",
+  "content-length",
+  "content-encoding",
+  "alt-svc",
+  "strict-transport-security",
+  "server",
+  "request-id",
+  "x-request-id",
+]);
+const NOT_SENT_PREFIX = /^(x-tollgate-|cf-|x-forwarded-)/;
+const NOT_RETURNED_PREFIX = /^(x-tollgate-|access-control-|cf-)/;
+
+function filtered(headers: Headers, names: ReadonlySet<string>, prefix: RegExp): Headers {
+  const named = new Set((headers.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()));
+  const kept = new Headers();
+  for (const [name, value] of headers) {
+    if (!names.has(name) && !named.has(name) && !prefix.test(name)) kept.append(name, value);
+  }
+  return kept;
+}
+
+/** The client's headers that may reach a provider: never its credentials, its address or what belongs to one connection. */
+export function requestHeaders(client: Headers): Headers {
+  const headers = filtered(client, NOT_SENT, NOT_SENT_PREFIX);
+  headers.set("accept-encoding", "identity");
+  return headers;
+}
+
+/** The provider's headers that may reach the client; its request id comes apart, since the gateway answers with its own. */
+export function responseHeaders(upstream: Response): { headers: Headers; upstreamRequestId: string | null } {
+  return {
+    headers: filtered(upstream.headers, NOT_RETURNED, NOT_RETURNED_PREFIX),
+    upstreamRequestId: upstream.headers.get("x-request-id") ?? upstream.headers.get("request-id"),
+  };
+}

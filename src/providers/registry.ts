@@ -1,0 +1,71 @@
+import { type Capability, TollgateError } from "#core";
+import type { Config } from "#config";
+import type { tables } from "#db";
+
+/** What protocol an upstream speaks; `tollgate` is the built-in provider and never leaves the process. */
+export type UpstreamKind = (typeof tables.providers.$inferSelect)["kind"] | "tollgate";
+
+/** A provider that calls can be sent to; `credential` is the opened secret and goes to the origin of `baseUrl` only. */
+export interface Upstream {
+  readonly name: string;
+  readonly kind: UpstreamKind;
+  readonly baseUrl: string;
+  readonly credential: string | null;
+  /** Capabilities it is limited to; empty means all that its kind speaks. */
+  readonly apis: readonly string[];
+}
+
+/** The columns of a provider's row that routing needs, with its credential already opened. */
+export type ProviderRow = Pick<typeof tables.providers.$inferSelect, "name" | "kind" | "baseUrl" | "apis" | "credential" | "status">;
+
+const OPENAI_PATHS: Partial<Record<Capability, string>> = {
+  "chat.completions": "/chat/completions",
+  responses: "/responses",
+  completions: "/completions",
+  embeddings: "/embeddings",
+};
+const ANTHROPIC_PATHS: Partial<Record<Capability, string>> = { messages: "/v1/messages", count_tokens: "/v1/messages/count_tokens" };
+const PATHS: Record<UpstreamKind, Partial<Record<Capability, string>>> = {
+  openai: OPENAI_PATHS,
+  "openai-compatible": OPENAI_PATHS,
+  ollama: Object.fromEntries(Object.entries(OPENAI_PATHS).map(([capability, path]) => [capability, `/v1${path}`])),
+  anthropic: ANTHROPIC_PATHS,
+  tollgate: { ...OPENAI_PATHS, ...ANTHROPIC_PATHS },
+};
+
+/** The upstreams that the deployment's variables name, and the built-in one. */
+export function builtinUpstreams(config: Config): Upstream[] {
+  const upstreams: Upstream[] = [
+    { name: "openai", kind: "openai", baseUrl: config.OPENAI_BASE_URL, credential: config.OPENAI_API_KEY ?? null, apis: [] },
+    { name: "anthropic", kind: "anthropic", baseUrl: config.ANTHROPIC_BASE_URL, credential: config.ANTHROPIC_API_KEY ?? null, apis: [] },
+  ];
+  if (config.OLLAMA_BASE_URL)
+    upstreams.push({ name: "ollama", kind: "ollama", baseUrl: config.OLLAMA_BASE_URL, credential: null, apis: [] });
+  upstreams.push({ name: "tollgate", kind: "tollgate", baseUrl: "https://tollgate.invalid", credential: null, apis: [] });
+  return upstreams;
+}
+
+/** Every upstream by name: rows win over variables of the same name, a disabled row hides it, and `tollgate` cannot be replaced. */
+export function registry(config: Config, rows: readonly ProviderRow[]): ReadonlyMap<string, Upstream> {
+  const upstreams = new Map(builtinUpstreams(config).map((upstream) => [upstream.name, upstream]));
+  for (const { name, kind, baseUrl, apis, credential, status } of rows) {
+    if (name === "tollgate") continue;
+    if (status === "disabled") upstreams.delete(name);
+    else upstreams.set(name, { name, kind, baseUrl, apis, credential });
+  }
+  return upstreams;
+}
+
+/** Whether the upstream takes this capability in its own dialect. */
+export function speaks(upstream: Upstream, capability: Capability): boolean {
+  return PATHS[upstream.kind][capability] !== undefined && (upstream.apis.length === 0 || upstream.apis.includes(capability));
+}
+
+/** Path of a capability below the upstream's base URL. @throws TollgateError `invalid_request` when it does not speak it. */
+export function pathOf(upstream: Upstream, capability: Capability): string {
+  const path = PATHS[upstream.kind][capability];
+  if (path === undefined || !speaks(upstream, capability)) {
+    throw new TollgateError("invalid_request", `The provider ${upstream.name} does not offer ${capability}`);
+  }
+  return path;
+}
