@@ -1,0 +1,193 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import { auditEntry, consume, costSummary, getRecord, listRecords, listRequests, type RequestEvent, searchAudit } from "#audit";
+import { NO_USAGE } from "#core";
+import { connect } from "#db";
+
+const db = connect(env.DB);
+let serial = 0;
+
+/** One paid request of `team`, as the ledger sends it. */
+function paid(team: string, actualUsd: string, invocation: Partial<RequestEvent["invocation"]> = {}): RequestEvent {
+  const id = `${team}_${++serial}`;
+  return {
+    v: 1,
+    kind: "request",
+    invocation: {
+      request: `req_${id}`,
+      at: Date.UTC(2026, 10, 21, 4) + serial,
+      key: "key_a",
+      team,
+      user: null,
+      endUser: null,
+      session: null,
+      task: null,
+      capability: "chat.completions",
+      requested: "m",
+      provider: "acme",
+      model: "m-1",
+      stream: false,
+      outcome: "ok",
+      attempts: [
+        {
+          provider: "acme",
+          model: "m-1",
+          status: 200,
+          ms: 1.5,
+        },
+      ],
+      tags: [],
+      metadata: {},
+      ...invocation,
+    },
+    cost: {
+      id: `cost_${id}`,
+      status: "actual",
+      priceState: "priced",
+      cache: "miss",
+      estimatedUsd: actualUsd,
+      actualUsd,
+      nanoUsd: 1,
+      usage: {
+        ...NO_USAGE,
+        input: 3,
+        output: 2,
+      },
+      serviceTier: null,
+      reprices: null,
+      receipt: {
+        price: {},
+        tableHash: "h",
+        lines: [],
+      },
+    },
+    log: { httpStatus: 200, code: null, latencyMs: 12.7, firstByteMs: null, overheadMs: 0.4, upstreamRequestId: null, content: null },
+    charges: [],
+  };
+}
+
+/** Sends bodies as one batch and tells which were acknowledged and which retried. */
+async function deliver(bodies: unknown[]) {
+  const fates: string[] = bodies.map(() => "none");
+  const messages = bodies.map((body, at) => ({
+    id: String(at),
+    timestamp: new Date(0),
+    body,
+    attempts: 1,
+    ack: () => void (fates[at] = "ack"),
+    retry: () => void (fates[at] = "retry"),
+  }));
+  const batch = { queue: "events", messages, ackAll() {}, retryAll() {}, metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
+  await consume(batch, db);
+  return fates;
+}
+
+async function count(table: "cost_records" | "requests" | "audit_entries"): Promise<number> {
+  return (await env.DB.prepare(`select count(*) as n from ${table}`).first<number>("n"))!;
+}
+
+describe("consume", () => {
+  test("threat 46: a malformed message is retried alone, its neighbours pass", async () => {
+    const bodies = [
+      paid("t46", "0.1"),
+      { v: 9 },
+      null,
+      paid("t46", "not money"),
+      auditEntry({ type: "x", actor: { kind: "system", id: "s" } }),
+    ];
+    expect(await deliver(bodies)).toEqual(["ack", "retry", "retry", "retry", "ack"]);
+  });
+
+  test("a redelivered batch of 100 changes nothing", async () => {
+    const bodies = Array.from({ length: 100 }, () => paid("again", "0.000000000000001"));
+    await deliver(bodies);
+    const before = [await count("cost_records"), await count("requests")];
+    expect(await deliver(bodies)).toEqual(bodies.map(() => "ack"));
+    expect([await count("cost_records"), await count("requests")]).toEqual(before);
+  });
+
+  test("a refused request leaves a log row and no cost", async () => {
+    const refused = { ...paid("refused", "1"), cost: null };
+    const before = await count("cost_records");
+    expect(await deliver([refused])).toEqual(["ack"]);
+    expect(await count("cost_records")).toBe(before);
+    const row = await env.DB.prepare("select usd, latency_ms from requests where team = 'refused'").first();
+    expect(row).toEqual({ usd: "0", latency_ms: 13 });
+  });
+});
+
+describe("costSummary", () => {
+  test("sums to the femto-dollar, by any dimension", async () => {
+    const parts = ["0.000000000000001", "9000000.000000000000002", "0.1", "0.2"];
+    await deliver(parts.map((usd, at) => paid("sums", usd, { tags: at % 2 ? ["odd", "all"] : ["all"], metadata: { step: String(at) } })));
+    const filter = { team: "sums" };
+    const byTag = await costSummary(db, { filter, groupBy: ["tag", "day"], limit: 10 });
+    expect(byTag.total).toMatchObject({ usd: "9000000.300000000000003", requests: 4, tokens: { input: 12, output: 8 } });
+    expect(byTag.groups.map((each) => [each.group, each.usd])).toEqual([
+      [{ tag: "all", day: "2026-11-21" }, "9000000.300000000000003"],
+      [{ tag: "odd", day: "2026-11-21" }, "9000000.200000000000002"],
+    ]);
+    const every = [
+      "key",
+      "team",
+      "user",
+      "end_user",
+      "provider",
+      "model",
+      "capability",
+      "session",
+      "task",
+      "hour",
+      "month",
+      "metadata.step",
+    ];
+    const byAll = await costSummary(db, { filter, groupBy: every, limit: 10 });
+    expect(byAll.groups).toHaveLength(4);
+    expect(byAll.groups[0]?.group).toMatchObject({ model: "acme/m-1", month: "2026-11", user: null, "metadata.step": "1" });
+  });
+
+  test("a repriced record counts once, at its new price", async () => {
+    const first = paid("repriced", "1");
+    const second = paid("repriced", "3", { request: first.invocation.request });
+    await deliver([first, { ...second, cost: { ...second.cost, reprices: first.cost!.id } }]);
+    const { total } = await costSummary(db, { filter: { team: "repriced" }, groupBy: [], limit: 1 });
+    expect(total).toMatchObject({ usd: "3", requests: 1 });
+  });
+
+  test("threat 1: a grouping that is no dimension never reaches SQL", async () => {
+    for (const name of ["at) --", "constructor", 'metadata.a"b', "metadata."]) {
+      const asked = costSummary(db, { filter: {}, groupBy: [name], limit: 1 });
+      await expect(asked).rejects.toMatchObject({ code: "invalid_request" });
+    }
+  });
+});
+
+describe("listings", () => {
+  test("page newest first without gap or repeat, and a filter hides other teams", async () => {
+    await deliver(Array.from({ length: 5 }, () => paid("pages", "1")));
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: { rows: { id: string }[]; next: string | null } = await listRecords(
+        db,
+        { team: "pages" },
+        { limit: 2, ...(cursor ? { cursor } : {}) },
+      );
+      seen.push(...page.rows.map((row) => row.id));
+      cursor = page.next;
+    } while (cursor);
+    expect(seen).toHaveLength(5);
+    expect(new Set(seen).size).toBe(5);
+    expect((await listRequests(db, { team: "pages" }, { limit: 10 })).rows).toHaveLength(5);
+    expect(await getRecord(db, seen[0]!, { team: "pages" })).not.toBeNull();
+    expect(await getRecord(db, seen[0]!, { team: "other" })).toBeNull();
+  });
+
+  test("audit entries are found by field and by text", async () => {
+    const subject = { kind: "key", id: "key_found" };
+    await deliver([auditEntry({ type: "key.update", actor: { kind: "user", id: "u" }, subject, details: { note: "Needle%" } })]);
+    expect((await searchAudit(db, { subject: "key_found" }, { limit: 5 })).rows).toHaveLength(1);
+    expect((await searchAudit(db, { text: "needle%" }, { limit: 5 })).rows).toHaveLength(1);
+    expect((await searchAudit(db, { text: "' or 1=1 --" }, { limit: 5 })).rows).toHaveLength(0);
+  });
+});
