@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { TollgateError } from "#core";
 import { connect } from "#db";
-import { KeyRing, KeyStore, mint } from "#keys";
+import { KeyRing, KeyStore, mint, TenantStore } from "#keys";
 
 const PEPPER = "pepper-for-worker-tests-0123456789abcdef";
 let now = 1_800_000_000_000;
@@ -141,5 +141,25 @@ describe("KeyStore", () => {
   test("threat 6: a key takes no team and no user that is not its own", async () => {
     expect(await store.create({ name: "x", team: "team_none" }).catch((error: TollgateError) => error.facts.param)).toBe("team");
     expect(await store.create({ name: "x", user: "user_none" }).catch((error: TollgateError) => error.facts.param)).toBe("user");
+  });
+});
+
+describe("TenantStore", () => {
+  const tenants = new TenantStore(db, clock);
+
+  test("a team and its user live, change and go, but not while a key needs them", async () => {
+    const team = await tenants.createTeam({ name: "core" });
+    const user = await tenants.createUser({ team: team.id, name: "Ada" });
+    const { row } = await store.create({ name: "k", team: team.id, user: user.id });
+    expect(await tenants.patchTeam(team.id, { name: "kernel" })).toEqual({ ...team, name: "kernel" });
+    expect(await tenants.patchUser(user.id, { email: "ada@example.org" })).toEqual({ ...user, email: "ada@example.org" });
+    expect((await tenants.listUsers({ limit: 5, team: team.id })).rows.map((each) => each.id)).toEqual([user.id]);
+    expect((await tenants.listTeams({ limit: 50 })).rows.map((each) => each.id)).toContain(team.id);
+    await expect(tenants.deleteUser(user.id)).rejects.toMatchObject({ code: "invalid_request" });
+    await expect(tenants.deleteTeam(team.id)).rejects.toMatchObject({ code: "invalid_request" });
+    await store.delete(row.id);
+    await tenants.deleteUser(user.id);
+    await tenants.deleteTeam(team.id);
+    expect([await tenants.getUser(user.id), await tenants.getTeam(team.id)]).toEqual([null, null]);
   });
 });
