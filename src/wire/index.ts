@@ -1,1 +1,6 @@
-export type * from "./contract.ts";
+export { dialectOf, readAsk } from "./ask.ts";
+export type { Ask, Body, Edits, OutputCap, Reported, ShownCost } from "./contract.ts";
+export { addCostToStream, cutUsageChunk, spliceCost } from "./edit-stream.ts";
+export { errorBody, streamError } from "./envelope.ts";
+export { reportedFromJson, StreamReader } from "./report.ts";
+export { rewrite } from "./rewrite.ts";

@@ -1,0 +1,136 @@
+import type { Capability, Dialect } from "#core";
+import { governed, readBody } from "./body.ts";
+import type { Ask, Body, OutputCap } from "./contract.ts";
+import { readCount, readFlag, readModel, readObject, readText, requireList, requirePresent, wrong } from "./fields.ts";
+import { isUncountable } from "./uncountable.ts";
+
+/** What the gateway reads of one capability's requests; every other field is the provider's business. */
+interface Grammar {
+  readonly dialect: Dialect;
+  readonly caps: readonly string[];
+  readonly counts: readonly string[];
+  readonly streams: boolean;
+  /** Where the caller names its own user. */
+  readonly endUser: readonly string[];
+  /** Objects of which one field is read. */
+  readonly inner: Readonly<Record<string, string>>;
+  readonly prompt: string;
+  readonly promptIsList: boolean;
+  /** Fields that refer to what the body's bytes do not bound. */
+  readonly references: readonly string[];
+}
+
+const OPENAI_USER = ["safety_identifier", "user"] as const;
+const NOTHING = { caps: [], counts: [], streams: false, endUser: [], inner: {}, promptIsList: false, references: [] } as const;
+
+const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
+  "chat.completions": {
+    dialect: "openai-chat",
+    caps: ["max_completion_tokens", "max_tokens"],
+    counts: ["n"],
+    streams: true,
+    endUser: OPENAI_USER,
+    inner: { stream_options: "include_usage" },
+    prompt: "messages",
+    promptIsList: true,
+    references: ["audio", "web_search_options"],
+  },
+  responses: {
+    ...NOTHING,
+    dialect: "openai-responses",
+    caps: ["max_output_tokens"],
+    streams: true,
+    endUser: OPENAI_USER,
+    prompt: "input",
+    references: ["previous_response_id", "conversation", "prompt"],
+  },
+  completions: {
+    ...NOTHING,
+    dialect: "openai-completions",
+    caps: ["max_tokens"],
+    counts: ["n", "best_of"],
+    streams: true,
+    endUser: OPENAI_USER,
+    inner: { stream_options: "include_usage" },
+    prompt: "prompt",
+  },
+  embeddings: { ...NOTHING, dialect: "openai-embeddings", endUser: OPENAI_USER, prompt: "input" },
+  messages: {
+    ...NOTHING,
+    dialect: "anthropic",
+    caps: ["max_tokens"],
+    streams: true,
+    inner: { metadata: "user_id" },
+    prompt: "messages",
+    promptIsList: true,
+    references: ["mcp_servers", "container"],
+  },
+  count_tokens: { ...NOTHING, dialect: "anthropic", prompt: "messages", promptIsList: true },
+};
+
+/** The dialect of a capability. */
+export function dialectOf(capability: Capability): Dialect {
+  return GRAMMARS[capability].dialect;
+}
+
+/**
+ * Reads what the gateway must know of a request.
+ * @throws TollgateError `invalid_request` naming the field: wrong type, missing, or a governed key that stands twice.
+ */
+export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
+  const grammar = GRAMMARS[capability];
+  const body = readBody(bytes);
+  const fields = body.value;
+  refuseDuplicates(body, grammar);
+  const model = readModel(fields);
+  requirePrompt(capability, fields, grammar);
+  if (capability === "responses" && readFlag(fields, "background")) {
+    throw wrong("background", "is not offered: an answer that nobody streams back could not be metered");
+  }
+  return {
+    capability,
+    dialect: grammar.dialect,
+    model,
+    stream: grammar.streams && readFlag(fields, "stream"),
+    outputCaps: grammar.caps.flatMap((name): OutputCap[] => {
+      const tokens = readCount(fields, name, 0);
+      return tokens === null ? [] : [{ name, tokens }];
+    }),
+    choices: choicesOf(fields, grammar),
+    wantsUsage: "stream_options" in grammar.inner && readFlag(readObject(fields, "stream_options"), "include_usage"),
+    endUser: endUserOf(fields, grammar),
+    serviceTier: readText(fields, "service_tier"),
+    promptBytes: bytes.byteLength,
+    uncountable: isUncountable(fields, grammar.references),
+    body,
+  };
+}
+
+/** A duplicate of a key that the gateway reads could be judged by one parser and billed by another. */
+function refuseDuplicates({ text }: Body, grammar: Grammar): void {
+  const outer = ["model", "stream", "service_tier", "background", grammar.prompt, ...grammar.caps, ...grammar.counts, ...grammar.endUser];
+  const found = governed(text, 0, new Set([...outer, ...Object.keys(grammar.inner)]));
+  for (const [name, field] of Object.entries(grammar.inner)) {
+    const object = found.get(name);
+    if (object && text[object.valueStart] === "{") governed(text, object.valueStart, new Set([field]), `${name}.`);
+  }
+}
+
+function requirePrompt(capability: Capability, fields: Body["value"], { prompt, promptIsList }: Grammar): void {
+  if (promptIsList) requireList(fields, prompt);
+  else if (capability === "embeddings") requirePresent(fields, prompt);
+}
+
+/** How many whole outputs may be billed: `n` or `best_of`, for each of the prompts of a legacy completion. */
+function choicesOf(fields: Body["value"], { counts, prompt }: Grammar): number {
+  const asked = Math.max(1, ...counts.map((name) => readCount(fields, name, 1) ?? 1));
+  const prompts = counts.includes("best_of") ? fields[prompt] : null;
+  const several = Array.isArray(prompts) && typeof prompts[0] !== "number" ? Math.max(1, prompts.length) : 1;
+  return asked * several;
+}
+
+function endUserOf(fields: Body["value"], { endUser, inner }: Grammar): string | null {
+  const named = endUser.map((name) => readText(fields, name)).find((text) => text !== null && text !== "");
+  if (named !== undefined && named !== null) return named;
+  return "metadata" in inner ? readText(readObject(fields, "metadata"), "user_id", "metadata.user_id") || null : null;
+}

@@ -1,0 +1,192 @@
+import type { Capability, Usage } from "#core";
+import type { Reported } from "./contract.ts";
+import { anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";
+
+const SHORT_DELTA_BYTES = 12;
+const BYTES_PER_TOKEN = 4;
+const encoder = new TextEncoder();
+
+/** Our own count of a piece of generated text: providers mostly stream a token a delta; longer pieces go by their bytes. */
+export function tokensOf(text: unknown): number {
+  if (typeof text !== "string" || text === "") return 0;
+  const bytes = text.length <= SHORT_DELTA_BYTES / 3 ? 0 : encoder.encode(text).byteLength;
+  return bytes <= SHORT_DELTA_BYTES ? 1 : Math.ceil(bytes / BYTES_PER_TOKEN);
+}
+
+/** Watches one answer, event by event. */
+export interface Observer {
+  /** One event of a stream: its data and its name. */
+  see(data: string, event: string): void;
+  /** A whole JSON answer. */
+  whole(answer: unknown): void;
+  reported(): Reported;
+}
+
+/** The observer of a capability's answers. */
+export function observer(capability: Capability): Observer {
+  switch (capability) {
+    case "chat.completions":
+    case "completions":
+    case "embeddings":
+      return new ChatObserver();
+    case "responses":
+      return new ResponsesObserver();
+    case "messages":
+    case "count_tokens":
+      return new MessagesObserver();
+  }
+}
+
+/** What every observer gathers. */
+abstract class Watcher implements Observer {
+  protected usage: Usage | null = null;
+  protected serviceTier: string | null = null;
+  protected complete = false;
+  protected failed = false;
+  protected outputTokens = 0;
+
+  see(data: string, event: string): void {
+    let value: unknown;
+    try {
+      value = JSON.parse(data);
+    } catch {
+      this.unparsed(data);
+      return;
+    }
+    this.event(fieldsOf(value), event);
+  }
+
+  abstract whole(answer: unknown): void;
+  protected abstract event(fields: Readonly<Record<string, unknown>>, event: string): void;
+
+  /** Data that is no JSON; only one dialect has any. */
+  protected unparsed(_data: string): void {}
+
+  reported(): Reported {
+    const { usage, serviceTier, complete, failed, outputTokens } = this;
+    return { usage, serviceTier, complete, failed, outputTokens };
+  }
+
+  protected tier(value: unknown): void {
+    if (typeof value === "string") this.serviceTier = value;
+  }
+}
+
+/** Chat Completions, legacy completions and embeddings. */
+class ChatObserver extends Watcher {
+  readonly #finished = new Map<unknown, boolean>();
+
+  whole(answer: unknown): void {
+    const fields = fieldsOf(answer);
+    this.complete = true;
+    this.#gather(fields);
+  }
+
+  protected event(fields: Readonly<Record<string, unknown>>): void {
+    if (fields["error"] !== undefined && fields["error"] !== null) this.failed = true;
+    this.#gather(fields);
+    // A provider that omits [DONE] has still ended where every choice has its reason.
+    this.complete ||= this.#finished.size > 0 && [...this.#finished.values()].every(Boolean);
+  }
+
+  protected override unparsed(data: string): void {
+    if (data.trim() === "[DONE]") this.complete = true;
+  }
+
+  #gather(fields: Readonly<Record<string, unknown>>): void {
+    this.usage = chatUsage(fields["usage"] ?? fieldsOf(fields["x_groq"])["usage"]) ?? this.usage;
+    this.tier(fields["service_tier"]);
+    const choices: unknown = fields["choices"];
+    if (!Array.isArray(choices)) return;
+    for (const each of choices) {
+      const choice = fieldsOf(each);
+      this.#finished.set(choice["index"], (this.#finished.get(choice["index"]) ?? false) || typeof choice["finish_reason"] === "string");
+      this.#count(choice);
+    }
+  }
+
+  #count(choice: Readonly<Record<string, unknown>>): void {
+    const said = fieldsOf(choice["delta"] ?? choice["message"]);
+    const texts = [choice["text"], said["content"], said["refusal"], said["reasoning_content"], said["reasoning"]];
+    const calls: unknown = said["tool_calls"];
+    for (const call of Array.isArray(calls) ? calls : []) {
+      const { name, arguments: words } = fieldsOf(fieldsOf(call)["function"]);
+      texts.push(name, words);
+    }
+    this.outputTokens += texts.reduce<number>((sum, text) => sum + tokensOf(text), 0);
+  }
+}
+
+/** Responses. */
+class ResponsesObserver extends Watcher {
+  whole(answer: unknown): void {
+    this.complete = true;
+    this.#response(answer);
+    const items: unknown = fieldsOf(answer)["output"];
+    for (const item of Array.isArray(items) ? items : []) this.#item(fieldsOf(item));
+  }
+
+  protected event(fields: Readonly<Record<string, unknown>>): void {
+    const type = typeof fields["type"] === "string" ? fields["type"] : "";
+    if (type.endsWith(".delta")) this.outputTokens += tokensOf(fields["delta"]);
+    if (type === "error" || type === "response.failed") this.failed = true;
+    if (type === "response.completed" || type === "response.incomplete" || type === "response.failed") {
+      this.complete = true;
+      this.#response(fields["response"]);
+    }
+  }
+
+  #response(response: unknown): void {
+    this.usage = responsesUsage(response) ?? this.usage;
+    this.tier(fieldsOf(response)["service_tier"]);
+  }
+
+  #item(item: Readonly<Record<string, unknown>>): void {
+    const parts: unknown = item["content"];
+    const texts: unknown[] = (Array.isArray(parts) ? parts : []).flatMap((part) => [fieldsOf(part)["text"], fieldsOf(part)["refusal"]]);
+    for (const text of [...texts, item["arguments"], item["name"]]) this.outputTokens += tokensOf(text);
+  }
+}
+
+/** Messages. Input is told at the start, output cumulatively until the end. */
+class MessagesObserver extends Watcher {
+  whole(answer: unknown): void {
+    const fields = fieldsOf(answer);
+    this.complete = true;
+    this.#usage(fields["usage"]);
+    const content: unknown = fields["content"];
+    for (const block of Array.isArray(content) ? content : []) this.#block(fieldsOf(block));
+  }
+
+  protected event(fields: Readonly<Record<string, unknown>>, event: string): void {
+    switch (fields["type"]) {
+      case "message_start":
+        this.#usage(fieldsOf(fields["message"])["usage"]);
+        break;
+      case "content_block_delta":
+        this.#block(fieldsOf(fields["delta"]));
+        break;
+      case "message_delta":
+        this.#usage(fields["usage"]);
+        break;
+      case "message_stop":
+        this.complete = true;
+        break;
+      default:
+        if (fields["type"] === "error" || event === "error") this.failed = true;
+    }
+  }
+
+  #usage(usage: unknown): void {
+    this.usage = anthropicUsage(usage, this.usage);
+    this.tier(fieldsOf(usage)["service_tier"]);
+  }
+
+  #block(block: Readonly<Record<string, unknown>>): void {
+    for (const name of ["text", "thinking", "partial_json"]) this.outputTokens += tokensOf(block[name]);
+    if (typeof block["input"] === "object") this.outputTokens += tokensOf(JSON.stringify(block["input"]));
+  }
+}
+
+/** Nothing known of an answer that could not be read. */
+export const UNREADABLE: Reported = { usage: null, serviceTier: null, complete: false, failed: false, outputTokens: 0 };
