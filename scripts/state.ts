@@ -1,13 +1,18 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 
-/** Secrets of a development gateway: made at the first start, kept beside the state, readable by its owner only. */
+/** What a development gateway runs with beside what it is given. */
 export interface Secrets {
   readonly TOLLGATE_ADMIN_KEY: string;
+  readonly TOLLGATE_DEV_KEY: string;
   readonly TOLLGATE_PEPPER: string;
   readonly TOLLGATE_ENCRYPTION_KEY: string;
 }
+
+const DEV_VARS = ".dev.vars";
+const PASSED = /^(TOLLGATE_|OPENAI_|ANTHROPIC_|OLLAMA_)/;
 
 /** Where a development gateway keeps everything that survives a restart. */
 export function stateFolder(): string {
@@ -17,29 +22,54 @@ export function stateFolder(): string {
 }
 
 /** Reads `NAME=value` lines, quotes allowed; a file that is not there is empty. */
-export function readVariables(file: string): Record<string, string> {
+function readVariables(file: string): Record<string, string> {
   if (!existsSync(file)) return {};
   const lines = readFileSync(file, "utf8").split("\n");
   const pairs = lines.map((line) => /^\s*([A-Z0-9_]+)\s*=\s*(.*?)\s*$/.exec(line)).filter((match) => match !== null);
   return Object.fromEntries(pairs.map((match) => [match[1]!, match[2]!.replace(/^(["'])(.*)\1$/, "$2")]));
 }
 
-/** The secrets of this state folder; missing ones are generated once. */
-export function readSecrets(folder: string): Secrets {
-  const file = join(folder, "secrets.env");
-  const known = readVariables(file);
-  const fresh = (prefix: string) => prefix + randomBytes(32).toString("base64url");
-  const secrets: Secrets = {
-    TOLLGATE_ADMIN_KEY: known["TOLLGATE_ADMIN_KEY"] ?? fresh("admin-"),
-    TOLLGATE_PEPPER: known["TOLLGATE_PEPPER"] ?? fresh(""),
-    TOLLGATE_ENCRYPTION_KEY: known["TOLLGATE_ENCRYPTION_KEY"] ?? fresh(""),
-  };
-  const text = Object.entries(secrets).map(([name, value]) => `${name}=${value}\n`);
-  writeFileSync(file, text.join(""), { mode: 0o600 });
-  return secrets;
+/** The deployment's variables that this process was given: `.dev.vars`, and the environment over it. */
+export function givenVariables(): Record<string, string> {
+  const given = Object.entries({ ...readVariables(DEV_VARS), ...process.env });
+  return Object.fromEntries(given.filter((pair): pair is [string, string] => PASSED.test(pair[0]) && Boolean(pair[1])));
 }
 
-/** True while a process with this id is there. */
+/**
+ * The secrets of this state folder. What is neither given nor kept is generated once: the admin key into `.dev.vars`, where a
+ * person looks for it, the rest beside the state that they belong to. `first` tells that this is the folder's first start.
+ */
+export function readSecrets(folder: string, given: Record<string, string>): { readonly secrets: Secrets; readonly first: boolean } {
+  const file = join(folder, "secrets.env");
+  const kept = readVariables(file);
+  const secrets: Secrets = {
+    TOLLGATE_ADMIN_KEY: given["TOLLGATE_ADMIN_KEY"] ?? writeAdminKey(),
+    TOLLGATE_DEV_KEY: given["TOLLGATE_DEV_KEY"] ?? kept["TOLLGATE_DEV_KEY"] ?? `sk-tg-${letters(12).toLowerCase()}-${letters(43)}`,
+    TOLLGATE_PEPPER: given["TOLLGATE_PEPPER"] ?? kept["TOLLGATE_PEPPER"] ?? letters(43),
+    TOLLGATE_ENCRYPTION_KEY: given["TOLLGATE_ENCRYPTION_KEY"] ?? kept["TOLLGATE_ENCRYPTION_KEY"] ?? letters(43),
+  };
+  const text = (["TOLLGATE_DEV_KEY", "TOLLGATE_PEPPER", "TOLLGATE_ENCRYPTION_KEY"] as const).map((name) => `${name}=${secrets[name]}\n`);
+  writeFileSync(file, text.join(""), { mode: 0o600 });
+  return { secrets, first: kept["TOLLGATE_PEPPER"] === undefined };
+}
+
+function writeAdminKey(): string {
+  const adminKey = `admin-${letters(43)}`;
+  appendFileSync(DEV_VARS, `TOLLGATE_ADMIN_KEY=${adminKey}\n`, { mode: 0o600 });
+  chmodSync(DEV_VARS, 0o600);
+  return adminKey;
+}
+
+/** Random letters and digits: 43 of them carry 256 bits. */
+function letters(count: number): string {
+  let text = "";
+  while (text.length < count)
+    text += randomBytes(64)
+      .toString("base64")
+      .replace(/[^A-Za-z0-9]/g, "");
+  return text.slice(0, count);
+}
+
 function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -49,27 +79,69 @@ function alive(pid: number): boolean {
   }
 }
 
-/** Ids of workerd processes that serve this state folder: what `kill -9` of node alone leaves behind. */
+/** Whether a process is one of ours by its command line; true where the system does not tell. */
+function runs(pid: number, what: string): boolean {
+  if (!existsSync("/proc")) return true;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(what);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a process holds a file or folder under `folder` open. */
+function holds(pid: number, folder: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${folder}/`);
+      } catch {
+        return false;
+      }
+    });
+  } catch {
+    return false;
+  }
+}
+
+/** Ids of workerd processes on this state folder: what `kill -9` of node alone leaves behind, serving and writing. */
 function orphans(folder: string): number[] {
-  const file = join(folder, "workerd.pid");
-  if (!existsSync(file)) return [];
-  const pids = readFileSync(file, "utf8").split("\n").map(Number).filter(Boolean);
-  return pids.filter((pid) => alive(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("workerd"));
+  const noted = join(folder, "workerd.pid");
+  const known = existsSync(noted) ? readFileSync(noted, "utf8").split("\n").map(Number).filter(Boolean) : [];
+  const all = existsSync("/proc") ? readdirSync("/proc").map(Number).filter(Boolean) : [];
+  const found = all.filter((pid) => runs(pid, "workerd") && holds(pid, folder));
+  return [...new Set([...found, ...known.filter((pid) => alive(pid) && runs(pid, "workerd"))])];
+}
+
+/** Makes the lock file in one step, so that of two starts at once only one gets it; a dead holder's lock is taken over. */
+function lockFolder(folder: string): string {
+  const lock = join(folder, "lock");
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
+      return lock;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const holder = Number(readFileSync(lock, "utf8"));
+    if (holder && holder !== process.pid && alive(holder) && runs(holder, "start.ts")) {
+      throw new Error(`Another gateway (process ${holder}) is running on ${folder}. Stop it, or set TOLLGATE_STATE to another folder.`);
+    }
+    rmSync(lock, { force: true });
+  }
 }
 
 /**
  * Takes the folder for this process, before anything else touches it: two processes on one ledger would each believe they own
- * it. A workerd left behind by a killed start is ended first.
+ * it. A workerd left behind by a killed start is ended first, and waited for.
  * @throws Error where another gateway is running on the folder.
  */
-export function takeFolder(folder: string): { release(): void; noteWorkerd(pids: readonly number[]): void } {
-  const lock = join(folder, "lock");
-  const holder = existsSync(lock) ? Number(readFileSync(lock, "utf8")) : 0;
-  if (holder && holder !== process.pid && alive(holder)) {
-    throw new Error(`Another gateway (process ${holder}) is running on ${folder}. Stop it, or set TOLLGATE_STATE to another folder.`);
+export async function takeFolder(folder: string): Promise<{ release(): void; noteWorkerd(pids: readonly number[]): void }> {
+  const lock = lockFolder(folder);
+  for (const pid of orphans(folder)) {
+    process.kill(pid, "SIGKILL");
+    while (alive(pid) && runs(pid, "workerd")) await wait(20);
   }
-  writeFileSync(lock, String(process.pid));
-  for (const pid of orphans(folder)) process.kill(pid, "SIGKILL");
   return {
     release: () => rmSync(lock, { force: true }),
     noteWorkerd: (pids) => writeFileSync(join(folder, "workerd.pid"), pids.join("\n")),

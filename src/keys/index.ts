@@ -1,5 +1,4 @@
 export { readCredential } from "./credential.ts";
-export type { Page } from "./cursor.ts";
 export { type FetchJwks, type TokenIdentity, verifyToken } from "./jwt.ts";
 export { callerFrom, KeyRing } from "./keyring.ts";
 export { refuseKey } from "./refusal.ts";

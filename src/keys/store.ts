@@ -1,8 +1,7 @@
 import { and, desc, eq, getTableColumns, isNull, lt, ne, or, sql } from "drizzle-orm";
 import { TollgateError } from "#core";
-import { type Db, tables } from "#db";
-import { type Page, paged, readCursor } from "./cursor.ts";
-import { type MintedSecret, mint, remint } from "./secret.ts";
+import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+import { digest, type MintedSecret, mint, parse, remint } from "./secret.ts";
 
 const { keys, keySecrets } = tables;
 
@@ -15,12 +14,10 @@ export type KeyRow = Stored & { readonly last4: string | null };
 export type KeyFields = Omit<Stored, "id" | "status" | "epoch" | "createdAt">;
 
 /** Which keys a list names. */
-export interface KeyFilter {
+export interface KeyFilter extends Paging {
   readonly team?: string;
   readonly user?: string;
   readonly status?: Stored["status"];
-  readonly limit: number;
-  readonly cursor?: string;
 }
 
 /** What a new key is where its maker says nothing. */
@@ -63,7 +60,23 @@ export class KeyStore {
 
   /** Makes a key; `secret` is its text, shown here and never again. */
   async create(fields: Partial<KeyFields> & { readonly name: string }): Promise<{ row: KeyRow; secret: string }> {
-    const minted = await mint(this.#pepper);
+    return this.#store(fields, await mint(this.#pepper));
+  }
+
+  /**
+   * Makes a key whose text somebody else chose: the development key of a local gateway. A key of that id is left as it is.
+   * @throws TollgateError `invalid_request` for text that is not of a key's form.
+   */
+  async adopt(text: string, fields: Partial<KeyFields> & { readonly name: string }): Promise<KeyRow> {
+    const parts = parse(text);
+    if (!parts) throw new TollgateError("invalid_request", "A key has the form sk-tg-<12 of a-z 0-9>-<43 of A-Z a-z 0-9>");
+    const known = await this.get(`key_${parts.id}`);
+    if (known) return known;
+    const secret = { ...parts, text, digest: await digest(this.#pepper, parts), last4: parts.secret.slice(-4) };
+    return (await this.#store(fields, secret)).row;
+  }
+
+  async #store(fields: Partial<KeyFields> & { readonly name: string }, minted: MintedSecret): Promise<{ row: KeyRow; secret: string }> {
     const now = this.#clock();
     const row = { ...KEY_DEFAULTS, ...fields, id: `key_${minted.id}`, status: "active" as const, epoch: 1, createdAt: now };
     await this.#requireHome(row.team, row.user);
@@ -79,7 +92,6 @@ export class KeyStore {
 
   /** Keys, newest first. */
   async list(filter: KeyFilter): Promise<Page<KeyRow>> {
-    const from = filter.cursor === undefined ? undefined : readCursor(filter.cursor);
     const found = await this.#db
       .select(SHOWN)
       .from(keys)
@@ -88,7 +100,7 @@ export class KeyStore {
           filter.team === undefined ? undefined : eq(keys.team, filter.team),
           filter.user === undefined ? undefined : eq(keys.user, filter.user),
           filter.status === undefined ? undefined : eq(keys.status, filter.status),
-          from && or(lt(keys.createdAt, from.at), and(eq(keys.createdAt, from.at), lt(keys.id, from.id))),
+          after(keys, filter.cursor),
         ),
       )
       .orderBy(desc(keys.createdAt), desc(keys.id))

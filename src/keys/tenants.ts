@@ -1,7 +1,6 @@
-import { and, desc, eq, lt, ne, or } from "drizzle-orm";
+import { and, desc, eq, ne } from "drizzle-orm";
 import { newId, TollgateError } from "#core";
-import { type Db, tables } from "#db";
-import { type Page, paged, readCursor } from "./cursor.ts";
+import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 
 const { keys, teams, users } = tables;
 
@@ -9,12 +8,6 @@ const { keys, teams, users } = tables;
 export type TeamRow = typeof teams.$inferSelect;
 /** A user as stored. */
 export type UserRow = typeof users.$inferSelect;
-
-/** How much of a list, after what. */
-interface Paging {
-  readonly limit: number;
-  readonly cursor?: string;
-}
 
 /** Teams and users. Neither stands in what an isolate caches of a key but by id, so their changes raise no epoch. */
 export class TenantStore {
@@ -127,12 +120,6 @@ export class TenantStore {
       .where(and(eq(keys.user, id), eq(keys.status, "revoked")));
     await this.#db.batch([orphaned, this.#db.delete(users).where(eq(users.id, id))]);
   }
-}
-
-function after(table: typeof teams | typeof users, cursor: string | undefined) {
-  if (cursor === undefined) return undefined;
-  const from = readCursor(cursor);
-  return or(lt(table.createdAt, from.at), and(eq(table.createdAt, from.at), lt(table.id, from.id)));
 }
 
 function absent(what: "team" | "user"): TollgateError {

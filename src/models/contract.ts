@@ -1,4 +1,4 @@
-import type { Femto, Usage } from "#core";
+import type { Femto, Nano, Usage } from "#core";
 
 /** The classes a price row may rate; each but `web_search` and `image` is per million tokens. */
 export const RATE_CLASSES = [
@@ -29,14 +29,21 @@ export interface PriceRow {
   readonly effectiveFrom: number;
   readonly effectiveTo: number | null;
   readonly rates: Rates;
+  /** Ascending; the highest threshold that the input passes sets the rates it names. */
   readonly tiers: readonly { readonly aboveInputTokens: number; readonly rates: Rates }[];
   readonly serviceTiers: Readonly<Record<string, { readonly rates: Rates }>>;
   readonly source: string;
   readonly checkedAt: number;
+  /** Tokens; null where the source does not say. */
+  readonly contextTokens: number | null;
+  readonly maxOutputTokens: number | null;
 }
 
 /** What the book says of a model at a time. `unknown` carries the provider's dearest row, which budgets are charged by. */
-export type Price = { readonly state: "priced" | "free"; readonly row: PriceRow } | { readonly state: "unknown"; readonly row: PriceRow };
+export interface Price {
+  readonly state: "priced" | "free" | "unknown";
+  readonly row: PriceRow;
+}
 
 /** One line of a receipt. Quantity times rate over `per` is `usd`, exactly. */
 export interface ReceiptLine {
@@ -52,7 +59,55 @@ export interface Receipt {
   readonly price: PriceRow;
   readonly tableHash: string;
   readonly state: "priced" | "free" | "unknown";
+  readonly serviceTier: string | null;
   readonly lines: readonly ReceiptLine[];
   readonly total: Femto;
   readonly usage: Usage;
+}
+
+/** What a request may cost, in the ledger's three units. */
+export interface Amount {
+  readonly nano: Nano;
+  readonly tokens: number;
+  readonly requests: number;
+}
+
+/** What is known of a request before it is sent. */
+export interface Load {
+  readonly promptBytes: number;
+  /** The prompt holds what its bytes do not bound. */
+  readonly uncountable: boolean;
+  /** Tools are offered: providers add hidden instructions for them. */
+  readonly tools: boolean;
+  /** The client's own cap; null where it set none. */
+  readonly maxOutput: number | null;
+  readonly choices: number;
+  readonly hasOutput: boolean;
+}
+
+/** The three amounts of an admission, and what they stand for. */
+export interface Bounds {
+  readonly floor: Amount;
+  readonly likely: Amount;
+  readonly ceiling: Amount;
+  /** Tokens that the input and all choices' outputs cannot pass. */
+  readonly inputMax: number;
+  readonly outputMax: number;
+  readonly choices: number;
+  /** Of the worst case: what the input costs, and each output token. */
+  readonly inputFemto: Femto;
+  readonly outputFemto: Femto;
+}
+
+/** Which model answers: resolved, and as the client named it. */
+export interface Route {
+  readonly provider: string;
+  readonly model: string;
+  readonly requested: string;
+}
+
+/** An alias's target. */
+export interface Target {
+  readonly provider: string;
+  readonly model: string;
 }

@@ -102,6 +102,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
     serviceTier: readText(fields, "service_tier"),
     promptBytes: bytes.byteLength,
     uncountable: isUncountable(fields, grammar.references),
+    tools: [fields["tools"], fields["functions"]].some((list) => Array.isArray(list) && list.length > 0),
     body,
   };
 }

@@ -33,6 +33,8 @@ export interface Ask {
   readonly promptBytes: number;
   /** True where the prompt holds what its bytes do not bound: images, files, audio, hosted tools, earlier responses by id. */
   readonly uncountable: boolean;
+  /** Tools are offered; providers add hidden instructions for them. */
+  readonly tools: boolean;
   readonly body: Body;
 }
 

@@ -1,3 +1,5 @@
+import { and, eq, lt, or, type SQL } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { TollgateError } from "#core";
 
 /** One page of rows, and where the next begins. */
@@ -6,14 +8,20 @@ export interface Page<Row> {
   readonly next: string | null;
 }
 
-/** Where a page begins: after the row of this time and id, newest first. */
-export interface Position {
-  readonly at: number;
-  readonly id: string;
+/** How much of a list, after what. */
+export interface Paging {
+  readonly limit: number;
+  readonly cursor?: string;
 }
 
-/** Reads a cursor that `paged` wrote. @throws TollgateError `invalid_request` naming `cursor`. */
-export function readCursor(cursor: string): Position {
+/** The rows behind a cursor, newest first. @throws TollgateError `invalid_request` naming `cursor`. */
+export function after(table: { readonly createdAt: SQLiteColumn; readonly id: SQLiteColumn }, cursor: string | undefined): SQL | undefined {
+  if (cursor === undefined) return undefined;
+  const { at, id } = readCursor(cursor);
+  return or(lt(table.createdAt, at), and(eq(table.createdAt, at), lt(table.id, id)));
+}
+
+function readCursor(cursor: string): { readonly at: number; readonly id: string } {
   const match = /^(\d{1,15})\.([A-Za-z0-9_]{1,128})$/.exec(cursor);
   if (!match) throw new TollgateError("invalid_request", "cursor is not one that a list answered", { param: "cursor" });
   return { at: Number(match[1]), id: match[2]! };

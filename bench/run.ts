@@ -1,0 +1,174 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { load, type Round, type Target } from "./load.ts";
+
+/** `npm run bench`: the full gateway against a bare Worker and the provider itself, interleaved, in one run. Writes bench/results.json. */
+
+const ROUNDS = Number(process.env["BENCH_ROUNDS"] || 7);
+const SCENARIOS = [
+  { name: "json, 1 connection", stream: false, connections: 1, count: 300 },
+  { name: "json, 16 connections", stream: false, connections: 16, count: 2_000 },
+  { name: "stream, 1 connection", stream: true, connections: 1, count: 150 },
+  { name: "stream, 16 connections", stream: true, connections: 16, count: 800 },
+  { name: "stream with usage asked for, 16 connections", stream: true, connections: 16, count: 800, usage: true },
+] as const;
+
+const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-"));
+const children: ChildProcess[] = [];
+
+function bodyOf(scenario: (typeof SCENARIOS)[number], model: string): string {
+  return JSON.stringify({
+    model,
+    max_tokens: 64,
+    messages: [{ role: "user", content: "Say the word twenty times, please." }],
+    ...(scenario.stream ? { stream: true } : {}),
+    ...("usage" in scenario ? { stream_options: { include_usage: true } } : {}),
+  });
+}
+
+/** Starts a script and resolves with the first line it prints that matches. */
+function started(script: string, env: Record<string, string>, ready: RegExp): Promise<string> {
+  const child = spawn(process.execPath, [script], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  children.push(child);
+  return new Promise((resolve, reject) => {
+    let text = "";
+    child.stdout.setEncoding("utf8");
+    child.stdout.on("data", (part: string) => {
+      text += part;
+      const found = ready.exec(text);
+      if (found) resolve(found[0]);
+    });
+    child.once("exit", (code) => reject(new Error(`${script} ended with ${code}`)));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(address && typeof address === "object" ? address.port : 0));
+    });
+  });
+}
+
+/** The bare Worker on a socket of its own, as the gateway has it. */
+async function bare(upstream: string): Promise<{ runtime: Miniflare; port: number }> {
+  const outdir = join(folder, "bare");
+  execFileSync(process.execPath, ["node_modules/wrangler/bin/wrangler.js", "deploy", "--dry-run", "--config", "bench/bare/wrangler.toml", "--outdir", outdir], {
+    stdio: "ignore",
+  });
+  const port = await freePort();
+  const runtime = new Miniflare(
+    convertV4MiniflareOptions({
+      workers: [
+        {
+          name: "bare",
+          compatibilityDate: "2026-08-15",
+          modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(join(outdir, "worker.js"), "utf8") }],
+          bindings: { UPSTREAM: upstream },
+          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+        },
+      ],
+    }),
+  );
+  await runtime.ready;
+  return { runtime, port };
+}
+
+async function gateway(upstream: string): Promise<{ port: number; key: string }> {
+  const port = await freePort();
+  const admin = "admin-key-of-the-bench-000000000000";
+  const env = {
+    PORT: String(port),
+    TOLLGATE_STATE: join(folder, "state"),
+    TOLLGATE_ADMIN_KEY: admin,
+    OPENAI_API_KEY: "sk-bench",
+    OPENAI_BASE_URL: `${upstream}/v1`,
+  };
+  await started("scripts/start.ts", env, /Tollgate is up/);
+  const answer = await fetch(`http://127.0.0.1:${port}/admin/v1/keys`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" },
+    body: JSON.stringify({
+      name: "bench",
+      limits: { rpm: null, tpm: null, concurrency: null },
+      budgets: [{ window: "day", limit_usd: "1000", mode: "strict" }],
+    }),
+  });
+  if (answer.status !== 201) throw new Error(`the bench's key was refused: ${await answer.text()}`);
+  const { secret } = (await answer.json()) as { secret: string };
+  return { port, key: secret };
+}
+
+function middle(rounds: readonly Round[], pick: (round: Round) => number): number {
+  const sorted = rounds.map(pick).toSorted((a, b) => a - b);
+  return Number((sorted[Math.floor(sorted.length / 2)] ?? Number.NaN).toFixed(3));
+}
+
+interface Row {
+  readonly target: string;
+  readonly first_ms: number;
+  readonly total_ms: number;
+  readonly per_second: number;
+}
+
+async function measure(scenario: (typeof SCENARIOS)[number], targets: readonly Target[]): Promise<Row[]> {
+  const found = new Map<string, Round[]>(targets.map(({ name }) => [name, []]));
+  for (const target of targets) await load(target, bodyOf(scenario, "gpt-4o-mini"), scenario.connections, 50);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const target of targets) found.get(target.name)?.push(await load(target, bodyOf(scenario, "gpt-4o-mini"), scenario.connections, scenario.count));
+  }
+  return targets.map(({ name }) => {
+    const rounds = found.get(name) ?? [];
+    return {
+      target: name,
+      first_ms: middle(rounds, (round) => round.firstMs),
+      total_ms: middle(rounds, (round) => round.totalMs),
+      per_second: Math.round(middle(rounds, (round) => round.perSecond)),
+    };
+  });
+}
+
+/** The figures that the targets are about, each a ratio of this run. */
+function ratios(rows: readonly Row[], stream: boolean) {
+  const of = (name: string) => rows.find((row) => row.target === name)!;
+  const [direct, bareRow, full] = [of("direct"), of("bare"), of("tollgate")];
+  const time = (row: Row) => (stream ? row.first_ms : row.total_ms);
+  return {
+    added_by_bare_ms: Number((time(bareRow) - time(direct)).toFixed(3)),
+    added_by_tollgate_ms: Number((time(full) - time(direct)).toFixed(3)),
+    added_over_bares_own: Number(((time(full) - time(direct)) / (time(bareRow) - time(direct))).toFixed(2)),
+    throughput_over_bare: Number((full.per_second / bareRow.per_second).toFixed(2)),
+  };
+}
+
+try {
+  const upstreamPort = Number(await started("bench/provider.ts", {}, /\d+/));
+  const upstream = `http://127.0.0.1:${upstreamPort}`;
+  const { runtime, port: barePort } = await bare(upstream);
+  const { port, key } = await gateway(upstream);
+  const targets: Target[] = [
+    { name: "direct", port: upstreamPort, headers: {} },
+    { name: "bare", port: barePort, headers: { authorization: "Bearer x" } },
+    { name: "tollgate", port, headers: { authorization: `Bearer ${key}` } },
+  ];
+  const results = [];
+  for (const scenario of SCENARIOS) {
+    const rows = await measure(scenario, targets);
+    const compared = ratios(rows, scenario.stream);
+    console.log(`\n${scenario.name}`);
+    console.table(rows);
+    console.table([compared]);
+    results.push({ scenario: scenario.name, rows, ...compared });
+  }
+  const machine = { cpus: cpus().length, node: process.version, rounds: ROUNDS };
+  writeFileSync("bench/results.json", `${JSON.stringify({ command: "npm run bench", machine, results }, null, 2)}\n`);
+  await runtime.dispose();
+} finally {
+  for (const child of children) child.kill("SIGTERM");
+  rmSync(folder, { recursive: true, force: true });
+}

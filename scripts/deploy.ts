@@ -1,0 +1,144 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { unstable_readConfig } from "wrangler";
+
+/** `npm run deploy`: the whole gateway into a Cloudflare account. `--dry-run` says what it would make and checks that it builds. */
+
+const WRANGLER = join(import.meta.dirname, "../node_modules/wrangler/bin/wrangler.js");
+const CONFIG = "wrangler.toml";
+/** The configuration with this account's ids in it; made anew by each deploy and never committed. */
+const DEPLOYED = "wrangler.deployed.toml";
+const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
+
+type Resource = { readonly kind: string; readonly name: string; readonly binding: string; readonly how: string };
+type Secret = { readonly name: string; readonly what: string; readonly from: "generated" | "asked" };
+
+const SECRETS: readonly Secret[] = [
+  { name: "TOLLGATE_PEPPER", what: "HMAC key of every API key digest", from: "generated" },
+  { name: "TOLLGATE_ENCRYPTION_KEY", what: "wraps the credentials of providers", from: "generated" },
+  { name: "TOLLGATE_ADMIN_KEY", what: "opens the admin plane; shown once", from: "generated" },
+  { name: "OPENAI_API_KEY", what: "OpenAI, if you use it", from: "asked" },
+  { name: "ANTHROPIC_API_KEY", what: "Anthropic, if you use it", from: "asked" },
+];
+
+/** The part of wrangler's configuration that names resources; its own type is too wide to be read. */
+interface Configuration {
+  readonly name?: string;
+  readonly d1_databases: readonly { readonly binding: string; readonly database_name?: string }[];
+  readonly queues: {
+    readonly producers?: readonly { readonly binding: string; readonly queue: string }[];
+    readonly consumers?: readonly { readonly queue: string; readonly dead_letter_queue?: string }[];
+  };
+  readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
+  readonly ratelimits?: readonly { readonly name: string; readonly namespace_id: string }[];
+  readonly triggers: { readonly crons?: readonly string[] };
+}
+
+/** Everything that a deploy makes in the account, read from the configuration and from nowhere else. */
+function resources(): Resource[] {
+  const config = unstable_readConfig({ config: CONFIG }) as unknown as Configuration;
+  const queues = config.queues.consumers ?? [];
+  const names = new Set([...(config.queues.producers ?? []).map(({ queue }) => queue), ...queues.map(({ queue }) => queue)]);
+  const dead = queues.flatMap(({ dead_letter_queue }) => dead_letter_queue ?? []);
+  return [
+    { kind: "Worker", name: config.name ?? "tollgate", binding: "-", how: "deployed" },
+    ...config.d1_databases.map((d1) => ({
+      kind: "D1 database",
+      name: d1.database_name ?? d1.binding,
+      binding: d1.binding,
+      how: "created, migrated",
+    })),
+    ...[...names, ...dead].map((name) => ({
+      kind: "Queue",
+      name,
+      binding: (config.queues.producers ?? []).find(({ queue }) => queue === name)?.binding ?? "-",
+      how: "created",
+    })),
+    ...config.durable_objects.bindings.map((object) => ({
+      kind: "Durable Object",
+      name: object.class_name,
+      binding: object.name,
+      how: "with the Worker",
+    })),
+    ...(config.ratelimits ?? []).map((limit) => ({
+      kind: "Rate limit",
+      name: limit.namespace_id,
+      binding: limit.name,
+      how: "with the Worker",
+    })),
+    ...(config.triggers.crons ?? []).map((cron) => ({ kind: "Cron", name: cron, binding: "-", how: "with the Worker" })),
+  ];
+}
+
+function plan(): string {
+  const rows = resources().map(({ kind, name, binding, how }) => `  ${kind.padEnd(15)} ${name.padEnd(24)} ${binding.padEnd(14)} ${how}`);
+  const secrets = SECRETS.map(({ name, what, from }) => `  ${"Secret".padEnd(15)} ${name.padEnd(24)} ${from.padEnd(14)} ${what}`);
+  return ["A deploy makes or keeps, in your account:", "", ...rows, "", ...secrets, ""].join("\n");
+}
+
+/** Runs wrangler and returns what it printed; a step that may find its work done already passes `tolerate`. */
+function wrangler(words: readonly string[], tolerate?: RegExp): string {
+  try {
+    return execFileSync(process.execPath, [WRANGLER, ...words], { encoding: "utf8", stdio: ["inherit", "pipe", "pipe"] });
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    if (tolerate?.test(`${stdout}${stderr}`)) return "";
+    throw new Error(`wrangler ${words.slice(0, 2).join(" ")} failed:\n${stderr || stdout}`, { cause: error });
+  }
+}
+
+/** Creates what is not there; the database's id goes into the account's own configuration. */
+function provision(): void {
+  for (const { name } of resources().filter(({ kind }) => kind === "Queue"))
+    wrangler(["queues", "create", name], /already (exists|taken)/i);
+  const database = resources().find(({ kind }) => kind === "D1 database");
+  if (!database) return;
+  wrangler(["d1", "create", database.name], /already exists/i);
+  const known = JSON.parse(wrangler(["d1", "list", "--json"])) as { name: string; uuid: string }[];
+  const id = known.find(({ name }) => name === database.name)?.uuid;
+  if (!id) throw new Error(`The database ${database.name} was created and is not listed; try again`);
+  writeFileSync(DEPLOYED, readFileSync(CONFIG, "utf8").replace(PLACEHOLDER, id));
+  wrangler(["d1", "migrations", "apply", database.name, "--remote", "--config", DEPLOYED]);
+}
+
+/** The secrets that the Worker does not have yet. A pepper or an encryption key that is there is never replaced: keys would die with it. */
+async function missingSecrets(): Promise<Record<string, string>> {
+  const listed = wrangler(["secret", "list", "--config", DEPLOYED], /not found|does not exist/i);
+  const have = new Set(listed === "" ? [] : (JSON.parse(listed) as { name: string }[]).map(({ name }) => name));
+  const asking = createInterface({ input: process.stdin, output: process.stdout });
+  const found: Record<string, string> = {};
+  for (const { name, what, from } of SECRETS.filter((secret) => !have.has(secret.name))) {
+    const value =
+      process.env[name] ??
+      (from === "generated" ? randomBytes(32).toString("base64url") : await asking.question(`${name} (${what}; Enter to skip): `));
+    if (value.trim() !== "") found[name] = value.trim();
+  }
+  asking.close();
+  return found;
+}
+
+function deploy(secrets: Record<string, string>): void {
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-deploy-"));
+  const file = join(folder, "secrets.json");
+  try {
+    writeFileSync(file, JSON.stringify(secrets), { mode: 0o600 });
+    console.log(wrangler(["deploy", "--config", DEPLOYED, ...(Object.keys(secrets).length > 0 ? ["--secrets-file", file] : [])]));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  if (secrets["TOLLGATE_ADMIN_KEY"]) console.log(`Admin key, shown this once: ${secrets["TOLLGATE_ADMIN_KEY"]}`);
+}
+
+console.log(plan());
+if (process.argv.includes("--dry-run")) {
+  const outdir = mkdtempSync(join(tmpdir(), "tollgate-dry-run-"));
+  console.log(wrangler(["deploy", "--dry-run", "--outdir", outdir]));
+  rmSync(outdir, { recursive: true, force: true });
+} else {
+  provision();
+  deploy(await missingSecrets());
+}

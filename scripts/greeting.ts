@@ -1,0 +1,51 @@
+import type { Secrets } from "./state.ts";
+
+/** What the greeting is told of a start. */
+export interface Started {
+  readonly port: number;
+  readonly first: boolean;
+  readonly development: boolean;
+  readonly secrets: Secrets;
+  readonly given: Record<string, string>;
+}
+
+function upstreamLine(given: Record<string, string>): string {
+  const real = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_BASE_URL"].filter((name) => given[name]);
+  return real.length > 0
+    ? `Providers: tollgate (built in), and by ${real.join(", ")}.`
+    : "Providers: tollgate (built in). Set OPENAI_API_KEY or ANTHROPIC_API_KEY and start again for the real ones.";
+}
+
+function warnings({ given, development }: Started): string[] {
+  const open = given["TOLLGATE_ALLOW_PRIVATE_UPSTREAMS"] === "true" && !development;
+  return open ? ["", "WARNING: TOLLGATE_ALLOW_PRIVATE_UPSTREAMS lets providers stand at private addresses and plain http."] : [];
+}
+
+/** What a start prints: where the gateway is, a key that works, and calls that can be pasted. */
+export function greeting(started: Started): string {
+  const { port, first, development, secrets } = started;
+  const origin = `http://127.0.0.1:${port}`;
+  if (!development) return [`Tollgate is up on ${origin} (production).`, ...warnings(started)].join("\n");
+  const key = secrets.TOLLGATE_DEV_KEY;
+  return [
+    "",
+    `Tollgate is up on ${origin}`,
+    "",
+    `  OpenAI SDK      base URL  ${origin}/v1`,
+    `  Anthropic SDK   base URL  ${origin}`,
+    `  API key         ${key}`,
+    `  Admin key       in .dev.vars (TOLLGATE_ADMIN_KEY), for ${origin}/admin/v1`,
+    "",
+    upstreamLine(started.given),
+    ...(first ? ["", "Paste this:", ""] : ["", "Again, to paste:", ""]),
+    `curl -N ${origin}/v1/chat/completions \\`,
+    `  -H "authorization: Bearer ${key}" -H "content-type: application/json" \\`,
+    `  -d '{"model":"tollgate/echo","stream":true,"messages":[{"role":"user","content":"Hello, Tollgate"}]}'`,
+    "",
+    "What it cost:",
+    "",
+    `curl ${origin}/v1/key -H "authorization: Bearer ${key}"`,
+    ...warnings(started),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,42 @@
+import { ledgerOf } from "#budget";
+import { type Config, readConfig } from "#config";
+import { connect, type Db } from "#db";
+import { DirectoryCache, type DirectorySource } from "#gateway";
+import type { Platform } from "#http";
+import { KeyRing } from "#keys";
+import { ModelStore, PriceStore } from "#models";
+import { ProviderStore } from "#providers";
+
+let composed: { readonly env: Env; readonly platform: Platform } | null = null;
+
+/**
+ * The platform of this isolate, made once from its bindings. The only place where rooms are introduced to the environment.
+ * @throws ConfigError naming the variables that are wrong.
+ */
+export function platformOf(env: Env): Platform {
+  if (composed?.env !== env) composed = { env, platform: compose(env) };
+  return composed.platform;
+}
+
+function compose(env: Env): Platform {
+  const config = readConfig(env);
+  const db = connect(env.DB);
+  const now = () => Date.now();
+  return {
+    config,
+    db,
+    keys: new KeyRing(db, config.TOLLGATE_PEPPER, now, config.TOLLGATE_DEV_KEY ?? null),
+    directory: new DirectoryCache(config, directorySource(db, config, now), now),
+    events: env.EVENTS,
+    authFailures: env.AUTH_FAILURES,
+    ledger: (team) => ledgerOf(env.LEDGER, team),
+    now,
+  };
+}
+
+function directorySource(db: Db, config: Config, now: () => number): DirectorySource {
+  const providers = new ProviderStore(db, config, now);
+  const models = new ModelStore(db, now);
+  const prices = new PriceStore(db, now);
+  return { providers: () => providers.all(), aliases: () => models.all(), prices: () => prices.all() };
+}

@@ -1,0 +1,69 @@
+import type { Pace } from "#budget";
+import { usdFromFemto, usdFromNano } from "#core";
+import type { Receipt } from "#models";
+import { responseHeaders } from "#providers";
+import type { Gateway } from "./contract.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Ending } from "./event.ts";
+import type { Hold } from "./hold.ts";
+
+/** An upstream's answer, begun and not read, and the clocks that run over it. */
+export interface Answer {
+  readonly response: Response;
+  readonly deadline: Deadline;
+  /** Milliseconds UTC: when the call left, and when its answer began. */
+  readonly sentAt: number;
+  readonly begunAt: number;
+}
+
+/** The facts of an answer that began, as its record tells them. */
+export function endingOf({ response, begunAt }: Answer, hold: Hold, at: Gateway): Ending {
+  return {
+    outcome: "ok",
+    httpStatus: response.status,
+    code: null,
+    endedAt: at.now(),
+    firstByteMs: begunAt - hold.draft.arrival.at,
+    upstreamRequestId: responseHeaders(response).upstreamRequestId,
+    sent: true,
+  };
+}
+
+/** The headers of an answer: the provider's that may pass, and ours over them. */
+export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
+  const { headers, upstreamRequestId } = responseHeaders(answer.response);
+  const { arrival, route } = hold.draft;
+  headers.set("x-request-id", arrival.id);
+  headers.set("request-id", arrival.id);
+  if (upstreamRequestId !== null) headers.set("x-tollgate-upstream-request-id", upstreamRequestId);
+  headers.set("x-tollgate-provider", route.provider);
+  headers.set("x-tollgate-model", route.model);
+  headers.set("x-tollgate-attempts", "1");
+  headers.set("x-tollgate-cache", "bypass");
+  headers.set("x-tollgate-overhead-ms", String(at.now() - arrival.at - (answer.begunAt - answer.sentAt)));
+  setBudget(headers, hold);
+  setPace(headers, "requests", hold.granted.rpm, at.now());
+  setPace(headers, "tokens", hold.granted.tpm, at.now());
+  return headers;
+}
+
+/** What an answer cost, for one whose headers leave after its cost is known. */
+export function setCost(headers: Headers, paid: Receipt, status: "actual" | "estimated"): void {
+  headers.set("x-tollgate-cost", usdFromFemto(paid.total));
+  headers.set("x-tollgate-cost-status", paid.state === "unknown" ? "unknown" : status);
+}
+
+function setBudget(headers: Headers, { granted: { tightest } }: Hold): void {
+  if (!tightest) return;
+  headers.set("x-tollgate-budget-remaining", usdFromNano(tightest.remaining));
+  headers.set("x-tollgate-budget-scope", `${tightest.scope.kind}:${tightest.scope.id}`);
+  if (tightest.resetsAt !== null) headers.set("x-tollgate-budget-reset", new Date(tightest.resetsAt).toISOString());
+}
+
+/** The key's own pace takes the place of the provider's, which is that of an account the caller does not know. */
+function setPace(headers: Headers, what: "requests" | "tokens", pace: Pace | null, now: number): void {
+  if (!pace) return;
+  headers.set(`x-ratelimit-limit-${what}`, String(pace.limit));
+  headers.set(`x-ratelimit-remaining-${what}`, String(pace.remaining));
+  headers.set(`x-ratelimit-reset-${what}`, `${Math.max(0, Math.ceil((pace.resetsAt - now) / 1000))}s`);
+}

@@ -1,0 +1,54 @@
+import type { LedgerStub } from "#budget";
+import type { Config } from "#config";
+import type { Caller } from "#core";
+import type { Event } from "#audit";
+import type { Bounds, Price, Route } from "#models";
+import type { Upstream } from "#providers";
+import type { Ask } from "#wire";
+import type { DirectoryCache } from "./directory.ts";
+
+/** Everything one inference request is served with; capabilities are given, never reached for. */
+export interface Gateway {
+  readonly config: Config;
+  readonly directory: DirectoryCache;
+  ledger(team: string): LedgerStub;
+  /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
+  record(event: Event): Promise<void>;
+  now(): number;
+  /** Keeps the isolate alive for work that outlasts the answer. */
+  background(work: Promise<unknown>): void;
+}
+
+/** Facts of one request beside its body. */
+export interface Arrival {
+  readonly id: string;
+  /** Milliseconds UTC. */
+  readonly at: number;
+  readonly caller: Caller;
+  /** Reads the caller's facts anew, when the ledger finds them stale. */
+  reauthenticate(): Promise<Caller>;
+  readonly headers: Headers;
+  readonly search: string;
+  readonly signal: AbortSignal;
+  readonly tags: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly endUser: string | null;
+  readonly session: string | null;
+  readonly timeoutMs: number | null;
+  /** The most that the caller lets this request cost, in nano-USD. */
+  readonly costMax: number | null;
+  /** The caller wants the cost inside the answer's usage. */
+  readonly costInUsage: boolean;
+}
+
+/** One request with all decided but its money: who asks, which upstream answers, at which price. */
+export interface Draft {
+  readonly ask: Ask;
+  readonly arrival: Arrival;
+  readonly caller: Caller;
+  readonly route: Route;
+  readonly upstream: Upstream;
+  readonly price: Price;
+  readonly tableHash: string;
+  readonly bounds: Bounds;
+}

@@ -1,0 +1,68 @@
+import { TollgateError } from "#core";
+
+/** Why a call to an upstream was given up. */
+export type GivenUp = "total" | "first_byte" | "idle" | "client_left" | "budget";
+
+/** The reason of an abort of ours, so that it can be told from the network's. */
+export class CallEnded extends Error {
+  override readonly name = "CallEnded";
+  readonly why: GivenUp;
+
+  constructor(why: GivenUp) {
+    super(`the call was ended: ${why}`);
+    this.why = why;
+  }
+}
+
+const TIMEOUTS: Partial<Record<GivenUp, string>> = {
+  total: "The provider took longer than this request's total timeout",
+  first_byte: "The provider did not begin to answer in time",
+  idle: "The provider stopped sending in the middle of its answer",
+};
+
+/** The clocks of one upstream call, and the signal that ends it. */
+export class Deadline {
+  readonly #controller = new AbortController();
+  readonly #total: ReturnType<typeof setTimeout>;
+  readonly #firstByte: ReturnType<typeof setTimeout>;
+  #why: GivenUp | null = null;
+
+  constructor(limits: { readonly totalMs: number; readonly firstByteMs: number }, client: AbortSignal) {
+    this.#total = setTimeout(() => this.giveUp("total"), limits.totalMs);
+    this.#firstByte = setTimeout(() => this.giveUp("first_byte"), limits.firstByteMs);
+    client.addEventListener("abort", () => this.giveUp("client_left"), { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Why the call was given up; null while it was not. */
+  get why(): GivenUp | null {
+    return this.#why;
+  }
+
+  /** Ends the call; the first reason stands. */
+  giveUp(why: GivenUp): void {
+    if (this.#why !== null || this.#controller.signal.aborted) return;
+    this.#why = why;
+    this.#controller.abort(new CallEnded(why));
+  }
+
+  /** The provider has begun to answer. */
+  begun(): void {
+    clearTimeout(this.#firstByte);
+  }
+
+  /** Stops the clocks: the call is over. */
+  end(): void {
+    clearTimeout(this.#total);
+    clearTimeout(this.#firstByte);
+  }
+
+  /** The caller's error for a call that ran out of time; null where time was not the reason. */
+  timeoutError(): TollgateError | null {
+    const message = this.#why === null ? undefined : TIMEOUTS[this.#why];
+    return message === undefined ? null : new TollgateError("upstream_timeout", message);
+  }
+}

@@ -1,0 +1,81 @@
+import type { Config } from "#config";
+import { PriceBook, type PriceRow } from "#models";
+import { type ProviderRow, registry, type Upstream } from "#providers";
+
+/** What the gateway knows of the outside: which upstreams, names and prices there are. */
+export interface Directory {
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly aliases: ReadonlyMap<string, { readonly provider: string; readonly model: string }>;
+  readonly book: PriceBook;
+}
+
+/** Reads the control plane's rows; credentials come opened. */
+export interface DirectorySource {
+  providers(): Promise<readonly ProviderRow[]>;
+  aliases(): Promise<readonly { readonly name: string; readonly provider: string; readonly model: string }[]>;
+  prices(): Promise<readonly PriceRow[]>;
+}
+
+const FRESH_MS = 2_000;
+const STALE_MS_MAX = 30_000;
+/** A stranger's unknown model name may force at most this many reads of storage a second. */
+const RELOAD_MS_MIN = 500;
+
+/**
+ * The directory as this isolate last read it. Requests take it as it stands while one of them reads it anew beside its own work,
+ * since a promise of one request may not be awaited by another. Rows a minute old are the worst that a lone isolate serves
+ * when storage is down; a first read that fails fails the request.
+ */
+export class DirectoryCache {
+  readonly #config: Config;
+  readonly #source: DirectorySource;
+  readonly #clock: () => number;
+  #directory: Directory | null = null;
+  #readAt = -Infinity;
+  #askedAt = -Infinity;
+
+  constructor(config: Config, source: DirectorySource, clock: () => number) {
+    this.#config = config;
+    this.#source = source;
+    this.#clock = clock;
+  }
+
+  /** The directory; `background` takes the refresh where what stands is good enough to serve with. */
+  async get(background: (work: Promise<unknown>) => void): Promise<Directory> {
+    const known = this.#directory;
+    const age = this.#clock() - this.#readAt;
+    if (!known || age > STALE_MS_MAX) return this.#read(known);
+    if (age > FRESH_MS && this.#clock() - this.#askedAt > FRESH_MS) background(this.#read(known));
+    return known;
+  }
+
+  /** Reads anew for a name that the directory lacks, unless it has just been read. */
+  async reload(): Promise<Directory> {
+    const known = this.#directory;
+    return known && this.#clock() - this.#readAt < RELOAD_MS_MIN ? known : this.#read(known);
+  }
+
+  /** Forgets what was read: the control plane changed through this isolate. */
+  invalidate(): void {
+    this.#directory = null;
+  }
+
+  async #read(known: Directory | null): Promise<Directory> {
+    const askedAt = this.#clock();
+    this.#askedAt = askedAt;
+    try {
+      const [providers, aliases, prices] = await Promise.all([this.#source.providers(), this.#source.aliases(), this.#source.prices()]);
+      const directory = {
+        upstreams: registry(this.#config, providers),
+        aliases: new Map(aliases.map(({ name, provider, model }) => [name, { provider, model }])),
+        book: new PriceBook(prices),
+      };
+      this.#directory = directory;
+      this.#readAt = askedAt;
+      return directory;
+    } catch (error) {
+      if (known) return known;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { asTollgateError, NO_USAGE, TollgateError } from "#core";
+import { send } from "#providers";
+import { type Edits, rewrite } from "#wire";
+import type { Answer } from "./answer.ts";
+import type { Draft, Gateway } from "./contract.ts";
+import { Deadline } from "./deadline.ts";
+import type { Ending } from "./event.ts";
+import type { Hold } from "./hold.ts";
+
+/**
+ * Sends the draft to its upstream. When nothing comes back the hold is ended here: at nothing where the upstream was never reached,
+ * at its reservation where it may have worked and billed.
+ * @throws TollgateError `upstream_error`, `upstream_timeout`, each listing the attempt.
+ */
+export async function dispatch(hold: Hold, at: Gateway): Promise<Answer> {
+  const { draft } = hold;
+  const { TOLLGATE_TIMEOUT_TOTAL_S, TOLLGATE_TIMEOUT_FIRST_BYTE_S } = at.config;
+  const totalMs = Math.min(draft.arrival.timeoutMs ?? Infinity, TOLLGATE_TIMEOUT_TOTAL_S * 1000);
+  const deadline = new Deadline({ totalMs, firstByteMs: TOLLGATE_TIMEOUT_FIRST_BYTE_S * 1000 }, draft.arrival.signal);
+  const sentAt = at.now();
+  try {
+    const call = {
+      capability: draft.ask.capability,
+      body: rewrite(draft.ask, editsOf(hold)),
+      headers: outgoing(draft),
+      search: draft.arrival.search,
+      signal: deadline.signal,
+    };
+    const response = await send(draft.upstream, call, { allowPrivate: at.config.allowPrivateUpstreams });
+    deadline.begun();
+    return { response, deadline, sentAt, begunAt: at.now() };
+  } catch (thrown) {
+    deadline.end();
+    throw failed(hold, thrown, { deadline, sentAt }, at);
+  }
+}
+
+/** The closed list of what is changed in a request. */
+function editsOf({ draft: { ask, route }, cap }: Hold): Edits {
+  const capped = cap !== null && (ask.maxOutput === null || ask.maxOutput.tokens > cap);
+  return {
+    ...(route.model === ask.model ? {} : { model: route.model }),
+    ...(capped ? { maxOutput: cap } : {}),
+    ...(ask.stream && !ask.wantsUsage && ask.capability === "chat.completions" ? { includeUsage: true } : {}),
+  };
+}
+
+/** An idempotency key is scoped to its caller: tenants share a provider's account, and one must never be answered with another's. */
+function outgoing({ arrival, caller }: Draft): Headers {
+  const given = arrival.headers.get("idempotency-key");
+  if (given === null) return arrival.headers;
+  const headers = new Headers(arrival.headers);
+  headers.set("idempotency-key", `${caller.key}:${given}`);
+  return headers;
+}
+
+/**
+ * Ends the hold of a call that brought no answer, and says why in the caller's words. A refusal before the upstream was reached
+ * (no credential, a forbidden address) leaves the hold to its owner, who gives it back.
+ */
+function failed(hold: Hold, thrown: unknown, call: { deadline: Deadline; sentAt: number }, at: Gateway): TollgateError {
+  const { route } = hold.draft;
+  const left = call.deadline.why === "client_left";
+  const error = call.deadline.timeoutError() ?? (left ? new TollgateError("upstream_error", "The client left") : asTollgateError(thrown));
+  const endedAt = at.now();
+  const ending: Ending = {
+    outcome: left ? "cancelled" : "error",
+    httpStatus: error.status,
+    code: error.code,
+    endedAt,
+    firstByteMs: null,
+    upstreamRequestId: null,
+    sent: true,
+  };
+  if (call.deadline.why !== null) at.background(hold.forfeit(ending));
+  else if (error.code === "upstream_error") at.background(hold.settle(hold.price(NO_USAGE, null), "actual", ending));
+  if (error.code !== "upstream_error" && error.code !== "upstream_timeout") return error;
+  const attempt = { provider: route.provider, model: route.model, status: null, ms: endedAt - call.sentAt };
+  return new TollgateError(error.code, error.message, { cause: thrown, details: { attempts: [attempt] } });
+}

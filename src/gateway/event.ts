@@ -1,0 +1,108 @@
+import type { RequestEvent } from "#audit";
+import type { Amount } from "#budget";
+import { nanoCeil, type TollgateError, type Usage, usdFromFemto, usdFromNano } from "#core";
+import type { Receipt } from "#models";
+import type { Ask } from "#wire";
+import type { Arrival, Draft } from "./contract.ts";
+
+/** How a request ended, beside what it cost. */
+export interface Ending {
+  readonly outcome: RequestEvent["invocation"]["outcome"];
+  readonly httpStatus: number;
+  readonly code: string | null;
+  /** Milliseconds UTC. */
+  readonly endedAt: number;
+  /** Milliseconds from arrival; null where no byte came. */
+  readonly firstByteMs: number | null;
+  readonly upstreamRequestId: string | null;
+  /** Whether the upstream was asked at all. */
+  readonly sent: boolean;
+}
+
+type Mutable<T> = { -readonly [name in keyof T]: T[name] };
+
+/**
+ * The finished event of a request: its cost record and its row in the request log. `chargedNano` stands where the amount is no
+ * receipt's sum, because nobody can say what the provider billed.
+ */
+export function requestEvent(
+  { draft, reserved }: { readonly draft: Draft; readonly reserved: Amount },
+  paid: Receipt,
+  status: "actual" | "estimated",
+  ending: Ending,
+  chargedNano?: number,
+): RequestEvent {
+  const { arrival } = draft;
+  return {
+    v: 1,
+    kind: "request",
+    invocation: invocationOf(draft, ending),
+    cost: {
+      id: arrival.id.replace(/^req_/, "cost_"),
+      status: paid.state === "unknown" ? "unknown" : status,
+      priceState: paid.state,
+      cache: "bypass",
+      estimatedUsd: usdFromNano(reserved.nano),
+      actualUsd: chargedNano === undefined ? usdFromFemto(paid.total) : usdFromNano(chargedNano),
+      nanoUsd: chargedNano ?? nanoCeil(paid.total),
+      usage: paid.usage as Mutable<Usage>,
+      serviceTier: paid.serviceTier,
+      reprices: null,
+      receipt: { price: { ...paid.price }, tableHash: paid.tableHash, lines: paid.lines.map((line) => ({ ...line })) },
+    },
+    log: logOf(arrival, ending),
+    charges: [],
+  };
+}
+
+/** The event of a request that was refused before anything was reserved: a row in the request log and no cost. */
+export function refusedEvent(ask: Ask, arrival: Arrival, error: TollgateError, endedAt: number): RequestEvent {
+  const ending: Ending = {
+    outcome: error.status >= 500 ? "error" : "denied",
+    httpStatus: error.status,
+    code: error.code,
+    endedAt,
+    firstByteMs: null,
+    upstreamRequestId: null,
+    sent: false,
+  };
+  return { v: 1, kind: "request", invocation: invocationOf({ ask, arrival, caller: arrival.caller, route: null }, ending), cost: null, log: logOf(arrival, ending), charges: [] };
+}
+
+/** Who asked for what; `route` is null where the request was refused before one was found. */
+type Asked = Pick<Draft, "ask" | "arrival" | "caller"> & { readonly route: Draft["route"] | null };
+
+function invocationOf({ ask, arrival, caller, route }: Asked, ending: Ending): RequestEvent["invocation"] {
+  const resource = route && { provider: route.provider, model: route.model };
+  return {
+    request: arrival.id,
+    at: arrival.at,
+    key: caller.key,
+    team: caller.team,
+    user: caller.user,
+    endUser: arrival.endUser ?? ask.endUser,
+    session: arrival.session,
+    task: null,
+    capability: ask.capability,
+    requested: ask.model,
+    provider: resource?.provider ?? null,
+    model: resource?.model ?? null,
+    stream: ask.stream,
+    outcome: ending.outcome,
+    attempts: resource && ending.sent ? [{ ...resource, status: ending.httpStatus, ms: ending.endedAt - arrival.at }] : [],
+    tags: [...new Set([...caller.tags, ...arrival.tags])],
+    metadata: { ...caller.metadata, ...arrival.metadata },
+  };
+}
+
+function logOf(arrival: Arrival, ending: Ending): RequestEvent["log"] {
+  return {
+    httpStatus: ending.httpStatus,
+    code: ending.code,
+    latencyMs: ending.endedAt - arrival.at,
+    firstByteMs: ending.firstByteMs,
+    overheadMs: null,
+    upstreamRequestId: ending.upstreamRequestId,
+    content: null,
+  };
+}

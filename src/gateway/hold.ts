@@ -1,0 +1,148 @@
+import type { RequestEvent } from "#audit";
+import type { Amount, Granted, LedgerStub, Refusal } from "#budget";
+import { outputTokens, inputTokens, nanoCeil, NO_USAGE, TollgateError, type Usage } from "#core";
+import { outputCap, receipt, type Receipt } from "#models";
+import type { Draft, Gateway } from "./contract.ts";
+import { type Ending, requestEvent } from "./event.ts";
+import { refusalError } from "./refuse.ts";
+
+const SETTLE_TRIES = 4;
+const FLOOR_ONLY = 1;
+
+/** What is charged for a receipt: its total rounded up, its tokens, one request. */
+function amountOf({ total, usage }: Receipt): Amount {
+  return { nano: nanoCeil(total), tokens: inputTokens(usage) + outputTokens(usage), requests: 1 };
+}
+
+/**
+ * One request's money in flight. Whoever holds it ends it: disposing gives the money back, `move` hands the duty on, and `settle`
+ * books what was used. If the isolate dies, the ledger expires it into an estimated record.
+ */
+export class Hold implements AsyncDisposable {
+  readonly draft: Draft;
+  readonly granted: Granted;
+  readonly #ledger: LedgerStub;
+  #mine = true;
+
+  constructor(draft: Draft, granted: Granted, ledger: LedgerStub) {
+    this.draft = draft;
+    this.granted = granted;
+    this.#ledger = ledger;
+  }
+
+  /** Hands the duty to end this hold to another owner. */
+  move(): Hold {
+    const moved = new Hold(this.draft, this.granted, this.#ledger);
+    this.#mine = false;
+    return moved;
+  }
+
+  /** Whether nothing limits what the request may cost. */
+  get unbound(): boolean {
+    const { bound, granted } = this.granted;
+    return !bound && this.draft.arrival.costMax === null && granted.nano >= this.draft.bounds.ceiling.nano;
+  }
+
+  /** Output tokens that the grant pays for; null where nothing binds the request. */
+  get cap(): number | null {
+    const { bound, granted } = this.granted;
+    return bound || this.draft.arrival.costMax !== null ? outputCap(this.draft.bounds, granted) : null;
+  }
+
+  /** The arithmetic of a usage at this request's price. */
+  price(usage: Usage, serviceTier: string | null): Receipt {
+    const { price, tableHash } = this.draft;
+    return receipt(price, usage, serviceTier, tableHash);
+  }
+
+  /** Asks for more, up to an absolute amount; null when it was granted. */
+  async extend(to: Amount): Promise<TollgateError | null> {
+    const answer = await this.#ledger.extend(this.draft.arrival.id, to);
+    return answer.kind === "granted" ? null : refusalError(answer);
+  }
+
+  /** Books what was used. Retried, since the answer has left already; if every try fails, the hold's expiry books its estimate. */
+  async settle(paid: Receipt, status: "actual" | "estimated", ending: Ending): Promise<void> {
+    this.#mine = false;
+    const event = requestEvent({ draft: this.draft, reserved: this.granted.granted }, paid, status, ending);
+    await this.#book(amountOf(paid), event);
+  }
+
+  /** Books the whole reservation: the provider may have billed it and nobody can say. */
+  async forfeit(ending: Ending): Promise<void> {
+    this.#mine = false;
+    const { bound, granted } = this.granted;
+    const amount = bound ? granted : this.draft.bounds.likely;
+    const event = requestEvent({ draft: this.draft, reserved: granted }, this.price(NO_USAGE, null), "estimated", ending, amount.nano);
+    await this.#book(amount, event);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#mine) await this.#ledger.release(this.draft.arrival.id);
+    this.#mine = false;
+  }
+
+  async #book(actual: Amount, event: RequestEvent): Promise<void> {
+    const settlement = { id: this.draft.arrival.id, actual, event: JSON.stringify(event) };
+    for (let tried = 1; ; tried++) {
+      try {
+        await this.#ledger.settle(settlement);
+        return;
+      } catch (error) {
+        if (tried === SETTLE_TRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50 * 4 ** tried));
+      }
+    }
+  }
+}
+
+/** What a reservation found besides a refusal to be thrown: money, or that the caller's facts must be read again. */
+export type Admitted = Hold | "stale";
+
+/**
+ * Asks the team's ledger, in one trip, whether the caller is still good, within its pace and able to pay.
+ * @throws TollgateError `budget_exceeded`, `rate_limited`, `invalid_api_key`.
+ */
+export async function reserve(draft: Draft, at: Gateway): Promise<Admitted> {
+  const { arrival, caller, ask } = draft;
+  const capped = underOwnCap(draft);
+  const admission = {
+    id: arrival.id,
+    key: caller.key,
+    epoch: caller.epoch,
+    ...capped,
+    stream: ask.stream,
+    ttlMs: (at.config.TOLLGATE_TIMEOUT_TOTAL_S + at.config.TOLLGATE_HOLD_GRACE_S) * 1000,
+    event: JSON.stringify(pendingEvent(draft, capped.likely)),
+  };
+  const ledger = at.ledger(caller.team);
+  const answer: Granted | Refusal = await ledger.reserve(admission);
+  if (answer.kind === "granted") return new Hold(draft, answer, ledger);
+  if (answer.kind === "stale") return "stale";
+  throw refusalError(answer);
+}
+
+/** The three amounts, none above the cap that the caller set for this request. */
+function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { costMax } }: Draft) {
+  if (costMax === null) return { floor, likely, ceiling };
+  if (floor.nano > costMax) {
+    throw new TollgateError("invalid_request", `The request may cost more than x-tollgate-max-cost allows`, {
+      param: "x-tollgate-max-cost",
+    });
+  }
+  const share = ceiling.nano === floor.nano ? FLOOR_ONLY : (costMax - floor.nano) / (ceiling.nano - floor.nano);
+  const tokens = floor.tokens + Math.floor((ceiling.tokens - floor.tokens) * Math.min(1, share));
+  const under = (amount: Amount) => ({
+    nano: Math.min(amount.nano, costMax),
+    tokens: Math.min(amount.tokens, tokens),
+    requests: amount.requests,
+  });
+  return { floor, likely: under(likely), ceiling: under(ceiling) };
+}
+
+/** The record that the hold becomes if nobody ends it. */
+function pendingEvent(draft: Draft, reserved: Amount): RequestEvent {
+  const ending = { outcome: "error", httpStatus: 500, code: "lost", firstByteMs: null, upstreamRequestId: null } as const;
+  const paid = receipt(draft.price, NO_USAGE, null, draft.tableHash);
+  return requestEvent({ draft, reserved }, paid, "estimated", { ...ending, endedAt: draft.arrival.at, sent: true });
+}

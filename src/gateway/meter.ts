@@ -1,0 +1,64 @@
+import type { Reported, StreamReader } from "#wire";
+
+/**
+ * Reads the copy of a stream that goes to the client, in gulps and beside it. Between gulps the copy waits in the tee, so memory
+ * is bounded by what a provider sends between two of them.
+ */
+export class Meter {
+  readonly #copy: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #sink: StreamReader;
+  #pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
+  #bytes = 0;
+
+  constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader) {
+    this.#copy = copy.getReader();
+    this.#sink = sink;
+  }
+
+  /** Bytes read so far: a stream whose count stands still is idle. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** What the answer has said of itself so far. */
+  reported(): Reported {
+    return this.#sink.reported();
+  }
+
+  /** Takes what has arrived, without waiting for more; the read that finds nothing is kept for the next gulp. */
+  async take(): Promise<void> {
+    for (;;) {
+      this.#pending ??= this.#copy.read();
+      const got = await Promise.race([this.#pending, new Promise<null>((resolve) => setTimeout(resolve, 0, null))]);
+      if (got === null) return;
+      this.#pending = null;
+      if (got.done) return;
+      this.#push(got.value);
+    }
+  }
+
+  /** Takes everything to the end; ends as well where the stream broke off. */
+  async rest(): Promise<void> {
+    try {
+      for (;;) {
+        const got = await (this.#pending ?? this.#copy.read());
+        this.#pending = null;
+        if (got.done) return;
+        this.#push(got.value);
+      }
+    } catch {
+      // A broken stream has no more to tell; how it ended is judged by whoever pipes it.
+    }
+  }
+
+  /** Lets go of the copy, so that the upstream is cancelled once the client's branch is. */
+  async drop(): Promise<void> {
+    await this.take().catch(() => undefined);
+    await this.#copy.cancel().catch(() => undefined);
+  }
+
+  #push(chunk: Uint8Array): void {
+    this.#bytes += chunk.byteLength;
+    this.#sink.push(chunk);
+  }
+}

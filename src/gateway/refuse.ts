@@ -1,0 +1,48 @@
+import type { Refusal } from "#budget";
+import { TollgateError, usdFromNano } from "#core";
+
+type Exceeded = Extract<Refusal, { kind: "budget_exceeded" }>;
+type Limited = Extract<Refusal, { kind: "rate_limited" }>;
+
+const PACE_NAMES = { rpm: "requests per minute", tpm: "tokens per minute", concurrency: "requests in flight" } as const;
+
+/** The public face of a ledger's refusal. */
+export function refusalError(refusal: Refusal): TollgateError {
+  switch (refusal.kind) {
+    case "budget_exceeded":
+      return budgetError(refusal);
+    case "rate_limited":
+      return paceError(refusal);
+    case "inactive":
+      return new TollgateError("invalid_api_key", "The API key is not valid", { reason: "inactive at admission" });
+    case "mismatch":
+      return new TollgateError("idempotency_mismatch", "This request id was used with another body");
+    case "stale":
+      return new TollgateError("overloaded", "The key is being changed; try again", { retryAfterMs: 250, reason: "facts stale twice" });
+  }
+}
+
+function budgetError(refusal: Exceeded): TollgateError {
+  const show = refusal.unit === "usd" ? usdFromNano : String;
+  const details = {
+    scope: refusal.scope,
+    budget: refusal.budget,
+    window: refusal.window,
+    unit: refusal.unit,
+    limit: show(refusal.limit),
+    spent: show(refusal.spent),
+    reserved: show(refusal.reserved),
+    requested: show(refusal.requested),
+    resets_at: refusal.resetsAt === null ? null : new Date(refusal.resetsAt).toISOString(),
+  };
+  const unit = refusal.unit === "usd" ? " USD" : ` ${refusal.unit}`;
+  const message = `The ${refusal.window} budget of ${refusal.scope.kind} ${refusal.scope.id} is exhausted: ${details.spent}${unit} spent and ${details.reserved} reserved of ${details.limit}; this request needs ${details.requested}`;
+  return new TollgateError("budget_exceeded", message, { details });
+}
+
+function paceError(refusal: Limited): TollgateError {
+  return new TollgateError("rate_limited", `Over the limit of ${refusal.max} ${PACE_NAMES[refusal.limit]}`, {
+    retryAfterMs: Math.min(refusal.retryAfterMs, 60_000),
+    details: { limit: refusal.limit, scope: { kind: "key" }, max: refusal.max, used: refusal.used },
+  });
+}

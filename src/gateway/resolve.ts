@@ -1,0 +1,78 @@
+import { type Caller, TollgateError } from "#core";
+import { allowed, type Bounds, bounds, type Price, resolveModel, type Route } from "#models";
+import { speaks, type Upstream } from "#providers";
+import type { Ask } from "#wire";
+import type { Arrival, Draft, Gateway } from "./contract.ts";
+import type { Directory } from "./directory.ts";
+
+const FREE = { nano: 0, tokens: 0, requests: 1 };
+/** Counting tokens is free at every provider that offers it. */
+const NOTHING: Bounds = { floor: FREE, likely: FREE, ceiling: FREE, inputMax: 0, outputMax: 0 };
+
+/**
+ * Decides which upstream answers, and what that may cost. The allow list is judged on the resolved model, so that no alias,
+ * header or query string can name another one than was allowed.
+ * @throws TollgateError `model_not_found`, `permission_denied`, `invalid_request`.
+ */
+export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
+  const directory = await at.directory.get(at.background);
+  const found = find(ask.model, directory) ?? find(ask.model, await at.directory.reload());
+  if (!found) throw new TollgateError("model_not_found", `The model ${quoted(ask.model)} is not known here`, { param: "model" });
+  const { route, upstream, book } = found;
+  if (!allowed(caller.models, route)) throw notAllowed(route);
+  if (!speaks(upstream, ask.capability)) throw otherDialect(ask, route);
+  const common = { ask, arrival, caller, route, upstream, tableHash: book.tableHash };
+  if (ask.capability === "count_tokens") {
+    const { row } = book.find(route.provider, route.model, caller.team, arrival.at);
+    return { ...common, price: { state: "free", row }, bounds: NOTHING };
+  }
+  const price = priceOf(book, route, caller, arrival.at);
+  const load = {
+    promptBytes: ask.promptBytes,
+    uncountable: ask.uncountable,
+    maxOutput: ask.maxOutput?.tokens ?? null,
+    choices: ask.choices,
+    hasOutput: ask.capability !== "embeddings",
+    serviceTier: ask.serviceTier,
+  };
+  return { ...common, price, bounds: bounds(price, load) };
+}
+
+interface Found {
+  readonly route: Route;
+  readonly upstream: Upstream;
+  readonly book: Directory["book"];
+}
+
+function find(model: string, { upstreams, aliases, book }: Directory): Found | null {
+  const route = resolveModel(model, { providers: new Set(upstreams.keys()), aliases, book });
+  const upstream = route && upstreams.get(route.provider);
+  return route && upstream ? { route, upstream, book } : null;
+}
+
+function priceOf(book: Directory["book"], route: Route, caller: Caller, now: number): Price {
+  const price = book.find(route.provider, route.model, caller.team, now);
+  if (price.state !== "unknown" || caller.unknownPrice !== "refuse") return price;
+  throw new TollgateError("permission_denied", `The price of ${route.provider}/${route.model} is unknown, and this key refuses such models`, {
+    details: { violations: [{ kind: "price", name: `${route.provider}/${route.model}`, field: "model", reason: "unknown price" }] },
+  });
+}
+
+function notAllowed(route: Route): TollgateError {
+  const name = `${route.provider}/${route.model}`;
+  return new TollgateError("permission_denied", `This key may not call ${quoted(name)}`, {
+    param: "model",
+    details: { violations: [{ kind: "model", name, field: "model", reason: "not in the key's models" }] },
+  });
+}
+
+function otherDialect(ask: Ask, route: Route): TollgateError {
+  return new TollgateError("invalid_request", `The provider ${route.provider} does not speak ${ask.capability}; call it in its own dialect`, {
+    param: "model",
+  });
+}
+
+/** A name of the caller's, safe to repeat in a message. */
+function quoted(name: string): string {
+  return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
+}

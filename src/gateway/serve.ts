@@ -1,0 +1,37 @@
+import { asTollgateError, type ErrorCode, TollgateError } from "#core";
+import type { Ask } from "#wire";
+import type { Arrival, Gateway } from "./contract.ts";
+import { dispatch } from "./dispatch.ts";
+import { refusedEvent } from "./event.ts";
+import { type Hold, reserve } from "./hold.ts";
+import { resolve } from "./resolve.ts";
+import { tap } from "./tap.ts";
+
+/** Failures whose hold was ended with a record of its own. */
+const BOOKED: ReadonlySet<ErrorCode> = new Set(["upstream_error", "upstream_timeout"]);
+
+/**
+ * One inference request, first stage to last. Each stage takes what it needs and returns one new value.
+ * @throws TollgateError for every refusal and failure before the first byte of an answer.
+ */
+export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Response> {
+  try {
+    await using hold = await admit(ask, arrival, at);
+    const answer = await dispatch(hold, at);
+    return await tap(answer, hold.move(), at);
+  } catch (thrown) {
+    const error = asTollgateError(thrown);
+    if (!BOOKED.has(error.code)) at.background(at.record(refusedEvent(ask, arrival, error, at.now())));
+    throw error;
+  }
+}
+
+/** Resolves and reserves; once more with fresh facts where the ledger knows that the caller's have changed. */
+async function admit(ask: Ask, arrival: Arrival, at: Gateway): Promise<Hold> {
+  const first = await reserve(await resolve(ask, arrival.caller, arrival, at), at);
+  if (first !== "stale") return first;
+  const caller = await arrival.reauthenticate();
+  const second = await reserve(await resolve(ask, caller, arrival, at), at);
+  if (second !== "stale") return second;
+  throw new TollgateError("overloaded", "The key is being changed; try again", { retryAfterMs: 250, reason: "facts stale twice" });
+}

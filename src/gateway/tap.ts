@@ -1,0 +1,67 @@
+import { NO_USAGE, TollgateError, usdFromFemto } from "#core";
+import type { Receipt } from "#models";
+import { redactSecrets } from "#providers";
+import { reportedFromJson, spliceCost } from "#wire";
+import { type Answer, endingOf, headersOf, setCost } from "./answer.ts";
+import type { Gateway } from "./contract.ts";
+import type { Hold } from "./hold.ts";
+import { relay } from "./relay.ts";
+import { used } from "./used.ts";
+
+/**
+ * Hands an upstream's answer to the client and ends the hold by what it says it used. Bytes pass as they came but for the
+ * contract's edits; nothing is awaited after the last byte that the client waits for.
+ */
+export async function tap(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
+  const { response } = answer;
+  if (!response.ok) return refused(answer, hold, at);
+  const streams = response.headers.get("content-type")?.includes("text/event-stream") ?? false;
+  return streams && response.body ? relay(response.body, answer, hold, at) : whole(answer, hold, at);
+}
+
+/** A provider's own error: its status and its body, with credentials masked. It cost nothing. */
+async function refused(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
+  const { response, deadline } = answer;
+  const body = await response.text().catch(() => "");
+  deadline.end();
+  const ending = { ...endingOf(answer, hold, at), outcome: "error" as const, code: "provider_error" };
+  at.background(hold.settle(hold.price(NO_USAGE, null), "actual", ending));
+  const { credential } = hold.draft.upstream;
+  const clean = redactSecrets(body, credential === null ? [] : [credential]);
+  return new Response(clean, { status: response.status, headers: headersOf(answer, hold, at) });
+}
+
+/** A JSON answer, read to its end so that its cost can stand in its headers. */
+async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
+  const bytes = await readWhole(answer, hold, at);
+  const { ask, arrival } = hold.draft;
+  const text = new TextDecoder().decode(bytes);
+  const { usage, serviceTier, status } = used(hold.draft, reportedFromJson(ask.capability, text));
+  const paid = hold.price(usage, serviceTier);
+  at.background(hold.settle(paid, status, endingOf(answer, hold, at)));
+  const headers = headersOf(answer, hold, at);
+  setCost(headers, paid, status);
+  const body = arrival.costInUsage ? spliceCost(ask.capability, text, usdFromFemto(paid.total), costDetails(paid)) : bytes;
+  return new Response(body, { status: answer.response.status, headers });
+}
+
+async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<ArrayBuffer> {
+  const { response, deadline, sentAt } = answer;
+  try {
+    return await response.arrayBuffer();
+  } catch (cause) {
+    const { provider, model } = hold.draft.route;
+    const broken = deadline.timeoutError() ?? new TollgateError("upstream_error", `The provider ${provider} broke off its answer`);
+    const ending = endingOf(answer, hold, at);
+    at.background(hold.forfeit({ ...ending, outcome: "truncated", httpStatus: broken.status, code: broken.code }));
+    const attempt = { provider, model, status: response.status, ms: ending.endedAt - sentAt };
+    throw new TollgateError(broken.code, broken.message, { cause, details: { attempts: [attempt] } });
+  } finally {
+    deadline.end();
+  }
+}
+
+/** The receipt's lines by class, as they stand in `usage.cost_details`. */
+export function costDetails({ lines }: Receipt): Record<string, string> {
+  return Object.fromEntries(lines.map((line) => [line.class, line.usd]));
+}

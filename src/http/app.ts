@@ -1,0 +1,40 @@
+import { type Handler, Hono } from "hono";
+import { newId, TollgateError } from "#core";
+import { adminApp } from "./admin/index.ts";
+import { onError } from "./envelope.ts";
+import { health } from "./health.ts";
+import { infer } from "./inference/infer.ts";
+import { key } from "./inference/key.ts";
+import { listModels, oneModel } from "./inference/models.ts";
+import { INFERENCE } from "./inference/routes.ts";
+import { canonicalPath } from "./paths.ts";
+import type { Http } from "./platform.ts";
+
+/** Everything the gateway serves. A route that is not named here does not exist; each one authenticates but the two probes. */
+export function createApp(): Hono<Http> {
+  const app = new Hono<Http>({ getPath: canonicalPath });
+  app.use(async (context, next) => {
+    context.set("requestId", newId("req", context.env.now()));
+    await next();
+  });
+  app.onError(onError);
+  app.notFound((context) => {
+    throw new TollgateError("not_found", `There is no route ${context.req.method} ${context.req.path.slice(0, 200)} here`);
+  });
+  for (const [path, capability] of Object.entries(INFERENCE)) offer(app, "POST", path, infer(capability));
+  offer(app, "GET", "/v1/models", listModels);
+  offer(app, "GET", "/v1/models/:id{.+}", oneModel);
+  offer(app, "GET", "/v1/key", key);
+  offer(app, "GET", "/healthz", health);
+  offer(app, "GET", "/", (context) => context.json({ name: "tollgate", docs: "/healthz" }));
+  app.route("/admin/v1", adminApp());
+  return app;
+}
+
+/** One method of a path; every other method of it is refused by name. */
+function offer(app: Hono<Http>, method: "GET" | "POST", path: string, serve: Handler<Http>): void {
+  app.on(method, path, serve);
+  app.all(path, (context) => {
+    throw new TollgateError("method_not_allowed", `${context.req.path} takes ${method}`);
+  });
+}

@@ -1,0 +1,40 @@
+import type { Context } from "hono";
+import { asTollgateError, type Envelope, newId, type TollgateError } from "#core";
+import { errorBody } from "#wire";
+import type { Http } from "./platform.ts";
+
+/** The envelope a caller expects: Anthropic's on its own routes or where its version header is sent, OpenAI's everywhere else. */
+export function envelopeOf(request: Request): Envelope {
+  const { pathname } = new URL(request.url);
+  return request.headers.has("anthropic-version") || pathname.includes("/messages") ? "anthropic" : "openai";
+}
+
+/** The one place where an error becomes a response. The log gets code, id and reason; never a body, a header or a credential. */
+export function errorResponse(thrown: unknown, request: Request, requestId: string = newId("req")): Response {
+  const error = asTollgateError(thrown);
+  log(error, requestId);
+  const headers = new Headers({
+    "content-type": "application/json; charset=utf-8",
+    "cache-control": "no-store",
+    "x-request-id": requestId,
+    "request-id": requestId,
+    "x-should-retry": String(error.retry),
+  });
+  const wait = error.facts.retryAfterMs;
+  if (wait !== undefined) {
+    headers.set("retry-after", String(Math.ceil(wait / 1000)));
+    headers.set("retry-after-ms", String(wait));
+  }
+  return new Response(errorBody(envelopeOf(request), error, requestId), { status: error.status, headers });
+}
+
+/** Hono's hook for anything thrown below it. */
+export function onError(thrown: unknown, context: Context<Http>): Response {
+  return errorResponse(thrown, context.req.raw, context.get("requestId"));
+}
+
+function log(error: TollgateError, requestId: string): void {
+  if (error.status < 500) return;
+  // oxlint-disable-next-line no-console -- the platform's log sink; only codes, ids and reasons of our own go in.
+  console.error(JSON.stringify({ level: "error", request: requestId, code: error.code, reason: error.facts.reason ?? null }));
+}

@@ -1,0 +1,113 @@
+import { type Nano, nanoFromUsd, TollgateError } from "#core";
+
+/** What a caller may say about a request in `x-tollgate-*` headers. */
+export interface Directions {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+  readonly endUser: string | null;
+  readonly session: string | null;
+  /** Milliseconds; null means the deployment's own. */
+  readonly timeoutMs: number | null;
+  /** The most that this request may cost, in nano-USD; null means what the budgets allow. */
+  readonly costMax: Nano | null;
+  /** The cost goes into the answer's usage. */
+  readonly costInUsage: boolean;
+}
+
+const KNOWN = new Set([
+  "x-tollgate-api-key",
+  "x-tollgate-metadata",
+  "x-tollgate-tags",
+  "x-tollgate-user",
+  "x-tollgate-session-id",
+  "x-tollgate-timeout-ms",
+  "x-tollgate-max-cost",
+  "x-tollgate-usage",
+  "x-tollgate-cache",
+]);
+const METADATA_KEYS_MAX = 16;
+const TEXT_MAX = 512;
+
+function refuse(name: string, what: string): never {
+  throw new TollgateError("invalid_request", `The header ${name} ${what}`, { param: name });
+}
+
+function readText(headers: Headers, name: string): string | null {
+  const text = headers.get(name);
+  if (text === null) return null;
+  if (text.length === 0 || text.length > TEXT_MAX) refuse(name, `must hold 1 to ${TEXT_MAX} characters`);
+  return text;
+}
+
+function readMetadata(headers: Headers): Record<string, string> {
+  const name = "x-tollgate-metadata";
+  const text = headers.get(name);
+  if (text === null) return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new TollgateError("invalid_request", `The header ${name} must be a flat JSON object`, { param: name, cause });
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) refuse(name, "must be a flat JSON object");
+  const entries = Object.entries(parsed);
+  if (entries.length > METADATA_KEYS_MAX) refuse(name, `must hold at most ${METADATA_KEYS_MAX} keys`);
+  for (const [key, value] of entries) {
+    if (typeof value !== "string" || value.length > TEXT_MAX)
+      refuse(name, `must map ${key.slice(0, 40)} to a string of at most ${TEXT_MAX} characters`);
+  }
+  return Object.fromEntries(entries);
+}
+
+function readTags(headers: Headers): string[] {
+  const text = readText(headers, "x-tollgate-tags");
+  const tags = text === null ? [] : text.split(",").map((tag) => tag.trim());
+  if (tags.some((tag) => tag === "" || tag.length > 64))
+    refuse("x-tollgate-tags", "must be a comma-separated list of tags of 1 to 64 characters");
+  return tags;
+}
+
+function readTimeout(headers: Headers): number | null {
+  const text = readText(headers, "x-tollgate-timeout-ms");
+  if (text === null) return null;
+  if (!/^[1-9]\d{0,8}$/.test(text)) refuse("x-tollgate-timeout-ms", "must be a positive whole number of milliseconds");
+  return Number(text);
+}
+
+function readCostMax(headers: Headers): Nano | null {
+  const name = "x-tollgate-max-cost";
+  const text = readText(headers, name);
+  return text === null ? null : nanoFromUsd(text, name);
+}
+
+function readUsageWish(headers: Headers): boolean {
+  const text = readText(headers, "x-tollgate-usage");
+  if (text !== null && text !== "include") refuse("x-tollgate-usage", "must be include");
+  return text !== null;
+}
+
+/** Nothing is cached yet, so what forbids caching is obeyed by itself and what asks for it is refused. */
+function checkCacheWish(headers: Headers): void {
+  const text = readText(headers, "x-tollgate-cache");
+  if (text !== null && text !== "no-store") refuse("x-tollgate-cache", "must be no-store: this gateway has no cache yet");
+}
+
+/**
+ * Reads the caller's directions. A header of this family that nobody knows is refused: a misspelt cap must not pass unheard.
+ * @throws TollgateError `invalid_request` naming the header.
+ */
+export function readDirections(headers: Headers): Directions {
+  for (const name of headers.keys()) {
+    if (name.startsWith("x-tollgate-") && !KNOWN.has(name)) refuse(name, "is not known");
+  }
+  checkCacheWish(headers);
+  return {
+    metadata: readMetadata(headers),
+    tags: readTags(headers),
+    endUser: readText(headers, "x-tollgate-user"),
+    session: readText(headers, "x-tollgate-session-id"),
+    timeoutMs: readTimeout(headers),
+    costMax: readCostMax(headers),
+    costInUsage: readUsageWish(headers),
+  };
+}

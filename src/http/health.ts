@@ -1,0 +1,35 @@
+import { sql } from "drizzle-orm";
+import type { Context } from "hono";
+import { version } from "#package";
+import type { Http, Platform } from "./platform.ts";
+
+type Part = "ok" | "down";
+
+/** How long a probe's finding stands, so that strangers who ask cannot load storage. */
+const FOUND_MS = 2_000;
+const ASK_MS_MAX = 2_000;
+let found: { readonly at: number; readonly d1: Part; readonly ledger: Part } | null = null;
+
+/** `GET /healthz`: 200 while requests can be served; `degraded` names what is down, 503 where the ledger is, since budgets are closed then. */
+export async function health(context: Context<Http>): Promise<Response> {
+  const now = context.env.now();
+  if (!found || now - found.at > FOUND_MS) found = { at: now, ...(await probe(context.env)) };
+  const { d1, ledger } = found;
+  const status = d1 === "ok" && ledger === "ok" ? "ok" : "degraded";
+  const { TOLLGATE_ENV, allowPrivateUpstreams } = context.env.config;
+  const body = { status, version, environment: TOLLGATE_ENV, d1, ledger, private_upstreams: allowPrivateUpstreams };
+  return context.json(body, ledger === "ok" ? 200 : 503);
+}
+
+async function probe(platform: Platform): Promise<{ d1: Part; ledger: Part }> {
+  const [d1, ledger] = await Promise.all([
+    answers(platform.db.run(sql`select 1`)),
+    answers(platform.ledger("team_default").budgetStatus([])),
+  ]);
+  return { d1, ledger };
+}
+
+async function answers(asked: Promise<unknown>): Promise<Part> {
+  const late = new Promise<Part>((resolve) => setTimeout(resolve, ASK_MS_MAX, "down"));
+  return Promise.race([asked.then(() => "ok" as const).catch(() => "down" as const), late]);
+}

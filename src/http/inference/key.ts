@@ -1,0 +1,72 @@
+import type { Context } from "hono";
+import type { BudgetStatus, KeyStatus, Pace } from "#budget";
+import { type Caller, usdFromNano } from "#core";
+import { authenticated, FRESH_MS } from "../authenticate.ts";
+import type { Http } from "../platform.ts";
+
+/** `GET /v1/key`: what this key is, what it may still spend and when that resets. */
+export async function key(context: Context<Http>): Promise<Response> {
+  const caller = await authenticated(context.env, context.req.raw, FRESH_MS);
+  const status = await context.env.ledger(caller.team).keyStatus(caller.key);
+  return context.json({ ...identity(caller), ...standing(caller, status) });
+}
+
+function identity(caller: Caller) {
+  return {
+    id: caller.key,
+    object: "key",
+    name: caller.name,
+    status: "active",
+    team: caller.team,
+    user: caller.user,
+    tags: caller.tags,
+    models: caller.models,
+    expires_at: iso(caller.expiresAt),
+  };
+}
+
+function standing({ limits }: Caller, status: KeyStatus | null) {
+  return {
+    spent_usd: usdFromNano(status?.spent ?? 0),
+    reserved_usd: usdFromNano(status?.reserved ?? 0),
+    requests: status?.requests ?? 0,
+    tokens: status?.tokens ?? { input: 0, output: 0 },
+    limits: {
+      rpm: pace(status?.rpm ?? null),
+      tpm: pace(status?.tpm ?? null),
+      concurrency: limits.concurrency === null ? null : { limit: limits.concurrency, in_use: status?.inFlight ?? 0 },
+    },
+    budgets: (status?.budgets ?? []).map(budgetShape),
+  };
+}
+
+function pace(pace: Pace | null) {
+  return pace && { limit: pace.limit, remaining: pace.remaining, resets_at: iso(pace.resetsAt) };
+}
+
+/** A budget and where it stands, as `/v1/key` and the admin plane show it. */
+function budgetShape(status: BudgetStatus) {
+  const { budget } = status;
+  const show = budget.unit === "usd" ? usdFromNano : String;
+  return {
+    id: budget.id,
+    scope: budget.scope,
+    window: budget.window,
+    time_zone: budget.timeZone,
+    mode: budget.mode,
+    status: {
+      unit: budget.unit,
+      limit: show(budget.limit),
+      spent: show(status.spent),
+      reserved: show(status.reserved),
+      over: show(status.over),
+      remaining: show(status.remaining),
+      window_start: iso(status.windowStart),
+      resets_at: iso(status.resetsAt),
+    },
+  };
+}
+
+function iso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

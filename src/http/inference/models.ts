@@ -1,0 +1,63 @@
+import type { Context } from "hono";
+import { type Caller, TollgateError } from "#core";
+import { allowed, listModels as cardsOf, type ModelCard } from "#models";
+import { authenticated, FRESH_MS } from "../authenticate.ts";
+import type { Http } from "../platform.ts";
+
+/** `GET /v1/models`: the models this key may call, in the shape that the caller's SDK reads. */
+export async function listModels(context: Context<Http>): Promise<Response> {
+  const cards = await cardsFor(context);
+  if (!anthropic(context)) return context.json({ object: "list", data: cards.map(openaiShape) });
+  const data = cards.map(anthropicShape);
+  return context.json({ data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null });
+}
+
+/** `GET /v1/models/{id}`: one of them; one that the key may not call looks like one that is not there. */
+export async function oneModel(context: Context<Http>): Promise<Response> {
+  const id = decodeURIComponent(context.req.path.slice("/v1/models/".length));
+  const cards = await cardsFor(context);
+  const card = cards.find((each) => each.id === id) ?? cards.find((each) => each.model === id);
+  if (!card) throw new TollgateError("model_not_found", "The model is not known here", { param: "model" });
+  return context.json(anthropic(context) ? anthropicShape(card) : openaiShape(card));
+}
+
+function anthropic(context: Context<Http>): boolean {
+  return context.req.header("anthropic-version") !== undefined;
+}
+
+async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
+  const platform = context.env;
+  const caller = await authenticated(platform, context.req.raw, FRESH_MS);
+  const directory = await platform.directory.get((work) => context.executionCtx.waitUntil(work));
+  const cards = cardsOf({
+    providers: callable(directory.upstreams),
+    aliases: directory.aliases,
+    book: directory.book,
+    team: caller.team,
+    at: platform.now(),
+  });
+  return cards.filter((card) => mayCall(caller, card));
+}
+
+/** Providers without a credential cannot be called, so their models are not offered. */
+function callable(upstreams: ReadonlyMap<string, { readonly kind: string; readonly credential: string | null }>): ReadonlySet<string> {
+  const needsNone = new Set(["tollgate", "ollama", "openai-compatible"]);
+  return new Set([...upstreams].filter(([, { kind, credential }]) => credential !== null || needsNone.has(kind)).map(([name]) => name));
+}
+
+function mayCall(caller: Caller, { provider, model, id }: ModelCard): boolean {
+  return allowed(caller.models, { provider, model, requested: id });
+}
+
+/** What both shapes say beyond the vendors' own fields. */
+function facts({ provider, contextTokens, maxOutputTokens, price }: ModelCard) {
+  return { provider, context_length: contextTokens, max_output_tokens: maxOutputTokens, price };
+}
+
+function openaiShape(card: ModelCard) {
+  return { id: card.id, object: "model", created: Math.floor(card.created / 1000), owned_by: card.provider, ...facts(card) };
+}
+
+function anthropicShape(card: ModelCard) {
+  return { type: "model", id: card.id, display_name: card.model, created_at: new Date(card.created).toISOString(), ...facts(card) };
+}

@@ -1,0 +1,25 @@
+import type { LedgerStub } from "#budget";
+import type { Config } from "#config";
+import type { Db } from "#db";
+import type { DirectoryCache } from "#gateway";
+import type { KeyRing } from "#keys";
+
+/** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
+export interface Platform {
+  readonly config: Config;
+  readonly db: Db;
+  readonly keys: KeyRing;
+  readonly directory: DirectoryCache;
+  /** Finished events that no ledger delivers: refused requests and audit entries. */
+  readonly events: Queue;
+  /** Asked only after a failed authentication. */
+  readonly authFailures: RateLimit;
+  ledger(team: string): LedgerStub;
+  now(): number;
+}
+
+/** Hono's environment: the platform, and the id of the request at hand. */
+export interface Http {
+  Bindings: Platform;
+  Variables: { requestId: string };
+}

@@ -1,0 +1,52 @@
+import { TollgateError } from "#core";
+
+/** Bounds of a body that is being read: bytes, and milliseconds for all of it to arrive. */
+export interface BodyLimits {
+  readonly bytesMax: number;
+  readonly timeoutMs: number;
+}
+
+function tooLarge(bytesMax: number): TollgateError {
+  return new TollgateError("payload_too_large", `The body is larger than the ${bytesMax} bytes this gateway accepts`);
+}
+
+/**
+ * Reads a request's body within its bounds. A declared length over the limit is refused before a byte is read; an undeclared
+ * one at the first byte over it. A body that arrives too slowly is refused, so that slow senders cannot pin memory.
+ * @throws TollgateError `payload_too_large`, `request_timeout`.
+ */
+export async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length") ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
+  if (!request.body) return new Uint8Array();
+  const reader = request.body.getReader();
+  const deadline = Promise.withResolvers<never>();
+  const timer = setTimeout(() => deadline.reject(new TollgateError("request_timeout", "The body arrived too slowly")), limits.timeoutMs);
+  try {
+    return await Promise.race([drain(reader, limits.bytesMax), deadline.promise]);
+  } catch (error) {
+    await reader.cancel(error).catch(() => undefined);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.byteLength;
+    if (length > bytesMax) throw tooLarge(bytesMax);
+    chunks.push(value);
+  }
+  if (chunks.length === 1) return chunks[0]!;
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return whole;
+}

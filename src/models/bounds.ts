@@ -1,0 +1,90 @@
+import { type Femto, nanoCeil } from "#core";
+import type { Amount, Bounds, Load, Price } from "./contract.ts";
+import { dearest, perPiece, ratesFor } from "./rates.ts";
+
+/** What a request that cannot be counted may hold where the model's context window is not known. */
+const CONTEXT_TOKENS = 1_000_000;
+/** The most output of any model known, for one whose own limit is not. */
+const OUTPUT_TOKENS = 128_000;
+const FIRST_OUTPUT_TOKENS = 512;
+const LIKELY_OUTPUT_TOKENS = 1_024;
+/** Hidden instructions that vendors add for tools: Anthropic documents up to 530 tokens, others less. */
+const TOOL_TOKENS = 1_024;
+/** Searches that one answer may make unseen. */
+const SEARCHES = 10n;
+const WEB_SEARCH = "0.01";
+
+const TEXT_IN = ["input", "cache_read", "cache_write_5m", "cache_write_1h"] as const;
+const TEXT_OUT = ["output", "reasoning"] as const;
+
+/** A quick estimate of a text's tokens from its bytes, a little above the truth for ordinary text. */
+function tightTokens(bytes: number): number {
+  return Math.ceil((bytes / 3) * 1.1) + 8;
+}
+
+/** The closest cheap estimate of a text's tokens, for amounts that nobody reported. */
+export function closeTokens(bytes: number): number {
+  return Math.ceil(bytes / 4);
+}
+
+/**
+ * What a request may cost before it is sent. The ceiling is what the provider can bill at the very most: a prompt has no more
+ * tokens than its body has bytes, which the JSON around each message exceeds by more than the vendors' own markup; every token is
+ * taken at the dearest rate it could have.
+ */
+export function bounds(price: Price, load: Load): Bounds {
+  const { row } = price;
+  const counted = load.promptBytes + (load.tools ? TOOL_TOKENS : 0);
+  const inputMax = load.uncountable ? Math.max(counted, row.contextTokens ?? CONTEXT_TOKENS) : counted;
+  const perChoice = load.hasOutput ? (load.maxOutput ?? row.maxOutputTokens ?? OUTPUT_TOKENS) : 0;
+  const worst = worstRates(price, inputMax, load.uncountable);
+  const inputFemto = BigInt(inputMax) * worst.input + worst.searches;
+  const amount = (input: number, inputCost: Femto, outputEach: number): Amount => {
+    const output = Math.min(outputEach, perChoice) * load.choices;
+    return { nano: nanoCeil(inputCost + BigInt(output) * worst.output), tokens: input + output, requests: 1 };
+  };
+  const floor = amount(inputMax, inputFemto, FIRST_OUTPUT_TOKENS);
+  const ceiling = amount(inputMax, inputFemto, perChoice);
+  const likelyInput = Math.min(inputMax, tightTokens(load.promptBytes));
+  const guessed = amount(likelyInput, BigInt(likelyInput) * worst.plainInput, LIKELY_OUTPUT_TOKENS);
+  const outputMax = perChoice * load.choices;
+  return {
+    floor,
+    likely: between(floor, guessed, ceiling),
+    ceiling,
+    inputMax,
+    outputMax,
+    choices: load.choices,
+    inputFemto,
+    outputFemto: worst.output,
+  };
+}
+
+/** The dearest that a token of each side can cost, the plain input rate, and the searches that an answer may make unseen. */
+function worstRates({ row, state }: Price, inputMax: number, audio: boolean) {
+  if (state === "free") return { input: 0n, plainInput: 0n, output: 0n, searches: 0n };
+  const { rates } = ratesFor(row, inputMax, null);
+  return {
+    input: dearest(rates, audio ? [...TEXT_IN, "audio_input"] : TEXT_IN),
+    plainInput: dearest(rates, ["input"]),
+    output: dearest(rates, audio ? [...TEXT_OUT, "audio_output"] : TEXT_OUT),
+    searches: audio ? SEARCHES * perPiece(rates.web_search ?? WEB_SEARCH) : 0n,
+  };
+}
+
+function between(floor: Amount, guessed: Amount, ceiling: Amount): Amount {
+  return {
+    nano: Math.min(ceiling.nano, Math.max(floor.nano, guessed.nano)),
+    tokens: Math.min(ceiling.tokens, Math.max(floor.tokens, guessed.tokens)),
+    requests: 1,
+  };
+}
+
+/** Output tokens per choice that a grant pays for: never more than it covers in money or in tokens. */
+export function outputCap({ inputMax, inputFemto, outputFemto, outputMax, choices }: Bounds, granted: Amount): number {
+  const FEMTO_PER_NANO = 1_000_000n;
+  const left = BigInt(granted.nano) * FEMTO_PER_NANO - inputFemto;
+  const byMoney = outputFemto === 0n ? outputMax : Number((left > 0n ? left : 0n) / outputFemto);
+  const byTokens = Math.max(0, granted.tokens - inputMax);
+  return Math.floor(Math.min(byMoney, byTokens, outputMax) / Math.max(1, choices));
+}

@@ -1,0 +1,42 @@
+import type { PriceBook } from "./book.ts";
+import type { PriceRow, Rates, Target } from "./contract.ts";
+
+/** A model as lists show it. */
+export interface ModelCard {
+  /** `provider/model`, or the alias. */
+  readonly id: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly contextTokens: number | null;
+  readonly maxOutputTokens: number | null;
+  /** USD per million tokens, by class. */
+  readonly price: { readonly state: "priced" | "free" | "unknown"; readonly rates: Rates };
+  /** Milliseconds UTC: from when its price holds. */
+  readonly created: number;
+}
+
+/** Whose list it is, and of when. */
+export interface Shelf {
+  readonly providers: ReadonlySet<string>;
+  readonly aliases: ReadonlyMap<string, Target>;
+  readonly book: PriceBook;
+  readonly team: string;
+  readonly at: number;
+}
+
+/** Every model with a price at a provider that can be called, and every alias. */
+export function listModels({ providers, aliases, book, team, at }: Shelf): ModelCard[] {
+  const rows = book.rows(team, at).filter(({ provider }) => providers.has(provider));
+  const cards = rows.map((row) => card(`${row.provider}/${row.model}`, row.model, row, row.state));
+  const named = [...aliases].filter(([, { provider }]) => providers.has(provider));
+  const aliased = named.map(([name, { provider, model }]) => {
+    const { row, state } = book.find(provider, model, team, at);
+    return { ...card(name, model, row, state), provider };
+  });
+  return [...cards, ...aliased].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function card(id: string, model: string, row: PriceRow, state: ModelCard["price"]["state"]): ModelCard {
+  const { provider, contextTokens, maxOutputTokens, rates, effectiveFrom } = row;
+  return { id, provider, model, contextTokens, maxOutputTokens, price: { state, rates }, created: effectiveFrom };
+}

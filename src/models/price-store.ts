@@ -1,0 +1,141 @@
+import { and, desc, eq } from "drizzle-orm";
+import { nanoFromUsd, newId, TollgateError } from "#core";
+import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+import type { PriceRow, Rates } from "./contract.ts";
+
+const { prices } = tables;
+
+type Stored = typeof prices.$inferSelect;
+type StoredPrice = PriceRow & { readonly createdAt: number; readonly createdBy: string };
+
+/** What an operator says of a price; the rest is the store's. Times are milliseconds UTC. */
+export type NewPrice = Omit<PriceRow, "id" | "checkedAt" | "contextTokens" | "maxOutputTokens"> & { readonly createdBy: string };
+
+/**
+ * The deployment's own prices, over the bundled table. A price that a record was made by is never edited: a correction is a newer
+ * row, and the only change a row knows is when it ends.
+ */
+export class PriceStore {
+  readonly #db: Db;
+  readonly #clock: () => number;
+
+  constructor(db: Db, clock: () => number) {
+    this.#db = db;
+    this.#clock = clock;
+  }
+
+  /** Makes a price. @throws TollgateError `invalid_request` naming the field. */
+  async create(fields: NewPrice): Promise<StoredPrice> {
+    check(fields);
+    const now = this.#clock();
+    const row: Stored = {
+      id: newId("prc", now),
+      provider: fields.provider,
+      model: fields.model,
+      aliases: [...fields.aliases],
+      state: fields.state,
+      scopeKind: fields.scope.kind,
+      scopeId: fields.scope.id,
+      effectiveFrom: fields.effectiveFrom,
+      effectiveTo: fields.effectiveTo,
+      rates: stored(fields.rates),
+      tiers: fields.tiers.map((tier) => ({ above_input_tokens: tier.aboveInputTokens, rates: stored(tier.rates) })),
+      serviceTiers: Object.fromEntries(Object.entries(fields.serviceTiers).map(([name, { rates }]) => [name, { rates: stored(rates) }])),
+      source: fields.source,
+      checkedAt: now,
+      createdBy: fields.createdBy,
+    };
+    await this.#db.insert(prices).values(row);
+    return priceOf(row);
+  }
+
+  /** The price, or null. */
+  async get(id: string): Promise<StoredPrice | null> {
+    const [row] = await this.#db.select().from(prices).where(eq(prices.id, id));
+    return row ? priceOf(row) : null;
+  }
+
+  /** Prices, newest first; of one provider or model where they are named. */
+  async list({
+    limit,
+    cursor,
+    provider,
+    model,
+  }: Paging & { readonly provider?: string; readonly model?: string }): Promise<Page<StoredPrice>> {
+    const rows = await this.#db
+      .select()
+      .from(prices)
+      .where(
+        and(
+          provider === undefined ? undefined : eq(prices.provider, provider),
+          model === undefined ? undefined : eq(prices.model, model),
+          after({ createdAt: prices.checkedAt, id: prices.id }, cursor),
+        ),
+      )
+      .orderBy(desc(prices.checkedAt), desc(prices.id))
+      .limit(limit + 1);
+    return paged(rows.map(priceOf), limit);
+  }
+
+  /** Sets when a price ends; null lets it stand. @throws TollgateError `not_found`, `invalid_request`. */
+  async end(id: string, effectiveTo: number | null): Promise<StoredPrice> {
+    const before = await this.get(id);
+    if (!before) throw absent();
+    checkPeriod(before.effectiveFrom, effectiveTo);
+    await this.#db.update(prices).set({ effectiveTo }).where(eq(prices.id, id));
+    return { ...before, effectiveTo };
+  }
+
+  /** Removes a price. Records made by it keep their own copy. @throws TollgateError `not_found`. */
+  async delete(id: string): Promise<StoredPrice> {
+    const [gone] = await this.#db.delete(prices).where(eq(prices.id, id)).returning();
+    if (!gone) throw absent();
+    return priceOf(gone);
+  }
+
+  /** Every price, for the directory. */
+  async all(): Promise<StoredPrice[]> {
+    return (await this.#db.select().from(prices)).map(priceOf);
+  }
+}
+
+function stored(rates: Rates): Record<string, string | null> {
+  return Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, rate ?? null]));
+}
+
+function priceOf(row: Stored): StoredPrice {
+  const { scopeKind, scopeId, tiers, ...rest } = row;
+  return {
+    ...rest,
+    scope: { kind: scopeKind, id: scopeId },
+    tiers: tiers.map((tier) => ({ aboveInputTokens: tier.above_input_tokens, rates: tier.rates })),
+    contextTokens: null,
+    maxOutputTokens: null,
+    createdAt: row.checkedAt,
+  };
+}
+
+function check(fields: NewPrice): void {
+  checkPeriod(fields.effectiveFrom, fields.effectiveTo);
+  checkRates(fields.rates, "rates");
+  fields.tiers.forEach((tier, at) => checkRates(tier.rates, `tiers.${at}.rates`));
+  for (const [name, { rates }] of Object.entries(fields.serviceTiers)) checkRates(rates, `service_tiers.${name}.rates`);
+  if (fields.state === "priced" && !fields.rates.input && !fields.rates.output) {
+    throw new TollgateError("invalid_request", "rates must name at least input or output; say state free for a model that costs nothing", {
+      param: "rates",
+    });
+  }
+}
+
+function checkPeriod(from: number, to: number | null): void {
+  if (to === null || to > from) return;
+  throw new TollgateError("invalid_request", "effective_to must be later than effective_from", { param: "effective_to" });
+}
+
+function checkRates(rates: Rates, path: string): void {
+  for (const [name, rate] of Object.entries(rates)) if (rate !== null && rate !== undefined) nanoFromUsd(rate, `${path}.${name}`);
+}
+
+function absent(): TollgateError {
+  return new TollgateError("not_found", "There is no such price.");
+}

@@ -1,0 +1,62 @@
+import { inputTokens, type Usage, usdFromFemto } from "#core";
+import type { Price, RateClass, Rates, Receipt, ReceiptLine } from "./contract.ts";
+import { perPiece, perToken, ratesFor } from "./rates.ts";
+
+const MILLION = 1_000_000;
+/** What a web search costs where a row does not say: the list price of OpenAI and Anthropic, 10 USD per 1,000. */
+const WEB_SEARCH = "0.01";
+const NOTHING = "0";
+
+/** A quantity to be priced, the rate that its class has, and the one that stands in where it has none. */
+interface Item {
+  readonly class: RateClass;
+  readonly quantity: number;
+  readonly rate: string | null;
+  readonly standIn: string;
+  readonly per: 1 | 1_000_000;
+}
+
+/**
+ * The exact arithmetic of one call. A class without a rate of its own is charged at the row's dearest and makes the receipt
+ * `unknown`; nothing used is ever silently free.
+ */
+export function receipt(price: Price, usage: Usage, serviceTier: string | null, tableHash: string): Receipt {
+  const { rates, known } = ratesFor(price.row, inputTokens(usage), serviceTier);
+  const free = price.state === "free";
+  const items = itemsOf(usage, rates).filter(({ quantity }) => quantity > 0);
+  const lines: ReceiptLine[] = [];
+  let total = 0n;
+  for (const { class: name, quantity, rate, standIn, per } of items) {
+    const charged = free ? NOTHING : (rate ?? standIn);
+    const femto = BigInt(quantity) * (per === 1 ? perPiece(charged) : perToken(charged));
+    total += femto;
+    lines.push({ class: name, quantity, rate: charged, per, usd: usdFromFemto(femto) });
+  }
+  const complete = free || (known && items.every(({ rate }) => rate !== null));
+  return { price: price.row, tableHash, state: complete ? price.state : "unknown", serviceTier, lines, total, usage };
+}
+
+function itemsOf(usage: Usage, rates: Rates): Item[] {
+  const of = (name: RateClass) => rates[name] ?? null;
+  const standIn = dearestRate(rates);
+  const tokens = (name: RateClass, quantity: number, rate = of(name)): Item => ({ class: name, quantity, rate, standIn, per: MILLION });
+  const reasoning = of("reasoning") === null ? 0 : usage.reasoning;
+  return [
+    tokens("input", usage.input),
+    tokens("cache_read", usage.cacheRead, of("cache_read") ?? of("input")),
+    tokens("cache_write_5m", usage.cacheWrite5m),
+    tokens("cache_write_1h", usage.cacheWrite1h),
+    tokens("output", usage.output - reasoning),
+    tokens("reasoning", reasoning),
+    tokens("audio_input", usage.audioInput),
+    tokens("audio_output", usage.audioOutput),
+    { class: "image", quantity: usage.images, rate: of("image"), standIn, per: 1 },
+    { class: "web_search", quantity: usage.webSearches, rate: of("web_search"), standIn: WEB_SEARCH, per: 1 },
+  ];
+}
+
+/** The dearest rate per token that a row has. */
+function dearestRate(rates: Rates): string {
+  const perMillion = Object.entries(rates).filter(([name]) => name !== "web_search" && name !== "image");
+  return perMillion.reduce((most, [, rate]) => (rate && perToken(rate) > perToken(most) ? rate : most), NOTHING);
+}
