@@ -69,5 +69,9 @@ export async function load(target: Target, body: string, connections: number, co
   await Promise.all(Array.from({ length: connections }, worker));
   const seconds = (performance.now() - start) / 1000;
   agent.destroy();
-  return { firstMs: median(times.map((time) => time.firstMs)), totalMs: median(times.map((time) => time.totalMs)), perSecond: count / seconds };
+  return {
+    firstMs: median(times.map((time) => time.firstMs)),
+    totalMs: median(times.map((time) => time.totalMs)),
+    perSecond: count / seconds,
+  };
 }

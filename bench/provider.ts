@@ -8,7 +8,9 @@ const base = { id: "chatcmpl-bench", created: 1_700_000_000, model: "gpt-4o-mini
 const answer = JSON.stringify({
   ...base,
   object: "chat.completion",
-  choices: [{ index: 0, message: { role: "assistant", content: "word ".repeat(CHUNKS), refusal: null }, logprobs: null, finish_reason: "stop" }],
+  choices: [
+    { index: 0, message: { role: "assistant", content: "word ".repeat(CHUNKS), refusal: null }, logprobs: null, finish_reason: "stop" },
+  ],
   usage,
 });
 const chunk = (facts: object) => `data: ${JSON.stringify({ ...base, object: "chat.completion.chunk", ...facts })}\n\n`;

@@ -58,9 +58,13 @@ function freePort(): Promise<number> {
 /** The bare Worker on a socket of its own, as the gateway has it. */
 async function bare(upstream: string): Promise<{ runtime: Miniflare; port: number }> {
   const outdir = join(folder, "bare");
-  execFileSync(process.execPath, ["node_modules/wrangler/bin/wrangler.js", "deploy", "--dry-run", "--config", "bench/bare/wrangler.toml", "--outdir", outdir], {
-    stdio: "ignore",
-  });
+  execFileSync(
+    process.execPath,
+    ["node_modules/wrangler/bin/wrangler.js", "deploy", "--dry-run", "--config", "bench/bare/wrangler.toml", "--outdir", outdir],
+    {
+      stdio: "ignore",
+    },
+  );
   const port = await freePort();
   const runtime = new Miniflare(
     convertV4MiniflareOptions({
@@ -120,7 +124,8 @@ async function measure(scenario: (typeof SCENARIOS)[number], targets: readonly T
   const found = new Map<string, Round[]>(targets.map(({ name }) => [name, []]));
   for (const target of targets) await load(target, bodyOf(scenario, "gpt-4o-mini"), scenario.connections, 50);
   for (let round = 0; round < ROUNDS; round++) {
-    for (const target of targets) found.get(target.name)?.push(await load(target, bodyOf(scenario, "gpt-4o-mini"), scenario.connections, scenario.count));
+    for (const target of targets)
+      found.get(target.name)?.push(await load(target, bodyOf(scenario, "gpt-4o-mini"), scenario.connections, scenario.count));
   }
   return targets.map(({ name }) => {
     const rounds = found.get(name) ?? [];

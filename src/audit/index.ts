@@ -15,4 +15,5 @@ export {
   type RequestRow,
   searchAudit,
 } from "./records.ts";
+export { pruneRequests } from "./retention.ts";
 export { costSummary, type Summary, type SummaryQuery, type Sums } from "./summary.ts";

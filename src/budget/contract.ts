@@ -88,6 +88,8 @@ export interface Granted {
 export interface Settlement {
   readonly id: string;
   readonly actual: Amount;
+  /** Tokens for the key's totals. */
+  readonly usage: { readonly input: number; readonly output: number };
   /** The finished event (cost record and request log row), JSON. The ledger adds the budgets it charged and delivers it. */
   readonly event: string;
 }

@@ -7,6 +7,8 @@ const schema = z.object({
   TOLLGATE_ENV: z.enum(["development", "production"]).default("production"),
   /** Bootstrap admin token. Absent: the admin plane answers only to JWTs and admin keys. */
   TOLLGATE_ADMIN_KEY: z.string().min(16).optional(),
+  /** Text of the development key that `npm start` adopts; refused in production. */
+  TOLLGATE_DEV_KEY: z.string().optional(),
   /** HMAC key of every API key digest; at least 32 characters. Changing it invalidates every key. */
   TOLLGATE_PEPPER: z.string().min(32),
   /** Wraps the data keys of provider credentials; at least 32 characters. `TOLLGATE_ENCRYPTION_KEY_PREVIOUS` opens old ones during rotation. */
@@ -63,5 +65,8 @@ export function readConfig(env: object): Config {
     throw new ConfigError(`The deployment's variables are wrong. ${faults.join("; ")}`);
   }
   const development = parsed.data.TOLLGATE_ENV === "development";
+  if (parsed.data.TOLLGATE_DEV_KEY !== undefined && !development) {
+    throw new ConfigError("The deployment's variables are wrong. TOLLGATE_DEV_KEY: only for development");
+  }
   return { ...parsed.data, development, allowPrivateUpstreams: parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development };
 }

@@ -2,6 +2,7 @@ import type { Pace } from "#budget";
 import { usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
 import { responseHeaders } from "#providers";
+import type { ShownCost } from "#wire";
 import type { Gateway } from "./contract.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Ending } from "./event.ts";
@@ -51,6 +52,11 @@ export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
 export function setCost(headers: Headers, paid: Receipt, status: "actual" | "estimated"): void {
   headers.set("x-tollgate-cost", usdFromFemto(paid.total));
   headers.set("x-tollgate-cost-status", paid.state === "unknown" ? "unknown" : status);
+}
+
+/** What an answer cost, as it stands in its usage: the total, and the receipt's lines by class. */
+export function shownCost({ total, lines }: Receipt): ShownCost {
+  return { cost: usdFromFemto(total), details: Object.fromEntries(lines.map((line) => [line.class, line.usd])) };
 }
 
 function setBudget(headers: Headers, { granted: { tightest } }: Hold): void {

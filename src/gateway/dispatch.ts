@@ -1,6 +1,6 @@
 import { asTollgateError, NO_USAGE, TollgateError } from "#core";
-import { send } from "#providers";
-import { type Edits, rewrite } from "#wire";
+import { send, type Upstream } from "#providers";
+import { type Ask, type Edits, rewrite } from "#wire";
 import type { Answer } from "./answer.ts";
 import type { Draft, Gateway } from "./contract.ts";
 import { Deadline } from "./deadline.ts";
@@ -36,13 +36,18 @@ export async function dispatch(hold: Hold, at: Gateway): Promise<Answer> {
 }
 
 /** The closed list of what is changed in a request. */
-function editsOf({ draft: { ask, route }, cap }: Hold): Edits {
-  const capped = cap !== null && (ask.maxOutput === null || ask.maxOutput.tokens > cap);
+function editsOf({ draft: { ask, route, upstream }, cap }: Hold): Edits {
   return {
     ...(route.model === ask.model ? {} : { model: route.model }),
-    ...(capped ? { maxOutput: cap } : {}),
+    ...(cap === null ? {} : { outputCap: { name: capName(ask, upstream), tokens: cap } }),
     ...(ask.stream && !ask.wantsUsage && ask.capability === "chat.completions" ? { includeUsage: true } : {}),
   };
+}
+
+/** The field that caps output where the client set none. OpenAI's newer chat models know only the longer name, the compatible ones mostly the shorter. */
+function capName({ capability }: Ask, { kind }: Upstream): string {
+  if (capability === "responses") return "max_output_tokens";
+  return capability === "chat.completions" && kind === "openai" ? "max_completion_tokens" : "max_tokens";
 }
 
 /** An idempotency key is scoped to its caller: tenants share a provider's account, and one must never be answered with another's. */

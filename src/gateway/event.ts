@@ -1,6 +1,6 @@
 import type { RequestEvent } from "#audit";
 import type { Amount } from "#budget";
-import { nanoCeil, type TollgateError, type Usage, usdFromFemto, usdFromNano } from "#core";
+import { nanoCeil, type TollgateError, usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
 import type { Ask } from "#wire";
 import type { Arrival, Draft } from "./contract.ts";
@@ -19,18 +19,18 @@ export interface Ending {
   readonly sent: boolean;
 }
 
-type Mutable<T> = { -readonly [name in keyof T]: T[name] };
+/** What a request is billed. `chargedNano` stands where the amount is no receipt's sum, because nobody can say what the provider billed. */
+export interface Bill {
+  readonly receipt: Receipt;
+  readonly status: "actual" | "estimated";
+  readonly chargedNano?: number;
+}
 
-/**
- * The finished event of a request: its cost record and its row in the request log. `chargedNano` stands where the amount is no
- * receipt's sum, because nobody can say what the provider billed.
- */
+/** The finished event of a request: its cost record and its row in the request log. */
 export function requestEvent(
   { draft, reserved }: { readonly draft: Draft; readonly reserved: Amount },
-  paid: Receipt,
-  status: "actual" | "estimated",
+  { receipt: paid, status, chargedNano }: Bill,
   ending: Ending,
-  chargedNano?: number,
 ): RequestEvent {
   const { arrival } = draft;
   return {
@@ -45,7 +45,7 @@ export function requestEvent(
       estimatedUsd: usdFromNano(reserved.nano),
       actualUsd: chargedNano === undefined ? usdFromFemto(paid.total) : usdFromNano(chargedNano),
       nanoUsd: chargedNano ?? nanoCeil(paid.total),
-      usage: paid.usage as Mutable<Usage>,
+      usage: paid.usage,
       serviceTier: paid.serviceTier,
       reprices: null,
       receipt: { price: { ...paid.price }, tableHash: paid.tableHash, lines: paid.lines.map((line) => ({ ...line })) },
@@ -66,7 +66,14 @@ export function refusedEvent(ask: Ask, arrival: Arrival, error: TollgateError, e
     upstreamRequestId: null,
     sent: false,
   };
-  return { v: 1, kind: "request", invocation: invocationOf({ ask, arrival, caller: arrival.caller, route: null }, ending), cost: null, log: logOf(arrival, ending), charges: [] };
+  return {
+    v: 1,
+    kind: "request",
+    invocation: invocationOf({ ask, arrival, caller: arrival.caller, route: null }, ending),
+    cost: null,
+    log: logOf(arrival, ending),
+    charges: [],
+  };
 }
 
 /** Who asked for what; `route` is null where the request was refused before one was found. */

@@ -57,15 +57,15 @@ export class Hold implements AsyncDisposable {
 
   /** Asks for more, up to an absolute amount; null when it was granted. */
   async extend(to: Amount): Promise<TollgateError | null> {
-    const answer = await this.#ledger.extend(this.draft.arrival.id, to);
+    const answer = await this.#ledger.extend(this.draft.caller.key, this.draft.arrival.id, to);
     return answer.kind === "granted" ? null : refusalError(answer);
   }
 
   /** Books what was used. Retried, since the answer has left already; if every try fails, the hold's expiry books its estimate. */
   async settle(paid: Receipt, status: "actual" | "estimated", ending: Ending): Promise<void> {
     this.#mine = false;
-    const event = requestEvent({ draft: this.draft, reserved: this.granted.granted }, paid, status, ending);
-    await this.#book(amountOf(paid), event);
+    const event = requestEvent({ draft: this.draft, reserved: this.granted.granted }, { receipt: paid, status }, ending);
+    await this.#book(amountOf(paid), paid.usage, event);
   }
 
   /** Books the whole reservation: the provider may have billed it and nobody can say. */
@@ -73,8 +73,9 @@ export class Hold implements AsyncDisposable {
     this.#mine = false;
     const { bound, granted } = this.granted;
     const amount = bound ? granted : this.draft.bounds.likely;
-    const event = requestEvent({ draft: this.draft, reserved: granted }, this.price(NO_USAGE, null), "estimated", ending, amount.nano);
-    await this.#book(amount, event);
+    const bill = { receipt: this.price(NO_USAGE, null), status: "estimated", chargedNano: amount.nano } as const;
+    const event = requestEvent({ draft: this.draft, reserved: granted }, bill, ending);
+    await this.#book(amount, NO_USAGE, event);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -82,8 +83,9 @@ export class Hold implements AsyncDisposable {
     this.#mine = false;
   }
 
-  async #book(actual: Amount, event: RequestEvent): Promise<void> {
-    const settlement = { id: this.draft.arrival.id, actual, event: JSON.stringify(event) };
+  async #book(actual: Amount, used: Usage, event: RequestEvent): Promise<void> {
+    const usage = { input: inputTokens(used), output: outputTokens(used) };
+    const settlement = { id: this.draft.arrival.id, actual, usage, event: JSON.stringify(event) };
     for (let tried = 1; ; tried++) {
       try {
         await this.#ledger.settle(settlement);
@@ -116,10 +118,19 @@ export async function reserve(draft: Draft, at: Gateway): Promise<Admitted> {
     event: JSON.stringify(pendingEvent(draft, capped.likely)),
   };
   const ledger = at.ledger(caller.team);
-  const answer: Granted | Refusal = await ledger.reserve(admission);
+  const answer: Granted | Refusal = await ledger.reserve(admission).catch(closed);
   if (answer.kind === "granted") return new Hold(draft, answer, ledger);
   if (answer.kind === "stale") return "stale";
   throw refusalError(answer);
+}
+
+/** A ledger that cannot be reached admits nothing: a budget that is not known is taken as spent. */
+function closed(cause: unknown): never {
+  throw new TollgateError("overloaded", "Budgets cannot be read at the moment; try again", {
+    cause,
+    retryAfterMs: 1_000,
+    reason: "ledger",
+  });
 }
 
 /** The three amounts, none above the cap that the caller set for this request. */
@@ -143,6 +154,6 @@ function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { costMax } 
 /** The record that the hold becomes if nobody ends it. */
 function pendingEvent(draft: Draft, reserved: Amount): RequestEvent {
   const ending = { outcome: "error", httpStatus: 500, code: "lost", firstByteMs: null, upstreamRequestId: null } as const;
-  const paid = receipt(draft.price, NO_USAGE, null, draft.tableHash);
-  return requestEvent({ draft, reserved }, paid, "estimated", { ...ending, endedAt: draft.arrival.at, sent: true });
+  const bill = { receipt: receipt(draft.price, NO_USAGE, null, draft.tableHash), status: "estimated" } as const;
+  return requestEvent({ draft, reserved }, bill, { ...ending, endedAt: draft.arrival.at, sent: true });
 }

@@ -1,12 +1,11 @@
-import { TollgateError, usdFromFemto } from "#core";
+import { TollgateError } from "#core";
 import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire";
-import { type Answer, endingOf, headersOf } from "./answer.ts";
+import { type Answer, endingOf, headersOf, shownCost } from "./answer.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
-import { costDetails } from "./tap.ts";
 import { used } from "./used.ts";
 
 const TICK_MS = 1_000;
@@ -45,8 +44,7 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
     return stream.pipeThrough(
       addCostToStream(ask.capability, (reported) => {
         const { usage, serviceTier } = used(hold.draft, reported);
-        const paid = hold.price(usage, serviceTier);
-        return { cost: usdFromFemto(paid.total), details: costDetails(paid) };
+        return shownCost(hold.price(usage, serviceTier));
       }),
     );
   }
@@ -136,4 +134,3 @@ function outcomeOf(fault: TollgateError | "cancelled" | null, failed: boolean): 
   if (fault !== null) return { outcome: "truncated", code: fault.code };
   return failed ? { outcome: "error", code: "provider_error" } : { outcome: "ok", code: null };
 }
-

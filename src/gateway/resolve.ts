@@ -7,7 +7,16 @@ import type { Directory } from "./directory.ts";
 
 const FREE = { nano: 0, tokens: 0, requests: 1 };
 /** Counting tokens is free at every provider that offers it. */
-const NOTHING: Bounds = { floor: FREE, likely: FREE, ceiling: FREE, inputMax: 0, outputMax: 0 };
+const NOTHING: Bounds = {
+  floor: FREE,
+  likely: FREE,
+  ceiling: FREE,
+  inputMax: 0,
+  outputMax: 0,
+  choices: 1,
+  inputFemto: 0n,
+  outputFemto: 0n,
+};
 
 /**
  * Decides which upstream answers, and what that may cost. The allow list is judged on the resolved model, so that no alias,
@@ -16,7 +25,7 @@ const NOTHING: Bounds = { floor: FREE, likely: FREE, ceiling: FREE, inputMax: 0,
  */
 export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
   const directory = await at.directory.get(at.background);
-  const found = find(ask.model, directory) ?? find(ask.model, await at.directory.reload());
+  const found = find(ask.model, directory, arrival.at) ?? find(ask.model, await at.directory.reload(), arrival.at);
   if (!found) throw new TollgateError("model_not_found", `The model ${quoted(ask.model)} is not known here`, { param: "model" });
   const { route, upstream, book } = found;
   if (!allowed(caller.models, route)) throw notAllowed(route);
@@ -30,10 +39,10 @@ export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Ga
   const load = {
     promptBytes: ask.promptBytes,
     uncountable: ask.uncountable,
-    maxOutput: ask.maxOutput?.tokens ?? null,
+    tools: ask.tools,
+    maxOutput: ask.outputCaps.length === 0 ? null : Math.max(...ask.outputCaps.map(({ tokens }) => tokens)),
     choices: ask.choices,
     hasOutput: ask.capability !== "embeddings",
-    serviceTier: ask.serviceTier,
   };
   return { ...common, price, bounds: bounds(price, load) };
 }
@@ -44,8 +53,8 @@ interface Found {
   readonly book: Directory["book"];
 }
 
-function find(model: string, { upstreams, aliases, book }: Directory): Found | null {
-  const route = resolveModel(model, { providers: new Set(upstreams.keys()), aliases, book });
+function find(model: string, { upstreams, aliases, book }: Directory, at: number): Found | null {
+  const route = resolveModel(model, { providers: new Set(upstreams.keys()), aliases, book, at });
   const upstream = route && upstreams.get(route.provider);
   return route && upstream ? { route, upstream, book } : null;
 }
@@ -53,9 +62,13 @@ function find(model: string, { upstreams, aliases, book }: Directory): Found | n
 function priceOf(book: Directory["book"], route: Route, caller: Caller, now: number): Price {
   const price = book.find(route.provider, route.model, caller.team, now);
   if (price.state !== "unknown" || caller.unknownPrice !== "refuse") return price;
-  throw new TollgateError("permission_denied", `The price of ${route.provider}/${route.model} is unknown, and this key refuses such models`, {
-    details: { violations: [{ kind: "price", name: `${route.provider}/${route.model}`, field: "model", reason: "unknown price" }] },
-  });
+  throw new TollgateError(
+    "permission_denied",
+    `The price of ${route.provider}/${route.model} is unknown, and this key refuses such models`,
+    {
+      details: { violations: [{ kind: "price", name: `${route.provider}/${route.model}`, field: "model", reason: "unknown price" }] },
+    },
+  );
 }
 
 function notAllowed(route: Route): TollgateError {
@@ -67,9 +80,13 @@ function notAllowed(route: Route): TollgateError {
 }
 
 function otherDialect(ask: Ask, route: Route): TollgateError {
-  return new TollgateError("invalid_request", `The provider ${route.provider} does not speak ${ask.capability}; call it in its own dialect`, {
-    param: "model",
-  });
+  return new TollgateError(
+    "invalid_request",
+    `The provider ${route.provider} does not speak ${ask.capability}; call it in its own dialect`,
+    {
+      param: "model",
+    },
+  );
 }
 
 /** A name of the caller's, safe to repeat in a message. */

@@ -1,8 +1,7 @@
-import { NO_USAGE, TollgateError, usdFromFemto } from "#core";
-import type { Receipt } from "#models";
+import { NO_USAGE, TollgateError } from "#core";
 import { redactSecrets } from "#providers";
 import { reportedFromJson, spliceCost } from "#wire";
-import { type Answer, endingOf, headersOf, setCost } from "./answer.ts";
+import { type Answer, endingOf, headersOf, setCost, shownCost } from "./answer.ts";
 import type { Gateway } from "./contract.ts";
 import type { Hold } from "./hold.ts";
 import { relay } from "./relay.ts";
@@ -41,7 +40,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   at.background(hold.settle(paid, status, endingOf(answer, hold, at)));
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
-  const body = arrival.costInUsage ? spliceCost(ask.capability, text, usdFromFemto(paid.total), costDetails(paid)) : bytes;
+  const body = arrival.costInUsage ? spliceCost(text, shownCost(paid)) : bytes;
   return new Response(body, { status: answer.response.status, headers });
 }
 
@@ -59,9 +58,4 @@ async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<Array
   } finally {
     deadline.end();
   }
-}
-
-/** The receipt's lines by class, as they stand in `usage.cost_details`. */
-export function costDetails({ lines }: Receipt): Record<string, string> {
-  return Object.fromEntries(lines.map((line) => [line.class, line.usd]));
 }

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
-import { asTollgateError, type Envelope, newId, type TollgateError } from "#core";
+import { HTTPException } from "hono/http-exception";
+import { asTollgateError, type Envelope, newId, TollgateError } from "#core";
 import { errorBody } from "#wire";
 import type { Http } from "./platform.ts";
 
@@ -30,7 +31,11 @@ export function errorResponse(thrown: unknown, request: Request, requestId: stri
 
 /** Hono's hook for anything thrown below it. */
 export function onError(thrown: unknown, context: Context<Http>): Response {
-  return errorResponse(thrown, context.req.raw, context.get("requestId"));
+  const error =
+    thrown instanceof HTTPException && thrown.status < 500
+      ? new TollgateError("invalid_request", "The request body is not valid JSON", { cause: thrown })
+      : thrown;
+  return errorResponse(error, context.req.raw, context.get("requestId"));
 }
 
 function log(error: TollgateError, requestId: string): void {

@@ -1,3 +1,4 @@
 export { createApp } from "./app.ts";
 export { errorResponse } from "./envelope.ts";
+export { pruneIdempotency } from "./admin/idempotency.ts";
 export type { Platform } from "./platform.ts";

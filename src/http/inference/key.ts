@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { BudgetStatus, KeyStatus, Pace } from "#budget";
 import { type Caller, usdFromNano } from "#core";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
+import { budgetStatusShape } from "../budget-shape.ts";
 import type { Http } from "../platform.ts";
 
 /** `GET /v1/key`: what this key is, what it may still spend and when that resets. */
@@ -44,27 +45,9 @@ function pace(pace: Pace | null) {
   return pace && { limit: pace.limit, remaining: pace.remaining, resets_at: iso(pace.resetsAt) };
 }
 
-/** A budget and where it stands, as `/v1/key` and the admin plane show it. */
 function budgetShape(status: BudgetStatus) {
-  const { budget } = status;
-  const show = budget.unit === "usd" ? usdFromNano : String;
-  return {
-    id: budget.id,
-    scope: budget.scope,
-    window: budget.window,
-    time_zone: budget.timeZone,
-    mode: budget.mode,
-    status: {
-      unit: budget.unit,
-      limit: show(budget.limit),
-      spent: show(status.spent),
-      reserved: show(status.reserved),
-      over: show(status.over),
-      remaining: show(status.remaining),
-      window_start: iso(status.windowStart),
-      resets_at: iso(status.resetsAt),
-    },
-  };
+  const { id, scope, window, timeZone, mode } = status.budget;
+  return { id, scope, window, time_zone: timeZone, mode, status: budgetStatusShape(status) };
 }
 
 function iso(ms: number | null): string | null {

@@ -1,0 +1,96 @@
+import { and, eq, inArray, sql } from "drizzle-orm";
+import type { PaceLimits } from "#core";
+import { type Db, tables } from "#db";
+import type { Budget } from "./contract.ts";
+
+/** What the ledger must know of a key: whether it may spend at all, and how fast. */
+export interface KeyFacts {
+  readonly epoch: number;
+  readonly active: boolean;
+  readonly expiresAt: number | null;
+  readonly user: string | null;
+  readonly limits: PaceLimits;
+}
+
+/** A budget as its row says. */
+export function budgetOf(row: typeof tables.budgets.$inferSelect): Budget {
+  const { id, scopeKind, scopeId, window, timeZone, unit, limit, mode } = row;
+  return { id, scope: { kind: scopeKind, id: scopeId }, window, timeZone, unit, limit, mode };
+}
+
+/**
+ * The control plane's facts of one team, as its ledger last read them. Keys are read when they are first named; the control plane
+ * asks for a new reading after each change, before it acknowledges it.
+ */
+export class Facts {
+  readonly #db: Db;
+  readonly #team: string;
+  #keys = new Map<string, KeyFacts>();
+  #budgets: readonly Budget[] | null = null;
+
+  constructor(db: Db, team: string) {
+    this.#db = db;
+    this.#team = team;
+  }
+
+  /** What is known of a key; null where it has not been read. */
+  key(id: string): KeyFacts | null {
+    return this.#keys.get(id) ?? null;
+  }
+
+  /** The budgets that bind a key: the team's, its user's and its own. Empty until `ready`. */
+  bindingOf(id: string, { user }: KeyFacts): readonly Budget[] {
+    return (this.#budgets ?? []).filter(({ scope }) => {
+      if (scope.kind === "team") return scope.id === this.#team;
+      return scope.kind === "user" ? scope.id === user : scope.kind === "key" && scope.id === id;
+    });
+  }
+
+  /** Budgets by id. */
+  budgets(ids: readonly string[]): readonly Budget[] {
+    return (this.#budgets ?? []).filter(({ id }) => ids.includes(id));
+  }
+
+  /** Reads what is missing to judge a key: its own row where it is unknown or older than `epoch`, and the budgets. */
+  async ready(id: string, epoch = 0): Promise<void> {
+    const known = this.#keys.get(id);
+    if (!known || known.epoch < epoch) await this.#readKeys([id]);
+    if (!this.#budgets) await this.#readBudgets();
+  }
+
+  /** Reads the budgets if nobody has. */
+  async budgetsReady(): Promise<void> {
+    if (!this.#budgets) await this.#readBudgets();
+  }
+
+  /** Reads again everything that is held. What could not be read stays as it was, and the failure is the caller's. */
+  async refresh(): Promise<void> {
+    await Promise.all([this.#readKeys([...this.#keys.keys()]), this.#readBudgets()]);
+  }
+
+  async #readKeys(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const { keys } = tables;
+    const named = sql`(select value from json_each(${JSON.stringify(ids)}))`;
+    const rows = await this.#db
+      .select()
+      .from(keys)
+      .where(and(eq(keys.team, this.#team), inArray(keys.id, named)));
+    const found = new Map(rows.map((row) => [row.id, row]));
+    for (const id of ids) {
+      const row = found.get(id);
+      if (row) this.#keys.set(id, factsOf(row));
+      else this.#keys.delete(id);
+    }
+  }
+
+  async #readBudgets(): Promise<void> {
+    const rows = await this.#db.select().from(tables.budgets).where(eq(tables.budgets.team, this.#team));
+    this.#budgets = rows.map(budgetOf);
+  }
+}
+
+function factsOf(row: typeof tables.keys.$inferSelect): KeyFacts {
+  const { epoch, status, expiresAt, user, rpm, tpm, concurrency } = row;
+  return { epoch, active: status === "active", expiresAt, user, limits: { rpm, tpm, concurrency } };
+}

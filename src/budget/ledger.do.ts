@@ -1,0 +1,154 @@
+import { DurableObject } from "cloudflare:workers";
+import { inArray, sql as query } from "drizzle-orm";
+import { connect, type Db, tables } from "#db";
+import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
+import { Facts } from "./facts.ts";
+import { Ledger } from "./ledger.ts";
+import { awaiting, confirmed, due, nextDelivery, sent } from "./outbox.ts";
+import type { Sql, Value } from "./sql.ts";
+
+/** The bindings that a ledger object uses. */
+interface LedgerEnv {
+  readonly DB: D1Database;
+  readonly EVENTS: Queue;
+}
+
+const EXPIRED_PER_ALARM = 200;
+const DRAIN_MS = 50;
+const CONFIRM_MS = 3_000;
+const BATCH = { count: 100, bytes: 200_000 };
+
+/**
+ * One team's ledger: storage and RPC around the pure one. Every method that moves money carries the request's id and may be
+ * repeated. The alarm expires holds, hands the outbox to the queue and drops what D1 has.
+ */
+export class LedgerObject extends DurableObject<LedgerEnv> {
+  readonly #sql: Sql;
+  readonly #ledger: Ledger;
+  readonly #db: Db;
+  #facts: Facts | null = null;
+  #alarmAt: number | null = null;
+
+  constructor(ctx: DurableObjectState, env: LedgerEnv) {
+    super(ctx, env);
+    this.#sql = {
+      exec: <Row extends Record<string, Value>>(text: string, ...values: Value[]) => ctx.storage.sql.exec<Row>(text, ...values).toArray(),
+      transaction: (work) => ctx.storage.transactionSync(work),
+    };
+    this.#ledger = new Ledger(this.#sql);
+    this.#db = connect(env.DB);
+    void ctx.blockConcurrencyWhile(async () => {
+      this.#alarmAt = await ctx.storage.getAlarm();
+      await this.#wake(this.#nextWork(Date.now()));
+    });
+  }
+
+  /** Admits a request. @throws Error where the control plane could not be read: what is not known to be paid for is not admitted. */
+  async reserve(team: string, admission: Admission): Promise<Granted | Refusal> {
+    const facts = this.#of(team);
+    await facts.ready(admission.key, admission.epoch);
+    const key = facts.key(admission.key);
+    if (!key) return { kind: "inactive" };
+    const now = Date.now();
+    const answer = this.#ledger.reserve(admission, key, facts.bindingOf(admission.key, key), now);
+    if (answer.kind === "granted") await this.#wake(now + admission.ttlMs);
+    return answer;
+  }
+
+  /** Grows a hold to an absolute amount. */
+  async extend(team: string, key: string, id: string, to: Amount): Promise<Granted | Refusal> {
+    const facts = this.#of(team);
+    await facts.ready(key);
+    const known = facts.key(key);
+    return known ? this.#ledger.extend(id, to, known, facts.bindingOf(key, known), Date.now()) : { kind: "inactive" };
+  }
+
+  /** Books what a request used. */
+  async settle(settlement: Settlement): Promise<Settled> {
+    const settled = this.#ledger.settle(settlement, Date.now());
+    if (settled.kind !== "repeated") await this.#wake(Date.now() + DRAIN_MS);
+    return settled;
+  }
+
+  /** Gives a hold back. */
+  async release(id: string): Promise<void> {
+    this.#ledger.release(id, Date.now());
+  }
+
+  /** Everything known of a key; null where the team has no such key. */
+  async keyStatus(team: string, key: string): Promise<KeyStatus | null> {
+    const facts = this.#of(team);
+    await facts.ready(key);
+    const known = facts.key(key);
+    return known && this.#ledger.keyStatus(key, known, facts.bindingOf(key, known), Date.now());
+  }
+
+  /** Where budgets of this team stand; those that are not there are left out. */
+  async budgetStatus(team: string, budgets: readonly string[]): Promise<BudgetStatus[]> {
+    const facts = this.#of(team);
+    await facts.budgetsReady();
+    return this.#ledger.budgetStatus(facts.budgets(budgets), Date.now());
+  }
+
+  /** Reads the control plane's facts again, before it returns. */
+  async refresh(team: string): Promise<void> {
+    await this.#of(team).refresh();
+  }
+
+  /** Expiry first and by itself: a queue or a database that is down must not keep money reserved. */
+  override async alarm(): Promise<void> {
+    this.#alarmAt = null;
+    const now = Date.now();
+    this.#ledger.expire(now, EXPIRED_PER_ALARM);
+    this.#ledger.tidy(now, EXPIRED_PER_ALARM);
+    const failures = (await Promise.allSettled([this.#drain(now), this.#confirm()])).filter(({ status }) => status === "rejected");
+    const next = this.#nextWork(Date.now());
+    await this.#wake(failures.length > 0 ? Math.max(next ?? 0, Date.now() + CONFIRM_MS) : next);
+  }
+
+  /** Hands due events to the queue. They stay in the outbox until D1 shows them. */
+  async #drain(now: number): Promise<void> {
+    const events = due(this.#sql, now, BATCH);
+    if (events.length === 0) return;
+    await this.env.EVENTS.sendBatch(events.map(({ event }) => ({ body: JSON.parse(event) as unknown })));
+    sent(
+      this.#sql,
+      events.map(({ id }) => id),
+      now,
+    );
+  }
+
+  /** Drops the events that D1 has. */
+  async #confirm(): Promise<void> {
+    const ids = awaiting(this.#sql, 10 * BATCH.count);
+    if (ids.length === 0) return;
+    const { costRecords } = tables;
+    const named = query`(select value from json_each(${JSON.stringify(ids)}))`;
+    const found = await this.#db.select({ id: costRecords.id }).from(costRecords).where(inArray(costRecords.id, named));
+    if (found.length > 0)
+      confirmed(
+        this.#sql,
+        found.map(({ id }) => id),
+      );
+  }
+
+  /** When there is next something to do; null where there is nothing. */
+  #nextWork(now: number): number | null {
+    const [hold] = this.#sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM holds");
+    const delivery = nextDelivery(this.#sql);
+    const times = [hold?.at ?? Infinity, delivery ? Math.min(delivery.dueAt, delivery.awaiting ? now + CONFIRM_MS : Infinity) : Infinity];
+    const next = Math.min(...times);
+    return next === Infinity ? null : Math.max(next, now + DRAIN_MS);
+  }
+
+  async #wake(at: number | null): Promise<void> {
+    if (at === null || (this.#alarmAt !== null && this.#alarmAt <= at)) return;
+    this.#alarmAt = at;
+    await this.ctx.storage.setAlarm(at);
+  }
+
+  #of(team: string): Facts {
+    this.#facts ??= new Facts(this.#db, team);
+    return this.#facts;
+  }
+}

@@ -1,0 +1,238 @@
+import type { Admission, Amount, Budget, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
+import type { KeyFacts } from "./facts.ts";
+import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
+import { endedOf, type HoldRow, holdOf, type StoredLeg } from "./holds.ts";
+import { applyToLegs, balancesOf, chargesOf, legAt, measured } from "./legs.ts";
+import { deliver, estimated, finished, late } from "./outbox.ts";
+import { count, forgetPace, paceOf, paceRefusal, recentOf } from "./pace.ts";
+import { createTables, type Sql } from "./sql.ts";
+import { windowAt } from "./windows.ts";
+
+const ENDED_KEPT_MS = 24 * 3_600_000;
+const UNKNOWN_HOLD: Refusal = { kind: "mismatch" };
+
+/**
+ * The ledger of one team: who may spend how much, what is held and what was spent. Pure over its SQL and the time it is given;
+ * every method is one transaction, and every method may be repeated with the same id.
+ */
+export class Ledger {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+    createTables(sql);
+  }
+
+  /** Admits a request by pace and by money, or says why not. `budgets` are all that bind the key: its own and every ancestor's. */
+  reserve(admission: Admission, key: KeyFacts, budgets: readonly Budget[], now: number): Granted | Refusal {
+    return this.#sql.transaction(() => {
+      const known = holdOf(this.#sql, admission.id);
+      const body = bodyOf(admission);
+      if (known) return known.body === body ? this.#granted(known, key, budgets, now) : UNKNOWN_HOLD;
+      if (endedOf(this.#sql, admission.id)) return UNKNOWN_HOLD;
+      if (!key.active || (key.expiresAt !== null && key.expiresAt <= now)) return { kind: "inactive" };
+      if (admission.epoch < key.epoch) return { kind: "stale", epoch: key.epoch };
+      const counted = admission.likely.tokens;
+      const refused = paceRefusal(key.limits, recentOf(this.#sql, admission.key, now), counted, now);
+      if (refused) return refused;
+      const granted = grant(admission, this.#standings(budgets, now), now);
+      if ("kind" in granted) return granted;
+      return this.#granted(this.#hold(admission, granted, budgets, { now, body, counted }), key, budgets, now);
+    });
+  }
+
+  /** Grows a hold to an absolute amount; a smaller one changes nothing. */
+  extend(id: string, to: Amount, key: KeyFacts, budgets: readonly Budget[], now: number): Granted | Refusal {
+    return this.#sql.transaction(() => {
+      const hold = holdOf(this.#sql, id);
+      if (!hold) return UNKNOWN_HOLD;
+      const amount = { nano: Math.max(hold.nano, to.nano), tokens: Math.max(hold.tokens, to.tokens), requests: hold.requests };
+      const more = { nano: amount.nano - hold.nano, tokens: amount.tokens - hold.tokens, requests: 0 };
+      const refusal = growth(more, this.#standingsOf(hold.legs, budgets), now);
+      if (refusal) return refusal;
+      applyToLegs(this.#sql, hold.legs, (leg) => ({ spent: 0, reserved: measured(more, leg.unit), over: 0 }));
+      this.#sql.exec("UPDATE holds SET nano = ?, tokens = ? WHERE id = ?", amount.nano, amount.tokens, id);
+      return this.#granted({ ...hold, ...amount }, key, budgets, now);
+    });
+  }
+
+  /** Books what a request used, exactly once; after expiry it replaces the estimate. */
+  settle({ id, actual, usage, event }: Settlement, now: number): Settled {
+    return this.#sql.transaction(() => {
+      const hold = holdOf(this.#sql, id);
+      if (hold) {
+        const charged = chargesOf(hold.legs, actual);
+        this.#end(hold, actual, { how: "settled", now });
+        this.#total(hold.key, { nano: actual.nano, requests: actual.requests, ...usage });
+        deliver(this.#sql, finished(event, charged), now);
+        return { kind: "settled", charged };
+      }
+      const ended = endedOf(this.#sql, id);
+      if (!ended || ended.how === "released") return { kind: "unknown" };
+      if (ended.how === "settled") return { kind: "repeated", charged: ended.charged };
+      const charged = chargesOf(ended.legs, actual);
+      applyToLegs(this.#sql, ended.legs, (leg) => {
+        const change = measured(actual, leg.unit) - measured(ended, leg.unit);
+        return { spent: change, reserved: 0, over: Math.max(0, change) };
+      });
+      this.#total(ended.key, { nano: actual.nano - ended.nano, requests: 0, ...usage });
+      this.#sql.exec("UPDATE ended SET how = 'settled', nano = ?, charged = ? WHERE id = ?", actual.nano, JSON.stringify(charged), id);
+      deliver(this.#sql, late(event, charged), now);
+      return { kind: "late", charged };
+    });
+  }
+
+  /** Gives a hold back: nothing was sent upstream, so nothing counts. */
+  release(id: string, now: number): void {
+    this.#sql.transaction(() => {
+      const hold = holdOf(this.#sql, id);
+      if (!hold) return;
+      this.#end(hold, { nano: 0, tokens: 0, requests: 0 }, { how: "released", now });
+      count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
+    });
+  }
+
+  /** Turns holds whose time is up into estimated records at their reserved amount, at most `limit`; says how many. */
+  expire(now: number, limit: number): number {
+    const due = this.#sql.exec<{ id: string }>("SELECT id FROM holds WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
+    for (const { id } of due) {
+      this.#sql.transaction(() => {
+        const hold = holdOf(this.#sql, id);
+        if (!hold) return;
+        this.#end(hold, hold, { how: "expired", now });
+        this.#total(hold.key, { nano: hold.nano, requests: hold.requests, input: 0, output: 0 });
+        deliver(this.#sql, estimated(hold.event, hold, chargesOf(hold.legs, hold)), now);
+      });
+    }
+    return due.length;
+  }
+
+  /** Drops what nobody can ask for any more. */
+  tidy(now: number, limit: number): void {
+    this.#sql.exec("DELETE FROM ended WHERE id IN (SELECT id FROM ended WHERE at < ? LIMIT ?)", now - ENDED_KEPT_MS, limit);
+    forgetPace(this.#sql, now);
+  }
+
+  /** Everything known of a key. */
+  keyStatus(id: string, key: KeyFacts, budgets: readonly Budget[], now: number): KeyStatus {
+    const [total] = this.#sql.exec<{ nano: number; requests: number; input: number; output: number }>(
+      "SELECT nano, requests, input, output FROM totals WHERE key = ?",
+      id,
+    );
+    const [held] = this.#sql.exec<{ nano: number | null }>("SELECT sum(nano) AS nano FROM holds WHERE key = ?", id);
+    const recent = recentOf(this.#sql, id, now);
+    return {
+      key: id,
+      epoch: key.epoch,
+      active: key.active,
+      spent: total?.nano ?? 0,
+      reserved: held?.nano ?? 0,
+      requests: total?.requests ?? 0,
+      tokens: { input: total?.input ?? 0, output: total?.output ?? 0 },
+      limits: key.limits,
+      rpm: paceOf(key.limits.rpm, recent.requests, now),
+      tpm: paceOf(key.limits.tpm, recent.tokens, now),
+      inFlight: recent.inFlight,
+      budgets: this.budgetStatus(budgets, now),
+    };
+  }
+
+  /** Where budgets stand in their present windows. */
+  budgetStatus(budgets: readonly Budget[], now: number): BudgetStatus[] {
+    return this.#standings(budgets, now).map(({ budget, balance }) => {
+      const { start, end } = windowAt(budget.window, budget.timeZone, now);
+      const remaining = Math.max(0, budget.limit - balance.spent - balance.reserved);
+      return { budget, ...balance, remaining, windowStart: start, resetsAt: end };
+    });
+  }
+
+  #standings(budgets: readonly Budget[], now: number): Standing[] {
+    const balances = balancesOf(
+      this.#sql,
+      budgets.map((budget) => legAt(budget, now)),
+    );
+    return budgets.map((budget, at) => ({ budget, balance: balances[at]! }));
+  }
+
+  /** Where a hold's budgets stand in the windows it was admitted in; a budget that was deleted binds no more. */
+  #standingsOf(legs: readonly StoredLeg[], budgets: readonly Budget[]): Standing[] {
+    const balances = balancesOf(this.#sql, legs);
+    return legs.flatMap((leg, at) => {
+      const budget = budgets.find(({ id }) => id === leg.budget);
+      return budget ? [{ budget, balance: balances[at]! }] : [];
+    });
+  }
+
+  #hold(
+    admission: Admission,
+    { amount, bound }: Grant,
+    budgets: readonly Budget[],
+    facts: { now: number; body: string; counted: number },
+  ): HoldRow {
+    const { now, body, counted } = facts;
+    const legs = budgets.map((budget) => legAt(budget, now));
+    const second = Math.floor(now / 1000);
+    const { id, key, event } = admission;
+    applyToLegs(this.#sql, legs, (leg) => ({ spent: 0, reserved: measured(amount, leg.unit), over: 0 }));
+    this.#sql.exec(
+      `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, bound, expires_at, event)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[id, key, body, amount.nano, amount.tokens, amount.requests, JSON.stringify(legs), second, counted, Number(bound)],
+      ...[now + admission.ttlMs, event],
+    );
+    count(this.#sql, key, second, { requests: 1, tokens: counted });
+    return { id, key, body, ...amount, legs, second, counted, bound, event };
+  }
+
+  /** Takes a hold off its budgets and books what it came to. */
+  #end(hold: HoldRow, actual: Amount, { how, now }: { how: "settled" | "expired" | "released"; now: number }): void {
+    applyToLegs(this.#sql, hold.legs, (leg) => {
+      const spent = measured(actual, leg.unit);
+      const reserved = measured(hold, leg.unit);
+      return { spent, reserved: -reserved, over: Math.max(0, spent - reserved) };
+    });
+    this.#sql.exec("DELETE FROM holds WHERE id = ?", hold.id);
+    this.#sql.exec(
+      "INSERT INTO ended (id, key, how, nano, tokens, requests, legs, charged, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      ...[hold.id, hold.key, how, actual.nano, actual.tokens, actual.requests, JSON.stringify(hold.legs)],
+      ...[JSON.stringify(chargesOf(hold.legs, actual)), now],
+    );
+    count(this.#sql, hold.key, hold.second, { requests: 0, tokens: actual.tokens - hold.counted });
+  }
+
+  #total(key: string, change: { nano: number; requests: number; input: number; output: number }): void {
+    this.#sql.exec(
+      `INSERT INTO totals (key, nano, requests, input, output) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET nano = nano + excluded.nano, requests = requests + excluded.requests,
+         input = input + excluded.input, output = output + excluded.output`,
+      ...[key, change.nano, change.requests, change.input, change.output],
+    );
+  }
+
+  #granted(hold: HoldRow, key: KeyFacts, budgets: readonly Budget[], now: number): Granted {
+    const inUsd = this.#standings(
+      budgets.filter(({ unit }) => unit === "usd"),
+      now,
+    );
+    const least = inUsd.length === 0 ? null : tightest(inUsd);
+    const recent = recentOf(this.#sql, hold.key, now);
+    return {
+      kind: "granted",
+      granted: { nano: hold.nano, tokens: hold.tokens, requests: hold.requests },
+      bound: hold.bound,
+      tightest: least && {
+        budget: least.budget.id,
+        scope: least.budget.scope,
+        remaining: Math.max(0, least.budget.limit - least.balance.spent - least.balance.reserved),
+        resetsAt: windowAt(least.budget.window, least.budget.timeZone, now).end,
+      },
+      rpm: paceOf(key.limits.rpm, recent.requests, now),
+      tpm: paceOf(key.limits.tpm, recent.tokens, now),
+    };
+  }
+}
+
+/** What must be the same for an id to be a repeat. */
+function bodyOf({ key, floor, ceiling, likely, stream }: Admission): string {
+  return JSON.stringify([key, floor, ceiling, likely, stream]);
+}

@@ -1,0 +1,78 @@
+import { usdFromNano } from "#core";
+import type { Amount, Charge } from "./contract.ts";
+import type { Sql } from "./sql.ts";
+
+/** A finished event as the ledger sees it: opaque but for its cost. */
+interface Event {
+  readonly cost: { readonly id: string };
+  readonly charges: readonly Charge[];
+}
+
+/** How long the consumer has until an event that D1 does not show is sent again; doubles with each try up to an hour. */
+const RESEND_MS = 30_000;
+const RESEND_MS_MAX = 3_600_000;
+
+/** The event of a settled request, with what each budget was charged. */
+export function finished(event: string, charges: readonly Charge[]): Event {
+  return { ...(JSON.parse(event) as Event), charges };
+}
+
+/** The event of a hold that expired: what was reserved is what is billed. */
+export function estimated(event: string, { nano }: Amount, charges: readonly Charge[]): Event {
+  const parsed = JSON.parse(event) as Event;
+  return { ...parsed, cost: { ...parsed.cost, ...{ actualUsd: usdFromNano(nano), nanoUsd: nano } }, charges };
+}
+
+/** The event of a request that was settled after it had expired: a new record that takes the estimate's place. */
+export function late(event: string, charges: readonly Charge[]): Event {
+  const parsed = JSON.parse(event) as Event;
+  return { ...parsed, cost: { ...parsed.cost, ...{ id: `${parsed.cost.id}_late`, reprices: parsed.cost.id } }, charges };
+}
+
+/** Puts an event into the outbox, in the transaction that made it true. */
+export function deliver(sql: Sql, event: Event, now: number): void {
+  sql.exec("INSERT INTO outbox (id, event, tries, due_at) VALUES (?, ?, 0, ?)", event.cost.id, JSON.stringify(event), now);
+}
+
+/** An event to be sent. */
+export interface Outgoing {
+  readonly id: string;
+  readonly event: string;
+}
+
+/** Events that are due, oldest first: unsent ones, and sent ones that nobody has seen in D1 for too long. */
+export function due(sql: Sql, now: number, limits: { readonly count: number; readonly bytes: number }): Outgoing[] {
+  const rows = sql.exec<{ id: string; event: string }>(
+    "SELECT id, event FROM outbox WHERE due_at <= ? ORDER BY due_at LIMIT ?",
+    now,
+    limits.count,
+  );
+  let bytes = 0;
+  return rows.filter(({ event }, at) => (bytes += 3 * event.length) <= limits.bytes || at === 0);
+}
+
+/** Notes that events were handed to the queue; they stay until D1 shows them. */
+export function sent(sql: Sql, ids: readonly string[], now: number): void {
+  sql.exec(
+    `UPDATE outbox SET tries = tries + 1, due_at = ? + min(?, ? * (1 << min(tries, 10))) WHERE id IN (SELECT value FROM json_each(?))`,
+    ...[now, RESEND_MS_MAX, RESEND_MS, JSON.stringify(ids)],
+  );
+}
+
+/** Events that were sent and may have arrived. */
+export function awaiting(sql: Sql, limit: number): string[] {
+  return sql.exec<{ id: string }>("SELECT id FROM outbox WHERE tries > 0 ORDER BY due_at LIMIT ?", limit).map(({ id }) => id);
+}
+
+/** Drops events that D1 holds. */
+export function confirmed(sql: Sql, ids: readonly string[]): void {
+  sql.exec("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
+}
+
+/** When the outbox next wants attention; null where it is empty. */
+export function nextDelivery(sql: Sql): { readonly dueAt: number; readonly awaiting: boolean } | null {
+  const [row] = sql.exec<{ due: number | null; waiting: number | null }>(
+    "SELECT min(due_at) AS due, max(tries > 0) AS waiting FROM outbox",
+  );
+  return row && row.due !== null ? { dueAt: row.due, awaiting: row.waiting === 1 } : null;
+}

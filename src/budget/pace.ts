@@ -1,0 +1,86 @@
+import type { PaceLimits } from "#core";
+import type { Pace, Refusal } from "./contract.ts";
+import type { Sql } from "./sql.ts";
+
+const WINDOW_S = 60;
+const WINDOW_MS = WINDOW_S * 1000;
+const CONCURRENCY_RETRY_MS = 1_000;
+
+/** What a key did in the last minute, by the second. A second counts whole until it has wholly left the window. */
+export interface Recent {
+  readonly seconds: readonly { readonly second: number; readonly requests: number; readonly tokens: number }[];
+  readonly requests: number;
+  readonly tokens: number;
+  readonly inFlight: number;
+}
+
+/** Reads what a key did lately. */
+export function recentOf(sql: Sql, key: string, now: number): Recent {
+  const oldest = Math.floor(now / 1000) - WINDOW_S;
+  const seconds = sql.exec<{ second: number; requests: number; tokens: number }>(
+    "SELECT second, requests, tokens FROM pace WHERE key = ? AND second >= ? ORDER BY second",
+    key,
+    oldest,
+  );
+  const [live] = sql.exec<{ count: number }>("SELECT count(*) AS count FROM holds WHERE key = ?", key);
+  return {
+    seconds,
+    requests: seconds.reduce((sum, each) => sum + each.requests, 0),
+    tokens: seconds.reduce((sum, each) => sum + each.tokens, 0),
+    inFlight: live?.count ?? 0,
+  };
+}
+
+/** Refuses what would pass a limit of pace; null where all is well. */
+export function paceRefusal(limits: PaceLimits, recent: Recent, tokens: number, now: number): Refusal | null {
+  if (limits.concurrency !== null && recent.inFlight >= limits.concurrency) {
+    return {
+      kind: "rate_limited",
+      limit: "concurrency",
+      max: limits.concurrency,
+      used: recent.inFlight,
+      retryAfterMs: CONCURRENCY_RETRY_MS,
+    };
+  }
+  if (limits.rpm !== null && recent.requests + 1 > limits.rpm) {
+    const retryAfterMs = untilFree(recent, "requests", recent.requests + 1 - limits.rpm, now);
+    return { kind: "rate_limited", limit: "rpm", max: limits.rpm, used: recent.requests, retryAfterMs };
+  }
+  if (limits.tpm !== null && recent.tokens + tokens > limits.tpm) {
+    const retryAfterMs = untilFree(recent, "tokens", recent.tokens + tokens - limits.tpm, now);
+    return { kind: "rate_limited", limit: "tpm", max: limits.tpm, used: recent.tokens, retryAfterMs };
+  }
+  return null;
+}
+
+/** Milliseconds until so much has left the window, at most one window. */
+function untilFree({ seconds }: Recent, what: "requests" | "tokens", amount: number, now: number): number {
+  let freed = 0;
+  for (const each of seconds) {
+    freed += each[what];
+    if (freed >= amount) return Math.min(WINDOW_MS, Math.max(1, (each.second + WINDOW_S + 1) * 1000 - now));
+  }
+  return WINDOW_MS;
+}
+
+/** Counts requests and tokens into a second; negative amounts take back what was counted there. */
+export function count(sql: Sql, key: string, second: number, change: { readonly requests: number; readonly tokens: number }): void {
+  sql.exec(
+    `INSERT INTO pace (key, second, requests, tokens) VALUES (?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET requests = max(0, requests + excluded.requests), tokens = max(0, tokens + excluded.tokens)`,
+    key,
+    second,
+    change.requests,
+    change.tokens,
+  );
+}
+
+/** Drops what no window can see any more. */
+export function forgetPace(sql: Sql, now: number): void {
+  sql.exec("DELETE FROM pace WHERE second < ?", Math.floor(now / 1000) - 2 * WINDOW_S);
+}
+
+/** The state of one limit, as headers and `/v1/key` show it. */
+export function paceOf(limit: number | null, used: number, now: number): Pace | null {
+  return limit === null ? null : { limit, remaining: Math.max(0, limit - used), resetsAt: used === 0 ? now : now + WINDOW_MS };
+}

@@ -1,0 +1,38 @@
+/** What a column may hold. */
+export type Value = string | number | null;
+
+/**
+ * The synchronous SQLite that the ledger stands on: the Durable Object's own in production, `node:sqlite` in Node. A transaction
+ * whose function throws leaves no trace.
+ */
+export interface Sql {
+  exec<Row extends Record<string, Value>>(query: string, ...values: Value[]): Row[];
+  transaction<Result>(work: () => Result): Result;
+}
+
+const TABLES = [
+  `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS holds (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL, body TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL, requests INTEGER NOT NULL,
+    legs TEXT NOT NULL, second INTEGER NOT NULL, counted INTEGER NOT NULL, bound INTEGER NOT NULL, expires_at INTEGER NOT NULL, event TEXT NOT NULL)`,
+  `CREATE INDEX IF NOT EXISTS holds_key ON holds (key)`,
+  `CREATE INDEX IF NOT EXISTS holds_expires_at ON holds (expires_at)`,
+  `CREATE TABLE IF NOT EXISTS balances (
+    budget TEXT NOT NULL, window_start INTEGER NOT NULL, spent INTEGER NOT NULL, reserved INTEGER NOT NULL, over INTEGER NOT NULL,
+    PRIMARY KEY (budget, window_start)) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS totals (
+    key TEXT PRIMARY KEY, nano INTEGER NOT NULL, requests INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS pace (
+    key TEXT NOT NULL, second INTEGER NOT NULL, requests INTEGER NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (key, second)) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS ended (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL, how TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL, requests INTEGER NOT NULL,
+    legs TEXT NOT NULL, charged TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS ended_at ON ended (at)`,
+  `CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, event TEXT NOT NULL, tries INTEGER NOT NULL, due_at INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS outbox_due_at ON outbox (due_at)`,
+];
+
+/** Makes the ledger's tables where they are not there. Listed in docs/storage.md. */
+export function createTables(sql: Sql): void {
+  for (const table of TABLES) sql.exec(table);
+}

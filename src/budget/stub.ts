@@ -1,0 +1,49 @@
+import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
+import type { LedgerObject } from "./ledger.do.ts";
+
+/** One team's ledger, as flows hold it. Every method is one trip. */
+export interface LedgerStub {
+  reserve(admission: Admission): Promise<Granted | Refusal>;
+  /** Grows a hold of `key` to an absolute amount; repeat-safe. */
+  extend(key: string, id: string, to: Amount): Promise<Granted | Refusal>;
+  settle(settlement: Settlement): Promise<Settled>;
+  /** Only where nothing was sent upstream. */
+  release(id: string): Promise<void>;
+  keyStatus(key: string): Promise<KeyStatus | null>;
+  budgetStatus(budgets: readonly string[]): Promise<BudgetStatus[]>;
+  /** Has the ledger read keys and budgets again, before it returns. */
+  refresh(): Promise<void>;
+}
+
+type Remote = DurableObjectStub<LedgerObject>;
+
+/**
+ * The ledger of a team. A call whose object went away (a deploy, a moved object) is made once more on a new stub, which is safe
+ * because every call about money carries its id.
+ */
+export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: string): LedgerStub {
+  const id = namespace.idFromName(team);
+  const ask = async <Answer>(call: (remote: Remote) => Promise<unknown>): Promise<Answer> => {
+    try {
+      return (await call(namespace.get(id))) as Answer;
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      return (await call(namespace.get(id))) as Answer;
+    }
+  };
+  return {
+    reserve: (admission) => ask((remote) => remote.reserve(team, admission)),
+    extend: (key, hold, to) => ask((remote) => remote.extend(team, key, hold, to)),
+    settle: (settlement) => ask((remote) => remote.settle(settlement)),
+    release: (hold) => ask((remote) => remote.release(hold)),
+    keyStatus: (key) => ask((remote) => remote.keyStatus(team, key)),
+    budgetStatus: (budgets) => ask((remote) => remote.budgetStatus(team, budgets)),
+    refresh: () => ask((remote) => remote.refresh(team)),
+  };
+}
+
+function isRetryable(error: unknown): boolean {
+  return (
+    error instanceof Error && "retryable" in error && error.retryable === true && !("overloaded" in error && error.overloaded === true)
+  );
+}

@@ -1,0 +1,156 @@
+import { z } from "@hono/zod-openapi";
+import { type Attribution, type CostRow, costSummary, getRecord, listRecords, type Sums } from "#audit";
+import { ownRowsOnly } from "#keys";
+import type { PriceRow } from "#models";
+import type { Actor } from "./actor.ts";
+import { exported, formatOf, names } from "./export.ts";
+import { type AdminApp, read } from "./operation.ts";
+import { priceShape } from "./prices.ts";
+import { byId, found, given, id, iso, listOf, moment, page, paging } from "./shapes.ts";
+
+/** Whose and when; shared by everything that is attributed to a caller. */
+export const attribution = {
+  from: moment.optional(),
+  to: moment.optional(),
+  key: id.optional(),
+  team: id.optional(),
+  user: id.optional(),
+  end_user: z.string().max(512).optional(),
+  session: z.string().max(512).optional(),
+  provider: z.string().max(128).optional(),
+  model: z.string().max(256).optional(),
+  capability: z.string().max(64).optional(),
+  tag: z.string().max(64).optional(),
+};
+export const format = z.enum(["json", "csv", "ndjson"]).optional();
+
+type Asked = z.output<z.ZodObject<typeof attribution>>;
+
+/** The filter as the reports take it. A key holder's is pinned to its own key, whatever it asked for. */
+export function filterOf(asked: Asked, actor: Actor): Attribution {
+  const { end_user, from, to, key, team, user, session, provider, model, capability, tag } = asked;
+  const filter = given({ from, to, key, team, user, endUser: end_user, session, provider, model, capability, tag });
+  return ownRowsOnly(actor.role) ? { ...filter, key: actor.key ?? "" } : filter;
+}
+
+const record = z
+  .looseObject({ id, object: z.literal("cost_record"), request: id, at: z.string(), actual_usd: z.string(), nano_usd: z.number() })
+  .openapi("CostRecord");
+const summary = z
+  .looseObject({ group_by: z.array(z.string()), data: z.array(z.looseObject({})), total: z.looseObject({ usd: z.string() }) })
+  .openapi("CostSummary");
+
+function recordShape(row: CostRow) {
+  return {
+    id: row.id,
+    object: "cost_record",
+    request: row.request,
+    at: iso(row.at),
+    key: row.key,
+    team: row.team,
+    user: row.user,
+    end_user: row.endUser,
+    session: row.session,
+    task: row.task,
+    resource: { kind: row.resourceKind, provider: row.provider, model: row.model, requested: row.requested },
+    capability: row.capability,
+    stream: row.stream,
+    outcome: row.outcome,
+    attempts: row.attempts,
+    cache: row.cache,
+    status: row.status,
+    price_state: row.priceState,
+    estimated_usd: row.estimatedUsd,
+    actual_usd: row.actualUsd,
+    nano_usd: row.nanoUsd,
+    usage: {
+      input: row.input,
+      cache_read: row.cacheRead,
+      cache_write_5m: row.cacheWrite5m,
+      cache_write_1h: row.cacheWrite1h,
+      output: row.output,
+      reasoning: row.reasoning,
+      audio_input: row.audioInput,
+      audio_output: row.audioOutput,
+      images: row.images,
+      web_searches: row.webSearches,
+    },
+    service_tier: row.serviceTier,
+    tags: row.tags,
+    metadata: row.metadata,
+    reprices: row.reprices,
+  };
+}
+
+/** A receipt as it was written with the record. */
+interface StoredReceipt {
+  readonly price: PriceRow;
+  readonly tableHash: string;
+  readonly lines: readonly unknown[];
+  readonly charges: readonly { readonly budget: string; readonly windowStart: number | null; readonly amount: number }[];
+}
+
+function receiptShape(row: CostRow) {
+  const { price, tableHash, lines, charges } = row.receipt as StoredReceipt;
+  return {
+    price: priceShape(price),
+    table_hash: tableHash,
+    lines,
+    total_usd: row.actualUsd,
+    budgets: charges.map((charge) => ({ id: charge.budget, window_start: iso(charge.windowStart), charged: charge.amount })),
+  };
+}
+
+function sumsShape({ usd, requests, tokens }: Sums) {
+  const { input, cacheRead, cacheWrite, output, reasoning } = tokens;
+  return { usd, requests, tokens: { input, cache_read: cacheRead, cache_write: cacheWrite, output, reasoning } };
+}
+
+/** `/costs`: what was spent, summed or by the record, with the arithmetic. */
+export function costs(app: AdminApp): void {
+  const resource = "costs";
+  const summed = z.strictObject({
+    ...attribution,
+    group_by: z.string().max(256).optional(),
+    limit: z.coerce.number().int().min(1).max(1000).default(1000),
+    format,
+  });
+  read(
+    app,
+    { method: "get", path: "/costs/summary", resource, summary: "Sum costs", query: summed, answer: summary },
+    async ({ query, actor }, context) => {
+      const groupBy = names(query.group_by);
+      const { groups, total } = await costSummary(context.env.db, { filter: filterOf(query, actor), groupBy, limit: query.limit });
+      const data = groups.map((group) => ({ group: group.group, ...sumsShape(group) }));
+      const wanted = formatOf(context, query.format);
+      if (wanted !== "json") return exported(data, wanted, null);
+      return {
+        from: iso(query.from ?? null),
+        to: iso(query.to ?? null),
+        group_by: groupBy,
+        data,
+        total: sumsShape(total),
+        next_cursor: null,
+      };
+    },
+  );
+  const listed = z.strictObject({ ...attribution, ...paging, format });
+  read(
+    app,
+    { method: "get", path: "/costs/records", resource, summary: "List cost records", query: listed, answer: listOf(record) },
+    async ({ query, actor }, context) => {
+      const records = await listRecords(context.env.db, filterOf(query, actor), { limit: query.limit, ...given({ cursor: query.cursor }) });
+      const shaped = page(records, recordShape);
+      const wanted = formatOf(context, query.format);
+      return wanted === "json" ? shaped : exported(shaped.data, wanted, shaped.next_cursor);
+    },
+  );
+  read(
+    app,
+    { method: "get", path: "/costs/records/{id}", resource, summary: "Read a cost record and its receipt", params: byId, answer: record },
+    async ({ params, actor }, context) => {
+      const row = found(await getRecord(context.env.db, params.id, filterOf({}, actor)), "cost record");
+      return { ...recordShape(row), receipt: receiptShape(row) };
+    },
+  );
+}

@@ -1,0 +1,56 @@
+import { TollgateError } from "#core";
+import type { AdminContext } from "./operation.ts";
+
+/** How a list is wanted. */
+export type Format = "json" | "csv" | "ndjson";
+
+const TYPES: Readonly<Record<Exclude<Format, "json">, string>> = { csv: "text/csv; charset=utf-8", ndjson: "application/x-ndjson" };
+
+/** The format a reader asks for: by `format`, else by `accept`, else JSON. */
+export function formatOf(context: AdminContext, asked: Format | undefined): Format {
+  if (asked !== undefined) return asked;
+  const accept = context.req.header("accept") ?? "";
+  if (accept.includes("text/csv")) return "csv";
+  return accept.includes("application/x-ndjson") ? "ndjson" : "json";
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** A page of rows as a file; the cursor of the next page stands in a header. */
+export function exported(rows: readonly Row[], format: Exclude<Format, "json">, next: string | null): Response {
+  const body = format === "csv" ? csv(rows) : rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  const headers = new Headers({ "content-type": TYPES[format], "cache-control": "no-store" });
+  if (next !== null) headers.set("x-next-cursor", next);
+  return new Response(body, { headers });
+}
+
+/** RFC 4180. Columns are the paths of the first row's values, so every page of one query has the same. */
+function csv(rows: readonly Row[]): string {
+  const flat = rows.map((row) => new Map(paths(row, "")));
+  const columns = [...(flat[0]?.keys() ?? [])];
+  const lines = flat.map((row) => columns.map((column) => cell(row.get(column))).join(","));
+  return [columns.join(","), ...lines].map((line) => `${line}\r\n`).join("");
+}
+
+function paths(value: Row, prefix: string): [string, unknown][] {
+  return Object.entries(value).flatMap(([name, inner]): [string, unknown][] => {
+    const path = `${prefix}${name}`;
+    const nests = typeof inner === "object" && inner !== null && !Array.isArray(inner) && name !== "metadata";
+    return nests ? paths(inner as Row, `${path}.`) : [[path, inner]];
+  });
+}
+
+/** A cell that begins like a formula gets a quote before it: spreadsheets would run what a caller wrote into a tag. */
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value as string | number | boolean);
+  const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** Splits a comma-separated list of names. */
+export function names(list: string | undefined): string[] {
+  const found = list === undefined || list === "" ? [] : list.split(",").map((each) => each.trim());
+  if (found.length > 4) throw new TollgateError("invalid_request", "group_by takes at most 4 dimensions", { param: "group_by" });
+  return found;
+}

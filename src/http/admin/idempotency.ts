@@ -1,0 +1,71 @@
+import { and, eq, lt } from "drizzle-orm";
+import { TollgateError } from "#core";
+import { type Db, tables } from "#db";
+
+const { idempotency } = tables;
+
+/** What was answered: a status, and a body without its secret. */
+export interface Answered {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** One write that its maker may repeat. */
+export interface Attempt {
+  readonly actor: string;
+  readonly route: string;
+  readonly key: string;
+  readonly body: string;
+}
+
+const KEPT_MS = 24 * 3_600_000;
+/** After so long a first attempt that never finished is taken for dead. */
+const ABANDONED_MS = 60_000;
+const KEY_MAX = 255;
+
+async function digestOf(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Runs a write once per actor, route and key: a repeat with the same body gets the first answer, its secret left out.
+ * @throws TollgateError `idempotency_mismatch` with another body, `overloaded` while the first is still at work.
+ */
+export async function once(db: Db, attempt: Attempt, now: number, run: () => Promise<Answered>): Promise<Answered> {
+  if (attempt.key.length > KEY_MAX) throw new TollgateError("invalid_request", "Idempotency-Key is too long", { param: "idempotency-key" });
+  const bodyDigest = await digestOf(attempt.body);
+  const { actor, route, key } = attempt;
+  const row = and(eq(idempotency.actor, actor), eq(idempotency.route, route), eq(idempotency.key, key));
+  await db.delete(idempotency).where(and(row, lt(idempotency.createdAt, now - KEPT_MS)));
+  const claimed = await db.insert(idempotency).values({ actor, route, key, bodyDigest, createdAt: now }).onConflictDoNothing().returning();
+  if (claimed.length === 0) {
+    const [known] = await db.select().from(idempotency).where(row);
+    if (!known) return once(db, attempt, now, run);
+    if (known.bodyDigest !== bodyDigest) throw new TollgateError("idempotency_mismatch", "This Idempotency-Key was used with another body");
+    if (known.status !== null) return { status: known.status, body: known.answer };
+    if (now - known.createdAt < ABANDONED_MS) {
+      throw new TollgateError("overloaded", "The first request with this Idempotency-Key is still at work", { retryAfterMs: 1_000 });
+    }
+  }
+  try {
+    const answered = await run();
+    await db
+      .update(idempotency)
+      .set({ status: answered.status, answer: withoutSecret(answered.body) })
+      .where(row);
+    return answered;
+  } catch (error) {
+    await db.delete(idempotency).where(row);
+    throw error;
+  }
+}
+
+function withoutSecret(body: unknown): unknown {
+  return typeof body === "object" && body !== null && "secret" in body ? { ...body, secret: null } : (body ?? null);
+}
+
+/** Drops what is older than a day. */
+export async function pruneIdempotency(db: Db, now: number): Promise<void> {
+  await db.delete(idempotency).where(lt(idempotency.createdAt, now - KEPT_MS));
+}

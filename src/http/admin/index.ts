@@ -1,0 +1,54 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
+import { version } from "#package";
+import { TollgateError } from "#core";
+import { identify } from "./actor.ts";
+import { budgets } from "./budgets.ts";
+import { costs } from "./costs.ts";
+import { keys } from "./keys.ts";
+import { audit, requests } from "./log.ts";
+import { models } from "./models.ts";
+import type { AdminApp, AdminHttp } from "./operation.ts";
+import { prices } from "./prices.ts";
+import { providers } from "./providers.ts";
+import { teams, users } from "./tenants.ts";
+
+const BODY_BYTES_MAX = 1_000_000;
+const DOCUMENT = { openapi: "3.1.0", info: { title: "Tollgate admin API", version }, servers: [{ url: "/admin/v1" }] };
+
+/** The admin plane. Whoever is not known gets no further than the first step, on any path and with any method. */
+export function adminApp(): AdminApp {
+  const app = new OpenAPIHono<AdminHttp>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalid(result.error.issues[0]);
+    },
+  });
+  app.use(async (context, next) => {
+    context.set("actor", await identify(context.env, context.req.raw));
+    await next();
+    context.header("cache-control", "no-store");
+  });
+  app.use(
+    bodyLimit({
+      maxSize: BODY_BYTES_MAX,
+      onError: () => {
+        throw new TollgateError("payload_too_large", `The body is larger than the ${BODY_BYTES_MAX} bytes the admin plane accepts`);
+      },
+    }),
+  );
+  for (const resource of [teams, users, keys, budgets, providers, models, prices, costs, requests, audit]) resource(app);
+  app.doc31("/openapi.json", DOCUMENT);
+  return app;
+}
+
+/** The first fault of a request, by the path of its field. */
+function invalid(
+  issue:
+    | { readonly path: readonly PropertyKey[]; readonly message: string; readonly code?: string; readonly keys?: readonly string[] }
+    | undefined,
+): TollgateError {
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys?.[0] : undefined;
+  const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].map(String).join(".");
+  const message = unknown === undefined ? (issue?.message ?? "is wrong") : "is not a known field";
+  return new TollgateError("invalid_request", `${path || "The request"}: ${message}`, path ? { param: path } : {});
+}

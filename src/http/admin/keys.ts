@@ -1,0 +1,253 @@
+import { z } from "@hono/zod-openapi";
+import { BudgetStore } from "#budget";
+import { ROLES, TollgateError } from "#core";
+import { type KeyFields, type KeyRow, KeyStore, mayGrant } from "#keys";
+import type { Actor } from "./actor.ts";
+import { budget, budgetFields, budgetShapes, newBudget } from "./budgets.ts";
+import { type AdminApp, type AdminContext, read, write, type Written } from "./operation.ts";
+import { byId, found, given, id, iso, listOf, metadata, moment, name, page, paging } from "./shapes.ts";
+
+const pattern = z.string().min(1).max(256);
+const pace = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).nullable();
+const models = z.strictObject({ allow: z.array(pattern).max(200).optional(), deny: z.array(pattern).max(200).optional() });
+const limits = z.strictObject({ rpm: pace.optional(), tpm: pace.optional(), concurrency: pace.optional() });
+/** Fields that have their place and no engine yet: only what means nothing is taken. */
+const notYet = {
+  policies: z.array(z.string()).max(0, "policies are not offered yet").optional(),
+  profile: z.null("profiles are not offered yet").optional(),
+};
+
+const changeable = {
+  user: id.nullable().optional(),
+  role: z.enum(ROLES).optional(),
+  tags: z.array(z.string().min(1).max(64)).max(32).optional(),
+  metadata: metadata.optional(),
+  models: models.optional(),
+  expires_at: moment.nullable().optional(),
+  limits: limits.optional(),
+  unknown_price: z.enum(["charge_dearest", "refuse"]).optional(),
+  content_logging: z.literal("off", "content logging is not offered yet").optional(),
+  cache: z.literal("off", "the cache is not offered yet").optional(),
+  ...notYet,
+};
+const create = z.strictObject({
+  name,
+  team: id.optional(),
+  ...changeable,
+  budgets: z.array(z.strictObject(budgetFields)).max(16).default([]),
+});
+const patch = z.strictObject({ name: name.optional(), ...changeable });
+
+const key = z
+  .looseObject({
+    id,
+    object: z.literal("key"),
+    name,
+    status: z.enum(["active", "disabled", "expired", "revoked"]),
+    last4: z.string().nullable(),
+    budgets: z.array(budget),
+  })
+  .openapi("Key");
+
+const stores = ({ env }: AdminContext) => ({
+  keys: new KeyStore(env.db, env.config.TOLLGATE_PEPPER, () => env.now()),
+  budgets: new BudgetStore(env.db, () => env.now()),
+});
+
+/** What was named, as the store calls it. */
+function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
+  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache } = body;
+  return given({
+    name: body.name,
+    user,
+    role,
+    tags,
+    metadata: facts,
+    modelsAllow: body.models?.allow,
+    modelsDeny: body.models?.deny,
+    expiresAt: body.expires_at,
+    rpm: body.limits?.rpm,
+    tpm: body.limits?.tpm,
+    concurrency: body.limits?.concurrency,
+    unknownPrice: unknown_price,
+    contentLogging: content_logging,
+    cache,
+  });
+}
+
+/** The key without its budgets: what the audit keeps. */
+function fieldsShape(row: KeyRow, now: number) {
+  const expired = row.status === "active" && row.expiresAt !== null && row.expiresAt <= now;
+  return {
+    id: row.id,
+    object: "key",
+    name: row.name,
+    team: row.team,
+    user: row.user,
+    role: row.role,
+    tags: row.tags,
+    metadata: row.metadata,
+    models: { allow: row.modelsAllow, deny: row.modelsDeny },
+    expires_at: iso(row.expiresAt),
+    limits: { rpm: row.rpm, tpm: row.tpm, concurrency: row.concurrency },
+    unknown_price: row.unknownPrice,
+    content_logging: row.contentLogging,
+    cache: row.cache,
+    policies: row.policies,
+    profile: row.profile,
+    last4: row.last4,
+    status: expired ? "expired" : row.status,
+    created_at: iso(row.createdAt),
+  };
+}
+
+async function shapeOf(context: AdminContext, row: KeyRow) {
+  const own = await stores(context).budgets.list({ limit: 100, scope: { kind: "key", id: row.id } });
+  return { ...fieldsShape(row, context.env.now()), budgets: await budgetShapes(context, own.rows) };
+}
+
+/** A key never holds more than its maker: neither at birth nor by a later change of one that already does. */
+function requireGrant(actor: Actor, ...roles: readonly KeyFields["role"][]): void {
+  for (const role of roles) {
+    if (!mayGrant(actor.role, role)) {
+      throw new TollgateError("permission_denied", `The role ${actor.role} may not make or change a key of role ${role}`, {
+        param: "role",
+      });
+    }
+  }
+}
+
+/** Makes the ledger see the change before it is acknowledged: from then on no isolate can act on the old facts. */
+async function changed(context: AdminContext, row: KeyRow): Promise<void> {
+  context.env.keys.forget(row.id);
+  await context.env.ledger(row.team).refresh();
+}
+
+function auditOf(type: string, row: KeyRow, now: number, before?: KeyRow): Written["audit"] {
+  const after = fieldsShape(row, now);
+  return {
+    type,
+    subject: { kind: "key", id: row.id },
+    team: row.team,
+    key: row.id,
+    after,
+    ...(before ? { before: fieldsShape(before, now) } : {}),
+  };
+}
+
+/** `/keys`: who may call, with what limits. A secret is shown by the answer that made it and never again. */
+export function keys(app: AdminApp): void {
+  const resource = "keys";
+  write(
+    app,
+    { method: "post", path: "/keys", resource, summary: "Create a key", body: create, answer: key, status: 201 },
+    async ({ body, actor }, context) => {
+      requireGrant(actor, body.role ?? "key_holder");
+      const { keys: store, budgets } = stores(context);
+      // Judged before anything is written, so that a wrong budget leaves no key behind.
+      body.budgets.forEach((each, at) => newBudget(each, { kind: "key", id: "" }, `budgets.${at}.`));
+      const { row, secret } = await store.create({ ...fieldsOf(body), ...given({ team: body.team }), name: body.name });
+      for (const [at, each] of body.budgets.entries()) await budgets.create(newBudget(each, { kind: "key", id: row.id }, `budgets.${at}.`));
+      await changed(context, row);
+      return { answer: { ...(await shapeOf(context, row)), secret }, audit: auditOf("key.create", row, context.env.now()) };
+    },
+  );
+  const query = z.strictObject({
+    ...paging,
+    team: id.optional(),
+    user: id.optional(),
+    status: z.enum(["active", "disabled", "revoked"]).optional(),
+  });
+  read(
+    app,
+    { method: "get", path: "/keys", resource, summary: "List keys", query, answer: listOf(key) },
+    async ({ query: asked }, context) => {
+      const { limit, ...filter } = asked;
+      const listed = await stores(context).keys.list({ limit, ...given(filter) });
+      const shapes = await Promise.all(listed.rows.map((row) => shapeOf(context, row)));
+      return page({ rows: shapes, next: listed.next }, (shape) => shape);
+    },
+  );
+  read(
+    app,
+    { method: "get", path: "/keys/{id}", resource, summary: "Read a key", params: byId, answer: key },
+    async ({ params }, context) => shapeOf(context, found(await stores(context).keys.get(params.id), "key")),
+  );
+  write(
+    app,
+    { method: "patch", path: "/keys/{id}", resource, summary: "Change a key", params: byId, body: patch, answer: key },
+    async ({ params, body, actor }, context) => {
+      const before = found(await stores(context).keys.get(params.id), "key");
+      requireGrant(actor, before.role, body.role ?? before.role);
+      const row = await stores(context).keys.patch(params.id, fieldsOf(body));
+      await changed(context, row);
+      return { answer: await shapeOf(context, row), audit: auditOf("key.update", row, context.env.now(), before) };
+    },
+  );
+  write(
+    app,
+    { method: "delete", path: "/keys/{id}", resource, summary: "Revoke a key for ever", params: byId, status: 204 },
+    async ({ params, actor }, context) => {
+      const before = found(await stores(context).keys.get(params.id), "key");
+      requireGrant(actor, before.role);
+      const row = await stores(context).keys.delete(params.id);
+      await changed(context, row);
+      return { answer: null, audit: auditOf("key.delete", row, context.env.now(), before) };
+    },
+  );
+  lifecycle(app);
+}
+
+/** Rotation, and being switched off and on. */
+function lifecycle(app: AdminApp): void {
+  const resource = "keys";
+  const rotate = z.strictObject({
+    grace_s: z
+      .number()
+      .int()
+      .min(0)
+      .max(30 * 86_400)
+      .default(3_600),
+  });
+  const rotated = z.object({ id, secret: z.string(), previous_valid_until: z.string() });
+  write(
+    app,
+    {
+      method: "post",
+      path: "/keys/{id}/rotate",
+      resource,
+      summary: "Give a key a new secret",
+      params: byId,
+      body: rotate,
+      answer: rotated,
+    },
+    async ({ params, body, actor }, context) => {
+      const before = found(await stores(context).keys.get(params.id), "key");
+      requireGrant(actor, before.role);
+      const { row, secret, previousValidUntil } = await stores(context).keys.rotate(params.id, body.grace_s * 1000);
+      await changed(context, row);
+      const answer = { id: row.id, secret, previous_valid_until: iso(previousValidUntil) };
+      return { answer, audit: auditOf("key.rotate", row, context.env.now(), before) };
+    },
+  );
+  for (const verb of ["disable", "enable"] as const) {
+    write(
+      app,
+      {
+        method: "post",
+        path: `/keys/{id}/${verb}`,
+        resource,
+        summary: `${verb === "disable" ? "Disable" : "Enable"} a key`,
+        params: byId,
+        answer: key,
+      },
+      async ({ params, actor }, context) => {
+        const before = found(await stores(context).keys.get(params.id), "key");
+        requireGrant(actor, before.role);
+        const row = await stores(context).keys[verb](params.id);
+        await changed(context, row);
+        return { answer: await shapeOf(context, row), audit: auditOf(`key.${verb}`, row, context.env.now(), before) };
+      },
+    );
+  }
+}

@@ -1,0 +1,114 @@
+import { z } from "@hono/zod-openapi";
+import { type AuditRow, getRequest, listRequests, type RequestRow, searchAudit } from "#audit";
+import { attribution, filterOf, format } from "./costs.ts";
+import { exported, formatOf } from "./export.ts";
+import { type AdminApp, read } from "./operation.ts";
+import { byId, found, given, id, iso, listOf, moment, page, paging } from "./shapes.ts";
+
+const request = z.looseObject({ id, object: z.literal("request"), at: z.string(), http_status: z.number() }).openapi("Request");
+const entry = z
+  .looseObject({ id, object: z.literal("audit_entry"), seq: z.number(), at: z.string(), type: z.string() })
+  .openapi("AuditEntry");
+
+function requestShape(row: RequestRow) {
+  return {
+    id: row.id,
+    object: "request",
+    at: iso(row.at),
+    key: row.key,
+    team: row.team,
+    user: row.user,
+    end_user: row.endUser,
+    session: row.session,
+    capability: row.capability,
+    requested: row.requested,
+    provider: row.provider,
+    model: row.model,
+    stream: row.stream,
+    http_status: row.httpStatus,
+    outcome: row.outcome,
+    code: row.code,
+    latency_ms: row.latencyMs,
+    first_byte_ms: row.firstByteMs,
+    overhead_ms: row.overheadMs,
+    tokens: { input: row.inputTokens, output: row.outputTokens },
+    usd: row.usd,
+    upstream_request_id: row.upstreamRequestId,
+    attempts: row.attempts,
+    tags: row.tags,
+    metadata: row.metadata,
+  };
+}
+
+function entryShape(row: AuditRow) {
+  return {
+    id: row.id,
+    object: "audit_entry",
+    seq: row.seq,
+    at: iso(row.at),
+    type: row.type,
+    severity: row.severity,
+    outcome: row.outcome,
+    actor: { kind: row.actorKind, id: row.actorId },
+    subject: row.subjectKind === null ? null : { kind: row.subjectKind, id: row.subjectId },
+    team: row.team,
+    key: row.key,
+    request: row.request,
+    task: row.task,
+    before: row.before ?? null,
+    after: row.after ?? null,
+    details: row.details,
+    prev_hash: row.prevHash,
+    hash: row.hash,
+  };
+}
+
+/** `/requests`: every inference request, refused ones included. */
+export function requests(app: AdminApp): void {
+  const resource = "requests";
+  const query = z.strictObject({ ...attribution, ...paging, format });
+  read(
+    app,
+    { method: "get", path: "/requests", resource, summary: "List requests", query, answer: listOf(request) },
+    async ({ query: asked, actor }, context) => {
+      const listed = await listRequests(context.env.db, filterOf(asked, actor), { limit: asked.limit, ...given({ cursor: asked.cursor }) });
+      const shaped = page(listed, requestShape);
+      const wanted = formatOf(context, asked.format);
+      return wanted === "json" ? shaped : exported(shaped.data, wanted, shaped.next_cursor);
+    },
+  );
+  read(
+    app,
+    { method: "get", path: "/requests/{id}", resource, summary: "Read a request", params: byId, answer: request },
+    async ({ params, actor }, context) => requestShape(found(await getRequest(context.env.db, params.id, filterOf({}, actor)), "request")),
+  );
+}
+
+/** `/audit`: who did what, with before and after. */
+export function audit(app: AdminApp): void {
+  const query = z.strictObject({
+    ...paging,
+    from: moment.optional(),
+    to: moment.optional(),
+    type: z.string().max(64).optional(),
+    severity: z.enum(["info", "warning", "critical"]).optional(),
+    actor: id.optional(),
+    subject: id.optional(),
+    key: id.optional(),
+    team: id.optional(),
+    task: id.optional(),
+    q: z.string().max(256).optional(),
+    format,
+  });
+  read(
+    app,
+    { method: "get", path: "/audit", resource: "audit", summary: "Search the audit", query, answer: listOf(entry) },
+    async ({ query: asked }, context) => {
+      const { limit, cursor, format: wish, q, ...rest } = asked;
+      const listed = await searchAudit(context.env.db, given({ ...rest, text: q }), { limit, ...given({ cursor }) });
+      const shaped = page(listed, entryShape);
+      const wanted = formatOf(context, wish);
+      return wanted === "json" ? shaped : exported(shaped.data, wanted, shaped.next_cursor);
+    },
+  );
+}

@@ -1,0 +1,49 @@
+import { auditEntry } from "#audit";
+import { asTollgateError, type Caller, TollgateError } from "#core";
+import { readCredential } from "#keys";
+import type { Platform } from "./platform.ts";
+
+/** How old a key's facts may be where no ledger is asked: the bound on revocation. */
+export const FRESH_MS = 2_000;
+
+/**
+ * The caller of a data-plane request. `ageMsMax` bounds the age of what is known of its key.
+ * @throws TollgateError `invalid_api_key`; `rate_limited` for an address that failed too often; `overloaded` where keys cannot be read.
+ */
+export async function authenticated(platform: Platform, request: Request, ageMsMax?: number): Promise<Caller> {
+  return guarded(platform, request, () => platform.keys.authenticate(readCredential(request.headers), ageMsMax));
+}
+
+/**
+ * Runs an authentication and counts its failure against the client's address. Only failures are counted, so that a guesser shuts
+ * out nobody but whoever shares its address.
+ */
+export async function guarded<Identity>(platform: Platform, request: Request, identify: () => Promise<Identity>): Promise<Identity> {
+  try {
+    return await identify();
+  } catch (thrown) {
+    const error = asTollgateError(thrown);
+    if (error.code === "invalid_api_key") await refuseGuesser(platform, request, error);
+    if (error.code === "internal") throw unreadable(thrown);
+    throw error;
+  }
+}
+
+async function refuseGuesser(platform: Platform, request: Request, error: TollgateError): Promise<void> {
+  const { success } = await platform.authFailures.limit({ key: addressOf(request) });
+  if (!success)
+    throw new TollgateError("rate_limited", "Too many failed authentications from this address", { retryAfterMs: 60_000, cause: error });
+  const details = { reason: error.facts.reason ?? null };
+  await platform.events.send(
+    auditEntry({ type: "auth.failed", severity: "warning", outcome: "denied", actor: { kind: "system", id: "gateway" }, details }),
+  );
+}
+
+/** The client's address as the platform saw it; no header that a client can set counts. Where the platform names none, all share one. */
+function addressOf(request: Request): string {
+  return request.headers.get("cf-connecting-ip") ?? "unknown";
+}
+
+function unreadable(cause: unknown): TollgateError {
+  return new TollgateError("overloaded", "Keys cannot be read at the moment; try again", { cause, retryAfterMs: 1_000, reason: "keys" });
+}

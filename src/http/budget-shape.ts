@@ -1,0 +1,25 @@
+import type { BudgetStatus } from "#budget";
+import { usdFromNano } from "#core";
+
+/** An amount of a unit as people see it: USD as a decimal string, tokens and requests as whole numbers. */
+function shown(unit: BudgetStatus["budget"]["unit"], amount: number): string {
+  return unit === "usd" ? usdFromNano(amount) : String(amount);
+}
+
+function iso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+/** Where a budget stands in its present window, as `/v1/key` and the admin plane show it. */
+export function budgetStatusShape({ budget: { unit, limit }, spent, reserved, over, remaining, windowStart, resetsAt }: BudgetStatus) {
+  return {
+    unit,
+    limit: shown(unit, limit),
+    spent: shown(unit, spent),
+    reserved: shown(unit, reserved),
+    over: shown(unit, over),
+    remaining: shown(unit, remaining),
+    window_start: iso(windowStart),
+    resets_at: iso(resetsAt),
+  };
+}

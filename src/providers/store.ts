@@ -1,0 +1,154 @@
+import { desc, eq } from "drizzle-orm";
+import { newId, TollgateError } from "#core";
+import type { Config } from "#config";
+import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+import { checkBaseUrl } from "./address.ts";
+import type { ProviderRow } from "./registry.ts";
+import { aadOf, open, rewrap, seal, VaultError } from "./vault.ts";
+
+const { providers } = tables;
+
+/** A provider as stored; its credential is sealed. */
+export type StoredProvider = typeof providers.$inferSelect;
+
+/** What an operator decides about a provider. */
+export interface NewProvider {
+  readonly name: string;
+  readonly kind: StoredProvider["kind"];
+  readonly baseUrl: string;
+  readonly apiKey: string | null;
+  /** Capabilities it is limited to; empty means all that its kind speaks. */
+  readonly apis: readonly string[];
+}
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+const VERSION = 1;
+const TENANT = "deployment";
+
+/** Opened credentials by their sealed text: opening costs key derivation, and the directory is read every few seconds. */
+const opened = new Map<string, string>();
+
+/** The upstreams of the deployment. Credentials go in and never come out but to the directory, opened for sending. */
+export class ProviderStore {
+  readonly #db: Db;
+  readonly #config: Config;
+  readonly #clock: () => number;
+
+  constructor(db: Db, config: Config, clock: () => number) {
+    this.#db = db;
+    this.#config = config;
+    this.#clock = clock;
+  }
+
+  /** Registers an upstream. @throws TollgateError `invalid_request` naming the field. */
+  async create({ name, kind, baseUrl, apiKey, apis }: NewProvider): Promise<StoredProvider> {
+    if (!NAME.test(name) || name === "tollgate") {
+      throw new TollgateError("invalid_request", "name must be 1 to 32 of a-z, 0-9 and -, and not tollgate", { param: "name" });
+    }
+    checkBaseUrl(baseUrl, this.#config.allowPrivateUpstreams);
+    const now = this.#clock();
+    const id = newId("prv", now);
+    const row = {
+      id,
+      name,
+      kind,
+      baseUrl,
+      apis: [...apis],
+      status: "active" as const,
+      createdAt: now,
+      ...(await this.#sealed(id, apiKey)),
+    };
+    const made = await this.#db.insert(providers).values(row).onConflictDoNothing().returning();
+    if (made.length === 0) throw new TollgateError("invalid_request", "name is taken", { param: "name" });
+    return row;
+  }
+
+  /** The provider, or null. */
+  async get(id: string): Promise<StoredProvider | null> {
+    return (await this.#db.select().from(providers).where(eq(providers.id, id)))[0] ?? null;
+  }
+
+  /** Providers, newest first. */
+  async list({ limit, cursor }: Paging): Promise<Page<StoredProvider>> {
+    const rows = await this.#db
+      .select()
+      .from(providers)
+      .where(after(providers, cursor))
+      .orderBy(desc(providers.createdAt), desc(providers.id))
+      .limit(limit + 1);
+    return paged(rows, limit);
+  }
+
+  /** Changes what is named; `apiKey` null takes the credential away. @throws TollgateError `not_found`, `invalid_request`. */
+  async patch(
+    id: string,
+    changes: Partial<Omit<NewProvider, "name" | "kind">> & { readonly status?: StoredProvider["status"] },
+  ): Promise<StoredProvider> {
+    const before = await this.get(id);
+    if (!before) throw absent();
+    if (changes.baseUrl !== undefined) checkBaseUrl(changes.baseUrl, this.#config.allowPrivateUpstreams);
+    const row: StoredProvider = {
+      ...before,
+      baseUrl: changes.baseUrl ?? before.baseUrl,
+      apis: changes.apis ? [...changes.apis] : before.apis,
+      status: changes.status ?? before.status,
+      ...(changes.apiKey === undefined ? {} : await this.#sealed(id, changes.apiKey)),
+    };
+    await this.#db.update(providers).set(row).where(eq(providers.id, id));
+    return row;
+  }
+
+  /** Removes an upstream and its credential. @throws TollgateError `not_found`. */
+  async delete(id: string): Promise<StoredProvider> {
+    const [gone] = await this.#db.delete(providers).where(eq(providers.id, id)).returning();
+    if (!gone) throw absent();
+    return gone;
+  }
+
+  /**
+   * Every upstream with its credential opened, for the directory. One that opens under no master key is left out, since it could
+   * not be called; the rest goes on. Credentials still under the previous master key are wrapped anew.
+   */
+  async all(): Promise<ProviderRow[]> {
+    const rows = await this.#db.select().from(providers);
+    const ready = await Promise.all(rows.map((row) => this.#opened(row)));
+    return ready.filter((row) => row !== null);
+  }
+
+  async #opened(row: StoredProvider): Promise<ProviderRow | null> {
+    if (row.credential === null) return row;
+    try {
+      return { ...row, credential: await this.#open(row.id, row.credential) };
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      // oxlint-disable-next-line no-console -- an operator must learn that a provider is out of use; the id is no secret.
+      console.error(JSON.stringify({ level: "error", code: "credential_unreadable", provider: row.id }));
+      return null;
+    }
+  }
+
+  async #open(id: string, sealed: string): Promise<string> {
+    const known = opened.get(sealed);
+    if (known !== undefined) return known;
+    const { TOLLGATE_ENCRYPTION_KEY: key, TOLLGATE_ENCRYPTION_KEY_PREVIOUS: previous } = this.#config;
+    const aad = aadOf(TENANT, id, VERSION);
+    const plain = await open(sealed, [key], aad).catch(async (error: unknown) => {
+      if (previous === undefined) throw error;
+      const rewrapped = await rewrap(sealed, [key, previous], aad);
+      await this.#db.update(providers).set({ credential: rewrapped }).where(eq(providers.id, id));
+      return open(rewrapped, [key], aad);
+    });
+    opened.set(sealed, plain);
+    return plain;
+  }
+
+  async #sealed(id: string, apiKey: string | null): Promise<Pick<StoredProvider, "credential" | "credentialLast4">> {
+    if (apiKey === null) return { credential: null, credentialLast4: null };
+    const credential = await seal(apiKey, this.#config.TOLLGATE_ENCRYPTION_KEY, aadOf(TENANT, id, VERSION));
+    return { credential, credentialLast4: apiKey.length >= 12 ? apiKey.slice(-4) : null };
+  }
+}
+
+function absent(): TollgateError {
+  return new TollgateError("not_found", "There is no such provider.");
+}
