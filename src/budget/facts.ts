@@ -12,6 +12,12 @@ export interface KeyFacts {
   readonly limits: PaceLimits;
 }
 
+/** Who pays for a key's requests: the key itself, and every budget that binds it, its own and every ancestor's. */
+export interface Payer {
+  readonly key: KeyFacts;
+  readonly budgets: readonly Budget[];
+}
+
 /** A budget as its row says. */
 export function budgetOf(row: typeof tables.budgets.$inferSelect): Budget {
   const { id, scopeKind, scopeId, window, timeZone, unit, limit, mode } = row;
@@ -33,13 +39,15 @@ export class Facts {
     this.#team = team;
   }
 
-  /** What is known of a key; null where it has not been read. */
-  key(id: string): KeyFacts | null {
-    return this.#keys.get(id) ?? null;
+  /** Who pays for a key, with everything read that is missing or older than `epoch`; null where the team has no such key. */
+  async payer(id: string, epoch = 0): Promise<Payer | null> {
+    await this.#ready(id, epoch);
+    const key = this.#keys.get(id);
+    return key ? { key, budgets: this.#binding(id, key) } : null;
   }
 
-  /** The budgets that bind a key: the team's, its user's and its own. Empty until `ready`. */
-  bindingOf(id: string, { user }: KeyFacts): readonly Budget[] {
+  /** The team's, the user's and the key's own. */
+  #binding(id: string, { user }: KeyFacts): readonly Budget[] {
     return (this.#budgets ?? []).filter(({ scope }) => {
       if (scope.kind === "team") return scope.id === this.#team;
       return scope.kind === "user" ? scope.id === user : scope.kind === "key" && scope.id === id;
@@ -47,19 +55,14 @@ export class Facts {
   }
 
   /** Budgets by id. */
-  budgets(ids: readonly string[]): readonly Budget[] {
+  async budgets(ids: readonly string[]): Promise<readonly Budget[]> {
+    if (!this.#budgets) await this.#readBudgets();
     return (this.#budgets ?? []).filter(({ id }) => ids.includes(id));
   }
 
-  /** Reads what is missing to judge a key: its own row where it is unknown or older than `epoch`, and the budgets. */
-  async ready(id: string, epoch = 0): Promise<void> {
+  async #ready(id: string, epoch: number): Promise<void> {
     const known = this.#keys.get(id);
     if (!known || known.epoch < epoch) await this.#readKeys([id]);
-    if (!this.#budgets) await this.#readBudgets();
-  }
-
-  /** Reads the budgets if nobody has. */
-  async budgetsReady(): Promise<void> {
     if (!this.#budgets) await this.#readBudgets();
   }
 

@@ -45,22 +45,18 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
 
   /** Admits a request. @throws Error where the control plane could not be read: what is not known to be paid for is not admitted. */
   async reserve(team: string, admission: Admission): Promise<Granted | Refusal> {
-    const facts = this.#of(team);
-    await facts.ready(admission.key, admission.epoch);
-    const key = facts.key(admission.key);
-    if (!key) return { kind: "inactive" };
+    const payer = await this.#of(team).payer(admission.key, admission.epoch);
+    if (!payer) return { kind: "inactive" };
     const now = Date.now();
-    const answer = this.#ledger.reserve(admission, key, facts.bindingOf(admission.key, key), now);
+    const answer = this.#ledger.reserve(admission, payer, now);
     if (answer.kind === "granted") await this.#wake(now + admission.ttlMs);
     return answer;
   }
 
   /** Grows a hold to an absolute amount. */
   async extend(team: string, key: string, id: string, to: Amount): Promise<Granted | Refusal> {
-    const facts = this.#of(team);
-    await facts.ready(key);
-    const known = facts.key(key);
-    return known ? this.#ledger.extend(id, to, known, facts.bindingOf(key, known), Date.now()) : { kind: "inactive" };
+    const payer = await this.#of(team).payer(key);
+    return payer ? this.#ledger.extend(id, to, payer, Date.now()) : { kind: "inactive" };
   }
 
   /** Books what a request used. */
@@ -77,17 +73,13 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
 
   /** Everything known of a key; null where the team has no such key. */
   async keyStatus(team: string, key: string): Promise<KeyStatus | null> {
-    const facts = this.#of(team);
-    await facts.ready(key);
-    const known = facts.key(key);
-    return known && this.#ledger.keyStatus(key, known, facts.bindingOf(key, known), Date.now());
+    const payer = await this.#of(team).payer(key);
+    return payer && this.#ledger.keyStatus(key, payer, Date.now());
   }
 
   /** Where budgets of this team stand; those that are not there are left out. */
   async budgetStatus(team: string, budgets: readonly string[]): Promise<BudgetStatus[]> {
-    const facts = this.#of(team);
-    await facts.budgetsReady();
-    return this.#ledger.budgetStatus(facts.budgets(budgets), Date.now());
+    return this.#ledger.budgetStatus(await this.#of(team).budgets(budgets), Date.now());
   }
 
   /** Reads the control plane's facts again, before it returns. */

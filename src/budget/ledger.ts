@@ -1,5 +1,5 @@
 import type { Admission, Amount, Budget, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
-import type { KeyFacts } from "./facts.ts";
+import type { Payer } from "./facts.ts";
 import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
 import { endedOf, type HoldRow, holdOf, type StoredLeg } from "./holds.ts";
 import { applyToLegs, balancesOf, chargesOf, legAt, measured } from "./legs.ts";
@@ -23,12 +23,13 @@ export class Ledger {
     createTables(sql);
   }
 
-  /** Admits a request by pace and by money, or says why not. `budgets` are all that bind the key: its own and every ancestor's. */
-  reserve(admission: Admission, key: KeyFacts, budgets: readonly Budget[], now: number): Granted | Refusal {
+  /** Admits a request by pace and by money, or says why not. */
+  reserve(admission: Admission, payer: Payer, now: number): Granted | Refusal {
+    const { key, budgets } = payer;
     return this.#sql.transaction(() => {
       const known = holdOf(this.#sql, admission.id);
       const body = bodyOf(admission);
-      if (known) return known.body === body ? this.#granted(known, key, budgets, now) : UNKNOWN_HOLD;
+      if (known) return known.body === body ? this.#granted(known, payer, now) : UNKNOWN_HOLD;
       if (endedOf(this.#sql, admission.id)) return UNKNOWN_HOLD;
       if (!key.active || (key.expiresAt !== null && key.expiresAt <= now)) return { kind: "inactive" };
       if (admission.epoch < key.epoch) return { kind: "stale", epoch: key.epoch };
@@ -37,22 +38,22 @@ export class Ledger {
       if (refused) return refused;
       const granted = grant(admission, this.#standings(budgets, now), now);
       if ("kind" in granted) return granted;
-      return this.#granted(this.#hold(admission, granted, budgets, { now, body, counted }), key, budgets, now);
+      return this.#granted(this.#hold(admission, granted, budgets, { now, body, counted }), payer, now);
     });
   }
 
   /** Grows a hold to an absolute amount; a smaller one changes nothing. */
-  extend(id: string, to: Amount, key: KeyFacts, budgets: readonly Budget[], now: number): Granted | Refusal {
+  extend(id: string, to: Amount, payer: Payer, now: number): Granted | Refusal {
     return this.#sql.transaction(() => {
       const hold = holdOf(this.#sql, id);
       if (!hold) return UNKNOWN_HOLD;
       const amount = { nano: Math.max(hold.nano, to.nano), tokens: Math.max(hold.tokens, to.tokens), requests: hold.requests };
       const more = { nano: amount.nano - hold.nano, tokens: amount.tokens - hold.tokens, requests: 0 };
-      const refusal = growth(more, this.#standingsOf(hold.legs, budgets), now);
+      const refusal = growth(more, this.#standingsOf(hold.legs, payer.budgets), now);
       if (refusal) return refusal;
       applyToLegs(this.#sql, hold.legs, (leg) => ({ spent: 0, reserved: measured(more, leg.unit), over: 0 }));
       this.#sql.exec("UPDATE holds SET nano = ?, tokens = ? WHERE id = ?", amount.nano, amount.tokens, id);
-      return this.#granted({ ...hold, ...amount }, key, budgets, now);
+      return this.#granted({ ...hold, ...amount }, payer, now);
     });
   }
 
@@ -114,7 +115,7 @@ export class Ledger {
   }
 
   /** Everything known of a key. */
-  keyStatus(id: string, key: KeyFacts, budgets: readonly Budget[], now: number): KeyStatus {
+  keyStatus(id: string, { key, budgets }: Payer, now: number): KeyStatus {
     const [total] = this.#sql.exec<{ nano: number; requests: number; input: number; output: number }>(
       "SELECT nano, requests, input, output FROM totals WHERE key = ?",
       id,
@@ -177,8 +178,18 @@ export class Ledger {
     this.#sql.exec(
       `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, bound, expires_at, event)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ...[id, key, body, amount.nano, amount.tokens, amount.requests, JSON.stringify(legs), second, counted, Number(bound)],
-      ...[now + admission.ttlMs, event],
+      id,
+      key,
+      body,
+      amount.nano,
+      amount.tokens,
+      amount.requests,
+      JSON.stringify(legs),
+      second,
+      counted,
+      Number(bound),
+      now + admission.ttlMs,
+      event,
     );
     count(this.#sql, key, second, { requests: 1, tokens: counted });
     return { id, key, body, ...amount, legs, second, counted, bound, event };
@@ -194,8 +205,15 @@ export class Ledger {
     this.#sql.exec("DELETE FROM holds WHERE id = ?", hold.id);
     this.#sql.exec(
       "INSERT INTO ended (id, key, how, nano, tokens, requests, legs, charged, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      ...[hold.id, hold.key, how, actual.nano, actual.tokens, actual.requests, JSON.stringify(hold.legs)],
-      ...[JSON.stringify(chargesOf(hold.legs, actual)), now],
+      hold.id,
+      hold.key,
+      how,
+      actual.nano,
+      actual.tokens,
+      actual.requests,
+      JSON.stringify(hold.legs),
+      JSON.stringify(chargesOf(hold.legs, actual)),
+      now,
     );
     count(this.#sql, hold.key, hold.second, { requests: 0, tokens: actual.tokens - hold.counted });
   }
@@ -205,11 +223,15 @@ export class Ledger {
       `INSERT INTO totals (key, nano, requests, input, output) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET nano = nano + excluded.nano, requests = requests + excluded.requests,
          input = input + excluded.input, output = output + excluded.output`,
-      ...[key, change.nano, change.requests, change.input, change.output],
+      key,
+      change.nano,
+      change.requests,
+      change.input,
+      change.output,
     );
   }
 
-  #granted(hold: HoldRow, key: KeyFacts, budgets: readonly Budget[], now: number): Granted {
+  #granted(hold: HoldRow, { key, budgets }: Payer, now: number): Granted {
     const inUsd = this.#standings(
       budgets.filter(({ unit }) => unit === "usd"),
       now,

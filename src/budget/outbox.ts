@@ -4,7 +4,7 @@ import type { Sql } from "./sql.ts";
 
 /** A finished event as the ledger sees it: opaque but for its cost. */
 interface Event {
-  readonly cost: { readonly id: string };
+  readonly cost: { readonly id: string; readonly actualUsd?: string; readonly nanoUsd?: number; readonly reprices?: string };
   readonly charges: readonly Charge[];
 }
 
@@ -20,13 +20,13 @@ export function finished(event: string, charges: readonly Charge[]): Event {
 /** The event of a hold that expired: what was reserved is what is billed. */
 export function estimated(event: string, { nano }: Amount, charges: readonly Charge[]): Event {
   const parsed = JSON.parse(event) as Event;
-  return { ...parsed, cost: { ...parsed.cost, ...{ actualUsd: usdFromNano(nano), nanoUsd: nano } }, charges };
+  return { ...parsed, cost: { ...parsed.cost, actualUsd: usdFromNano(nano), nanoUsd: nano }, charges };
 }
 
 /** The event of a request that was settled after it had expired: a new record that takes the estimate's place. */
 export function late(event: string, charges: readonly Charge[]): Event {
   const parsed = JSON.parse(event) as Event;
-  return { ...parsed, cost: { ...parsed.cost, ...{ id: `${parsed.cost.id}_late`, reprices: parsed.cost.id } }, charges };
+  return { ...parsed, cost: { ...parsed.cost, id: `${parsed.cost.id}_late`, reprices: parsed.cost.id }, charges };
 }
 
 /** Puts an event into the outbox, in the transaction that made it true. */
@@ -55,7 +55,10 @@ export function due(sql: Sql, now: number, limits: { readonly count: number; rea
 export function sent(sql: Sql, ids: readonly string[], now: number): void {
   sql.exec(
     `UPDATE outbox SET tries = tries + 1, due_at = ? + min(?, ? * (1 << min(tries, 10))) WHERE id IN (SELECT value FROM json_each(?))`,
-    ...[now, RESEND_MS_MAX, RESEND_MS, JSON.stringify(ids)],
+    now,
+    RESEND_MS_MAX,
+    RESEND_MS,
+    JSON.stringify(ids),
   );
 }
 

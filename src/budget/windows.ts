@@ -52,7 +52,7 @@ export function isTimeZone(timeZone: string): boolean {
 function wallMs(timeZone: string, atMs: number): number {
   const part: Record<string, number> = {};
   for (const { type, value } of formatOf(timeZone).formatToParts(atMs)) part[type] = Number(value);
-  return Date.UTC(part["year"]!, part["month"]! - 1, part["day"]!, part["hour"]!, part["minute"]!, part["second"]!);
+  return Date.UTC(part["year"]!, part["month"]! - 1, part["day"], part["hour"], part["minute"], part["second"]);
 }
 
 /** The first moment at which the zone's clock shows `wall`, or has passed it where a change of clocks leaps over it. */

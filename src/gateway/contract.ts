@@ -11,12 +11,12 @@ import type { DirectoryCache } from "./directory.ts";
 export interface Gateway {
   readonly config: Config;
   readonly directory: DirectoryCache;
-  ledger(team: string): LedgerStub;
+  readonly ledger: (team: string) => LedgerStub;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
-  record(event: Event): Promise<void>;
-  now(): number;
+  readonly record: (event: Event) => Promise<void>;
+  readonly now: () => number;
   /** Keeps the isolate alive for work that outlasts the answer. */
-  background(work: Promise<unknown>): void;
+  readonly background: (work: Promise<unknown>) => void;
 }
 
 /** Facts of one request beside its body. */

@@ -14,8 +14,8 @@ export interface Platform {
   readonly events: Queue;
   /** Asked only after a failed authentication. */
   readonly authFailures: RateLimit;
-  ledger(team: string): LedgerStub;
-  now(): number;
+  readonly ledger: (team: string) => LedgerStub;
+  readonly now: () => number;
 }
 
 /** Hono's environment: the platform, and the id of the request at hand. */

@@ -144,6 +144,11 @@ export function budgets(app: AdminApp): void {
       return shape;
     },
   );
+  budgetChanges(app);
+}
+
+function budgetChanges(app: AdminApp): void {
+  const resource = "budgets";
   const patch = z.strictObject({ ...limits, mode: mode.optional() });
   write(
     app,

@@ -63,6 +63,11 @@ export function models(app: AdminApp): void {
     { method: "get", path: "/models/{id}", resource, summary: "Read an alias", params: byId, answer: model },
     async ({ params }, context) => shapeOf(found(await store(context).get(params.id), "model")),
   );
+  modelChanges(app);
+}
+
+function modelChanges(app: AdminApp): void {
+  const resource = "models";
   const patch = z.strictObject({
     provider: name.optional(),
     model: upstreamModel.optional(),

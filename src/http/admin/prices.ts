@@ -99,6 +99,11 @@ export function prices(app: AdminApp): void {
     { method: "get", path: "/prices/{id}", resource, summary: "Read a price", params: byId, answer: price },
     async ({ params }, context) => stored(found(await store(context).get(params.id), "price")),
   );
+  priceChanges(app);
+}
+
+function priceChanges(app: AdminApp): void {
+  const resource = "prices";
   const patch = z.strictObject({ effective_to: moment.nullable() });
   write(
     app,

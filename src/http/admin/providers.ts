@@ -81,6 +81,11 @@ export function providers(app: AdminApp): void {
     { method: "get", path: "/providers/{id}", resource, summary: "Read an upstream", params: byId, answer: provider },
     async ({ params }, context) => shapeOf(found(await store(context).get(params.id), "provider")),
   );
+  providerChanges(app);
+}
+
+function providerChanges(app: AdminApp): void {
+  const resource = "providers";
   const patch = z.strictObject({
     base_url: z.string().max(2048).optional(),
     api_key: apiKey.nullable().optional(),

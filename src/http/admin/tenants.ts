@@ -60,6 +60,11 @@ export function teams(app: AdminApp): void {
     { method: "get", path: "/teams/{id}", resource, summary: "Read a team", params: byId, answer: team },
     async ({ params }, context) => teamShape(found(await stores(context).getTeam(params.id), "team")),
   );
+  teamChanges(app);
+}
+
+function teamChanges(app: AdminApp): void {
+  const resource = "teams";
   const patch = z.strictObject({ name: name.optional(), metadata: metadata.optional() });
   write(
     app,
@@ -120,6 +125,11 @@ export function users(app: AdminApp): void {
     { method: "get", path: "/users/{id}", resource, summary: "Read a user", params: byId, answer: user },
     async ({ params }, context) => userShape(found(await stores(context).getUser(params.id), "user")),
   );
+  userChanges(app);
+}
+
+function userChanges(app: AdminApp): void {
+  const resource = "users";
   const patch = z.strictObject({ name: name.optional(), email: email.optional(), metadata: metadata.optional() });
   write(
     app,

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { BudgetStatus, KeyStatus, Pace } from "#budget";
 import { type Caller, usdFromNano } from "#core";
+import { refuseKey } from "#keys";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import { budgetStatusShape } from "../budget-shape.ts";
 import type { Http } from "../platform.ts";
@@ -9,6 +10,7 @@ import type { Http } from "../platform.ts";
 export async function key(context: Context<Http>): Promise<Response> {
   const caller = await authenticated(context.env, context.req.raw, FRESH_MS);
   const status = await context.env.ledger(caller.team).keyStatus(caller.key);
+  if (!status) throw refuseKey("unknown to its ledger");
   return context.json({ ...identity(caller), ...standing(caller, status) });
 }
 
@@ -26,18 +28,18 @@ function identity(caller: Caller) {
   };
 }
 
-function standing({ limits }: Caller, status: KeyStatus | null) {
+function standing({ limits }: Caller, status: KeyStatus) {
   return {
-    spent_usd: usdFromNano(status?.spent ?? 0),
-    reserved_usd: usdFromNano(status?.reserved ?? 0),
-    requests: status?.requests ?? 0,
-    tokens: status?.tokens ?? { input: 0, output: 0 },
+    spent_usd: usdFromNano(status.spent),
+    reserved_usd: usdFromNano(status.reserved),
+    requests: status.requests,
+    tokens: status.tokens,
     limits: {
-      rpm: pace(status?.rpm ?? null),
-      tpm: pace(status?.tpm ?? null),
-      concurrency: limits.concurrency === null ? null : { limit: limits.concurrency, in_use: status?.inFlight ?? 0 },
+      rpm: pace(status.rpm),
+      tpm: pace(status.tpm),
+      concurrency: limits.concurrency === null ? null : { limit: limits.concurrency, in_use: status.inFlight },
     },
-    budgets: (status?.budgets ?? []).map(budgetShape),
+    budgets: status.budgets.map(budgetShape),
   };
 }
 
