@@ -16,6 +16,7 @@ interface Wall {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const PHASE_AT = Date.UTC(2026, 0, 1);
 const formats = new Map<string, Intl.DateTimeFormat>();
 const periods = new Map<string, Period>();
 const PERIODS_MAX = 1_000;
@@ -79,9 +80,10 @@ function wallBounds(window: "day" | "week" | "month", { year, month, day }: Wall
 
 function periodAt(window: "hour" | "day" | "week" | "month", timeZone: string, nowMs: number): Period {
   if (window === "hour") {
-    // Hours are counted in elapsed time, so that an hour repeated by a change of clocks is two windows. Offsets are whole minutes.
-    const minutes = wallMs(timeZone, nowMs) % HOUR_MS;
-    const start = nowMs - (nowMs % 1000) - minutes;
+    // Hours are counted in elapsed time, so that an hour repeated by a change of clocks is two windows. Their phase is the zone's
+    // own at a fixed moment: the one zone whose clocks change by half an hour keeps one phase all year.
+    const phase = wallMs(timeZone, PHASE_AT) % HOUR_MS;
+    const start = Math.floor((nowMs + phase) / HOUR_MS) * HOUR_MS - phase;
     return { start, end: start + HOUR_MS };
   }
   const [from, to] = wallBounds(window, wallOf(timeZone, nowMs));

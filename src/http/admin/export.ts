@@ -43,7 +43,7 @@ function paths(value: Row, prefix: string): [string, unknown][] {
 /** A cell that begins like a formula gets a quote before it: spreadsheets would run what a caller wrote into a tag. */
 function cell(value: unknown): string {
   if (value === null || value === undefined) return "";
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
   const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

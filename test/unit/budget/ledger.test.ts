@@ -1,0 +1,66 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Value } from "../../../src/budget/sql.ts";
+import type { Tamper } from "../../support/node-sql.ts";
+import { play, story } from "./story.ts";
+
+describe("the ledger", () => {
+  it("keeps I1 to I6 over thousands of interleavings with a crash at any statement", () => {
+    fc.assert(
+      fc.property(story, (told) => play(told)),
+      { numRuns: 2_000 },
+    );
+  }, 60_000);
+
+  /** Leaves a kind of statement out. */
+  const without =
+    (start: string): Tamper =>
+    (query, values) =>
+      query.startsWith(start) ? null : { query, values };
+  /** Changes one column of every row that a statement about balances puts in. */
+  const balances =
+    (change: (row: Value[]) => Value[] | null): Tamper =>
+    (query, values) => {
+      if (!query.startsWith("INSERT INTO balances")) return { query, values };
+      const rows = Array.from({ length: values.length / 5 }, (_, at) => change(values.slice(5 * at, 5 * at + 5))).filter(
+        (row) => row !== null,
+      );
+      if (rows.length === 0) return null;
+      return { query: query.replace(/VALUES .*/, `VALUES ${rows.map(() => "(?, ?, ?, ?, ?)").join(", ")}`), values: rows.flat() };
+    };
+  const rewritten =
+    (from: string, to: string): Tamper =>
+    (query, values) => ({ query: query.replace(from, to), values });
+
+  const DEFECTS: Readonly<Record<string, { readonly tamper?: Tamper; readonly atomic?: boolean }>> = {
+    "a settle that frees nothing": {
+      tamper: balances(([id, start, spent, reserved, over]) => [id!, start!, spent!, Math.max(0, Number(reserved)), over!]),
+    },
+    "a settle that books nothing": { tamper: balances(([id, start, , reserved, over]) => [id!, start!, 0, reserved!, over!]) },
+    "an ancestor that is left out": { tamper: balances((row) => (row[0] === "team-day" ? null : row)) },
+    "one window for all time": { tamper: balances(([id, , ...rest]) => [id!, 0, ...rest]) },
+    "a hold that is kept after its end": { tamper: without("DELETE FROM holds") },
+    "an ending that nobody remembers": { tamper: without("INSERT INTO ended") },
+    "a record that is never delivered": { tamper: without("INSERT INTO outbox") },
+    "a check that does not see what is held": {
+      tamper: rewritten("SELECT spent, reserved, over FROM balances", "SELECT spent, 0 AS reserved, over FROM balances"),
+    },
+    "a check that does not see what was spent": {
+      tamper: rewritten("SELECT spent, reserved, over FROM balances", "SELECT 0 AS spent, reserved, over FROM balances"),
+    },
+    "an extension that is not remembered": { tamper: without("UPDATE holds") },
+    "an expiry that takes the living": { tamper: rewritten("WHERE expires_at <= ?", "WHERE expires_at >= ?") },
+    "a late settle that stays an estimate": { tamper: without("UPDATE ended") },
+    "statements that are not one transaction": { atomic: false },
+    "a pace that nobody counts": { tamper: without("INSERT INTO pace") },
+    "requests in flight that nobody counts": { tamper: rewritten("SELECT count(*) AS count FROM holds", "SELECT 0 AS count FROM holds") },
+  };
+
+  it.each(Object.keys(DEFECTS))("its property catches %s", (name) => {
+    const found = fc.check(
+      fc.property(story, (told) => play(told, DEFECTS[name])),
+      { numRuns: 2_000, endOnFailure: true },
+    );
+    expect(found.failed).toBe(true);
+  });
+});
