@@ -31,6 +31,7 @@ export default defineConfig({
           name: "conformance",
           include: ["test/conformance/**/*.test.ts"],
           environment: "node",
+          globalSetup: ["./test/conformance/global-setup.ts"],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+
+/** A gateway that was started as a user starts it. */
+export interface Running {
+  readonly origin: string;
+  readonly adminKey: string;
+  readonly state: string;
+}
+
+export const ADMIN_KEY = "admin-key-of-the-tests-0123456789";
+
+/** A port of loopback that nobody uses. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
+    });
+  });
+}
+
+/** Starts `npm start`'s script and resolves when it says that it is up. */
+export async function startGateway(
+  state: string,
+  env: Record<string, string> = {},
+): Promise<Running & { readonly child: ChildProcess; readonly output: () => string }> {
+  const port = Number(env["PORT"] ?? (await freePort()));
+  const origin = `http://127.0.0.1:${port}`;
+  const child = spawn(process.execPath, ["scripts/start.ts"], {
+    env: { ...process.env, TOLLGATE_ADMIN_KEY: ADMIN_KEY, ...env, PORT: String(port), TOLLGATE_STATE: state },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const up = new Promise<void>((resolve, reject) => {
+    const take = (text: Buffer) => {
+      output += text.toString("utf8");
+      if (output.includes("Tollgate is up")) resolve();
+    };
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}:\n${output}`)));
+  });
+  await up;
+  return { origin, adminKey: ADMIN_KEY, state, child, output: () => output };
+}
+
+/** The admin plane of a running gateway. Throws where it does not answer with success. */
+export class Admin {
+  readonly origin: string;
+  readonly #key: string;
+
+  constructor({ origin, adminKey }: Pick<Running, "origin" | "adminKey">) {
+    this.origin = origin;
+    this.#key = adminKey;
+  }
+
+  async call<Answer = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<Answer> {
+    const answer = await fetch(`${this.origin}/admin/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.#key}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
+    return (text === "" ? {} : JSON.parse(text)) as Answer;
+  }
+
+  /** A new key without limits of pace, unless they are given. */
+  async key(fields: Record<string, unknown> = {}): Promise<{ id: string; secret: string }> {
+    const limits = { rpm: null, tpm: null, concurrency: null };
+    return this.call("POST", "/keys", { name: "test", limits, ...fields });
+  }
+
+  /** Registers an upstream, with prices for its models. */
+  async upstream(name: string, kind: string, origin: string, models: readonly string[]): Promise<void> {
+    const base_url = kind === "anthropic" ? origin : `${origin}/v1`;
+    await this.call("POST", "/providers", { name, kind, base_url, api_key: `sk-upstream-secret-of-${name}` });
+    for (const model of models) {
+      await this.call("POST", "/prices", { provider: name, model, rates: { input: "1", output: "2", web_search: "0.01" }, source: "test" });
+    }
+  }
+
+  /** The record of a request, once it has reached the database. */
+  async record(request: string): Promise<Record<string, unknown> & { actual_usd: string; status: string; usage: Record<string, number> }> {
+    const until = Date.now() + 10_000;
+    for (;;) {
+      const { data } = await this.call<{ data: { request: string }[] }>("GET", "/costs/records?limit=1000");
+      const found = data.find((each) => each.request === request);
+      if (found) return found as never;
+      if (Date.now() > until) throw new Error(`no cost record of ${request} within ten seconds`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import { createHash } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { anthropic } from "./anthropic.ts";
+import { openai } from "./openai.ts";
+
+/** One request as the vendor would have seen it. */
+export interface Seen {
+  readonly path: string;
+  readonly search: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+  readonly digest: string;
+  /** Milliseconds of the fake's clock: when the body was complete, and when the caller hung up before the end. */
+  readonly at: number;
+  abortedAt: number | null;
+  /** Output tokens made so far; stops growing when the caller hangs up. */
+  produced: number;
+  /** Everything that was sent back, as bytes. */
+  sent: Buffer;
+}
+
+/** What a vendor's imitation is given to answer with. */
+export interface Exchange {
+  readonly seen: Seen;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly scenario: string;
+  json(status: number, body: unknown, headers?: Record<string, string>): void;
+  /** Sends text in one write; resolves when the socket took it. False once the caller has gone. */
+  write(text: string | Buffer): Promise<boolean>;
+  begin(headers?: Record<string, string>): void;
+  end(): void;
+  cut(): void;
+  wait(ms: number): Promise<void>;
+}
+
+/** Tells how a scenario paces its stream: `slow-50` waits 50 ms before every delta. */
+export function paceOf(scenario: string): number {
+  return Number(/^slow-(\d+)/.exec(scenario)?.[1] ?? 0);
+}
+
+/**
+ * Plays OpenAI and Anthropic on loopback, without any knowledge of the gateway. What it does is chosen by the header
+ * `x-scenario`; without one it answers as the vendor does when all is well.
+ */
+export class FakeUpstream {
+  readonly seen: Seen[] = [];
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor() {
+    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.keepAliveTimeout = 30_000;
+    this.#server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+  }
+
+  /** Starts one on a free port of loopback. */
+  static async start(): Promise<FakeUpstream> {
+    const upstream = new FakeUpstream();
+    await new Promise<void>((resolve) => upstream.#server.listen(0, "127.0.0.1", resolve));
+    return upstream;
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** The request seen last. */
+  get last(): Seen {
+    const last = this.seen.at(-1);
+    if (!last) throw new Error("the upstream has seen no request");
+    return last;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const { pathname, search } = new URL(request.url ?? "/", "http://fake");
+    const seen: Seen = {
+      path: pathname,
+      search,
+      headers: request.headers,
+      rawHeaders: request.rawHeaders,
+      body,
+      digest: createHash("sha256").update(body).digest("hex"),
+      at: performance.now(),
+      abortedAt: null,
+      produced: 0,
+      sent: Buffer.alloc(0),
+    };
+    this.seen.push(seen);
+    response.on("close", () => {
+      if (!response.writableFinished) seen.abortedAt ??= performance.now();
+    });
+    const exchange = exchangeOf(seen, request, response);
+    if (await misbehave(exchange, response)) return;
+    const vendor = pathname.startsWith("/v1/messages") ? anthropic : openai;
+    await vendor(pathname, exchange);
+  }
+}
+
+function exchangeOf(seen: Seen, request: IncomingMessage, response: ServerResponse): Exchange {
+  const gone = () => response.destroyed || seen.abortedAt !== null;
+  const keep = (text: string | Buffer) => {
+    seen.sent = Buffer.concat([seen.sent, Buffer.from(text as string)]);
+  };
+  return {
+    seen,
+    body: parsed(seen.body),
+    scenario: String(request.headers["x-scenario"] ?? ""),
+    json(status, body, headers = {}) {
+      const text = JSON.stringify(body);
+      keep(text);
+      response.writeHead(status, { "content-type": "application/json", ...headers });
+      response.end(text);
+    },
+    begin(headers = {}) {
+      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", ...headers });
+      response.flushHeaders();
+    },
+    async write(text) {
+      if (gone()) return false;
+      keep(text);
+      await new Promise<void>((resolve) => response.write(text, () => resolve()));
+      return !gone();
+    },
+    end: () => void response.end(),
+    cut: () => void response.socket?.destroy(),
+    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  };
+}
+
+function parsed(body: Buffer): Record<string, unknown> {
+  try {
+    return JSON.parse(body.toString("utf8")) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+/** What no vendor does on a good day; true where the request was dealt with. */
+async function misbehave({ scenario, seen, wait, json }: Exchange, response: ServerResponse): Promise<boolean> {
+  if (scenario === "stall") await wait(20_000);
+  if (scenario === "redirect") {
+    response.writeHead(302, { location: "http://127.0.0.1:9/sink" }).end();
+    return true;
+  }
+  if (scenario === "hang-up") {
+    response.socket?.destroy();
+    return true;
+  }
+  if (scenario === "leaky") {
+    const key = String(seen.headers.authorization ?? seen.headers["x-api-key"]);
+    json(401, {
+      error: { message: `Incorrect API key provided: ${key}. See /v1?key=${key.replace("Bearer ", "")}`, type: "invalid_request_error" },
+    });
+    return true;
+  }
+  return false;
+}
