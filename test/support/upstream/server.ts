@@ -40,6 +40,12 @@ export function paceOf(scenario: string): number {
   return Number(/^slow-(\d+)/.exec(scenario)?.[1] ?? 0);
 }
 
+/** `split-17` sends a stream in two writes, the first of 17 bytes. */
+function splitOf(scenario: string): number | null {
+  const found = /^split-(\d+)$/.exec(scenario);
+  return found ? Number(found[1]) : null;
+}
+
 /**
  * Plays OpenAI and Anthropic on loopback, without any knowledge of the gateway. What it does is chosen by the header
  * `x-scenario`; without one it answers as the vendor does when all is well.
@@ -110,6 +116,7 @@ export class FakeUpstream {
 }
 
 function exchangeOf(seen: Seen, request: IncomingMessage, response: ServerResponse): Exchange {
+  const split = splitOf(String(request.headers["x-scenario"] ?? ""));
   const gone = () => response.destroyed || seen.abortedAt !== null;
   const keep = (text: string | Buffer) => {
     seen.sent = Buffer.concat([seen.sent, Buffer.from(text as string)]);
@@ -131,10 +138,17 @@ function exchangeOf(seen: Seen, request: IncomingMessage, response: ServerRespon
     async write(text) {
       if (gone()) return false;
       keep(text);
+      if (split !== null) return true;
       await new Promise<void>((resolve) => response.write(text, () => resolve()));
       return !gone();
     },
-    end: () => void response.end(),
+    end() {
+      if (split === null) {
+        response.end();
+        return;
+      }
+      response.write(seen.sent.subarray(0, split), () => setImmediate(() => response.end(seen.sent.subarray(split))));
+    },
     cut: () => void response.socket?.destroy(),
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
