@@ -13,7 +13,7 @@ function tooLarge(bytesMax: number): TollgateError {
 /**
  * Reads a request's body within its bounds. A declared length over the limit is refused before a byte is read; an undeclared
  * one at the first byte over it. A body that arrives too slowly is refused, so that slow senders cannot pin memory.
- * @throws TollgateError `payload_too_large`, `request_timeout`.
+ * @throws TollgateError `payload_too_large`, `request_timeout`, `invalid_request` for a body that breaks off or is framed wrongly.
  */
 export async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
@@ -25,7 +25,8 @@ export async function readBytes(request: Request, limits: BodyLimits): Promise<U
     return await Promise.race([drain(reader, limits.bytesMax), deadline.promise]);
   } catch (error) {
     await reader.cancel(error).catch(() => undefined);
-    throw error;
+    if (error instanceof TollgateError) throw error;
+    throw new TollgateError("invalid_request", "The request body could not be read to its end", { cause: error });
   } finally {
     clearTimeout(timer);
   }
