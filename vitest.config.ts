@@ -27,6 +27,9 @@ export default defineConfig({
         test: { name: "worker", include: ["test/worker/**/*.test.ts"], setupFiles: ["./test/worker/setup.ts"] },
       },
       {
+        test: { name: "durability", include: ["test/durability/**/*.test.ts"], environment: "node", testTimeout: 180_000 },
+      },
+      {
         test: {
           name: "conformance",
           include: ["test/conformance/**/*.test.ts"],

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { appendFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 
 /** A gateway that was started as a user starts it. */
 export interface Running {
@@ -32,11 +34,14 @@ export async function startGateway(
   const child = spawn(process.execPath, ["scripts/start.ts"], {
     env: { ...process.env, TOLLGATE_ADMIN_KEY: ADMIN_KEY, ...env, PORT: String(port), TOLLGATE_STATE: state },
     stdio: ["ignore", "pipe", "pipe"],
+    // A process group of its own, so that a test can end the whole tree at once.
+    detached: true,
   });
   let output = "";
   const up = new Promise<void>((resolve, reject) => {
     const take = (text: Buffer) => {
       output += text.toString("utf8");
+      appendFileSync(join(state, "gateway.log"), text);
       if (output.includes("Tollgate is up")) resolve();
     };
     child.stdout.on("data", take);
