@@ -22,13 +22,12 @@ type Remote = DurableObjectStub<LedgerObject>;
  * because every call about money carries its id.
  */
 export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: string): LedgerStub {
-  const id = namespace.idFromName(team);
   const ask = async <Answer>(call: (remote: Remote) => Promise<unknown>): Promise<Answer> => {
     try {
-      return (await call(namespace.get(id))) as Answer;
+      return (await call(namespace.getByName(team))) as Answer;
     } catch (error) {
       if (!isRetryable(error)) throw error;
-      return (await call(namespace.get(id))) as Answer;
+      return (await call(namespace.getByName(team))) as Answer;
     }
   };
   return {

@@ -1,0 +1,220 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { eq, sql } from "drizzle-orm";
+import { beforeEach, describe, expect, test } from "vitest";
+import { type Admission, BudgetStore, ledgerOf, type LedgerStub } from "#budget";
+import { connect, tables } from "#db";
+import { KeyStore, TenantStore } from "#keys";
+
+const db = connect(env.DB);
+const clock = () => Date.now();
+const keys = new KeyStore(db, "pepper-for-worker-tests-0123456789abcdef", clock);
+const budgets = new BudgetStore(db, clock);
+let team = "";
+let ledger: LedgerStub;
+let sequence = 0;
+
+beforeEach(async () => {
+  ({ id: team } = await new TenantStore(db, clock).createTeam({ name: "t" }));
+  ledger = ledgerOf(env.LEDGER, team);
+});
+
+const object = () => env.LEDGER.get(env.LEDGER.idFromName(team));
+
+function eventOf(id: string, key: string, nano: number): string {
+  const usage = {
+    input: 1,
+    cacheRead: 0,
+    cacheWrite5m: 0,
+    cacheWrite1h: 0,
+    output: 1,
+    reasoning: 0,
+    audioInput: 0,
+    audioOutput: 0,
+    images: 0,
+    webSearches: 0,
+  };
+  const usd = (nano / 1e9).toFixed(9);
+  return JSON.stringify({
+    v: 1,
+    kind: "request",
+    invocation: {
+      request: id,
+      at: Date.now(),
+      key,
+      team,
+      user: null,
+      endUser: null,
+      session: null,
+      task: null,
+      capability: "chat.completions",
+      requested: "m",
+      provider: "p",
+      model: "m",
+      stream: false,
+      outcome: "ok",
+      attempts: [],
+      tags: [],
+      metadata: {},
+    },
+    cost: {
+      id: id.replace("req", "cost"),
+      status: "estimated",
+      priceState: "priced",
+      cache: "bypass",
+      estimatedUsd: usd,
+      actualUsd: usd,
+      nanoUsd: nano,
+      usage,
+      serviceTier: null,
+      reprices: null,
+      receipt: { price: {}, tableHash: "sha256:0", lines: [] },
+    },
+    log: { httpStatus: 200, code: null, latencyMs: 1, firstByteMs: 1, overheadMs: null, upstreamRequestId: null, content: null },
+    charges: [],
+  });
+}
+
+function admission(key: string, more: Partial<Admission> = {}): Admission {
+  const id = `req_${++sequence}${team.slice(5)}`;
+  const amount = { nano: 1_000, tokens: 10, requests: 1 };
+  return {
+    id,
+    key,
+    epoch: 1,
+    floor: amount,
+    likely: amount,
+    ceiling: amount,
+    stream: false,
+    ttlMs: 600_000,
+    event: eventOf(id, key, 1_000),
+    ...more,
+  };
+}
+
+const settle = (id: string, key: string, nano: number) =>
+  ledger.settle({ id, actual: { nano, tokens: 5, requests: 1 }, usage: { input: 3, output: 2 }, event: eventOf(id, key, nano) });
+
+async function newKey(fields: object = {}): Promise<string> {
+  return (await keys.create({ name: "k", team, rpm: null, concurrency: null, ...fields })).row.id;
+}
+
+/** Runs the alarm until the outbox is empty. */
+async function delivered(): Promise<void> {
+  await expect
+    .poll(
+      async () => {
+        await runDurableObjectAlarm(object());
+        return runInDurableObject(object(), (_, state) => state.storage.sql.exec("SELECT count(*) AS n FROM outbox").one()["n"]);
+      },
+      { timeout: 20_000, interval: 200 },
+    )
+    .toBe(0);
+}
+
+describe("LedgerObject", () => {
+  test("1,000 concurrent reservations against room for 400 admit exactly 400, and reserved returns to 0", async () => {
+    const key = await newKey();
+    const { id: budget } = await budgets.create({
+      scope: { kind: "key", id: key },
+      window: "day",
+      timeZone: "UTC",
+      unit: "usd",
+      limit: 400_000,
+      mode: "strict",
+    });
+    const asked = Array.from({ length: 1_000 }, () => admission(key));
+    const answers = await Promise.all(asked.map((each) => ledger.reserve(each)));
+    expect(answers.filter(({ kind }) => kind === "granted")).toHaveLength(400);
+    expect(answers.filter(({ kind }) => kind === "budget_exceeded")).toHaveLength(600);
+    const granted = asked.filter((_, at) => answers[at]!.kind === "granted");
+    await Promise.all(granted.map(({ id }, at) => (at % 2 === 0 ? settle(id, key, 600) : ledger.release(id))));
+    const [status] = await ledger.budgetStatus([budget]);
+    expect(status).toMatchObject({ spent: 200 * 600, reserved: 0, over: 0 });
+  });
+
+  test("I7: what the database sums equals what the ledger spent, and the outbox empties", async () => {
+    const key = await newKey();
+    const asked = Array.from({ length: 150 }, () => admission(key));
+    await Promise.all(asked.map((each) => ledger.reserve(each)));
+    await Promise.all(asked.map(({ id }, at) => settle(id, key, 100 + at)));
+    await delivered();
+    const [sum] = await db
+      .select({ nano: sql<number>`sum(${tables.costRecords.nanoUsd})`, count: sql<number>`count(*)` })
+      .from(tables.costRecords)
+      .where(eq(tables.costRecords.key, key));
+    const status = await ledger.keyStatus(key);
+    expect(sum).toEqual({ nano: status?.spent, count: 150 });
+    expect(status?.spent).toBe(asked.reduce((total, _, at) => total + 100 + at, 0));
+  });
+
+  test("a hold whose isolate died becomes an estimated record at its reserved amount, and a late settle takes its place", async () => {
+    const key = await newKey();
+    const dead = admission(key, { ttlMs: 1 });
+    await ledger.reserve(dead);
+    await expect
+      .poll(async () => (await runDurableObjectAlarm(object()), (await ledger.keyStatus(key))?.reserved), { timeout: 5_000 })
+      .toBe(0);
+    expect((await ledger.keyStatus(key))?.spent).toBe(1_000);
+    expect(await settle(dead.id, key, 250)).toMatchObject({ kind: "late" });
+    expect(await settle(dead.id, key, 250)).toMatchObject({ kind: "repeated" });
+    await delivered();
+    const rows = await db.select().from(tables.costRecords).where(eq(tables.costRecords.key, key));
+    expect(rows.map(({ nanoUsd, reprices }) => [nanoUsd, reprices !== null]).toSorted()).toEqual(
+      [
+        [1_000, false],
+        [250, true],
+      ].toSorted(),
+    );
+    expect((await ledger.keyStatus(key))?.spent).toBe(250);
+  });
+
+  test("threat 10: a disabled key is refused from the moment that its change is acknowledged", async () => {
+    const key = await newKey();
+    expect((await ledger.reserve(admission(key))).kind).toBe("granted");
+    await keys.disable(key);
+    await ledger.refresh();
+    expect((await ledger.reserve(admission(key, { epoch: 2 }))).kind).toBe("inactive");
+    await keys.enable(key);
+    await ledger.refresh();
+    expect(await ledger.reserve(admission(key))).toEqual({ kind: "stale", epoch: 3 });
+    expect((await ledger.reserve(admission(key, { epoch: 3 }))).kind).toBe("granted");
+  });
+
+  test("a key of another team is nobody here", async () => {
+    const stranger = await keys.create({ name: "other" });
+    expect((await ledger.reserve(admission(stranger.row.id))).kind).toBe("inactive");
+    expect(await ledger.keyStatus(stranger.row.id)).toBeNull();
+  });
+
+  test("threat 46: an alarm whose queue is down still expires holds, and delivers once the queue is back", async () => {
+    const key = await newKey();
+    await ledger.reserve(admission(key, { ttlMs: 1 }));
+    await runInDurableObject(object(), async (instance) => {
+      const inside = instance as unknown as { env: { EVENTS: Queue }; alarm(): Promise<void> };
+      const { EVENTS } = inside.env;
+      inside.env = { ...inside.env, EVENTS: { sendBatch: () => Promise.reject(new Error("down")) } as unknown as Queue };
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await inside.alarm();
+      inside.env = { ...inside.env, EVENTS };
+    });
+    expect(await ledger.keyStatus(key)).toMatchObject({ reserved: 0, spent: 1_000 });
+    await delivered();
+  });
+
+  test("threat 41: a budget's window and zone are fixed, so no change of clocks or of zone opens a second window", async () => {
+    const key = await newKey();
+    const { id } = await budgets.create({
+      scope: { kind: "key", id: key },
+      window: "day",
+      timeZone: "Pacific/Auckland",
+      unit: "requests",
+      limit: 1,
+      mode: "strict",
+    });
+    expect((await ledger.reserve(admission(key))).kind).toBe("granted");
+    await budgets.patch(id, { limit: 1, mode: "tight" });
+    await ledger.refresh();
+    expect((await ledger.reserve(admission(key))).kind).toBe("budget_exceeded");
+  });
+});

@@ -1,0 +1,162 @@
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import { createApp } from "#http";
+import { platformOf } from "../../src/compose.ts";
+
+const app = createApp();
+const ADMIN = "admin-key-for-worker-tests";
+/** The two probes that answer anybody: a client's first look, and the monitor's. */
+const OPEN = ["GET /", "GET /healthz"];
+let visitor = 0;
+
+/** Asks the app as a client from an address of its own, unless one is given. */
+async function ask(
+  method: string,
+  path: string,
+  init: { headers?: Record<string, string>; body?: string; bindings?: Partial<Env> } = {},
+): Promise<Response> {
+  const context = createExecutionContext();
+  const headers = {
+    "cf-connecting-ip": `10.0.${Math.floor(++visitor / 250)}.${visitor % 250}`,
+    "content-type": "application/json",
+    ...init.headers,
+  };
+  const request = new Request(`https://gateway.test${path}`, { method, headers, ...(init.body === undefined ? {} : { body: init.body }) });
+  const answer = await app.fetch(request, platformOf({ ...env, ...init.bindings } as Env), context);
+  await waitOnExecutionContext(context);
+  return answer;
+}
+
+/** Every route in the router's table with a method of its own; `ALL` entries are middleware and refusals. */
+const routes = [...new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`))];
+
+async function newKey(fields: Record<string, unknown> = {}): Promise<{ id: string; secret: string }> {
+  const answer = await ask("POST", "/admin/v1/keys", {
+    headers: { authorization: `Bearer ${ADMIN}` },
+    body: JSON.stringify({ name: "k", ...fields }),
+  });
+  expect(answer.status).toBe(201);
+  return answer.json();
+}
+
+describe("threat 5: every route has a guard", () => {
+  test("the router's table is not empty, and holds every surface", () => {
+    expect(routes.length).toBeGreaterThan(50);
+    for (const known of ["POST /v1/chat/completions", "POST /messages", "GET /v1/key", "POST /admin/v1/keys", "GET /admin/v1/openapi.json"])
+      expect(routes).toContain(known);
+  });
+
+  test.each(routes)("%s answers nobody without a credential, with a bad one, or with a forged one", async (route) => {
+    const [method = "GET", pattern = "/"] = route.split(" ");
+    const path = pattern.replace(/:\w+(\{[^}]*\})?/g, "x").replace("/admin/v1*", "/admin/v1");
+    const body = method === "GET" || method === "DELETE" ? {} : { body: "{}" };
+    const credentials: Record<string, string>[] = [
+      {},
+      { authorization: "Bearer x" },
+      { authorization: `Bearer ${ADMIN}x` },
+      { "x-api-key": "sk-tg-aaaaaaaaaaaa-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
+    ];
+    for (const headers of credentials) {
+      const answer = await ask(method, path, { headers, ...body });
+      expect(answer.status).toBe(OPEN.includes(route) ? 200 : 401);
+    }
+  });
+
+  test("an ordinary key reaches nothing of the admin plane but its own costs and requests", async () => {
+    const { secret } = await newKey();
+    const mine = /^GET \/admin\/v1\/(costs\/|requests)/;
+    for (const route of routes.filter((each) => each.includes("/admin/v1"))) {
+      const [method = "GET", pattern = "/"] = route.split(" ");
+      const path = pattern.replace(/:\w+/g, "x");
+      const answer = await ask(method, path, {
+        headers: { authorization: `Bearer ${secret}` },
+        ...(method === "GET" || method === "DELETE" ? {} : { body: "{}" }),
+      });
+      if (mine.test(route)) expect([200, 404]).toContain(answer.status);
+      else if (!route.includes("openapi.json")) expect([route, answer.status]).toEqual([route, 403]);
+    }
+  });
+
+  test("a path below the admin plane that does not exist tells a stranger nothing", async () => {
+    expect((await ask("GET", "/admin/v1/nothing")).status).toBe(401);
+    expect((await ask("GET", "/admin/v1/nothing", { headers: { authorization: `Bearer ${ADMIN}` } })).status).toBe(404);
+  });
+});
+
+describe("threat 9: failed authentications", () => {
+  test("200 from one address: 429 from the twentieth on, whatever it forwards; others and good keys are let in", async () => {
+    const { secret } = await newKey();
+    const statuses: number[] = [];
+    for (let at = 0; at < 200; at++) {
+      const headers = {
+        "cf-connecting-ip": "203.0.113.9",
+        "x-forwarded-for": `1.2.3.${at}`,
+        "x-real-ip": `1.2.3.${at}`,
+        "x-api-key": `sk-bad-${at}`,
+      };
+      statuses.push((await ask("GET", "/v1/key", { headers })).status);
+    }
+    expect(statuses.slice(0, 19).every((status) => status === 401)).toBe(true);
+    expect(statuses.slice(19).every((status) => status === 429)).toBe(true);
+    expect((await ask("GET", "/v1/key", { headers: { "x-api-key": "sk-bad" } })).status).toBe(401);
+    expect((await ask("GET", "/v1/key", { headers: { "cf-connecting-ip": "203.0.113.9", "x-api-key": secret } })).status).toBe(200);
+  });
+});
+
+describe("threat 11: the first admin", () => {
+  test("without an admin key the plane is closed to everything that could be guessed", async () => {
+    const { TOLLGATE_ADMIN_KEY: _, ...rest } = env as unknown as Record<string, unknown>;
+    const bindings = { ...rest, TOLLGATE_ADMIN_KEY: "" } as Partial<Env>;
+    for (const guess of ["", "admin", "undefined", "null", ADMIN]) {
+      expect((await ask("GET", "/admin/v1/keys", { headers: { authorization: `Bearer ${guess}` }, bindings })).status).toBe(401);
+    }
+  });
+});
+
+describe("threat 23: CORS", () => {
+  test.each(["/v1/chat/completions", "/admin/v1/keys", "/v1/models", "/healthz"])(
+    "%s allows no origin, and answers no preflight",
+    async (path) => {
+      const headers = {
+        origin: "https://evil.test",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization",
+      };
+      for (const method of ["OPTIONS", "GET"]) {
+        const answer = await ask(method, path, { headers });
+        expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
+        if (method === "OPTIONS") expect(answer.status).toBeGreaterThanOrEqual(400);
+      }
+    },
+  );
+});
+
+describe("threat 47: what is down", () => {
+  const down = <Binding extends object>(binding: Binding): Binding =>
+    new Proxy(binding, {
+      get: () => () => {
+        throw new Error("down");
+      },
+    });
+  const body = JSON.stringify({ model: "tollgate/echo", messages: [{ role: "user", content: "hi" }] });
+  const chat = (secret: string, bindings: Partial<Env>) =>
+    ask("POST", "/v1/chat/completions", { headers: { authorization: `Bearer ${secret}` }, body, bindings });
+
+  test("the ledger: budgets are closed, with 503 that may be retried", async () => {
+    const { secret } = await newKey();
+    const answer = await chat(secret, { LEDGER: down(env.LEDGER) });
+    expect([answer.status, answer.headers.get("x-should-retry"), answer.headers.get("retry-after")]).toEqual([503, "true", "1"]);
+    expect((await ask("GET", "/healthz", { bindings: { LEDGER: down(env.LEDGER) } })).status).toBe(503);
+  });
+
+  test("the database: who is not known yet is refused with 503, never let in", async () => {
+    const { secret } = await newKey();
+    expect((await chat(secret, { DB: down(env.DB) })).status).toBe(503);
+  });
+
+  test("the queue: requests are served, and their records wait in the ledger", async () => {
+    const { secret } = await newKey();
+    expect((await chat(secret, { EVENTS: down(env.EVENTS) })).status).toBe(200);
+  });
+});
