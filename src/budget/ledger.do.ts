@@ -4,7 +4,7 @@ import { connect, type Db, tables } from "#db";
 import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
 import { Facts } from "./facts.ts";
 import { Ledger } from "./ledger.ts";
-import { awaiting, confirmed, due, nextDelivery, sent } from "./outbox.ts";
+import { awaiting, confirmed, due, nextDelivery, resend, sent } from "./outbox.ts";
 import type { Sql, Value } from "./sql.ts";
 
 /** The bindings that a ledger object uses. */
@@ -39,6 +39,7 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     this.#db = connect(env.DB);
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
+      resend(this.#sql, Date.now());
       await this.#wake(this.#nextWork(Date.now()));
     });
   }

@@ -8,9 +8,9 @@ interface Event {
   readonly charges: readonly Charge[];
 }
 
-/** How long the consumer has until an event that D1 does not show is sent again; doubles with each try up to an hour. */
-const RESEND_MS = 30_000;
-const RESEND_MS_MAX = 3_600_000;
+/** How long the consumer has until an event that D1 does not show is sent again; doubles with each try up to ten minutes. */
+const RESEND_MS = 10_000;
+const RESEND_MS_MAX = 600_000;
 
 /** The event of a settled request, with what each budget was charged. */
 export function finished(event: string, charges: readonly Charge[]): Event {
@@ -60,6 +60,11 @@ export function sent(sql: Sql, ids: readonly string[], now: number): void {
     RESEND_MS,
     JSON.stringify(ids),
   );
+}
+
+/** Makes every event due: the object has just woken, and a queue that died with it may have lost what it was handed. */
+export function resend(sql: Sql, now: number): void {
+  sql.exec("UPDATE outbox SET due_at = ? WHERE due_at > ?", now, now);
 }
 
 /** Events that were sent and may have arrived. */

@@ -8,12 +8,14 @@ type Part = "ok" | "down";
 /** How long a probe's finding stands, so that strangers who ask cannot load storage. */
 const FOUND_MS = 2_000;
 const ASK_MS_MAX = 2_000;
-let found: { readonly at: number; readonly d1: Part; readonly ledger: Part } | null = null;
+const findings = new WeakMap<Platform, { readonly at: number; readonly d1: Part; readonly ledger: Part }>();
 
 /** `GET /healthz`: 200 while requests can be served; `degraded` names what is down, 503 where the ledger is, since budgets are closed then. */
 export async function health(context: Context<Http>): Promise<Response> {
   const now = context.env.now();
-  if (!found || now - found.at > FOUND_MS) found = { at: now, ...(await probe(context.env)) };
+  const known = findings.get(context.env);
+  const found = known && now - known.at <= FOUND_MS ? known : { at: now, ...(await probe(context.env)) };
+  findings.set(context.env, found);
   const { d1, ledger } = found;
   const status = d1 === "ok" && ledger === "ok" ? "ok" : "degraded";
   const { TOLLGATE_ENV, allowPrivateUpstreams } = context.env.config;
