@@ -24,7 +24,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "worker", include: ["test/worker/**/*.test.ts"], setupFiles: ["./test/worker/setup.ts"] },
+        test: { name: "worker", include: ["test/worker/**/*.test.ts"], setupFiles: ["./test/worker/setup.ts"], testTimeout: 30_000 },
       },
       {
         test: { name: "durability", include: ["test/durability/**/*.test.ts"], environment: "node", testTimeout: 180_000 },

@@ -85,7 +85,9 @@ export const requestEvent = z.object({
   invocation,
   cost: cost.nullable(),
   log,
-  charges: z.array(z.object({ budget: id, windowStart: count.nullable(), amount: count })).default([]),
+  charges: z
+    .array(z.object({ budget: id, windowStart: count.nullable(), unit: z.enum(["usd", "tokens", "requests"]), amount: count }))
+    .default([]),
 });
 
 /** One audit entry. `before` and `after` never hold secrets. */

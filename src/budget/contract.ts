@@ -103,6 +103,8 @@ export type Settled =
 export interface Charge {
   readonly budget: string;
   readonly windowStart: number | null;
+  readonly unit: Unit;
+  /** Nano-USD, tokens or requests, by unit. */
   readonly amount: number;
 }
 

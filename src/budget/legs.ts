@@ -63,5 +63,5 @@ export function applyToLegs(sql: Sql, legs: readonly Leg[], change: (leg: Leg) =
 
 /** What each leg is charged for an amount, for the receipt. */
 export function chargesOf(legs: readonly Leg[], amount: Amount): Charge[] {
-  return legs.map((leg) => ({ budget: leg.budget, windowStart: leg.start, amount: measured(amount, leg.unit) }));
+  return legs.map((leg) => ({ budget: leg.budget, windowStart: leg.start, unit: leg.unit, amount: measured(amount, leg.unit) }));
 }

@@ -57,15 +57,15 @@ describe("a budget", () => {
     const { id, secret } = await set.admin.key({ budgets: [{ window: "day", limit_requests: 400 }] });
     await set.admin.call("POST", "/budgets", { scope: { kind: "key", id }, window: "total", limit_usd: "1" });
     let over = 0;
-    let sampling = true;
+    const sampling = { on: true };
     const sampler = (async () => {
-      while (sampling) {
+      while (sampling.on) {
         const { spent, reserved, limit } = await status(secret);
         if (Number(spent) + Number(reserved) > Number(limit)) over++;
       }
     })();
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => chat(secret)));
-    sampling = false;
+    sampling.on = false;
     await sampler;
     const passed = answers.filter((answer) => answer.status === 200);
     const refused = answers.filter((answer) => answer.status === 402);

@@ -1,53 +1,18 @@
-import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { createApp } from "#http";
-import { platformOf } from "../../src/compose.ts";
+import { ADMIN, ask, newKey, ROUTES } from "../support/front.ts";
 
-const app = createApp();
-const ADMIN = "admin-key-for-worker-tests";
 /** The two probes that answer anybody: a client's first look, and the monitor's. */
 const OPEN = ["GET /", "GET /healthz"];
-let visitor = 0;
-
-/** Asks the app as a client from an address of its own, unless one is given. */
-async function ask(
-  method: string,
-  path: string,
-  init: { headers?: Record<string, string>; body?: string; bindings?: Partial<Env> } = {},
-): Promise<Response> {
-  const context = createExecutionContext();
-  const headers = {
-    "cf-connecting-ip": `10.0.${Math.floor(++visitor / 250)}.${visitor % 250}`,
-    "content-type": "application/json",
-    ...init.headers,
-  };
-  const request = new Request(`https://gateway.test${path}`, { method, headers, ...(init.body === undefined ? {} : { body: init.body }) });
-  const answer = await app.fetch(request, platformOf({ ...env, ...init.bindings } as Env), context);
-  await waitOnExecutionContext(context);
-  return answer;
-}
-
-/** Every route in the router's table with a method of its own; `ALL` entries are middleware and refusals. */
-const routes = [...new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`))];
-
-async function newKey(fields: Record<string, unknown> = {}): Promise<{ id: string; secret: string }> {
-  const answer = await ask("POST", "/admin/v1/keys", {
-    headers: { authorization: `Bearer ${ADMIN}` },
-    body: JSON.stringify({ name: "k", ...fields }),
-  });
-  expect(answer.status).toBe(201);
-  return answer.json();
-}
 
 describe("threat 5: every route has a guard", () => {
   test("the router's table is not empty, and holds every surface", () => {
-    expect(routes.length).toBeGreaterThan(50);
+    expect(ROUTES.length).toBeGreaterThan(50);
     for (const known of ["POST /v1/chat/completions", "POST /messages", "GET /v1/key", "POST /admin/v1/keys", "GET /admin/v1/openapi.json"])
-      expect(routes).toContain(known);
+      expect(ROUTES).toContain(known);
   });
 
-  test.each(routes)("%s answers nobody without a credential, with a bad one, or with a forged one", async (route) => {
+  test.each(ROUTES)("%s answers nobody without a credential, with a bad one, or with a forged one", async (route) => {
     const [method = "GET", pattern = "/"] = route.split(" ");
     const path = pattern.replace(/:\w+(\{[^}]*\})?/g, "x").replace("/admin/v1*", "/admin/v1");
     const body = method === "GET" || method === "DELETE" ? {} : { body: "{}" };
@@ -66,11 +31,11 @@ describe("threat 5: every route has a guard", () => {
   test("an ordinary key reaches nothing of the admin plane but its own costs and requests", async () => {
     const { secret } = await newKey();
     const mine = /^GET \/admin\/v1\/(costs\/|requests)/;
-    for (const route of routes.filter((each) => each.includes("/admin/v1"))) {
+    for (const route of ROUTES.filter((each) => each.includes("/admin/v1"))) {
       const [method = "GET", pattern = "/"] = route.split(" ");
       const path = pattern.replace(/:\w+/g, "x");
       const answer = await ask(method, path, {
-        headers: { authorization: `Bearer ${secret}` },
+        as: secret,
         ...(method === "GET" || method === "DELETE" ? {} : { body: "{}" }),
       });
       if (mine.test(route)) expect([200, 404]).toContain(answer.status);
@@ -80,7 +45,7 @@ describe("threat 5: every route has a guard", () => {
 
   test("a path below the admin plane that does not exist tells a stranger nothing", async () => {
     expect((await ask("GET", "/admin/v1/nothing")).status).toBe(401);
-    expect((await ask("GET", "/admin/v1/nothing", { headers: { authorization: `Bearer ${ADMIN}` } })).status).toBe(404);
+    expect((await ask("GET", "/admin/v1/nothing", { as: ADMIN })).status).toBe(404);
   });
 });
 
@@ -109,7 +74,7 @@ describe("threat 11: the first admin", () => {
     const { TOLLGATE_ADMIN_KEY: _, ...rest } = env as unknown as Record<string, unknown>;
     const bindings = { ...rest, TOLLGATE_ADMIN_KEY: "" } as Partial<Env>;
     for (const guess of ["", "admin", "undefined", "null", ADMIN]) {
-      expect((await ask("GET", "/admin/v1/keys", { headers: { authorization: `Bearer ${guess}` }, bindings })).status).toBe(401);
+      expect((await ask("GET", "/admin/v1/keys", { as: guess, bindings })).status).toBe(401);
     }
   });
 });
@@ -140,8 +105,7 @@ describe("threat 47: what is down", () => {
       },
     });
   const body = JSON.stringify({ model: "tollgate/echo", messages: [{ role: "user", content: "hi" }] });
-  const chat = (secret: string, bindings: Partial<Env>) =>
-    ask("POST", "/v1/chat/completions", { headers: { authorization: `Bearer ${secret}` }, body, bindings });
+  const chat = (secret: string, bindings: Partial<Env>) => ask("POST", "/v1/chat/completions", { as: secret, body, bindings });
 
   test("the ledger: budgets are closed, with 503 that may be retried", async () => {
     const { secret } = await newKey();

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { type Attribution, type CostRow, costSummary, getRecord, listRecords, type Sums } from "#audit";
+import type { Charge } from "#budget";
 import { ownRowsOnly } from "#keys";
 import type { PriceRow } from "#models";
 import type { Actor } from "./actor.ts";
@@ -82,12 +83,15 @@ function recordShape(row: CostRow) {
   };
 }
 
+/** What a charge is called by its unit. */
+const CHARGED = { usd: "charged_nano_usd", tokens: "charged_tokens", requests: "charged_requests" } as const;
+
 /** A receipt as it was written with the record. */
 interface StoredReceipt {
   readonly price: PriceRow;
   readonly tableHash: string;
   readonly lines: readonly unknown[];
-  readonly charges: readonly { readonly budget: string; readonly windowStart: number | null; readonly amount: number }[];
+  readonly charges: readonly Charge[];
 }
 
 function receiptShape(row: CostRow) {
@@ -97,7 +101,7 @@ function receiptShape(row: CostRow) {
     table_hash: tableHash,
     lines,
     total_usd: row.actualUsd,
-    budgets: charges.map((charge) => ({ id: charge.budget, window_start: iso(charge.windowStart), charged: charge.amount })),
+    budgets: charges.map((charge) => ({ id: charge.budget, window_start: iso(charge.windowStart), [CHARGED[charge.unit]]: charge.amount })),
   };
 }
 

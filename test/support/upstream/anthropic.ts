@@ -1,5 +1,4 @@
-import type { Exchange } from "./server.ts";
-import { paceOf } from "./server.ts";
+import { type Exchange, paceOf } from "./exchange.ts";
 
 /**
  * Anthropic as its documentation shows it: https://docs.claude.com/en/api/messages,

@@ -1,5 +1,4 @@
-import type { Exchange } from "./server.ts";
-import { paceOf } from "./server.ts";
+import { type Exchange, paceOf } from "./exchange.ts";
 
 /**
  * OpenAI as its API reference shows it: https://platform.openai.com/docs/api-reference/chat/object,

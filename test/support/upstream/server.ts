@@ -2,43 +2,8 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { anthropic } from "./anthropic.ts";
+import type { Exchange, Seen } from "./exchange.ts";
 import { openai } from "./openai.ts";
-
-/** One request as the vendor would have seen it. */
-export interface Seen {
-  readonly path: string;
-  readonly search: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly rawHeaders: readonly string[];
-  readonly body: Buffer;
-  readonly digest: string;
-  /** Milliseconds of the fake's clock: when the body was complete, and when the caller hung up before the end. */
-  readonly at: number;
-  abortedAt: number | null;
-  /** Output tokens made so far; stops growing when the caller hangs up. */
-  produced: number;
-  /** Everything that was sent back, as bytes. */
-  sent: Buffer;
-}
-
-/** What a vendor's imitation is given to answer with. */
-export interface Exchange {
-  readonly seen: Seen;
-  readonly body: Readonly<Record<string, unknown>>;
-  readonly scenario: string;
-  json(status: number, body: unknown, headers?: Record<string, string>): void;
-  /** Sends text in one write; resolves when the socket took it. False once the caller has gone. */
-  write(text: string | Buffer): Promise<boolean>;
-  begin(headers?: Record<string, string>): void;
-  end(): void;
-  cut(): void;
-  wait(ms: number): Promise<void>;
-}
-
-/** Tells how a scenario paces its stream: `slow-50` waits 50 ms before every delta. */
-export function paceOf(scenario: string): number {
-  return Number(/^slow-(\d+)/.exec(scenario)?.[1] ?? 0);
-}
 
 /** `split-17` sends a stream in two writes, the first of 17 bytes. */
 function splitOf(scenario: string): number | null {
