@@ -39,7 +39,7 @@ export function onError(thrown: unknown, context: Context<Http>): Response {
 }
 
 function log(error: TollgateError, requestId: string): void {
-  if (error.status < 500) return;
+  if (error.status < 500 || (error.code === "overloaded" && error.facts.reason === undefined)) return;
   // oxlint-disable-next-line no-console -- the platform's log sink; only codes, ids and reasons of our own go in.
   console.error(JSON.stringify({ level: "error", request: requestId, code: error.code, reason: error.facts.reason ?? null }));
 }

@@ -20,13 +20,13 @@ export interface Exchange {
   readonly seen: Seen;
   readonly body: Readonly<Record<string, unknown>>;
   readonly scenario: string;
-  json(status: number, body: unknown, headers?: Record<string, string>): void;
+  readonly json: (status: number, body: unknown, headers?: Record<string, string>) => void;
   /** Sends text in one write; resolves when the socket took it. False once the caller has gone. */
-  write(text: string | Buffer): Promise<boolean>;
-  begin(headers?: Record<string, string>): void;
-  end(): void;
-  cut(): void;
-  wait(ms: number): Promise<void>;
+  readonly write: (text: string | Buffer) => Promise<boolean>;
+  readonly begin: (headers?: Record<string, string>) => void;
+  readonly end: () => void;
+  readonly cut: () => void;
+  readonly wait: (ms: number) => Promise<void>;
 }
 
 /** Tells how a scenario paces its stream: `slow-50` waits 50 ms before every delta. */

@@ -84,7 +84,7 @@ function exchangeOf(seen: Seen, request: IncomingMessage, response: ServerRespon
   const split = splitOf(String(request.headers["x-scenario"] ?? ""));
   const gone = () => response.destroyed || seen.abortedAt !== null;
   const keep = (text: string | Buffer) => {
-    seen.sent = Buffer.concat([seen.sent, Buffer.from(text as string)]);
+    seen.sent = Buffer.concat([seen.sent, Buffer.from(text)]);
   };
   return {
     seen,
