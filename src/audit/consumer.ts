@@ -1,40 +1,70 @@
-import { inputTokens, femtoFromUsd, NANO_MAX, outputTokens, usdFromFemto } from "#core";
+import { getTableColumns, sql } from "drizzle-orm";
+import { femtoFromUsd, inputTokens, NANO_MAX, outputTokens, usdFromFemto } from "#core";
 import { type Db, tables } from "#db";
-import { type AuditEvent, event, type RequestEvent } from "./contract.ts";
+import { type AuditEvent, type Event, event, type RequestEvent } from "./contract.ts";
 
 const FEMTO_PER_NANO = 1_000_000n;
 
+type CostInsert = typeof tables.costRecords.$inferInsert;
+type RequestInsert = typeof tables.requests.$inferInsert;
+type AuditInsert = typeof tables.auditEntries.$inferInsert;
+
+/** The rows that events become. */
+interface Rows {
+  readonly costs: CostInsert[];
+  readonly requests: RequestInsert[];
+  readonly entries: AuditInsert[];
+}
+
 /**
- * Writes one batch of the queue into D1. Each row is inserted by its id at most once, so a redelivery changes nothing. What does
- * not parse, or cannot be written, is retried alone and ends in the dead letters; its neighbours pass.
+ * Writes one batch of the queue into D1: a statement per table, however many events. Each row is inserted by its id at most once, so
+ * a redelivery changes nothing. What does not parse, or cannot be written, is retried alone and ends in the dead letters; its
+ * neighbours pass.
  */
 export async function consume(batch: MessageBatch, db: Db): Promise<void> {
-  const ready: { readonly message: Message; readonly statements: Statement[] }[] = [];
-  for (const message of batch.messages) {
-    const statements = statementsOf(message.body, db);
-    if (statements) ready.push({ message, statements });
-    else message.retry();
-  }
-  if (ready.length === 0) return;
-  if (
-    await written(
-      db,
-      ready.flatMap((each) => each.statements),
-    )
-  ) {
-    for (const { message } of ready) message.ack();
-    return;
-  }
-  for (const { message, statements } of ready) {
-    if (await written(db, statements)) message.ack();
+  const read = batch.messages.map((message) => ({ message, ...eventsOf(message.body) }));
+  const whole = await written(
+    db,
+    read.flatMap(({ events }) => events),
+  );
+  for (const { message, events, sound } of read) {
+    if ((whole || (await written(db, events)) || (await oneByOne(db, events))) && sound) message.ack();
     else message.retry();
   }
 }
 
-type Statement = ReturnType<typeof auditInsert> | ReturnType<typeof costInsert> | ReturnType<typeof requestInsert>;
+/** A message holds one event, or the text of a list of them. What is no event of ours makes it unsound; the others count. */
+function eventsOf(body: unknown): { readonly events: Event[]; readonly sound: boolean } {
+  let list: unknown = body;
+  try {
+    if (typeof body === "string") list = JSON.parse(body);
+  } catch {
+    return { events: [], sound: false };
+  }
+  const parsed = (Array.isArray(list) ? list : [list]).map((each) => event.safeParse(each));
+  const events = parsed.flatMap(({ data }) => (data && amountsHold(data) ? [data] : []));
+  return { events, sound: events.length === parsed.length };
+}
 
-/** Each statement binds one row, which stays under D1's 100 parameters. The batch is one transaction: all of it or nothing. */
-async function written(db: Db, statements: readonly Statement[]): Promise<boolean> {
+function amountsHold(each: Event): boolean {
+  return each.kind === "audit" || !each.cost || (split(each.cost.actualUsd) !== null && split(each.cost.estimatedUsd) !== null);
+}
+
+/** The last resort: what can be written is, so that one bad row keeps no other from its place. */
+async function oneByOne(db: Db, events: readonly Event[]): Promise<boolean> {
+  let all = true;
+  for (const each of events) all = (await written(db, [each])) && all;
+  return all;
+}
+
+/** One transaction: all of it or nothing. */
+async function written(db: Db, events: readonly Event[]): Promise<boolean> {
+  const { costs, requests, entries } = rowsOf(events);
+  const statements = [
+    ...(requests.length > 0 ? [insertAll(db, tables.requests, requests)] : []),
+    ...(costs.length > 0 ? [insertAll(db, tables.costRecords, costs)] : []),
+    ...(entries.length > 0 ? [insertAll(db, tables.auditEntries, entries)] : []),
+  ];
   const [first, ...rest] = statements;
   if (!first) return true;
   return db.batch([first, ...rest]).then(
@@ -43,16 +73,35 @@ async function written(db: Db, statements: readonly Statement[]): Promise<boolea
   );
 }
 
-/** The inserts of one message, or null when it is none of ours or names an amount that is none. */
-function statementsOf(body: unknown, db: Db): Statement[] | null {
-  const parsed = event.safeParse(body);
-  if (!parsed.success) return null;
-  if (parsed.data.kind === "audit") return [auditInsert(db, parsed.data)];
-  const { cost } = parsed.data;
-  if (!cost) return [requestInsert(db, parsed.data)];
-  const amount = split(cost.actualUsd);
-  if (!amount || !split(cost.estimatedUsd)) return null;
-  return [requestInsert(db, parsed.data), costInsert(db, parsed.data, cost, amount)];
+type Table = typeof tables.costRecords | typeof tables.requests | typeof tables.auditEntries;
+
+/** One statement for any number of rows, which travel as one parameter: D1 takes at most a hundred. */
+function insertAll(db: Db, table: Table, rows: readonly Readonly<Record<string, unknown>>[]) {
+  const columns = Object.entries(getTableColumns(table));
+  const values = columns.map(([, { name }]) => sql.raw(`json_extract(value, '$.${name}')`));
+  const plain = rows.map((row) =>
+    Object.fromEntries(columns.map(([property, column]) => [column.name, stored(row[property] ?? null, column.dataType === "json")])),
+  );
+  const selected = sql`select ${sql.join(values, sql`, `)} from json_each(${JSON.stringify(plain)}) where true`;
+  return db.insert(table).select(selected).onConflictDoNothing();
+}
+
+/** A value as its column holds it: JSON columns hold text, whatever the value's kind. */
+function stored(value: unknown, json: boolean): unknown {
+  return json && value !== null ? JSON.stringify(value) : value;
+}
+
+function rowsOf(events: readonly Event[]): Rows {
+  const rows: Rows = { costs: [], requests: [], entries: [] };
+  for (const each of events) {
+    if (each.kind === "audit") {
+      rows.entries.push(auditRow(each));
+      continue;
+    }
+    rows.requests.push(requestRow(each));
+    if (each.cost) rows.costs.push(costRow(each, each.cost));
+  }
+  return rows;
 }
 
 /** An exact amount as two integers, whose sums SQL keeps exact; null for text that is no amount or too large to count. */
@@ -73,86 +122,59 @@ export function joined(nanoFloor: string, femtoRest: string): string {
   return usdFromFemto(BigInt(nanoFloor) * FEMTO_PER_NANO + BigInt(femtoRest));
 }
 
-function requestInsert(db: Db, { invocation, cost, log }: RequestEvent) {
-  const { request, endUser, session, capability, requested, provider, model, stream, outcome, attempts, tags, metadata } = invocation;
-  const { at, key, team, user } = invocation;
-  return db
-    .insert(tables.requests)
-    .values({
-      id: request,
-      at,
-      key,
-      team,
-      user,
-      endUser,
-      session,
-      capability,
-      requested,
-      provider,
-      model,
-      stream,
-      outcome,
-      attempts,
-      tags,
-      metadata,
-      httpStatus: log.httpStatus,
-      code: log.code,
-      latencyMs: Math.round(log.latencyMs),
-      firstByteMs: log.firstByteMs === null ? null : Math.round(log.firstByteMs),
-      overheadMs: log.overheadMs === null ? null : Math.round(log.overheadMs),
-      inputTokens: cost ? inputTokens(cost.usage) : 0,
-      outputTokens: cost ? outputTokens(cost.usage) : 0,
-      usd: cost?.actualUsd ?? "0",
-      upstreamRequestId: log.upstreamRequestId,
-      content: log.content ?? null,
-    })
-    .onConflictDoNothing();
+function requestRow({ invocation, cost, log }: RequestEvent): RequestInsert {
+  const { request: id, task: _, ...facts } = invocation;
+  return {
+    ...facts,
+    id,
+    httpStatus: log.httpStatus,
+    code: log.code,
+    latencyMs: Math.round(log.latencyMs),
+    firstByteMs: log.firstByteMs === null ? null : Math.round(log.firstByteMs),
+    overheadMs: log.overheadMs === null ? null : Math.round(log.overheadMs),
+    inputTokens: cost ? inputTokens(cost.usage) : 0,
+    outputTokens: cost ? outputTokens(cost.usage) : 0,
+    usd: cost?.actualUsd ?? "0",
+    upstreamRequestId: log.upstreamRequestId,
+    content: log.content ?? null,
+  };
 }
 
-function costInsert(
-  db: Db,
-  { invocation, charges }: RequestEvent,
-  cost: NonNullable<RequestEvent["cost"]>,
-  amount: { readonly nanoFloor: number; readonly femtoRest: number },
-) {
+function costRow({ invocation, charges }: RequestEvent, cost: NonNullable<RequestEvent["cost"]>): CostInsert {
   const { usage, ...paid } = cost;
-  return db
-    .insert(tables.costRecords)
-    .values({
-      ...invocation,
-      ...paid,
-      ...usage,
-      ...amount,
-      receipt: { ...cost.receipt, charges },
-      resourceKind: "model",
-      provider: invocation.provider ?? "",
-      model: invocation.model ?? "",
-      attempts: invocation.attempts.length,
-    })
-    .onConflictDoNothing();
+  const amount = split(cost.actualUsd);
+  if (!amount) throw new RangeError("an amount that was judged before is none");
+  return {
+    ...invocation,
+    ...paid,
+    ...usage,
+    ...amount,
+    receipt: { ...cost.receipt, charges },
+    resourceKind: "model",
+    provider: invocation.provider ?? "",
+    model: invocation.model ?? "",
+    attempts: invocation.attempts.length,
+  };
 }
 
-function auditInsert(db: Db, entry: AuditEvent) {
+function auditRow(entry: AuditEvent): AuditInsert {
   const { id, at, type, severity, outcome, team, key, request, task, details, actor, subject } = entry;
-  return db
-    .insert(tables.auditEntries)
-    .values({
-      id,
-      at,
-      type,
-      severity,
-      outcome,
-      team,
-      key,
-      request,
-      task,
-      details,
-      actorKind: actor.kind,
-      actorId: actor.id,
-      subjectKind: subject?.kind ?? null,
-      subjectId: subject?.id ?? null,
-      before: entry.before ?? null,
-      after: entry.after ?? null,
-    })
-    .onConflictDoNothing();
+  return {
+    id,
+    at,
+    type,
+    severity,
+    outcome,
+    team,
+    key,
+    request,
+    task,
+    details,
+    actorKind: actor.kind,
+    actorId: actor.id,
+    subjectKind: subject?.kind ?? null,
+    subjectId: subject?.id ?? null,
+    before: entry.before ?? null,
+    after: entry.after ?? null,
+  };
 }

@@ -15,6 +15,8 @@ export interface HoldRow extends Amount {
   readonly second: number;
   /** Tokens that were counted there. */
   readonly counted: number;
+  /** Whether they were counted at all: a key without limits of pace is not. */
+  readonly paced: boolean;
   readonly bound: boolean;
   readonly event: string;
 }
@@ -39,10 +41,11 @@ export function holdOf(sql: Sql, id: string): HoldRow | null {
     legs: string;
     second: number;
     counted: number;
+    paced: number;
     bound: number;
     event: string;
-  }>("SELECT id, key, body, nano, tokens, requests, legs, second, counted, bound, event FROM holds WHERE id = ?", id);
-  return row ? { ...row, legs: JSON.parse(row.legs) as StoredLeg[], bound: row.bound === 1 } : null;
+  }>("SELECT id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, event FROM holds WHERE id = ?", id);
+  return row ? { ...row, legs: JSON.parse(row.legs) as StoredLeg[], paced: row.paced === 1, bound: row.bound === 1 } : null;
 }
 
 /** How the hold of an id ended, if it did. */

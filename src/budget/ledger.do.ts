@@ -14,9 +14,11 @@ interface LedgerEnv {
 }
 
 const EXPIRED_PER_ALARM = 200;
-const DRAIN_MS = 50;
+const DRAIN_MS = 200;
 const CONFIRM_MS = 3_000;
-const BATCH = { count: 100, bytes: 200_000 };
+const TIDY_MS = 60_000;
+/** One message carries as many events as fit into a queue's 128 kB. */
+const BATCH = { count: 100, bytes: 100_000 };
 
 /**
  * One team's ledger: storage and RPC around the pure one. Every method that moves money carries the request's id and may be
@@ -28,6 +30,8 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   readonly #db: Db;
   #facts: Facts | null = null;
   #alarmAt: number | null = null;
+  #confirmedAt = 0;
+  #tidiedAt = 0;
 
   constructor(ctx: DurableObjectState, env: LedgerEnv) {
     super(ctx, env);
@@ -93,8 +97,11 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     this.#alarmAt = null;
     const now = Date.now();
     this.#ledger.expire(now, EXPIRED_PER_ALARM);
-    this.#ledger.tidy(now, EXPIRED_PER_ALARM);
-    const failures = (await Promise.allSettled([this.#drain(now), this.#confirm()])).filter(({ status }) => status === "rejected");
+    if (now - this.#tidiedAt >= TIDY_MS) {
+      this.#tidiedAt = now;
+      this.#ledger.tidy(now, EXPIRED_PER_ALARM);
+    }
+    const failures = (await Promise.allSettled([this.#drain(now), this.#confirm(now)])).filter(({ status }) => status === "rejected");
     const next = this.#nextWork(Date.now());
     await this.#wake(failures.length > 0 ? Math.max(next ?? 0, Date.now() + CONFIRM_MS) : next);
   }
@@ -103,7 +110,7 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   async #drain(now: number): Promise<void> {
     const events = due(this.#sql, now, BATCH);
     if (events.length === 0) return;
-    await this.env.EVENTS.sendBatch(events.map(({ event }) => ({ body: JSON.parse(event) as unknown })));
+    await this.env.EVENTS.send(`[${events.map(({ event }) => event).join(",")}]`, { contentType: "text" });
     sent(
       this.#sql,
       events.map(({ id }) => id),
@@ -112,7 +119,9 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   }
 
   /** Drops the events that D1 has. */
-  async #confirm(): Promise<void> {
+  async #confirm(now: number): Promise<void> {
+    if (now - this.#confirmedAt < CONFIRM_MS) return;
+    this.#confirmedAt = now;
     const ids = awaiting(this.#sql, 10 * BATCH.count);
     if (ids.length === 0) return;
     const { costRecords } = tables;
@@ -129,7 +138,10 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   #nextWork(now: number): number | null {
     const [hold] = this.#sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM holds");
     const delivery = nextDelivery(this.#sql);
-    const times = [hold?.at ?? Infinity, delivery ? Math.min(delivery.dueAt, delivery.awaiting ? now + CONFIRM_MS : Infinity) : Infinity];
+    const times = [
+      hold?.at ?? Infinity,
+      delivery ? Math.min(delivery.dueAt, delivery.awaiting ? Math.max(now, this.#confirmedAt + CONFIRM_MS) : Infinity) : Infinity,
+    ];
     const next = Math.min(...times);
     return next === Infinity ? null : Math.max(next, now + DRAIN_MS);
   }

@@ -4,11 +4,13 @@ import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
 import { endedOf, type HoldRow, holdOf, type StoredLeg } from "./holds.ts";
 import { applyToLegs, balancesOf, chargesOf, legAt, measured } from "./legs.ts";
 import { deliver, estimated, finished, late } from "./outbox.ts";
-import { count, forgetPace, paceOf, paceRefusal, recentOf } from "./pace.ts";
+import { count, forgetPace, paceOf, paceRefusal, type Recent, recentOf } from "./pace.ts";
 import { createTables, type Sql } from "./sql.ts";
 import { windowAt } from "./windows.ts";
 
 const ENDED_KEPT_MS = 24 * 3_600_000;
+/** Limits that make everything be counted. */
+const EVERY_LIMIT = { rpm: 1, tpm: 1, concurrency: 1 };
 const UNKNOWN_HOLD: Refusal = { kind: "mismatch" };
 
 /**
@@ -25,21 +27,27 @@ export class Ledger {
 
   /** Admits a request by pace and by money, or says why not. */
   reserve(admission: Admission, payer: Payer, now: number): Granted | Refusal {
-    const { key, budgets } = payer;
     return this.#sql.transaction(() => {
       const known = holdOf(this.#sql, admission.id);
       const body = bodyOf(admission);
-      if (known) return known.body === body ? this.#granted(known, payer, now) : UNKNOWN_HOLD;
+      if (known) return known.body === body ? this.#granted(known, payer, this.#view(admission.key, payer, now), now) : UNKNOWN_HOLD;
       if (endedOf(this.#sql, admission.id)) return UNKNOWN_HOLD;
-      if (!key.active || (key.expiresAt !== null && key.expiresAt <= now)) return { kind: "inactive" };
-      if (admission.epoch < key.epoch) return { kind: "stale", epoch: key.epoch };
-      const counted = admission.likely.tokens;
-      const refused = paceRefusal(key.limits, recentOf(this.#sql, admission.key, now), counted, now);
-      if (refused) return refused;
-      const granted = grant(admission, this.#standings(budgets, now), now);
-      if ("kind" in granted) return granted;
-      return this.#granted(this.#hold(admission, granted, budgets, { now, body, counted }), payer, now);
+      return this.#admit(admission, body, payer, now);
     });
+  }
+
+  #admit(admission: Admission, body: string, payer: Payer, now: number): Granted | Refusal {
+    const { key } = payer;
+    if (!key.active || (key.expiresAt !== null && key.expiresAt <= now)) return { kind: "inactive" };
+    if (admission.epoch < key.epoch) return { kind: "stale", epoch: key.epoch };
+    const counted = admission.likely.tokens;
+    const view = this.#view(admission.key, payer, now);
+    const refused = paceRefusal(key.limits, view.recent, counted, now);
+    if (refused) return refused;
+    const granted = grant(admission, view.standings, now);
+    if ("kind" in granted) return granted;
+    const hold = this.#hold(admission, granted, payer, { now, body, counted });
+    return this.#granted(hold, payer, after(view, hold), now);
   }
 
   /** Grows a hold to an absolute amount; a smaller one changes nothing. */
@@ -53,7 +61,7 @@ export class Ledger {
       if (refusal) return refusal;
       applyToLegs(this.#sql, hold.legs, (leg) => ({ spent: 0, reserved: measured(more, leg.unit), over: 0 }));
       this.#sql.exec("UPDATE holds SET nano = ?, tokens = ? WHERE id = ?", amount.nano, amount.tokens, id);
-      return this.#granted({ ...hold, ...amount }, payer, now);
+      return this.#granted({ ...hold, ...amount }, payer, this.#view(hold.key, payer, now), now);
     });
   }
 
@@ -89,7 +97,7 @@ export class Ledger {
       const hold = holdOf(this.#sql, id);
       if (!hold) return;
       this.#end(hold, { nano: 0, tokens: 0, requests: 0 }, { how: "released", now });
-      count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
+      if (hold.paced) count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
     });
   }
 
@@ -121,7 +129,7 @@ export class Ledger {
       id,
     );
     const [held] = this.#sql.exec<{ nano: number | null }>("SELECT sum(nano) AS nano FROM holds WHERE key = ?", id);
-    const recent = recentOf(this.#sql, id, now);
+    const recent = recentOf(this.#sql, id, now, EVERY_LIMIT);
     return {
       key: id,
       epoch: key.epoch,
@@ -164,20 +172,26 @@ export class Ledger {
     });
   }
 
+  /** What an admission is judged by: where the budgets stand, and what the key did lately. */
+  #view(id: string, { key, budgets }: Payer, now: number): View {
+    return { standings: this.#standings(budgets, now), recent: recentOf(this.#sql, id, now, key.limits) };
+  }
+
   #hold(
     admission: Admission,
     { amount, bound }: Grant,
-    budgets: readonly Budget[],
-    facts: { now: number; body: string; counted: number },
+    { key: facts, budgets }: Payer,
+    at: { now: number; body: string; counted: number },
   ): HoldRow {
-    const { now, body, counted } = facts;
+    const { now, body, counted } = at;
     const legs = budgets.map((budget) => legAt(budget, now));
     const second = Math.floor(now / 1000);
+    const paced = facts.limits.rpm !== null || facts.limits.tpm !== null;
     const { id, key, event } = admission;
     applyToLegs(this.#sql, legs, (leg) => ({ spent: 0, reserved: measured(amount, leg.unit), over: 0 }));
     this.#sql.exec(
-      `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, bound, expires_at, event)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, expires_at, event)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       key,
       body,
@@ -187,12 +201,13 @@ export class Ledger {
       JSON.stringify(legs),
       second,
       counted,
+      Number(paced),
       Number(bound),
       now + admission.ttlMs,
       event,
     );
-    count(this.#sql, key, second, { requests: 1, tokens: counted });
-    return { id, key, body, ...amount, legs, second, counted, bound, event };
+    if (paced) count(this.#sql, key, second, { requests: 1, tokens: counted });
+    return { id, key, body, ...amount, legs, second, counted, paced, bound, event };
   }
 
   /** Takes a hold off its budgets and books what it came to. */
@@ -215,7 +230,7 @@ export class Ledger {
       JSON.stringify(chargesOf(hold.legs, actual)),
       now,
     );
-    count(this.#sql, hold.key, hold.second, { requests: 0, tokens: actual.tokens - hold.counted });
+    if (hold.paced) count(this.#sql, hold.key, hold.second, { requests: 0, tokens: actual.tokens - hold.counted });
   }
 
   #total(key: string, change: { nano: number; requests: number; input: number; output: number }): void {
@@ -231,13 +246,9 @@ export class Ledger {
     );
   }
 
-  #granted(hold: HoldRow, { key, budgets }: Payer, now: number): Granted {
-    const inUsd = this.#standings(
-      budgets.filter(({ unit }) => unit === "usd"),
-      now,
-    );
+  #granted(hold: HoldRow, { key }: Payer, { standings, recent }: View, now: number): Granted {
+    const inUsd = standings.filter(({ budget }) => budget.unit === "usd");
     const least = inUsd.length === 0 ? null : tightest(inUsd);
-    const recent = recentOf(this.#sql, hold.key, now);
     return {
       kind: "granted",
       granted: { nano: hold.nano, tokens: hold.tokens, requests: hold.requests },
@@ -252,6 +263,21 @@ export class Ledger {
       tpm: paceOf(key.limits.tpm, recent.tokens, now),
     };
   }
+}
+
+/** What an admission is judged by. */
+interface View {
+  readonly standings: readonly Standing[];
+  readonly recent: Recent;
+}
+
+/** The view once a hold is taken, without reading it again. */
+function after({ standings, recent }: View, hold: HoldRow): View {
+  const taken = standings.map(({ budget, balance }) => ({
+    budget,
+    balance: { ...balance, reserved: balance.reserved + measured(hold, budget.unit) },
+  }));
+  return { standings: taken, recent: { ...recent, requests: recent.requests + 1, tokens: recent.tokens + hold.counted } };
 }
 
 /** What must be the same for an id to be a repeat. */

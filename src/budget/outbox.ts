@@ -12,36 +12,47 @@ interface Event {
 const RESEND_MS = 10_000;
 const RESEND_MS_MAX = 600_000;
 
+/** How an event ends before anything was charged; what the flow writes is spliced there and not parsed again. */
+const UNCHARGED = '"charges":[]}';
+
 /** The event of a settled request, with what each budget was charged. */
-export function finished(event: string, charges: readonly Charge[]): Event {
-  return { ...(JSON.parse(event) as Event), charges };
+export function finished(event: string, charges: readonly Charge[]): Delivery {
+  const parsed = event.endsWith(UNCHARGED) ? null : (JSON.parse(event) as Event);
+  const text = parsed
+    ? JSON.stringify({ ...parsed, charges })
+    : `${event.slice(0, -UNCHARGED.length)}"charges":${JSON.stringify(charges)}}`;
+  return { id: /"cost":\{"id":"([^"]+)"/.exec(event)?.[1] ?? (JSON.parse(event) as Event).cost.id, event: text };
 }
 
 /** The event of a hold that expired: what was reserved is what is billed. */
-export function estimated(event: string, { nano }: Amount, charges: readonly Charge[]): Event {
+export function estimated(event: string, { nano }: Amount, charges: readonly Charge[]): Delivery {
   const parsed = JSON.parse(event) as Event;
-  return { ...parsed, cost: { ...parsed.cost, actualUsd: usdFromNano(nano), nanoUsd: nano }, charges };
+  return delivery({ ...parsed, cost: { ...parsed.cost, actualUsd: usdFromNano(nano), nanoUsd: nano }, charges });
 }
 
 /** The event of a request that was settled after it had expired: a new record that takes the estimate's place. */
-export function late(event: string, charges: readonly Charge[]): Event {
+export function late(event: string, charges: readonly Charge[]): Delivery {
   const parsed = JSON.parse(event) as Event;
-  return { ...parsed, cost: { ...parsed.cost, id: `${parsed.cost.id}_late`, reprices: parsed.cost.id }, charges };
+  return delivery({ ...parsed, cost: { ...parsed.cost, id: `${parsed.cost.id}_late`, reprices: parsed.cost.id }, charges });
+}
+
+function delivery(event: Event): Delivery {
+  return { id: event.cost.id, event: JSON.stringify(event) };
 }
 
 /** Puts an event into the outbox, in the transaction that made it true. */
-export function deliver(sql: Sql, event: Event, now: number): void {
-  sql.exec("INSERT INTO outbox (id, event, tries, due_at) VALUES (?, ?, 0, ?)", event.cost.id, JSON.stringify(event), now);
+export function deliver(sql: Sql, { id, event }: Delivery, now: number): void {
+  sql.exec("INSERT INTO outbox (id, event, tries, due_at) VALUES (?, ?, 0, ?)", id, event, now);
 }
 
-/** An event to be sent. */
-export interface Outgoing {
+/** An event by the id of its cost record, as JSON text. */
+export interface Delivery {
   readonly id: string;
   readonly event: string;
 }
 
 /** Events that are due, oldest first: unsent ones, and sent ones that nobody has seen in D1 for too long. */
-export function due(sql: Sql, now: number, limits: { readonly count: number; readonly bytes: number }): Outgoing[] {
+export function due(sql: Sql, now: number, limits: { readonly count: number; readonly bytes: number }): Delivery[] {
   const rows = sql.exec<{ id: string; event: string }>(
     "SELECT id, event FROM outbox WHERE due_at <= ? ORDER BY due_at LIMIT ?",
     now,

@@ -14,21 +14,24 @@ export interface Recent {
   readonly inFlight: number;
 }
 
-/** Reads what a key did lately. */
-export function recentOf(sql: Sql, key: string, now: number): Recent {
-  const oldest = Math.floor(now / 1000) - WINDOW_S;
-  const seconds = sql.exec<{ second: number; requests: number; tokens: number }>(
-    "SELECT second, requests, tokens FROM pace WHERE key = ? AND second >= ? ORDER BY second",
-    key,
-    oldest,
-  );
-  const [live] = sql.exec<{ count: number }>("SELECT count(*) AS count FROM holds WHERE key = ?", key);
+/** Reads what a key did lately, as far as its limits ask. */
+export function recentOf(sql: Sql, key: string, now: number, limits: PaceLimits): Recent {
+  const paced = limits.rpm !== null || limits.tpm !== null;
+  const seconds = paced ? secondsOf(sql, key, Math.floor(now / 1000) - WINDOW_S) : [];
   return {
     seconds,
     requests: seconds.reduce((sum, each) => sum + each.requests, 0),
     tokens: seconds.reduce((sum, each) => sum + each.tokens, 0),
-    inFlight: live?.count ?? 0,
+    inFlight: limits.concurrency === null ? 0 : inFlight(sql, key),
   };
+}
+
+function secondsOf(sql: Sql, key: string, oldest: number): { second: number; requests: number; tokens: number }[] {
+  return sql.exec("SELECT second, requests, tokens FROM pace WHERE key = ? AND second >= ? ORDER BY second", key, oldest);
+}
+
+function inFlight(sql: Sql, key: string): number {
+  return sql.exec<{ count: number }>("SELECT count(*) AS count FROM holds WHERE key = ?", key)[0]?.count ?? 0;
 }
 
 /** Refuses what would pass a limit of pace; null where all is well. */

@@ -107,7 +107,7 @@ async function delivered(): Promise<void> {
         await runDurableObjectAlarm(object());
         return runInDurableObject(object(), (_, state) => state.storage.sql.exec("SELECT count(*) AS n FROM outbox").one()["n"]);
       },
-      { timeout: 20_000, interval: 200 },
+      { timeout: 25_000, interval: 200 },
     )
     .toBe(0);
 }
@@ -193,7 +193,7 @@ describe("LedgerObject", () => {
     await runInDurableObject(object(), async (instance) => {
       const inside = instance as unknown as { env: { EVENTS: Queue }; alarm(): Promise<void> };
       const { EVENTS } = inside.env;
-      inside.env = { ...inside.env, EVENTS: { sendBatch: () => Promise.reject(new Error("down")) } as unknown as Queue };
+      inside.env = { ...inside.env, EVENTS: { send: () => Promise.reject(new Error("down")) } as unknown as Queue };
       await new Promise((resolve) => setTimeout(resolve, 5));
       await inside.alarm();
       inside.env = { ...inside.env, EVENTS };
