@@ -61,3 +61,8 @@ export function endedOf(sql: Sql, id: string): EndedRow | null {
   }>("SELECT key, how, nano, tokens, requests, legs, charged FROM ended WHERE id = ?", id);
   return row ? { ...row, legs: JSON.parse(row.legs) as StoredLeg[], charged: JSON.parse(row.charged) as Charge[] } : null;
 }
+
+/** Whether an id has been used, be its hold alive or ended. */
+export function isKnown(sql: Sql, id: string): boolean {
+  return sql.exec("SELECT 1 AS known FROM holds WHERE id = ?1 UNION ALL SELECT 1 FROM ended WHERE id = ?1", id).length > 0;
+}

@@ -1,7 +1,7 @@
 import type { Admission, Amount, Budget, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
 import type { Payer } from "./facts.ts";
 import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
-import { endedOf, type HoldRow, holdOf, type StoredLeg } from "./holds.ts";
+import { endedOf, type HoldRow, holdOf, isKnown, type StoredLeg } from "./holds.ts";
 import { applyToLegs, balancesOf, chargesOf, legAt, measured } from "./legs.ts";
 import { deliver, estimated, finished, late } from "./outbox.ts";
 import { count, forgetPace, paceOf, paceRefusal, type Recent, recentOf } from "./pace.ts";
@@ -28,11 +28,10 @@ export class Ledger {
   /** Admits a request by pace and by money, or says why not. */
   reserve(admission: Admission, payer: Payer, now: number): Granted | Refusal {
     return this.#sql.transaction(() => {
-      const known = holdOf(this.#sql, admission.id);
       const body = bodyOf(admission);
-      if (known) return known.body === body ? this.#granted(known, payer, this.#view(admission.key, payer, now), now) : UNKNOWN_HOLD;
-      if (endedOf(this.#sql, admission.id)) return UNKNOWN_HOLD;
-      return this.#admit(admission, body, payer, now);
+      if (!isKnown(this.#sql, admission.id)) return this.#admit(admission, body, payer, now);
+      const hold = holdOf(this.#sql, admission.id);
+      return hold?.body === body ? this.#granted(hold, payer, this.#view(admission.key, payer, now), now) : UNKNOWN_HOLD;
     });
   }
 

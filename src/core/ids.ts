@@ -16,10 +16,18 @@ export function newId(prefix: IdPrefix, nowMs: number = Date.now()): string {
   return `${prefix}_${base32(nowMs, 9)}${base32(sequence, 3)}${randomText(12)}`;
 }
 
+/** Randomness drawn ahead, since each draw crosses into the runtime. Every byte is used once. */
+const pool = new Uint8Array(1_200);
+let drawn = pool.length;
+
 /** `count` characters of base 32 from the platform's cryptographic randomness. */
 function randomText(count: number): string {
+  if (drawn + count > pool.length) {
+    crypto.getRandomValues(pool);
+    drawn = 0;
+  }
   let text = "";
-  for (const byte of crypto.getRandomValues(new Uint8Array(count))) text += ALPHABET[byte & 31];
+  for (const end = drawn + count; drawn < end; drawn++) text += ALPHABET[pool[drawn]! & 31];
   return text;
 }
 

@@ -20,16 +20,18 @@ const TIMEOUTS: Partial<Record<GivenUp, string>> = {
   idle: "The provider stopped sending in the middle of its answer",
 };
 
-/** The clocks of one upstream call, and the signal that ends it. */
+/** The clock of one upstream call, and the signal that ends it. */
 export class Deadline {
   readonly #controller = new AbortController();
-  readonly #total: ReturnType<typeof setTimeout>;
-  readonly #firstByte: ReturnType<typeof setTimeout>;
+  readonly #restMs: number;
+  #timer: ReturnType<typeof setTimeout>;
+  #begun = false;
   #why: GivenUp | null = null;
 
-  constructor(limits: { readonly totalMs: number; readonly firstByteMs: number }, client: AbortSignal) {
-    this.#total = setTimeout(() => this.giveUp("total"), limits.totalMs);
-    this.#firstByte = setTimeout(() => this.giveUp("first_byte"), limits.firstByteMs);
+  constructor({ totalMs, firstByteMs }: { readonly totalMs: number; readonly firstByteMs: number }, client: AbortSignal) {
+    const firstMs = Math.min(firstByteMs, totalMs);
+    this.#restMs = totalMs - firstMs;
+    this.#timer = setTimeout(() => this.#firstElapsed(), firstMs);
     client.addEventListener("abort", () => this.giveUp("client_left"), { once: true });
   }
 
@@ -51,13 +53,19 @@ export class Deadline {
 
   /** The provider has begun to answer. */
   begun(): void {
-    clearTimeout(this.#firstByte);
+    this.#begun = true;
   }
 
-  /** Stops the clocks: the call is over. */
+  /** Stops the clock: the call is over. */
   end(): void {
-    clearTimeout(this.#total);
-    clearTimeout(this.#firstByte);
+    clearTimeout(this.#timer);
+  }
+
+  /** One timer serves both limits: it looks at the shorter one first, and runs on to the longer where the answer has begun. */
+  #firstElapsed(): void {
+    if (this.#restMs === 0) return this.giveUp("total");
+    if (!this.#begun) return this.giveUp("first_byte");
+    this.#timer = setTimeout(() => this.giveUp("total"), this.#restMs);
   }
 
   /** The caller's error for a call that ran out of time; null where time was not the reason. */
