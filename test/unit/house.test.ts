@@ -1,0 +1,62 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const read = (file: string) => readFileSync(file, "utf8");
+const sources = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => join(folder, file));
+
+describe("threat 44: supply chain", () => {
+  const packageJson = JSON.parse(read("package.json")) as Record<string, Record<string, string>>;
+  const lock = JSON.parse(read("package-lock.json")) as {
+    packages: Record<string, { resolved?: string; integrity?: string; hasInstallScript?: boolean; link?: boolean }>;
+  };
+
+  it("every dependency is pinned to one version, and no install script runs", () => {
+    for (const kind of ["dependencies", "devDependencies", "optionalDependencies"]) {
+      for (const [name, version] of Object.entries(packageJson[kind] ?? {}))
+        expect([name, version]).toEqual([name, expect.stringMatching(/^\d+\.\d+\.\d+(-[\w.]+)?$/)]);
+    }
+    expect(read(".npmrc")).toMatch(/^ignore-scripts=true$/m);
+    expect(Object.keys(packageJson["scripts"] ?? {}).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
+  });
+
+  it("every package in the lock comes with its digest", () => {
+    for (const [name, { integrity, link }] of Object.entries(lock.packages))
+      if (name !== "" && !link) expect([name, integrity]).toEqual([name, expect.stringMatching(/^sha512-/)]);
+  });
+});
+
+describe("threat 1: SQL", () => {
+  it("is never built out of text: every value is a parameter", () => {
+    for (const file of sources("src")) {
+      const raw = [...read(file).matchAll(/sql\.raw\(([^)]*)\)/g)].map(([, inside]) => inside!);
+      // The one raw fragment names a column of our own schema.
+      for (const fragment of raw) expect([file, fragment]).toEqual(["src/audit/consumer.ts", "`json_extract(value, '$.${name}'"]);
+    }
+  });
+});
+
+describe("deploying", () => {
+  it("a dry run lists every resource that the configuration names, and every secret", () => {
+    const listed = execFileSync(process.execPath, ["scripts/deploy.ts", "--dry-run"], { encoding: "utf8" });
+    const config = read("wrangler.toml");
+    const named = [...config.matchAll(/^(?:binding|name|queue|dead_letter_queue|database_name|class_name) = "([^"]+)"/gm)].map(
+      ([, value]) => value!,
+    );
+    expect(named.length).toBeGreaterThan(8);
+    for (const name of [
+      ...named,
+      "TOLLGATE_PEPPER",
+      "TOLLGATE_ENCRYPTION_KEY",
+      "TOLLGATE_ADMIN_KEY",
+      "OPENAI_API_KEY",
+      "ANTHROPIC_API_KEY",
+    ])
+      expect(listed).toContain(name);
+    expect(listed).toContain("--dry-run: exiting now.");
+  }, 60_000);
+});
