@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Context } from "hono";
-import { version } from "#package";
+import packageJson from "#package" with { type: "json" };
 import type { Http, Platform } from "./platform.ts";
 
 type Part = "ok" | "down";
@@ -19,7 +19,7 @@ export async function health(context: Context<Http>): Promise<Response> {
   const { d1, ledger } = found;
   const status = d1 === "ok" && ledger === "ok" ? "ok" : "degraded";
   const { TOLLGATE_ENV, allowPrivateUpstreams } = context.env.config;
-  const body = { status, version, environment: TOLLGATE_ENV, d1, ledger, private_upstreams: allowPrivateUpstreams };
+  const body = { status, version: packageJson.version, environment: TOLLGATE_ENV, d1, ledger, private_upstreams: allowPrivateUpstreams };
   return context.json(body, ledger === "ok" ? 200 : 503);
 }
 

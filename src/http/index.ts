@@ -1,3 +1,4 @@
+export { openApiDocument } from "./admin/index.ts";
 export { createApp } from "./app.ts";
 export { errorResponse } from "./envelope.ts";
 export { pruneIdempotency } from "./admin/idempotency.ts";

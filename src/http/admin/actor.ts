@@ -35,7 +35,7 @@ async function byKey(platform: Platform, text: string): Promise<Actor> {
 }
 
 async function fetchJwks(url: string) {
-  const answer = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(5_000) });
+  const answer = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(5_000) });
   if (!answer.ok) throw new TollgateError("overloaded", "The token issuer's keys cannot be read", { reason: `jwks ${answer.status}` });
   return answer.json<Awaited<ReturnType<Parameters<typeof verifyToken>[2]>>>();
 }

@@ -1,6 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
-import { version } from "#package";
+import packageJson from "#package" with { type: "json" };
 import { TollgateError } from "#core";
 import { identify } from "./actor.ts";
 import { budgets } from "./budgets.ts";
@@ -14,7 +14,7 @@ import { providers } from "./providers.ts";
 import { teams, users } from "./tenants.ts";
 
 const BODY_BYTES_MAX = 1_000_000;
-const DOCUMENT = { openapi: "3.1.0", info: { title: "Tollgate admin API", version }, servers: [{ url: "/admin/v1" }] };
+const DOCUMENT = { openapi: "3.1.0", info: { title: "Tollgate admin API", version: packageJson.version }, servers: [{ url: "/admin/v1" }] };
 
 /** The admin plane. Whoever is not known gets no further than the first step, on any path and with any method. */
 export function adminApp(): AdminApp {
@@ -39,6 +39,11 @@ export function adminApp(): AdminApp {
   for (const resource of [teams, users, keys, budgets, providers, models, prices, costs, requests, audit]) resource(app);
   app.doc31("/openapi.json", DOCUMENT);
   return app;
+}
+
+/** The admin plane's OpenAPI document, as its routes say it. */
+export function openApiDocument(): object {
+  return adminApp().getOpenAPI31Document(DOCUMENT);
 }
 
 /** The first fault of a request, by the path of its field. */

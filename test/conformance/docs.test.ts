@@ -1,0 +1,119 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { stage } from "./stage.ts";
+
+const set = stage("docs");
+const run = promisify(execFile);
+const FILES = ["README.md", ...readdirSync("docs/guides").map((file) => `docs/guides/${file}`)];
+
+interface Snippet {
+  readonly file: string;
+  readonly language: string;
+  readonly text: string;
+}
+
+/** Every fenced block of a language that can be run. `console` blocks are what CI itself does, or what needs an account. */
+const snippets = FILES.flatMap((file) =>
+  [...readFileSync(file, "utf8").matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]): Snippet => ({
+    file,
+    language: language!,
+    text: text!,
+  })),
+).filter(({ language }) => language === "sh" || language === "ts");
+
+/** A folder inside the checkout, so that a snippet finds the packages that a user would have installed. */
+let folder = "";
+beforeAll(async () => {
+  folder = mkdtempSync(join(import.meta.dirname, ".snippets-"));
+  // Who reads the guide on costs has made a request before.
+  const headers = { authorization: `Bearer ${set.key}`, "content-type": "application/json" };
+  const answer = await fetch(`${set.origin}/v1/chat/completions`, {
+    method: "POST",
+    headers,
+    body: '{"model":"tollgate/echo","messages":[]}',
+  });
+  await set.admin.record(answer.headers.get("x-request-id") ?? "");
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("documentation", () => {
+  it("has snippets in every guide that shows one", () => {
+    expect(snippets.length).toBeGreaterThan(15);
+  });
+
+  it.each(snippets.map((each, at) => ({ ...each, at })))("$file: snippet $at does what it says", async ({ language, text, at }) => {
+    const source = text.replaceAll("http://127.0.0.1:8787", set.origin);
+    const file = join(folder, `snippet-${at}.${language === "sh" ? "sh" : "mts"}`);
+    writeFileSync(file, source);
+    const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey") };
+    const { stdout } = await run(
+      language === "sh" ? "bash" : process.execPath,
+      [...(language === "sh" ? ["-euo", "pipefail"] : []), file],
+      { env },
+    );
+    expect(stdout.length).toBeGreaterThan(0);
+    // The one snippet that shows an error is meant to.
+    const expectsError = text.includes('"max_tokens":"many"');
+    expect(/"error":\s*\{/.test(stdout)).toBe(expectsError);
+  });
+
+  it("links to nothing that is not there", () => {
+    for (const file of [...FILES, "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/conformance.md", "docs/performance.md"]) {
+      for (const [, target] of readFileSync(file, "utf8").matchAll(/\]\(([^)#:]+)\)/g))
+        expect([file, target, readable(join(file, "..", target!))]).toEqual([file, target, true]);
+    }
+  });
+
+  it("names tests in SECURITY.md that are there, by file and by number", () => {
+    for (const [, file, number] of readFileSync("SECURITY.md", "utf8").matchAll(/`(test\/[\w./-]+\.ts)`(?: "threat (\d+)")?/g)) {
+      expect([file, readable(file!)]).toEqual([file, true]);
+      if (number !== undefined)
+        expect([file, readFileSync(file!, "utf8")]).toEqual([
+          file,
+          expect.stringMatching(new RegExp(`threats? [\\d, and]*\\b${number}\\b`)),
+        ]);
+    }
+  });
+
+  it("traces each behaviour to a test of each client, by file and name", () => {
+    const rows = [...readFileSync("docs/conformance.md", "utf8").matchAll(/^\|.*`(test\/[\w./-]+)`.*$/gm)].map(([row]) => row);
+    expect(rows.length).toBeGreaterThan(20);
+    for (const row of rows) {
+      const file = /`(test\/[\w./-]+)`/.exec(row)![1]!;
+      const name = /"([^"]+)"/.exec(row)?.[1];
+      expect([row, name !== undefined && readFileSync(file, "utf8").includes(name)]).toEqual([row, true]);
+    }
+  });
+
+  it("shows figures that the committed results hold", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const { results } = JSON.parse(readFileSync("bench/results.json", "utf8")) as {
+      results: {
+        scenario: string;
+        added_by_bare_ms: number;
+        added_by_tollgate_ms: number;
+        added_over_bares_own: number;
+        throughput_over_bare: number;
+      }[];
+    };
+    for (const each of results) {
+      expect(text).toContain(
+        `| ${each.scenario} | ${each.added_by_bare_ms} ms | ${each.added_by_tollgate_ms} ms | ${each.added_over_bares_own} × | ${each.throughput_over_bare} × |`,
+      );
+    }
+    const steps = JSON.parse(readFileSync("bench/steps.json", "utf8")) as { results: Record<string, number> };
+    for (const [step, cost] of Object.entries(steps.results)) expect(text).toContain(`| ${step} | ${cost} |`);
+  });
+});
+
+function readable(file: string): boolean {
+  try {
+    readFileSync(file);
+    return true;
+  } catch {
+    return false;
+  }
+}
