@@ -1,1 +1,1 @@
-export { type Config, ConfigError, readConfig } from "./config.ts";
+export { type Config, readConfig } from "./config.ts";

@@ -24,9 +24,6 @@ const TABLE = {
 /** Every code that can stand in an error body's `code`. */
 export type ErrorCode = keyof typeof TABLE;
 
-/** Every code, for tests and documents that enumerate them. */
-export const ERROR_CODES = Object.keys(TABLE) as ErrorCode[];
-
 /** What only the log may see, and what the caller's body carries beside the message. */
 export interface ErrorFacts {
   /** For the log: why, in words that may name internals. Never sent. */

@@ -1,6 +1,6 @@
 export { type Caller, type PaceLimits, type Role, ROLES, type Scope } from "./caller.ts";
 export type { Capability, Dialect, Envelope } from "./dialect.ts";
-export { asTollgateError, ERROR_CODES, type ErrorCode, type ErrorFacts, TollgateError } from "./errors.ts";
-export { type IdPrefix, newId } from "./ids.ts";
+export { asTollgateError, type ErrorCode, TollgateError } from "./errors.ts";
+export { newId } from "./ids.ts";
 export { type Femto, femtoFromNano, femtoFromUsd, type Nano, NANO_MAX, nanoCeil, nanoFromUsd, usdFromFemto, usdFromNano } from "./money.ts";
 export { inputTokens, NO_USAGE, outputTokens, type Usage } from "./usage.ts";

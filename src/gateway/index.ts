@@ -1,3 +1,3 @@
 export type { Arrival, Gateway } from "./contract.ts";
-export { type Directory, DirectoryCache, type DirectorySource } from "./directory.ts";
+export { DirectoryCache, type DirectorySource } from "./directory.ts";
 export { serve } from "./serve.ts";

@@ -68,11 +68,6 @@ const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
   count_tokens: { ...NOTHING, dialect: "anthropic", prompt: "messages", promptIsList: true },
 };
 
-/** The dialect of a capability. */
-export function dialectOf(capability: Capability): Dialect {
-  return GRAMMARS[capability].dialect;
-}
-
 /**
  * Reads what the gateway must know of a request.
  * @throws TollgateError `invalid_request` naming the field: wrong type, missing, or a governed key that stands twice.

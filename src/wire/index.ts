@@ -1,5 +1,5 @@
-export { dialectOf, readAsk } from "./ask.ts";
-export type { Ask, Body, Edits, OutputCap, Reported, ShownCost } from "./contract.ts";
+export { readAsk } from "./ask.ts";
+export type { Ask, Edits, Reported, ShownCost } from "./contract.ts";
 export { addCostToStream, cutUsageChunk, spliceCost } from "./edit-stream.ts";
 export { errorBody, streamError } from "./envelope.ts";
 export { reportedFromJson, StreamReader } from "./report.ts";
