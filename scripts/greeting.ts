@@ -26,7 +26,7 @@ export function greeting(started: Started): string {
   const { port, first, development, secrets } = started;
   const origin = `http://127.0.0.1:${port}`;
   if (!development) return [`Tollgate is up on ${origin} (production).`, ...warnings(started)].join("\n");
-  const key = secrets.TOLLGATE_DEV_KEY;
+  const key = secrets.TOLLGATE_DEV_KEY ?? "";
   return [
     "",
     `Tollgate is up on ${origin}`,

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { readD1Migrations } from "@cloudflare/vitest-plugin";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
@@ -48,6 +49,15 @@ export async function boot(state: string, bundle: string, bindings: Record<strin
   const runtime = new Miniflare(options(state, bundle, bindings, port));
   await runtime.ready;
   return runtime;
+}
+
+/** Resolves where nothing listens on a port of loopback. @throws Error that names the port. */
+export function freePort(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", () => reject(new Error(`Port ${port} is in use. Set PORT to another one.`)));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
+  });
 }
 
 /** Process ids of this process's workerd children. */

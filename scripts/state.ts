@@ -5,8 +5,10 @@ import { setTimeout as wait } from "node:timers/promises";
 
 /** What a development gateway runs with beside what it is given. */
 export interface Secrets {
-  readonly TOLLGATE_ADMIN_KEY: string;
-  readonly TOLLGATE_DEV_KEY: string;
+  /** Absent in production unless given: the admin plane is then closed to it. */
+  readonly TOLLGATE_ADMIN_KEY?: string;
+  /** Only in development. */
+  readonly TOLLGATE_DEV_KEY?: string;
   readonly TOLLGATE_PEPPER: string;
   readonly TOLLGATE_ENCRYPTION_KEY: string;
 }
@@ -42,15 +44,25 @@ export function givenVariables(): Record<string, string> {
 export function readSecrets(folder: string, given: Record<string, string>): { readonly secrets: Secrets; readonly first: boolean } {
   const file = join(folder, "secrets.env");
   const kept = readVariables(file);
-  const secrets: Secrets = {
-    TOLLGATE_ADMIN_KEY: given["TOLLGATE_ADMIN_KEY"] ?? writeAdminKey(),
-    TOLLGATE_DEV_KEY: given["TOLLGATE_DEV_KEY"] ?? kept["TOLLGATE_DEV_KEY"] ?? `sk-tg-${letters(12).toLowerCase()}-${letters(43)}`,
+  const own = {
     TOLLGATE_PEPPER: given["TOLLGATE_PEPPER"] ?? kept["TOLLGATE_PEPPER"] ?? letters(43),
     TOLLGATE_ENCRYPTION_KEY: given["TOLLGATE_ENCRYPTION_KEY"] ?? kept["TOLLGATE_ENCRYPTION_KEY"] ?? letters(43),
+    ...(isDevelopment(given)
+      ? { TOLLGATE_DEV_KEY: given["TOLLGATE_DEV_KEY"] ?? kept["TOLLGATE_DEV_KEY"] ?? `sk-tg-${letters(12).toLowerCase()}-${letters(43)}` }
+      : {}),
   };
-  const text = (["TOLLGATE_DEV_KEY", "TOLLGATE_PEPPER", "TOLLGATE_ENCRYPTION_KEY"] as const).map((name) => `${name}=${secrets[name]}\n`);
+  const text = Object.entries({ ...kept, ...own }).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(file, text.join(""), { mode: 0o600 });
-  return { secrets, first: kept["TOLLGATE_PEPPER"] === undefined };
+  const adminKey = given["TOLLGATE_ADMIN_KEY"] ?? (isDevelopment(given) ? writeAdminKey() : undefined);
+  return {
+    secrets: { ...own, ...(adminKey === undefined ? {} : { TOLLGATE_ADMIN_KEY: adminKey }) },
+    first: kept["TOLLGATE_PEPPER"] === undefined,
+  };
+}
+
+/** Development is what a start on a person's machine is, unless it is told otherwise. */
+export function isDevelopment(given: Record<string, string>): boolean {
+  return (given["TOLLGATE_ENV"] ?? "development") === "development";
 }
 
 function writeAdminKey(): string {

@@ -4,7 +4,7 @@ import { connect, type Db, tables } from "#db";
 import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
 import { Facts } from "./facts.ts";
 import { Ledger } from "./ledger.ts";
-import { awaiting, confirmed, due, nextDelivery, resend, sent } from "./outbox.ts";
+import { awaiting, confirmed, due, nextDelivery, packed, resend, sent } from "./outbox.ts";
 import type { Sql, Value } from "./sql.ts";
 
 /** The bindings that a ledger object uses. */
@@ -17,8 +17,10 @@ const EXPIRED_PER_ALARM = 200;
 const DRAIN_MS = 200;
 const CONFIRM_MS = 3_000;
 const TIDY_MS = 60_000;
+const EVENTS_PER_ALARM = 1_000;
+const CONFIRMED_PER_ALARM = 2_000;
 /** One message carries as many events as fit into a queue's 128 kB. */
-const BATCH = { count: 100, bytes: 100_000 };
+const MESSAGE_BYTES = 100_000;
 
 /**
  * One team's ledger: storage and RPC around the pure one. Every method that moves money carries the request's id and may be
@@ -108,21 +110,21 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
 
   /** Hands due events to the queue. They stay in the outbox until D1 shows them. */
   async #drain(now: number): Promise<void> {
-    const events = due(this.#sql, now, BATCH);
-    if (events.length === 0) return;
-    await this.env.EVENTS.send(`[${events.map(({ event }) => event).join(",")}]`, { contentType: "text" });
-    sent(
-      this.#sql,
-      events.map(({ id }) => id),
-      now,
-    );
+    for (const events of packed(due(this.#sql, now, EVENTS_PER_ALARM), MESSAGE_BYTES)) {
+      await this.env.EVENTS.send(`[${events.map(({ event }) => event).join(",")}]`, { contentType: "text" });
+      sent(
+        this.#sql,
+        events.map(({ id }) => id),
+        now,
+      );
+    }
   }
 
   /** Drops the events that D1 has. */
   async #confirm(now: number): Promise<void> {
     if (now - this.#confirmedAt < CONFIRM_MS) return;
     this.#confirmedAt = now;
-    const ids = awaiting(this.#sql, 10 * BATCH.count);
+    const ids = awaiting(this.#sql, CONFIRMED_PER_ALARM);
     if (ids.length === 0) return;
     const { costRecords } = tables;
     const named = query`(select value from json_each(${JSON.stringify(ids)}))`;

@@ -52,14 +52,26 @@ export interface Delivery {
 }
 
 /** Events that are due, oldest first: unsent ones, and sent ones that nobody has seen in D1 for too long. */
-export function due(sql: Sql, now: number, limits: { readonly count: number; readonly bytes: number }): Delivery[] {
-  const rows = sql.exec<{ id: string; event: string }>(
-    "SELECT id, event FROM outbox WHERE due_at <= ? ORDER BY due_at LIMIT ?",
-    now,
-    limits.count,
-  );
-  let bytes = 0;
-  return rows.filter(({ event }, at) => (bytes += 3 * event.length) <= limits.bytes || at === 0);
+export function due(sql: Sql, now: number, limit: number): Delivery[] {
+  return sql.exec<{ id: string; event: string }>("SELECT id, event FROM outbox WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit);
+}
+
+const encoder = new TextEncoder();
+
+/** Events in lists that each fit into one message of so many bytes. */
+export function packed(events: readonly Delivery[], bytesMax: number): Delivery[][] {
+  const lists: Delivery[][] = [];
+  let bytes = Infinity;
+  for (const each of events) {
+    const size = encoder.encode(each.event).byteLength + 1;
+    if (bytes + size > bytesMax) {
+      lists.push([]);
+      bytes = 0;
+    }
+    lists.at(-1)!.push(each);
+    bytes += size;
+  }
+  return lists;
 }
 
 /** Notes that events were handed to the queue; they stay until D1 shows them. */

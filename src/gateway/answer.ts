@@ -2,7 +2,7 @@ import type { Pace } from "#budget";
 import { usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
 import { responseHeaders } from "#providers";
-import type { ShownCost } from "#wire";
+import type { Ask, ShownCost } from "#wire";
 import type { Gateway } from "./contract.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Ending } from "./event.ts";
@@ -15,6 +15,11 @@ export interface Answer {
   /** Milliseconds UTC: when the call left, and when its answer began. */
   readonly sentAt: number;
   readonly begunAt: number;
+}
+
+/** Whether the provider is asked for a usage chunk that the client did not ask for, and that is cut out again. */
+export function addsUsage({ capability, stream, wantsUsage }: Ask): boolean {
+  return stream && !wantsUsage && (capability === "chat.completions" || capability === "completions");
 }
 
 /** The facts of an answer that began, as its record tells them. */

@@ -33,6 +33,8 @@ export class DirectoryCache {
   #directory: Directory | null = null;
   #readAt = -Infinity;
   #askedAt = -Infinity;
+  /** Grows with each invalidation: what was read before one is not what stands after it. */
+  #generation = 0;
 
   constructor(config: Config, source: DirectorySource, clock: () => number) {
     this.#config = config;
@@ -58,11 +60,13 @@ export class DirectoryCache {
   /** Forgets what was read: the control plane changed through this isolate. */
   invalidate(): void {
     this.#directory = null;
+    this.#generation++;
   }
 
   async #read(known: Directory | null): Promise<Directory> {
     const askedAt = this.#clock();
     this.#askedAt = askedAt;
+    const generation = this.#generation;
     try {
       const [providers, aliases, prices] = await Promise.all([this.#source.providers(), this.#source.aliases(), this.#source.prices()]);
       const directory = {
@@ -70,8 +74,10 @@ export class DirectoryCache {
         aliases: new Map(aliases.map(({ name, provider, model }) => [name, { provider, model }])),
         book: new PriceBook(prices),
       };
-      this.#directory = directory;
-      this.#readAt = askedAt;
+      if (generation === this.#generation) {
+        this.#directory = directory;
+        this.#readAt = askedAt;
+      }
       return directory;
     } catch (error) {
       if (known) return known;

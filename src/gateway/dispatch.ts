@@ -1,7 +1,7 @@
 import { asTollgateError, NO_USAGE, TollgateError } from "#core";
 import { send, type Upstream } from "#providers";
 import { type Ask, type Edits, rewrite } from "#wire";
-import type { Answer } from "./answer.ts";
+import { addsUsage, type Answer } from "./answer.ts";
 import type { Draft, Gateway } from "./contract.ts";
 import { Deadline } from "./deadline.ts";
 import type { Ending } from "./event.ts";
@@ -40,7 +40,7 @@ function editsOf({ draft: { ask, route, upstream }, cap }: Hold): Edits {
   return {
     ...(route.model === ask.model ? {} : { model: route.model }),
     ...(cap === null ? {} : { outputCap: { name: capName(ask, upstream), tokens: cap } }),
-    ...(ask.stream && !ask.wantsUsage && ask.capability === "chat.completions" ? { includeUsage: true } : {}),
+    ...(addsUsage(ask) ? { includeUsage: true } : {}),
   };
 }
 

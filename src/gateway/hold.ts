@@ -43,9 +43,10 @@ export class Hold implements AsyncDisposable {
     return !bound && this.draft.arrival.costMax === null && granted.nano >= this.draft.bounds.ceiling.nano;
   }
 
-  /** Output tokens that the grant pays for; null where nothing binds the request. */
+  /** Output tokens that the grant pays for; null where nothing binds the request, or it has no output to bind. */
   get cap(): number | null {
     const { bound, granted } = this.granted;
+    if (this.draft.bounds.outputMax === 0) return null;
     return bound || this.draft.arrival.costMax !== null ? outputCap(this.draft.bounds, granted) : null;
   }
 

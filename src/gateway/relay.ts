@@ -1,6 +1,6 @@
 import { TollgateError } from "#core";
 import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire";
-import { type Answer, endingOf, headersOf, shownCost } from "./answer.ts";
+import { addsUsage, type Answer, endingOf, headersOf, shownCost } from "./answer.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
@@ -48,7 +48,7 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
       }),
     );
   }
-  return ask.capability === "chat.completions" && !ask.wantsUsage ? stream.pipeThrough(cutUsageChunk()) : stream;
+  return addsUsage(ask) ? stream.pipeThrough(cutUsageChunk()) : stream;
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */

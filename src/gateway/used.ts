@@ -10,9 +10,12 @@ export interface Used {
   readonly status: "actual" | "estimated";
 }
 
+/** Beyond twice what could be expected, and what vendors add unseen, a count is taken for a fault. */
+const SLACK_TOKENS = 8_192;
+
 /**
- * Reads an answer's report. The provider's word holds while it is possible: more input than the request has bytes, more output
- * than was allowed, or no output beside text that was seen, is bounded by our own count and called an estimate.
+ * Reads an answer's report. The provider's word holds while it is credible, even past a cap that it ignored: that is what it will
+ * bill. A count that is absurd, or nought beside text that was seen, is bounded by our own and called an estimate.
  */
 export function used(draft: Draft, reported: Reported): Used {
   const { serviceTier } = reported;
@@ -29,10 +32,11 @@ function ownCount({ ask }: Draft, { outputTokens }: Reported): Usage {
 }
 
 function possible({ bounds }: Draft, usage: Usage, own: Usage): Usage {
-  const tooMuch = inputTokens(usage) > bounds.inputMax || outputTokens(usage) > bounds.outputMax;
-  const tooLittle = outputTokens(usage) === 0 && own.output > 0;
-  if (!tooMuch && !tooLittle) return usage;
-  const input = inputTokens(usage) > bounds.inputMax ? own : usage;
-  const output = tooLittle ? own.output : Math.min(usage.output, bounds.outputMax);
-  return { ...input, output, reasoning: Math.min(usage.reasoning, output), audioOutput: usage.audioOutput };
+  const absurdInput = inputTokens(usage) > 2 * bounds.inputMax + SLACK_TOKENS;
+  const absurdOutput = outputTokens(usage) > 2 * bounds.outputMax + SLACK_TOKENS;
+  const silent = outputTokens(usage) === 0 && own.output > 0;
+  if (!absurdInput && !absurdOutput && !silent) return usage;
+  const { output, reasoning, audioOutput } =
+    absurdOutput || silent ? { ...own, output: Math.max(own.output, absurdOutput ? bounds.outputMax : 0) } : usage;
+  return { ...(absurdInput ? own : usage), output, reasoning, audioOutput };
 }

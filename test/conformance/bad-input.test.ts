@@ -5,6 +5,9 @@ import { stage } from "./stage.ts";
 
 const set = stage("bad-input");
 const chat = "/v1/chat/completions";
+let visitor = 0;
+/** An address of its own for each request that may fail: failed authentications are counted by address. */
+const address = () => `198.51.100.${++visitor % 250}`;
 const good = () => JSON.stringify({ model: `${set.openai}/gpt-4o-mini`, messages: [] });
 
 /** Sends raw bytes over a socket of its own and returns what came back, to the end or to `untilMs`. */
@@ -36,7 +39,7 @@ function raw(head: string, body: Buffer | string | readonly Buffer[] = "", until
 }
 
 const head = (path: string, length: number | null, more = "", method = "POST") =>
-  `${method} ${path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${set.key}\r\ncontent-type: application/json\r\nconnection: close\r\n${length === null ? "" : `content-length: ${length}\r\n`}${more}\r\n`;
+  `${method} ${path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${set.key}\r\ncontent-type: application/json\r\ncf-connecting-ip: ${address()}\r\nconnection: close\r\n${length === null ? "" : `content-length: ${length}\r\n`}${more}\r\n`;
 const statusOf = (answer: string) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
 
 function post(body: string | Buffer, headers: Record<string, string> = {}, path = chat): Promise<Response> {
@@ -185,15 +188,19 @@ describe("threats 1, 9 and 16: credentials and headers", () => {
     ];
     const messages = new Set<string>();
     for (const key of keys) {
-      const answer = await fetch(`${set.origin}${chat}`, { method: "POST", headers: { "x-api-key": encodeURI(key) }, body: good() });
-      expect([key.slice(0, 20), [401, 429].includes(answer.status)]).toEqual([key.slice(0, 20), true]);
-      if (answer.status === 401) messages.add((await errorOf(answer)).message);
+      const answer = await fetch(`${set.origin}${chat}`, {
+        method: "POST",
+        headers: { "x-api-key": encodeURI(key), "cf-connecting-ip": address() },
+        body: good(),
+      });
+      expect([key.slice(0, 20), answer.status]).toEqual([key.slice(0, 20), 401]);
+      messages.add((await errorOf(answer)).message);
     }
     expect(messages.size).toBe(1);
   });
 
   it("two different credentials: 401; the same one twice: fine", async () => {
-    expect([401, 429]).toContain((await post(good(), { "x-api-key": "sk-tg-other" })).status);
+    expect((await post(good(), { "x-api-key": "sk-tg-other", "cf-connecting-ip": address() })).status).toBe(401);
     expect((await post(good(), { "x-api-key": set.key })).status).toBe(200);
   });
 

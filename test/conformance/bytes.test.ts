@@ -133,6 +133,18 @@ describe("a budget", () => {
   });
 });
 
+describe("what has no output", () => {
+  it("is never given a cap, whatever binds it", async () => {
+    const { secret } = await set.admin.key({ budgets: [{ window: "day", limit_usd: "0.01" }] });
+    for (const { path, rest, of } of ROUTES.filter(({ path }) => path.includes("embeddings") || path.includes("count_tokens"))) {
+      const answer = await post(path, filled('{"model":MODEL,REST}', `${set[of]}/${bare(of)}`, rest), {
+        authorization: `Bearer ${secret}`,
+      });
+      expect([answer.status, set.upstream.last.digest]).toEqual([200, digest(filled('{"model":MODEL,REST}', bare(of), rest))]);
+    }
+  });
+});
+
 describe("headers", () => {
   const body = () => filled('{"model":MODEL,REST}', `${set.openai}/gpt-4o-mini`, '"messages":[]');
 

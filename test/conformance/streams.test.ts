@@ -138,13 +138,13 @@ describe("bytes of a stream", () => {
     const offsets = Array.from({ length: length + 1 }, (_, at) => at);
     const lane = async () => {
       for (let at = offsets.pop(); at !== undefined; at = offsets.pop()) {
-        expect(await (await open("chat", { "x-scenario": `split-${at}` })).text()).toBe(expected);
+        expect(await (await open("chat", { "x-scenario": `split-${at}`, "x-tollgate-session-id": "split" })).text()).toBe(expected);
       }
     };
     await Promise.all(Array.from({ length: 8 }, lane));
     const { data } = await set.admin.call<{ data: { usage: { output: number }; status: string; key: string }[] }>(
       "GET",
-      `/costs/records?limit=1000&key=${set.keyId}`,
+      `/costs/records?limit=1000&key=${set.keyId}&session=split`,
     );
     const billed = new Set(data.filter(({ status }) => status === "actual").map(({ usage }) => usage.output));
     expect([...billed]).toEqual([10]);

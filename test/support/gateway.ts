@@ -92,9 +92,10 @@ export class Admin {
   async record(request: string): Promise<Record<string, unknown> & { actual_usd: string; status: string; usage: Record<string, number> }> {
     const until = Date.now() + 10_000;
     for (;;) {
-      const { data } = await this.call<{ data: { request: string }[] }>("GET", "/costs/records?limit=1000");
-      const found = data.find((each) => each.request === request);
-      if (found) return found as never;
+      const answer = await fetch(`${this.origin}/admin/v1/costs/records/${request.replace("req_", "cost_")}`, {
+        headers: { authorization: `Bearer ${this.#key}` },
+      });
+      if (answer.ok) return answer.json() as never;
       if (Date.now() > until) throw new Error(`no cost record of ${request} within ten seconds`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
