@@ -52,7 +52,7 @@ describe("documentation", () => {
     const { stdout } = await run(
       language === "sh" ? "bash" : process.execPath,
       [...(language === "sh" ? ["-euo", "pipefail"] : []), file],
-      { env },
+      { env, maxBuffer: 64 * 1024 * 1024 },
     );
     expect(stdout.length).toBeGreaterThan(0);
     // The one snippet that shows an error is meant to.

@@ -61,7 +61,7 @@ describe("the ledger", () => {
     (name) => {
       const found = fc.check(
         fc.property(story, (told) => play(told, DEFECTS[name])),
-        { numRuns: 2_000, endOnFailure: true },
+        { numRuns: 20_000, endOnFailure: true },
       );
       expect(found.failed).toBe(true);
     },

@@ -21,7 +21,7 @@ export interface Step {
 
 const step = fc.record<Step>({
   kind: fc.constantFrom("reserve", "reserve", "reserve", "extend", "settle", "settle", "release", "expire"),
-  request: fc.nat(15),
+  request: fc.nat(9),
   key: fc.nat(2),
   floor: fc.nat(40),
   more: fc.nat(400),
