@@ -21,12 +21,33 @@ function warnings({ given, development }: Started): string[] {
   return open ? ["", "WARNING: TOLLGATE_ALLOW_PRIVATE_UPSTREAMS lets providers stand at private addresses and plain http."] : [];
 }
 
-/** What a start prints: where the gateway is, a key that works, and calls that can be pasted. */
+/** The two SDKs' own code, with the address and the key in place. */
+function snippets(origin: string, key: string): string[] {
+  return [
+    'import OpenAI from "openai";',
+    `const openai = new OpenAI({ baseURL: "${origin}/v1", apiKey: "${key}" });`,
+    'const messages = [{ role: "user", content: "Hello, Tollgate" }];',
+    'const stream = await openai.chat.completions.create({ model: "tollgate/echo", messages, stream: true });',
+    'for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? "");',
+    "",
+    'import Anthropic from "@anthropic-ai/sdk";',
+    `const anthropic = new Anthropic({ baseURL: "${origin}", apiKey: "${key}" });`,
+    'const message = await anthropic.messages.create({ model: "tollgate/echo", max_tokens: 100, messages: [{ role: "user", content: "Hello" }] });',
+    "console.log(message.content);",
+  ];
+}
+
+/** What a start prints: where the gateway is, a key that works, and, the first time, calls that can be pasted. */
 export function greeting(started: Started): string {
   const { port, first, development, secrets } = started;
   const origin = `http://127.0.0.1:${port}`;
   if (!development) return [`Tollgate is up on ${origin} (production).`, ...warnings(started)].join("\n");
   const key = secrets.TOLLGATE_DEV_KEY ?? "";
+  const curl = [
+    `curl -N ${origin}/v1/chat/completions \\`,
+    `  -H "authorization: Bearer ${key}" -H "content-type: application/json" \\`,
+    `  -d '{"model":"tollgate/echo","stream":true,"messages":[{"role":"user","content":"Hello, Tollgate"}]}'`,
+  ];
   return [
     "",
     `Tollgate is up on ${origin}`,
@@ -37,10 +58,11 @@ export function greeting(started: Started): string {
     `  Admin key       in .dev.vars (TOLLGATE_ADMIN_KEY), for ${origin}/admin/v1`,
     "",
     upstreamLine(started.given),
-    ...(first ? ["", "Paste this:", ""] : ["", "Again, to paste:", ""]),
-    `curl -N ${origin}/v1/chat/completions \\`,
-    `  -H "authorization: Bearer ${key}" -H "content-type: application/json" \\`,
-    `  -d '{"model":"tollgate/echo","stream":true,"messages":[{"role":"user","content":"Hello, Tollgate"}]}'`,
+    "",
+    "Try it:",
+    "",
+    ...curl,
+    ...(first ? ["", ...snippets(origin, key)] : []),
     "",
     "What it cost:",
     "",

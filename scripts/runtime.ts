@@ -6,6 +6,10 @@ import { readD1Migrations } from "@cloudflare/vitest-plugin";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
+// A start talks to nobody, and says what it has to say itself.
+process.env["WRANGLER_LOG"] ??= "warn";
+process.env["WRANGLER_SEND_METRICS"] ??= "false";
+
 const WRANGLER = join(import.meta.dirname, "../node_modules/wrangler/bin/wrangler.js");
 
 /** Bundles the Worker as a deploy would, into `outdir`. */

@@ -1,24 +1,11 @@
 import { join } from "node:path";
 import { readConfig } from "#config";
-import { connect } from "#db";
-import { KeyStore } from "#keys";
 import { greeting } from "./greeting.ts";
-import { boot, build, freePort, migrate, workerdChildren } from "./runtime.ts";
-import { givenVariables, isDevelopment, readSecrets, type Secrets, stateFolder, takeFolder } from "./state.ts";
+import { prepare } from "./prepare.ts";
+import { boot, build, freePort, workerdChildren } from "./runtime.ts";
+import { givenVariables, isDevelopment, readSecrets, stateFolder, takeFolder } from "./state.ts";
 
 const PORT_DEFAULT = 8787;
-
-/** Migrates the database and adopts the development key, on a runtime that nobody can reach yet. */
-async function prepare(folder: string, bundle: string, variables: Record<string, string>, secrets: Secrets): Promise<void> {
-  const runtime = await boot(folder, bundle, variables, null);
-  const database = await runtime.getD1Database("DB");
-  await migrate(database, "migrations");
-  if (secrets.TOLLGATE_DEV_KEY !== undefined) {
-    const fields = { name: "development", metadata: { created_by: "npm start" } };
-    await new KeyStore(connect(database), secrets.TOLLGATE_PEPPER, Date.now).adopt(secrets.TOLLGATE_DEV_KEY, fields);
-  }
-  await runtime.dispose();
-}
 
 function readPort(): number {
   const port = Number(process.env["PORT"] || PORT_DEFAULT);
@@ -31,6 +18,8 @@ async function start(): Promise<void> {
   const given = givenVariables();
   const folder = stateFolder();
   const lock = await takeFolder(folder);
+  // Whoever ends the process, and however politely, the folder is free again.
+  process.once("exit", () => lock.release());
   const { secrets, first } = readSecrets(folder, given);
   const development = isDevelopment(given);
   const variables: Record<string, string> = { TOLLGATE_ENV: "development", ...given, ...secrets };
@@ -42,12 +31,8 @@ async function start(): Promise<void> {
   const runtime = await boot(folder, bundle, variables, port);
   lock.noteWorkerd(workerdChildren());
   console.log(greeting({ port, first, development, secrets, given }));
-  const stop = async () => {
-    await runtime.dispose();
-    lock.release();
-    process.exit(0);
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop());
+  const stop = () => void runtime.dispose().then(() => process.exit(0));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
 }
 
 await start().catch((error: unknown) => {

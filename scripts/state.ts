@@ -136,7 +136,7 @@ function lockFolder(folder: string): string {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
     const holder = Number(readFileSync(lock, "utf8"));
-    if (holder && holder !== process.pid && alive(holder) && runs(holder, "start.ts")) {
+    if (holder && holder !== process.pid && alive(holder) && (runs(holder, "start.ts") || runs(holder, "dev.ts"))) {
       throw new Error(`Another gateway (process ${holder}) is running on ${folder}. Stop it, or set TOLLGATE_STATE to another folder.`);
     }
     rmSync(lock, { force: true });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportJWK, exportPKCS8, generateKeyPair } from "jose";
 import type { TestProject } from "vitest/node";
+import { CANARIES, holding } from "../support/canaries.ts";
 import { startGateway } from "../support/gateway.ts";
 
 declare module "vitest" {
@@ -48,6 +49,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     child.kill("SIGTERM");
     await ended;
     issuer.server.close();
+    const leaks = Object.values(CANARIES).flatMap((canary) => holding(state, canary).map((file) => `${canary} in ${file}`));
+    if (leaks.length > 0) throw new Error(`after the whole suite secrets are found: ${leaks.join(", ")}`);
     rmSync(state, { recursive: true, force: true });
   };
 }

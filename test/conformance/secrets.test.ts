@@ -1,27 +1,9 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, inject, it } from "vitest";
+import { CANARIES, holding } from "../support/canaries.ts";
 import { stage } from "./stage.ts";
 
 const set = stage("secrets");
-const PROMPT = "canary-prompt-7f3a9c51d2";
-const HEADER = "canary-header-b81e07f6aa";
-const URL_TEXT = "canary-url-44d0c9ee13";
-
-/** Every file below a folder. */
-function files(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? files(join(folder, entry.name)) : [join(folder, entry.name)],
-  );
-}
-
-/** Files of the state that hold a text; `dist` is the program, `secrets.env` is where secrets belong. */
-function holding(text: string): string[] {
-  const state = inject("state");
-  return files(state)
-    .filter((file) => !file.endsWith("secrets.env") && !file.includes("/dist/") && statSync(file).size > 0)
-    .filter((file) => readFileSync(file).includes(text));
-}
+const { prompt: PROMPT, header: HEADER, url: URL_TEXT } = CANARIES;
 
 const post = (body: unknown, headers: Record<string, string> = {}, query = "") =>
   fetch(`${set.origin}/v1/chat/completions${query}`, {
@@ -53,11 +35,11 @@ describe("threats 2, 25, 26 and 28: canaries", () => {
       .poll(async () => (await set.admin.call<{ data: unknown[] }>("GET", `/requests?key=${set.keyId}`)).data.length, { timeout: 10_000 })
       .toBeGreaterThan(8);
     const secret = set.key.split("-")[3]!;
-    for (const canary of [PROMPT, HEADER, URL_TEXT, secret, set.key, `sk-upstream-secret-of-${set.openai}`]) {
-      expect([canary, holding(canary)]).toEqual([canary, []]);
+    for (const canary of [PROMPT, HEADER, URL_TEXT, secret, set.key, `${CANARIES.upstream}${set.openai}`]) {
+      expect([canary, holding(inject("state"), canary)]).toEqual([canary, []]);
       for (const error of errors) expect(error).not.toContain(canary);
     }
-    expect(holding(set.keyId).length).toBeGreaterThan(0);
+    expect(holding(inject("state"), set.keyId).length).toBeGreaterThan(0);
   });
 
   it("threat 27: a provider's error that repeats the credential reaches the client with it masked, as text and in a URL", async () => {

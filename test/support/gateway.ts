@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { CANARIES } from "./canaries.ts";
 
 /** A gateway that was started as a user starts it. */
 export interface Running {
@@ -82,7 +83,7 @@ export class Admin {
   /** Registers an upstream, with prices for its models. */
   async upstream(name: string, kind: string, origin: string, models: readonly string[]): Promise<void> {
     const base_url = kind === "anthropic" ? origin : `${origin}/v1`;
-    await this.call("POST", "/providers", { name, kind, base_url, api_key: `sk-upstream-secret-of-${name}` });
+    await this.call("POST", "/providers", { name, kind, base_url, api_key: `${CANARIES.upstream}${name}` });
     for (const model of models) {
       await this.call("POST", "/prices", { provider: name, model, rates: { input: "1", output: "2", web_search: "0.01" }, source: "test" });
     }
