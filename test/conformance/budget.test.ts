@@ -120,6 +120,27 @@ describe("a budget", () => {
     }
   });
 
+  it("that is tight is extended while a stream runs, and ends it in band where it cannot be", async () => {
+    const stream = async (limit_usd: string) => {
+      const { secret } = await set.admin.key({ budgets: [{ window: "total", limit_usd, mode: "tight" }] });
+      const answer = await fetch(`${set.origin}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${secret}`, "content-type": "application/json", "x-scenario": "slow-1-x2500" },
+        body: JSON.stringify({ model: `${set.openai}/gpt-4o-mini`, stream: true, messages: [] }),
+      });
+      const text = await answer.text();
+      return { text, sent: set.upstream.last, secret };
+    };
+    const enough = await stream("1");
+    expect(enough.text).toMatch(/data: \[DONE\]\n\n$/);
+    expect(JSON.parse(enough.sent.body.toString())).not.toHaveProperty("max_completion_tokens");
+    const short = await stream("0.0015");
+    expect(short.text).toMatch(/data: \{"error":\{"message":"The total budget of key [^}]*"code":"budget_exceeded"/);
+    expect(short.text).not.toContain("[DONE]");
+    expect(short.sent.produced).toBeLessThan(2_500);
+    await expect.poll(async () => (await status(short.secret)).reserved, { timeout: 3_000 }).toBe("0");
+  }, 40_000);
+
   it("threat 37: n and huge caps are priced whole before anything is sent, and clamped", async () => {
     const { secret } = await set.admin.key({ budgets: [{ window: "total", limit_usd: "0.05" }] });
     const before = set.upstream.seen.length;

@@ -49,6 +49,20 @@ describe("threat 5: every route has a guard", () => {
   });
 });
 
+describe("the first look", () => {
+  test("Claude Code's HEAD of the root, and anybody's GET of it, are answered", async () => {
+    expect([(await ask("HEAD", "/")).status, (await ask("GET", "/")).status]).toEqual([200, 200]);
+  });
+
+  test("routes that are not built yet say which they are", async () => {
+    for (const path of ["/v1/images/generations", "/v1/audio/speech", "/v1/batches", "/v1/estimate", "/v1/task"]) {
+      const answer = await ask("POST", path, { body: {} });
+      const { error } = (await answer.json()) as { error: { code: string; message: string } };
+      expect([answer.status, error.code, error.message]).toEqual([404, "not_found", `There is no route POST ${path} here`]);
+    }
+  });
+});
+
 describe("threat 9: failed authentications", () => {
   test("200 from one address: 429 from the twentieth on, whatever it forwards; others and good keys are let in", async () => {
     const { secret } = await newKey();
