@@ -13,16 +13,19 @@ export interface Running {
 
 export const ADMIN_KEY = "admin-key-of-the-tests-0123456789";
 
-/** A port of loopback that nobody uses. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+const PORTS = { from: 20_000, count: 10_000 };
+
+/** A port of loopback that nobody uses, below those that the system gives to outgoing connections: it stays free between two starts. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => (address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
+    const free = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 /** Starts `npm start`'s script and resolves when it says that it is up. */
