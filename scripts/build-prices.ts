@@ -2,11 +2,19 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { findProvider, type ConditionalPrice, type MatchLogic, type ModelInfo, type ModelPrice } from "@pydantic/genai-prices";
 import type { RateClass } from "../src/models/contract.ts";
+import {
+  BUILT_IN,
+  CHECKED_AT,
+  CLAUDE_CACHE_WRITE_1H,
+  MAX_OUTPUT_TOKENS,
+  SERVICE_TIERS,
+  SERVICE_TIERS_SOURCE,
+} from "../src/models/overrides.ts";
 import type { CompactRow } from "../src/models/table.ts";
 
 /**
- * Makes src/models/table.json out of @pydantic/genai-prices: exact ids and listed names only, rates as decimal text, dated rows and
- * long-context tiers. `--check` compares instead of writing.
+ * Makes src/models/table.json out of @pydantic/genai-prices and our own overrides: exact ids and listed names only, rates as decimal
+ * text, dated rows, long-context and service tiers. `--check` compares instead of writing.
  */
 
 const OUTPUT = "src/models/table.json";
@@ -31,6 +39,11 @@ const CLASSES: Readonly<Record<string, RateClass>> = {
   web_searches_kcount: "web_search",
 };
 
+type Found = Partial<Record<RateClass, string>>;
+
+/** Answers report these within the output, so a row that rates them apart is taken at the dearest of them. */
+const WITHIN_OUTPUT = ["output_mtok", "output_image_mtok", "output_video_mtok"];
+
 /** A number of the source as the shortest decimal that means it; per thousand becomes per piece. */
 function decimal(value: number, perThousand: boolean): string {
   const [whole = "0", fraction = ""] = (/e/.test(String(value)) ? value.toFixed(12) : String(value)).split(".");
@@ -38,6 +51,14 @@ function decimal(value: number, perThousand: boolean): string {
   const padded = whole.padStart(digits + 1, "0");
   const moved = `${padded.slice(0, padded.length - digits)}.${padded.slice(padded.length - digits)}${fraction}`;
   return moved.replace(/0+$/, "").replace(/\.$/, "");
+}
+
+/** A decimal times a whole number, in digits and not in floats. */
+function times(rate: string, by: number): string {
+  const [whole = "0", fraction = ""] = rate.split(".");
+  const product = (BigInt(whole + fraction) * BigInt(by)).toString().padStart(fraction.length + 1, "0");
+  const split = product.length - fraction.length;
+  return fraction === "" ? product : `${product.slice(0, split)}.${product.slice(split)}`.replace(/0+$/, "").replace(/\.$/, "");
 }
 
 /** The names that a match clause lists exactly; a prefix is taken as a name, patterns are left out. */
@@ -50,33 +71,50 @@ function namesOf(match: MatchLogic): { readonly exact: string[]; readonly prefix
 
 type Dated = { readonly from?: string; readonly prices: ModelPrice };
 
-/** Dated prices in order. A discount by the time of day is left out: the standard rate is the dearer one. */
+/**
+ * Dated prices in order. Where prices change by the time of day, which a row cannot say, each class is taken at its dearest hour:
+ * what is shown may be too much and never too little.
+ */
 function datedPrices(prices: ModelInfo["prices"]): Dated[] {
   if (!Array.isArray(prices)) return [{ prices }];
-  const usable = prices.filter((each: ConditionalPrice) => each.constraint === undefined || "start_date" in each.constraint);
-  const dated = usable.map((each) => ({
-    ...(each.constraint && "start_date" in each.constraint ? { from: each.constraint.start_date } : {}),
-    prices: each.prices,
-  }));
+  const hourly = prices.filter(({ constraint }) => constraint !== undefined && !("start_date" in constraint));
+  const dated = prices
+    .filter((each) => !hourly.includes(each))
+    .map(({ constraint, prices: own }: ConditionalPrice): Dated => {
+      const all = [own, ...hourly.map((each) => each.prices)];
+      return { ...(constraint && "start_date" in constraint ? { from: constraint.start_date } : {}), prices: dearest(all) };
+    });
   return dated.toSorted((a, b) => (a.from ?? "").localeCompare(b.from ?? ""));
 }
 
-function ratesOf(prices: ModelPrice, above: number | null): Partial<Record<RateClass, string>> {
-  const rates: Partial<Record<RateClass, string>> = {};
+/** Of several prices the highest in each class. */
+function dearest(all: readonly ModelPrice[]): ModelPrice {
+  const [first = {}, ...others] = all;
+  if (others.length === 0) return first;
+  const keys = new Set(all.flatMap((each) => Object.keys(each)));
+  return Object.fromEntries([...keys].map((key) => [key, Math.max(...all.map((each) => plain(each[key])))]));
+}
+
+function plain(price: ModelPrice[string]): number {
+  if (typeof price === "object") throw new Error("a price by the hour and by length is not known how to read");
+  return price ?? 0;
+}
+
+function priceOf(price: ModelPrice[string], above: number | null): number | undefined {
+  if (typeof price !== "object") return above === null ? price : undefined;
+  return above === null ? price.base : price.tiers.findLast((tier) => tier.start <= above)?.price;
+}
+
+function ratesOf(prices: ModelPrice, above: number | null): Found {
+  const rates: Found = {};
   for (const [key, name] of Object.entries(CLASSES)) {
-    const price = prices[key];
-    if (price === undefined) continue;
-    if (typeof price === "number") {
-      if (above === null) rates[name] = decimal(price, key.endsWith("_kcount"));
-      continue;
-    }
-    const value = above === null ? price.base : price.tiers.findLast((tier) => tier.start <= above)?.price;
-    if (value !== undefined) rates[name] = decimal(value, false);
+    const found = (name === "output" ? WITHIN_OUTPUT : [key]).flatMap((each) => priceOf(prices[each], above) ?? []);
+    if (found.length > 0) rates[name] = decimal(Math.max(...found), key.endsWith("_kcount"));
   }
   return rates;
 }
 
-function tiersOf(prices: ModelPrice): NonNullable<CompactRow["t"]> {
+function tiersOf(prices: ModelPrice): { above: number; r: Found }[] {
   const starts = Object.values(prices).flatMap((price) => (typeof price === "object" ? price.tiers.map((tier) => tier.start) : []));
   return [...new Set(starts)].toSorted((a, b) => a - b).map((above) => ({ above, r: ratesOf(prices, above) }));
 }
@@ -84,10 +122,12 @@ function tiersOf(prices: ModelPrice): NonNullable<CompactRow["t"]> {
 function rowsOf(provider: string, model: ModelInfo, aliases: readonly string[]): CompactRow[] {
   const dated = datedPrices(model.prices);
   return dated.flatMap(({ from, prices }, at): CompactRow[] => {
-    const rates = ratesOf(prices, null);
+    const rates = withHourWrites(model.id, ratesOf(prices, null));
     if (rates.input === undefined && rates.output === undefined) return [];
     const until = dated[at + 1]?.from;
-    const tiers = tiersOf(prices);
+    const tiers = tiersOf(prices).map(({ above, r }) => ({ above, r: withHourWrites(model.id, r) }));
+    const name = `${provider}/${model.id}`;
+    const service = serviceTiersOf(name, rates);
     return [
       {
         p: provider,
@@ -96,11 +136,34 @@ function rowsOf(provider: string, model: ModelInfo, aliases: readonly string[]):
         ...(from === undefined ? {} : { from }),
         ...(until === undefined ? {} : { to: until }),
         ...(model.context_window === undefined ? {} : { c: model.context_window }),
+        ...(MAX_OUTPUT_TOKENS[name] === undefined ? {} : { o: MAX_OUTPUT_TOKENS[name] }),
         r: rates,
         ...(tiers.length > 0 ? { t: tiers } : {}),
+        ...(service ? { s: service } : {}),
       },
     ];
   });
+}
+
+/** Claude's rates with those of one-hour cache writes, which the source often lacks. */
+function withHourWrites(model: string, rates: Found): Found {
+  const { input, cache_write_5m, cache_write_1h, output, ...rest } = rates;
+  if (!model.startsWith("claude") || input === undefined || cache_write_5m === undefined || cache_write_1h !== undefined) return rates;
+  return {
+    input,
+    ...rest,
+    cache_write_5m,
+    cache_write_1h: times(input, CLAUDE_CACHE_WRITE_1H),
+    ...(output === undefined ? {} : { output }),
+  };
+}
+
+/** The service tiers of a row whose standard rates are those beside which they were read. */
+function serviceTiersOf(name: string, { input, output }: Found): CompactRow["s"] {
+  const known = SERVICE_TIERS[name];
+  if (!known || known.standard[0] !== input || known.standard[1] !== output) return undefined;
+  const { flex, priority } = known;
+  return { ...(flex ? { flex } : {}), ...(priority ? { priority } : {}) };
 }
 
 /** Each name belongs to one model: its own id first, then who lists it exactly, then who lists it as a prefix; two claims of a kind cancel. */
@@ -120,15 +183,16 @@ function claims(models: readonly ModelInfo[]): ReadonlyMap<string, string[]> {
 }
 
 function table(): string {
-  const rows = Object.entries(PROVIDERS).flatMap(([theirs, ours]) => {
+  const borrowed = Object.entries(PROVIDERS).flatMap(([theirs, ours]) => {
     const models = (findProvider({ providerId: theirs })?.models ?? []).filter(({ id }) => !id.startsWith("ft:") && !id.endsWith("ft-"));
     const aliases = claims(models);
     return models.flatMap((model) => rowsOf(ours, model, (aliases.get(model.id) ?? []).toSorted()));
   });
   const { version } = JSON.parse(readFileSync("node_modules/@pydantic/genai-prices/package.json", "utf8")) as { version: string };
-  const lines = rows.map((row) => JSON.stringify(row)).join(",\n");
+  const lines = [...borrowed, ...BUILT_IN].map((row) => JSON.stringify(row)).join(",\n");
   const hash = `sha256:${createHash("sha256").update(lines).digest("hex")}`;
-  return `{"source":"@pydantic/genai-prices ${version}","checkedAt":"2026-11-21","hash":"${hash}","rows":[\n${lines}\n]}\n`;
+  const head = { source: `@pydantic/genai-prices ${version}`, tierSource: SERVICE_TIERS_SOURCE, checkedAt: CHECKED_AT, hash };
+  return `${JSON.stringify(head).slice(0, -1)},"rows":[\n${lines}\n]}\n`;
 }
 
 const made = table();

@@ -33,13 +33,37 @@ function inForce(rows: readonly PriceRow[] | undefined, at: number): PriceRow | 
   return best;
 }
 
+/** Names under which a model's price may stand, the most exact first: its own, that of the table's row which lists it, its undated one. */
+function namesOf(provider: string, model: string): readonly string[] {
+  const listed = BUNDLED_INDEX.get(`${provider}/${model}`)?.[0];
+  if (listed) return [model, listed.model];
+  const undated = model.replace(DATE_SUFFIX, "");
+  return [model, undated, BUNDLED_INDEX.get(`${provider}/${undated}`)?.[0]?.model ?? undated];
+}
+
+/** An override speaks of money only: how much the model takes and gives is as the table has it. */
+function withLimits(row: PriceRow): PriceRow {
+  const listed = namesOf(row.provider, row.model).flatMap((name) => BUNDLED_INDEX.get(`${row.provider}/${name}`)?.[0] ?? [])[0];
+  const { contextTokens, maxOutputTokens } = row;
+  return {
+    ...row,
+    contextTokens: contextTokens ?? listed?.contextTokens ?? null,
+    maxOutputTokens: maxOutputTokens ?? listed?.maxOutputTokens ?? null,
+  };
+}
+
 function dearness({ rates }: PriceRow): number {
   return Number(rates.input ?? 0) + Number(rates.output ?? 0);
+}
+
+function dearestOf(rows: readonly PriceRow[]): PriceRow {
+  return rows.reduce((dearest, row) => (dearness(row) > dearness(dearest) ? row : dearest));
 }
 
 /**
  * Every price the deployment knows: overrides of a team over those of the deployment over the bundled table. A model is matched
  * by its exact id, a listed alias, or its id and a date; never by a prefix, which would sell a new model at an old one's price.
+ * An override of a model holds for the names and dates that the table lists as the same model.
  */
 export class PriceBook {
   readonly tableHash = TABLE_HASH;
@@ -48,10 +72,10 @@ export class PriceBook {
   readonly #teams: ReadonlyMap<string, Index>;
 
   constructor(overrides: readonly PriceRow[]) {
-    this.#overrides = overrides;
-    this.#deployment = indexed(overrides.filter(({ scope }) => scope.kind === "deployment"));
+    this.#overrides = overrides.map(withLimits);
+    this.#deployment = indexed(this.#overrides.filter(({ scope }) => scope.kind === "deployment"));
     const byTeam = Map.groupBy(
-      overrides.filter(({ scope }) => scope.kind === "team"),
+      this.#overrides.filter(({ scope }) => scope.kind === "team"),
       ({ scope }) => scope.id,
     );
     this.#teams = new Map([...byTeam].map(([team, rows]) => [team, indexed(rows)]));
@@ -59,10 +83,10 @@ export class PriceBook {
 
   /** The price of a model for a team at a time. Never fails: what has no row is `unknown`, at the provider's dearest rates. */
   find(provider: string, model: string, team: string, at: number): Price {
-    const row = this.#row(provider, model, team, at) ?? this.#row(provider, model.replace(DATE_SUFFIX, ""), team, at);
+    const row = this.#row(provider, model, team, at);
     if (row) return { state: row.state, row };
     if (provider === "ollama") return { state: "free", row: OLLAMA };
-    return { state: "unknown", row: this.#dearest(provider, at) };
+    return { state: "unknown", row: this.#dearest(provider, team, at) };
   }
 
   /** Whether a provider's model has a row of its own, for names that come without a provider. */
@@ -72,23 +96,35 @@ export class PriceBook {
 
   /** The rows in force that a team sees, one per model. */
   rows(team: string, at: number): readonly PriceRow[] {
-    const visible = this.#overrides.filter(({ scope }) => scope.kind === "deployment" || scope.id === team);
-    const names = new Set([...BUNDLED, ...visible].map(({ provider, model }) => `${provider}/${model}`));
-    return [...names].flatMap((name) => {
+    const names = new Set([...BUNDLED, ...this.#visible(team)].map(({ provider, model }) => `${provider}/${model}`));
+    const found = [...names].flatMap((name) => {
       const slash = name.indexOf("/");
       return this.#row(name.slice(0, slash), name.slice(slash + 1), team, at) ?? [];
     });
+    return [...new Set(found)];
+  }
+
+  /** What a team may see: never another team's prices. */
+  #visible(team: string): readonly PriceRow[] {
+    return this.#overrides.filter(({ scope }) => scope.kind === "deployment" || scope.id === team);
   }
 
   #row(provider: string, model: string, team: string, at: number): PriceRow | null {
-    const key = `${provider}/${model}`;
-    return inForce(this.#teams.get(team)?.get(key), at) ?? inForce(this.#deployment.get(key), at) ?? inForce(BUNDLED_INDEX.get(key), at);
+    const names = namesOf(provider, model);
+    for (const layer of [this.#teams.get(team), this.#deployment, BUNDLED_INDEX]) {
+      for (const name of names) {
+        const row = inForce(layer?.get(`${provider}/${name}`), at);
+        if (row) return row;
+      }
+    }
+    return null;
   }
 
-  /** The dearest row of the provider; of all providers where it has none. */
-  #dearest(provider: string, at: number): PriceRow {
-    const own = [...this.#overrides, ...BUNDLED].filter((row) => row.provider === provider && holds(row, at));
-    const from = own.length > 0 ? own : BUNDLED;
-    return from.reduce((dearest, row) => (dearness(row) > dearness(dearest) ? row : dearest));
+  /** The dearest row of the provider. Where it has none, or only free ones, that of the whole table, whose source then says so. */
+  #dearest(provider: string, team: string, at: number): PriceRow {
+    const own = [...this.#visible(team), ...BUNDLED].filter((row) => row.provider === provider && holds(row, at) && dearness(row) > 0);
+    if (own.length > 0) return dearestOf(own);
+    const row = dearestOf(BUNDLED.filter((each) => holds(each, at)));
+    return { ...row, source: `no price of ${provider} is known; the dearest of all providers stands in: ${row.source}` };
   }
 }

@@ -1,9 +1,10 @@
 import { type Femto, nanoCeil } from "#core";
 import type { Amount, Bounds, Load, Price } from "./contract.ts";
-import { dearest, perPiece, ratesFor } from "./rates.ts";
+import { dearest, perPiece, possibleRates, TEXT_IN, TEXT_OUT } from "./rates.ts";
+import { BUNDLED } from "./table.ts";
 
-/** What a request that cannot be counted may hold where the model's context window is not known. */
-const CONTEXT_TOKENS = 1_000_000;
+/** What a request that cannot be counted may hold where the model's context window is not known: the largest that is. */
+const CONTEXT_TOKENS = Math.max(...BUNDLED.map(({ contextTokens }) => contextTokens ?? 0));
 /** The most output of any model known, for one whose own limit is not. */
 const OUTPUT_TOKENS = 128_000;
 const FIRST_OUTPUT_TOKENS = 512;
@@ -13,9 +14,6 @@ const TOOL_TOKENS = 1_024;
 /** Searches that one answer may make unseen. */
 const SEARCHES = 10n;
 const WEB_SEARCH = "0.01";
-
-const TEXT_IN = ["input", "cache_read", "cache_write_5m", "cache_write_1h"] as const;
-const TEXT_OUT = ["output", "reasoning"] as const;
 
 /** A quick estimate of a text's tokens from its bytes, a little above the truth for ordinary text. */
 function tightTokens(bytes: number): number {
@@ -33,21 +31,21 @@ export function closeTokens(bytes: number): number {
  * taken at the dearest rate it could have.
  */
 export function bounds(price: Price, load: Load): Bounds {
-  const { row } = price;
+  const { contextTokens, maxOutputTokens } = limitsOf(price, load);
   const counted = load.promptBytes + (load.tools ? TOOL_TOKENS : 0);
-  const inputMax = load.uncountable ? Math.max(counted, row.contextTokens ?? CONTEXT_TOKENS) : counted;
-  const perChoice = load.hasOutput ? (load.maxOutput ?? row.maxOutputTokens ?? OUTPUT_TOKENS) : 0;
-  const worst = worstRates(price, inputMax, load.uncountable);
+  const inputMax = load.uncountable ? Math.max(counted, contextTokens) : counted;
+  const perChoice = load.hasOutput ? (load.maxOutput ?? maxOutputTokens) : 0;
+  const worst = worstRates(price, inputMax, load);
   const inputFemto = BigInt(inputMax) * worst.input + worst.searches;
   const amount = (input: number, inputCost: Femto, outputEach: number): Amount => {
-    const output = Math.min(outputEach, perChoice) * load.choices;
-    return { nano: nanoCeil(inputCost + BigInt(output) * worst.output), tokens: input + output, requests: 1 };
+    const output = countable(Math.min(outputEach, perChoice) * load.choices);
+    return { nano: nanoCeil(inputCost + BigInt(output) * worst.output), tokens: countable(input + output), requests: 1 };
   };
   const floor = amount(inputMax, inputFemto, FIRST_OUTPUT_TOKENS);
   const ceiling = amount(inputMax, inputFemto, perChoice);
   const likelyInput = Math.min(inputMax, tightTokens(load.promptBytes));
   const guessed = amount(likelyInput, BigInt(likelyInput) * worst.plainInput, LIKELY_OUTPUT_TOKENS);
-  const outputMax = perChoice * load.choices;
+  const outputMax = countable(perChoice * load.choices);
   return {
     floor,
     likely: between(floor, guessed, ceiling),
@@ -60,15 +58,29 @@ export function bounds(price: Price, load: Load): Bounds {
   };
 }
 
-/** The dearest that a token of each side can cost, the plain input rate, and the searches that an answer may make unseen. */
-function worstRates({ row, state }: Price, inputMax: number, audio: boolean) {
-  if (state === "free") return { input: 0n, plainInput: 0n, output: 0n, searches: 0n };
-  const { rates } = ratesFor(row, inputMax, null);
+/** What the operator says of the model, else the table; a row that only stands in for an unknown model's says nothing of it. */
+function limitsOf({ state, row }: Price, { limits }: Load) {
+  const known = state === "unknown" ? null : row;
   return {
-    input: dearest(rates, audio ? [...TEXT_IN, "audio_input"] : TEXT_IN),
-    plainInput: dearest(rates, ["input"]),
-    output: dearest(rates, audio ? [...TEXT_OUT, "audio_output"] : TEXT_OUT),
-    searches: audio ? SEARCHES * perPiece(rates.web_search ?? WEB_SEARCH) : 0n,
+    contextTokens: limits?.contextTokens ?? known?.contextTokens ?? CONTEXT_TOKENS,
+    maxOutputTokens: limits?.maxOutputTokens ?? known?.maxOutputTokens ?? OUTPUT_TOKENS,
+  };
+}
+
+/** Tokens as the ledger can count them. */
+function countable(tokens: number): number {
+  return Math.min(tokens, Number.MAX_SAFE_INTEGER);
+}
+
+/** The dearest that a token of each side can cost, the plain input rate, and the searches that an answer may make unseen. */
+function worstRates({ row, state }: Price, inputMax: number, { uncountable, serviceTier }: Load) {
+  if (state === "free") return { input: 0n, plainInput: 0n, output: 0n, searches: 0n };
+  const lists = possibleRates(row, inputMax, serviceTier);
+  return {
+    input: dearest(lists, uncountable ? [...TEXT_IN, "audio_input"] : TEXT_IN),
+    plainInput: dearest(lists, ["input"]),
+    output: dearest(lists, uncountable ? [...TEXT_OUT, "audio_output"] : TEXT_OUT),
+    searches: uncountable ? SEARCHES * perPiece(row.rates.web_search ?? WEB_SEARCH) : 0n,
   };
 }
 

@@ -15,6 +15,9 @@ export interface ModelCard {
   readonly created: number;
 }
 
+/** A row that stands in for an unknown model's says nothing of how much it takes. */
+const NOT_KNOWN = { contextTokens: null, maxOutputTokens: null };
+
 /** Whose list it is, and of when. */
 export interface Shelf {
   readonly providers: ReadonlySet<string>;
@@ -37,6 +40,7 @@ export function listModels({ providers, aliases, book, team, at }: Shelf): Model
 }
 
 function card(id: string, model: string, row: PriceRow, state: ModelCard["price"]["state"]): ModelCard {
-  const { provider, contextTokens, maxOutputTokens, rates, effectiveFrom } = row;
+  const { provider, rates, effectiveFrom } = row;
+  const { contextTokens, maxOutputTokens } = state === "unknown" ? NOT_KNOWN : row;
   return { id, provider, model, contextTokens, maxOutputTokens, price: { state, rates }, created: effectiveFrom };
 }

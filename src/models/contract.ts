@@ -83,6 +83,16 @@ export interface Load {
   readonly maxOutput: number | null;
   readonly choices: number;
   readonly hasOutput: boolean;
+  /** The tier that was asked for, null where the request names none; absent where nobody looked, and then it may be any. */
+  readonly serviceTier?: string | null;
+  /** What the operator says of the model, over what the table says. */
+  readonly limits?: Limits | null;
+}
+
+/** How much a model takes and gives; null where it is not known. */
+export interface Limits {
+  readonly contextTokens: number | null;
+  readonly maxOutputTokens: number | null;
 }
 
 /** The three amounts of an admission, and what they stand for. */

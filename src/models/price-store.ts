@@ -116,15 +116,35 @@ function priceOf(row: Stored): StoredPrice {
 }
 
 function check(fields: NewPrice): void {
+  checkScope(fields.scope);
   checkPeriod(fields.effectiveFrom, fields.effectiveTo);
   checkRates(fields.rates, "rates");
-  fields.tiers.forEach((tier, at) => checkRates(tier.rates, `tiers.${at}.rates`));
+  checkTiers(fields.tiers);
   for (const [name, { rates }] of Object.entries(fields.serviceTiers)) checkRates(rates, `service_tiers.${name}.rates`);
   if (fields.state === "priced" && !fields.rates.input && !fields.rates.output) {
     throw new TollgateError("invalid_request", "rates must name at least input or output; say state free for a model that costs nothing", {
       param: "rates",
     });
   }
+}
+
+/** A price of a team without a name would hold for nobody, one of the deployment with a name for everybody. */
+function checkScope({ kind, id }: NewPrice["scope"]): void {
+  if ((kind === "team") === (id !== "")) return;
+  const message = kind === "team" ? "scope.id must name the team" : "scope.id must be empty for the deployment";
+  throw new TollgateError("invalid_request", message, { param: "scope.id" });
+}
+
+/** The highest threshold that is passed sets the rates, so that they must rise. */
+function checkTiers(tiers: NewPrice["tiers"]): void {
+  let above = 0;
+  tiers.forEach(({ aboveInputTokens, rates }, at) => {
+    checkRates(rates, `tiers.${at}.rates`);
+    if (aboveInputTokens <= above) {
+      throw new TollgateError("invalid_request", "tiers must be in ascending order", { param: `tiers.${at}.above_input_tokens` });
+    }
+    above = aboveInputTokens;
+  });
 }
 
 function checkPeriod(from: number, to: number | null): void {

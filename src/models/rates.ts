@@ -1,5 +1,5 @@
 import { type Femto, femtoFromNano, nanoFromUsd } from "#core";
-import type { PriceRow, RateClass, Rates } from "./contract.ts";
+import { type PriceRow, RATE_CLASSES, type RateClass, type Rates } from "./contract.ts";
 
 /** Service tiers that are billed by the row's own rates. */
 const STANDARD = new Set(["default", "standard", "auto", "standard_only", "on_demand"]);
@@ -12,14 +12,36 @@ export interface Applied {
   readonly known: boolean;
 }
 
-/** A row's rates for a call of so many input tokens at a service tier. */
+/**
+ * A row's rates for a call of so many input tokens at a service tier. What a long input costs at another tier no row says: each
+ * class is then taken at the dearer of the two, and the rates are not known.
+ */
 export function ratesFor(row: PriceRow, input: number, serviceTier: string | null): Applied {
   const long = row.tiers.findLast((tier) => input > tier.aboveInputTokens);
   const rates = long ? { ...row.rates, ...set(long.rates) } : row.rates;
-  if (serviceTier === null || STANDARD.has(serviceTier)) return { rates, known: true };
+  if (serviceTier === null) return { rates, known: true };
   const special = Object.hasOwn(row.serviceTiers, serviceTier) ? row.serviceTiers[serviceTier] : undefined;
-  if (special) return { rates: { ...rates, ...set(special.rates) }, known: true };
-  return { rates, known: CHEAPER.has(serviceTier) };
+  if (!special) return { rates, known: STANDARD.has(serviceTier) || CHEAPER.has(serviceTier) };
+  const named = { ...rates, ...set(special.rates) };
+  return long ? { rates: dearer(rates, named), known: false } : { rates: named, known: true };
+}
+
+/**
+ * All rates by which a call of at most so many input tokens may be billed. A request that names no tier is billed by the row's own,
+ * unless its project was set to another at the vendor, which nobody here can see.
+ */
+export function possibleRates(row: PriceRow, inputMax: number, asked: string | null | undefined): Rates[] {
+  const inputs = [0, ...row.tiers.map(({ aboveInputTokens }) => aboveInputTokens + 1)].filter((input) => input <= inputMax);
+  const certain = asked === null || (asked !== undefined && asked !== "auto" && (STANDARD.has(asked) || CHEAPER.has(asked)));
+  const tiers = [null, ...(certain ? [asked] : Object.keys(row.serviceTiers))];
+  return inputs.flatMap((input) => tiers.map((tier) => ratesFor(row, input, tier).rates));
+}
+
+function dearer(one: Rates, other: Rates): Rates {
+  const names = RATE_CLASSES.filter((name) => one[name] ?? other[name]);
+  return Object.fromEntries(
+    names.map((name) => [name, perToken(one[name] ?? "0") > perToken(other[name] ?? "0") ? one[name] : other[name]]),
+  );
 }
 
 /** Only what a tier names replaces the row's own. */
@@ -37,14 +59,30 @@ export function perPiece(rate: string): Femto {
   return femtoFromNano(nanoFromUsd(rate, "rate"));
 }
 
-/** The dearest of some classes' rates, per token; zero where none has one. */
-export function dearest(rates: Rates, classes: readonly RateClass[]): Femto {
-  let most = 0n;
-  for (const name of classes) {
-    const rate = rates[name];
-    if (rate === null || rate === undefined) continue;
-    const femto = perToken(rate);
-    if (femto > most) most = femto;
-  }
-  return most;
+/** Text that goes in and text that comes out, by the classes that it may be billed as. */
+export const TEXT_IN = ["input", "cache_read", "cache_write_5m", "cache_write_1h"] as const;
+export const TEXT_OUT = ["output", "reasoning"] as const;
+const TOKENS = [...TEXT_IN, ...TEXT_OUT, "audio_input", "audio_output"] as const;
+
+/** The dearest of some classes' rates; of the whole row where none of them costs anything. */
+function dearestRate(rates: Rates, classes: readonly RateClass[]): string {
+  const most = highest(rates, classes);
+  return most === "0" ? highest(rates, TOKENS) : most;
+}
+
+function highest(rates: Rates, classes: readonly RateClass[]): string {
+  return classes.reduce((most, name) => (perToken(rates[name] ?? "0") > perToken(most) ? (rates[name] ?? most) : most), "0");
+}
+
+/** The dearest that a token of some classes costs by any of several price lists. */
+export function dearest(lists: readonly Rates[], classes: readonly RateClass[]): Femto {
+  return lists.map((rates) => perToken(dearestRate(rates, classes))).reduce((most, rate) => (rate > most ? rate : most), 0n);
+}
+
+/**
+ * What stands in for a token's rate where its class has none: the dearest of its own side, so that a bound over the side covers it;
+ * of the whole row for audio.
+ */
+export function standInFor(name: RateClass, rates: Rates): string {
+  return dearestRate(rates, [TEXT_IN, TEXT_OUT].find((side: readonly RateClass[]) => side.includes(name)) ?? TOKENS);
 }

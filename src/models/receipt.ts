@@ -1,10 +1,12 @@
 import { inputTokens, type Usage, usdFromFemto } from "#core";
 import type { Price, RateClass, Rates, Receipt, ReceiptLine } from "./contract.ts";
-import { perPiece, perToken, ratesFor } from "./rates.ts";
+import { perPiece, perToken, ratesFor, standInFor } from "./rates.ts";
 
 const MILLION = 1_000_000;
 /** What a web search costs where a row does not say: the list price of OpenAI and Anthropic, 10 USD per 1,000. */
 const WEB_SEARCH = "0.01";
+/** For a picture of unknown price: several times what vendors list for a large one of high quality. */
+const IMAGE = "1";
 const NOTHING = "0";
 
 /** A quantity to be priced, the rate that its class has, and the one that stands in where it has none. */
@@ -17,7 +19,7 @@ interface Item {
 }
 
 /**
- * The exact arithmetic of one call. A class without a rate of its own is charged at the row's dearest and makes the receipt
+ * The exact arithmetic of one call. A class without a rate of its own is charged at the dearest of its side and makes the receipt
  * `unknown`; nothing used is ever silently free.
  */
 export function receipt(price: Price, usage: Usage, serviceTier: string | null, tableHash: string): Receipt {
@@ -38,8 +40,9 @@ export function receipt(price: Price, usage: Usage, serviceTier: string | null, 
 
 function itemsOf(usage: Usage, rates: Rates): Item[] {
   const of = (name: RateClass) => rates[name] ?? null;
-  const standIn = dearestRate(rates);
-  const tokens = (name: RateClass, quantity: number, rate = of(name)): Item => ({ class: name, quantity, rate, standIn, per: MILLION });
+  const tokens = (name: RateClass, quantity: number, rate = of(name)): Item => {
+    return { class: name, quantity, rate, standIn: standInFor(name, rates), per: MILLION };
+  };
   const reasoning = of("reasoning") === null ? 0 : usage.reasoning;
   return [
     tokens("input", usage.input),
@@ -50,13 +53,7 @@ function itemsOf(usage: Usage, rates: Rates): Item[] {
     tokens("reasoning", reasoning),
     tokens("audio_input", usage.audioInput),
     tokens("audio_output", usage.audioOutput),
-    { class: "image", quantity: usage.images, rate: of("image"), standIn, per: 1 },
+    { class: "image", quantity: usage.images, rate: of("image"), standIn: IMAGE, per: 1 },
     { class: "web_search", quantity: usage.webSearches, rate: of("web_search"), standIn: WEB_SEARCH, per: 1 },
   ];
-}
-
-/** The dearest rate per token that a row has. */
-function dearestRate(rates: Rates): string {
-  const perMillion = Object.entries(rates).filter(([name]) => name !== "web_search" && name !== "image");
-  return perMillion.reduce((most, [, rate]) => (rate && perToken(rate) > perToken(most) ? rate : most), NOTHING);
 }

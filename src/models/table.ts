@@ -1,5 +1,4 @@
 import type { PriceRow, Rates } from "./contract.ts";
-import { BUILT_IN, MAX_OUTPUT_TOKENS } from "./overrides.ts";
 import table from "./table.json" with { type: "json" };
 
 /** A row as the build step writes it; short names keep the bundle small. Times are ISO dates. */
@@ -11,14 +10,20 @@ export interface CompactRow {
   readonly to?: string;
   /** Context window in tokens. */
   readonly c?: number;
+  /** The most output tokens. */
+  readonly o?: number;
   readonly r: Rates;
   readonly t?: readonly { readonly above: number; readonly r: Rates }[];
+  /** Rates by service tier. */
+  readonly s?: Readonly<Record<string, Rates>>;
+  /** Where it is from, if not from the table's source. */
+  readonly src?: string;
 }
 
 const DEPLOYMENT = { kind: "deployment", id: "" } as const;
 
 function expand(row: CompactRow): PriceRow {
-  const { p: provider, m: model, a: aliases = [], r: rates, t: tiers = [] } = row;
+  const { p: provider, m: model, a: aliases = [], r: rates, t: tiers = [], s: serviceTiers = {} } = row;
   return {
     id: `table:${provider}/${model}${row.from === undefined ? "" : `@${row.from}`}`,
     provider,
@@ -30,14 +35,14 @@ function expand(row: CompactRow): PriceRow {
     effectiveTo: row.to === undefined ? null : Date.parse(row.to),
     rates,
     tiers: tiers.map(({ above, r }) => ({ aboveInputTokens: above, rates: r })),
-    serviceTiers: {},
-    source: table.source,
+    serviceTiers: Object.fromEntries(Object.entries(serviceTiers).map(([name, its]) => [name, { rates: its }])),
+    source: row.src ?? (row.s ? `${table.source}; ${table.tierSource}` : table.source),
     checkedAt: Date.parse(table.checkedAt),
     contextTokens: row.c ?? null,
-    maxOutputTokens: MAX_OUTPUT_TOKENS[`${provider}/${model}`] ?? null,
+    maxOutputTokens: row.o ?? null,
   };
 }
 
 /** The bundled price table, and the hash that every record made by it carries. */
-export const BUNDLED: readonly PriceRow[] = [...(table.rows as readonly CompactRow[]).map(expand), ...BUILT_IN];
+export const BUNDLED: readonly PriceRow[] = (table.rows as readonly CompactRow[]).map(expand);
 export const TABLE_HASH: string = table.hash;

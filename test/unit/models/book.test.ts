@@ -41,10 +41,64 @@ describe("the bundled table", () => {
     ["openai", "text-embedding-3-small", { input: "0.02" }],
     ["anthropic", "claude-sonnet-4-5", { input: "3", cache_read: "0.3", cache_write_5m: "3.75", cache_write_1h: "6", output: "15" }],
     ["anthropic", "claude-haiku-4-5-20251001", { input: "1", cache_read: "0.1", cache_write_5m: "1.25", cache_write_1h: "2", output: "5" }],
+    ["anthropic", "claude-sonnet-4-0", { input: "3", cache_read: "0.3", cache_write_5m: "3.75", cache_write_1h: "6", output: "15" }],
     ["anthropic", "claude-opus-4-1", { input: "15", cache_read: "1.5", cache_write_5m: "18.75", cache_write_1h: "30", output: "75" }],
   ])("has %s/%s at the published rates", (provider, model, rates) => {
     const found = book.find(provider, model, "team_default", NOW);
     expect([found.state, found.row.rates]).toMatchObject(["priced", rates]);
+  });
+
+  const inTable = (model: string, provider = "openai") => book.find(provider, model, "t", NOW).row;
+
+  // OpenAI's own page, openai.com/api-priority-processing; flex is billed at the batch rates.
+  it("has OpenAI's flex and priority rates beside the standard ones, and says where they are from", () => {
+    expect(inTable("gpt-5").serviceTiers).toEqual({
+      flex: { rates: { input: "0.625", cache_read: "0.0625", output: "5" } },
+      priority: { rates: { input: "2.5", cache_read: "0.25", output: "20" } },
+    });
+    expect(inTable("gpt-4o").serviceTiers["priority"]).toEqual({ rates: { input: "4.25", cache_read: "2.125", output: "17" } });
+    expect(inTable("gpt-5").source).toContain("openai.com/api-priority-processing");
+  });
+
+  it("forgets the service tiers of a price that has changed since they were read", () => {
+    const before = book.find("openai", "gpt-5.6-sol", "t", Date.parse("2026-08-20T23:59:59Z")).row;
+    const since = book.find("openai", "gpt-5.6-sol", "t", Date.parse("2026-08-21T00:00:00Z")).row;
+    expect([before.rates.input, Object.keys(before.serviceTiers)]).toEqual(["5", ["flex", "priority"]]);
+    expect([since.rates.input, since.serviceTiers]).toEqual(["4", {}]);
+  });
+
+  it("takes a price that changes by the hour at its dearest, and output that is rated apart at the dearest of it", () => {
+    expect(inTable("deepseek-reasoner", "deepseek").rates).toEqual({ input: "0.55", cache_read: "0.14", output: "2.19" });
+    expect(inTable("deepseek-v4-pro", "deepseek").rates).toEqual({ input: "1.32", cache_read: "0.044", output: "3.96" });
+    expect(inTable("gemini-2.5-flash-image", "google").rates).toMatchObject({ input: "0.3", output: "30" });
+  });
+
+  it("rates one-hour cache writes wherever Claude's five-minute ones are rated, at twice the input", () => {
+    const claude = book.rows("t", NOW).filter(({ model, rates }) => model.startsWith("claude") && rates.cache_write_5m);
+    expect(claude.length).toBeGreaterThan(20);
+    for (const { id, rates, tiers } of claude) {
+      for (const each of [rates, ...tiers.map((tier) => tier.rates)]) {
+        expect([id, Number(each.cache_write_1h)]).toEqual([id, 2 * Number(each.input)]);
+      }
+    }
+  });
+
+  it("prices the built-in models by rows that say they are fictional", () => {
+    for (const model of ["echo", "slow"]) {
+      expect(inTable(model, "tollgate")).toMatchObject({ state: "priced", rates: { input: "0.15", output: "0.6" } });
+      expect(inTable(model, "tollgate").source).toMatch(/^fictional/);
+    }
+  });
+
+  it("holds plain decimals of at most nine fraction digits, each name of a provider once at a time", () => {
+    const rows = book.rows("t", NOW);
+    for (const { id, rates, tiers, serviceTiers } of rows) {
+      const lists = [rates, ...tiers.map((tier) => tier.rates), ...Object.values(serviceTiers).map((tier) => tier.rates)];
+      for (const rate of lists.flatMap((list) => Object.values(list)))
+        expect([id, rate]).toEqual([id, expect.stringMatching(/^\d+(\.\d{0,8}[1-9])?$/)]);
+    }
+    const names = rows.flatMap(({ provider, model, aliases }) => [model, ...aliases].map((name) => `${provider}/${name}`));
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
   });
 });
 
@@ -83,6 +137,36 @@ describe("matching", () => {
     expect(layered.find("openai", "gpt-4o-mini", "team_a", NOW).row.id).toBe("table:openai/gpt-4o-mini");
   });
 
+  it("threat 38: an override holds for the dates that are listed as its model, and not for one with a price of its own", () => {
+    const layered = new PriceBook([override({}), override({ id: "prc_mini", model: "gpt-5-nano" })]);
+    const idOf = (model: string) => layered.find("openai", model, "t", NOW).row.id;
+    expect(idOf("gpt-4o-2024-08-06")).toBe("prc_1");
+    expect(idOf("gpt-4o-2024-05-13")).toBe("table:openai/gpt-4o-2024-05-13");
+    expect(idOf("gpt-5-nano-2025-08-07")).toBe("prc_mini");
+    const exact = new PriceBook([override({}), override({ id: "prc_dated", model: "gpt-4o-2024-08-06" })]);
+    expect(exact.find("openai", "gpt-4o-2024-08-06", "t", NOW).row.id).toBe("prc_dated");
+    expect(exact.find("openai", "gpt-4o", "t", NOW).row.id).toBe("prc_1");
+  });
+
+  it("an override leaves how much the model takes and gives as the table has it", () => {
+    const { row } = new PriceBook([override({})]).find("openai", "gpt-4o-2024-11-20", "t", NOW);
+    expect(row).toMatchObject({ id: "prc_1", contextTokens: 128_000, maxOutputTokens: 16_384 });
+  });
+
+  it("lists each model once, also where an override takes its name", () => {
+    const listed = new PriceBook([override({ model: "ours", aliases: ["gpt-4o"] })]).rows("t", NOW);
+    expect(listed.filter(({ id }) => id === "prc_1")).toHaveLength(1);
+  });
+
+  it("threat 6: another team's price is neither charged nor seen, not even for an unknown model", () => {
+    const dear = override({ provider: "lab", model: "m", scope: { kind: "team", id: "team_a" }, rates: { input: "5000", output: "5000" } });
+    const own = override({ id: "prc_2", provider: "lab", model: "n" });
+    const shared = new PriceBook([dear, own]);
+    expect(shared.find("lab", "other", "team_a", NOW).row.id).toBe("prc_1");
+    expect(shared.find("lab", "other", "team_b", NOW).row.id).toBe("prc_2");
+    expect(shared.rows("team_b", NOW).map(({ id }) => id)).not.toContain("prc_1");
+  });
+
   it("models of a local Ollama are free, whatever their name; a free row is free and not unknown", () => {
     expect(book.find("ollama", "llama3:8b", "t", NOW).state).toBe("free");
     expect(new PriceBook([override({ provider: "lab", model: "m", state: "free", rates: {} })]).find("lab", "m", "t", NOW).state).toBe(
@@ -90,7 +174,13 @@ describe("matching", () => {
     );
   });
 
-  it("a provider without any row is charged at the dearest of all", () => {
-    expect(book.find("nobody", "m", "t", NOW)).toMatchObject({ state: "unknown", row: { provider: expect.any(String) } });
+  it("threat 38: a provider without any row, or with free ones only, is charged at the dearest of all, and the row says so", () => {
+    const dearness = (row: PriceRow) => Number(row.rates.input ?? 0) + Number(row.rates.output ?? 0);
+    const most = Math.max(...book.rows("t", NOW).map(dearness));
+    const lab = new PriceBook([override({ provider: "lab", model: "free", state: "free", rates: {} })]);
+    for (const found of [book.find("nobody", "m", "t", NOW), lab.find("lab", "m", "t", NOW)]) {
+      expect([found.state, dearness(found.row)]).toEqual(["unknown", most]);
+      expect(found.row.source).toMatch(/^no price of (nobody|lab) is known; the dearest of all providers stands in/);
+    }
   });
 });

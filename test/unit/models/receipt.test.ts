@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { femtoFromUsd, nanoCeil, NO_USAGE, type Usage, usdFromFemto } from "#core";
+import { femtoFromUsd, NANO_MAX, nanoCeil, NO_USAGE, type Usage, usdFromFemto } from "#core";
 import { bounds, type Load, outputCap, type Price, PriceBook, type PriceRow, receipt } from "#models";
 
 const book = new PriceBook([]);
@@ -102,6 +102,40 @@ describe("a receipt", () => {
     expect(total(tiered, { input: 1_000_000 }, "__proto__")[1]).toBe("unknown");
   });
 
+  it("a long input at another tier is taken at the dearer of the two, and is not known", () => {
+    const tiers = [{ aboveInputTokens: 100, rates: { input: "4", output: "8" } }];
+    const serviceTiers = { flex: { rates: { input: "1", output: "2" } }, priority: { rates: { input: "10" } } };
+    const both = row({ rates: { input: "2", output: "4" }, tiers, serviceTiers });
+    expect(total(both, { input: 100, output: 100 }, "flex")).toEqual(["0.0003", "priced"]);
+    expect(total(both, { input: 1_000_000, output: 1_000_000 }, "flex")).toEqual(["12", "unknown"]);
+    expect(total(both, { input: 1_000_000, output: 1_000_000 }, "priority")).toEqual(["18", "unknown"]);
+  });
+
+  it("charges a class that has no rate at the dearest of its side", () => {
+    const rates = { input: "2", cache_read: "1", output: "30", audio_output: "90" };
+    expect(total(row({ rates }), { cacheWrite5m: 1_000_000 })).toEqual(["2", "unknown"]);
+    expect(total(row({ rates }), { audioInput: 1_000_000 })).toEqual(["90", "unknown"]);
+    expect(total(row({ rates: { input: "2" } }), { output: 1_000_000 })).toEqual(["2", "unknown"]);
+    expect(total(row({ rates }), { images: 3 })).toEqual(["3", "unknown"]);
+  });
+
+  it("threat 38: of a model without a price is never zero, whoever provides it", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom("openai", "anthropic", "google", "groq", "nobody"),
+        usage,
+        fc.constantFrom(null, "priority", "x"),
+        (provider, used, tier) => {
+          fc.pre(used.input + used.cacheRead + used.cacheWrite5m + used.cacheWrite1h + used.output + used.webSearches > 0);
+          const made = receipt(book.find(provider, "no-such-model", "t", NOW), used, tier, "h");
+          expect(made.state).toBe("unknown");
+          for (const line of made.lines) expect(femtoFromUsd(line.usd) > 0n).toBe(true);
+          expect(made.total > 0n).toBe(true);
+        },
+      ),
+    );
+  });
+
   it("of what is free has lines that cost nothing", () => {
     const made = receipt({ state: "free", row: sonnet.row }, { ...NO_USAGE, input: 5 }, null, "h");
     expect([made.state, made.lines]).toEqual(["free", [{ class: "input", quantity: 5, rate: "0", per: 1_000_000, usd: "0" }]]);
@@ -115,7 +149,32 @@ const load = fc.record<Load>({
   maxOutput: fc.option(fc.nat(200_000), { nil: null }),
   choices: fc.integer({ min: 1, max: 20 }),
   hasOutput: fc.boolean(),
+  serviceTier: fc.constantFrom(null, "auto", "priority", "flex", "default", "standard_only", "invented"),
 });
+const request = (fields: Partial<Load>): Load => ({
+  promptBytes: 100,
+  uncountable: false,
+  tools: false,
+  maxOutput: 10,
+  choices: 1,
+  hasOutput: true,
+  serviceTier: null,
+  ...fields,
+});
+
+/** Every priced row of the table, and one that has everything. */
+const everything = row({
+  rates: { input: "2", cache_read: "1", cache_write_1h: "5", output: "9", reasoning: "12", audio_input: "40", audio_output: "80" },
+  tiers: [
+    { aboveInputTokens: 1_000, rates: { input: "8" } },
+    { aboveInputTokens: 50_000, rates: { input: "3", output: "20" } },
+  ],
+  serviceTiers: { priority: { rates: { input: "6", output: "18" } }, flex: { rates: { input: "1", output: "4" } } },
+});
+const prices = fc.constantFrom<Price>(everything, ...book.rows("t", NOW).map((each): Price => ({ state: each.state, row: each })));
+/** The tiers that an answer may name to a request that asked for one. */
+const answered = (asked: string | null | undefined) =>
+  asked === "auto" || asked === "priority" || asked === "invented" || asked === undefined ? [null, "priority", "flex", "default"] : [asked];
 
 describe("bounds", () => {
   it("threat 37: no usage within them costs more than the ceiling, and no output within a grant's cap more than the grant", () => {
@@ -144,6 +203,66 @@ describe("bounds", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("threat 37: whatever the row, the length, the class and the tier: what text costs is within the ceiling of what was asked", () => {
+    const share = fc.double({ min: 0, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(prices, load, fc.tuple(share, share, share, share), (price, given, [part, read, written, thought]) => {
+        const made = bounds(price, given);
+        const input = Math.floor(made.inputMax * part);
+        const cacheRead = Math.floor(input * read);
+        const cacheWrite5m = Math.floor((input - cacheRead) * written);
+        const cacheWrite1h = Math.floor((input - cacheRead - cacheWrite5m) * written);
+        const output = made.outputMax;
+        const used: Usage = {
+          ...NO_USAGE,
+          input: input - cacheRead - cacheWrite5m - cacheWrite1h,
+          cacheRead,
+          cacheWrite5m,
+          cacheWrite1h,
+          output,
+          reasoning: Math.floor(output * thought),
+        };
+        for (const tier of answered(given.serviceTier)) {
+          expect(nanoCeil(receipt(price, used, tier, "h").total)).toBeLessThanOrEqual(made.ceiling.nano);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("threat 38: a request for another tier is held at its rates; one that says none at the row's own; unseen, at the dearest", () => {
+    const gpt5 = book.find("openai", "gpt-5", "t", NOW);
+    const { serviceTier: _, ...unseen } = request({ maxOutput: 1_000 });
+    const nano = (fields: Load) => bounds(gpt5, fields).ceiling.nano;
+    const asked = (serviceTier: string | null) => nano(request({ maxOutput: 1_000, serviceTier }));
+    expect([asked(null), asked("default"), asked("flex")]).toEqual([10_125_000, 10_125_000, 10_125_000]);
+    expect([asked("priority"), asked("auto"), asked("invented"), nano(unseen)]).toEqual([20_250_000, 20_250_000, 20_250_000, 20_250_000]);
+  });
+
+  it("the operator's limits win over the table's; a row that stands in for an unknown model's lends it none", () => {
+    const limits = { contextTokens: 9_000, maxOutputTokens: 70 };
+    const own = bounds(sonnet, request({ uncountable: true, maxOutput: null, limits }));
+    expect([own.inputMax, own.outputMax]).toEqual([9_000, 70]);
+    const half = bounds(sonnet, request({ uncountable: true, maxOutput: null, limits: { contextTokens: null, maxOutputTokens: null } }));
+    expect([half.inputMax, half.outputMax]).toEqual([200_000, 64_000]);
+    const largest = Math.max(...book.rows("t", NOW).map(({ contextTokens }) => contextTokens ?? 0));
+    const unknown = bounds({ state: "unknown", row: sonnet.row }, request({ uncountable: true, maxOutput: null }));
+    expect([unknown.inputMax, unknown.outputMax]).toEqual([largest, 128_000]);
+  });
+
+  it("threat 37: amounts beyond what a counter holds saturate and never wrap", () => {
+    const huge = bounds(sonnet, request({ maxOutput: Number.MAX_SAFE_INTEGER, choices: 10_000 }));
+    expect(huge.ceiling).toEqual({ nano: NANO_MAX, tokens: Number.MAX_SAFE_INTEGER, requests: 1 });
+    expect(outputCap(huge, huge.floor)).toBeLessThanOrEqual(512);
+    const free = bounds({ state: "free", row: sonnet.row }, request({ uncountable: true }));
+    expect([free.floor.nano, free.ceiling.nano]).toEqual([0, 0]);
+  });
+
+  it("what has no output is held for its input alone, and capped at nothing", () => {
+    const made = bounds(book.find("openai", "text-embedding-3-small", "t", NOW), request({ hasOutput: false, maxOutput: null }));
+    expect([made.ceiling, outputCap(made, made.ceiling)]).toEqual([{ nano: 2_000, tokens: 100, requests: 1 }, 0]);
   });
 
   it("threat 37: ten thousand choices are priced ten thousand times", () => {

@@ -70,4 +70,10 @@ describe("cards", () => {
     expect(cards.find(({ id }) => id === "fast")).toMatchObject({ provider: "openai", model: "gpt-4o-mini" });
     expect(ids.some((id) => id.startsWith("google/"))).toBe(false);
   });
+
+  it("say of an alias without a price that it is unknown, and nothing of how much it takes", () => {
+    const aliases = new Map([["mystery", { provider: "openai", model: "gpt-next" }]]);
+    const card = listModels({ ...known, aliases, team: "t" }).find(({ id }) => id === "mystery");
+    expect(card).toMatchObject({ price: { state: "unknown" }, contextTokens: null, maxOutputTokens: null });
+  });
 });
