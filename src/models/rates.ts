@@ -64,19 +64,29 @@ export const TEXT_IN = ["input", "cache_read", "cache_write_5m", "cache_write_1h
 export const TEXT_OUT = ["output", "reasoning"] as const;
 const TOKENS = [...TEXT_IN, ...TEXT_OUT, "audio_input", "audio_output"] as const;
 
+/** A rate as text, and what it is per token. */
+type Rated = readonly [rate: string, femto: Femto];
+const NOTHING: Rated = ["0", 0n];
+
 /** The dearest of some classes' rates; of the whole row where none of them costs anything. */
-function dearestRate(rates: Rates, classes: readonly RateClass[]): string {
+function dearestRate(rates: Rates, classes: readonly RateClass[]): Rated {
   const most = highest(rates, classes);
-  return most === "0" ? highest(rates, TOKENS) : most;
+  return most === NOTHING ? highest(rates, TOKENS) : most;
 }
 
-function highest(rates: Rates, classes: readonly RateClass[]): string {
-  return classes.reduce((most, name) => (perToken(rates[name] ?? "0") > perToken(most) ? (rates[name] ?? most) : most), "0");
+function highest(rates: Rates, classes: readonly RateClass[]): Rated {
+  let most = NOTHING;
+  for (const name of classes) {
+    const rate = rates[name] ?? "0";
+    const femto = rate === most[0] ? most[1] : perToken(rate);
+    if (femto > most[1]) most = [rate, femto];
+  }
+  return most;
 }
 
 /** The dearest that a token of some classes costs by any of several price lists. */
 export function dearest(lists: readonly Rates[], classes: readonly RateClass[]): Femto {
-  return lists.map((rates) => perToken(dearestRate(rates, classes))).reduce((most, rate) => (rate > most ? rate : most), 0n);
+  return lists.map((rates) => dearestRate(rates, classes)[1]).reduce((most, rate) => (rate > most ? rate : most), 0n);
 }
 
 /**
@@ -84,5 +94,5 @@ export function dearest(lists: readonly Rates[], classes: readonly RateClass[]):
  * of the whole row for audio.
  */
 export function standInFor(name: RateClass, rates: Rates): string {
-  return dearestRate(rates, [TEXT_IN, TEXT_OUT].find((side: readonly RateClass[]) => side.includes(name)) ?? TOKENS);
+  return dearestRate(rates, [TEXT_IN, TEXT_OUT].find((side: readonly RateClass[]) => side.includes(name)) ?? TOKENS)[0];
 }

@@ -9,12 +9,11 @@ const WEB_SEARCH = "0.01";
 const IMAGE = "1";
 const NOTHING = "0";
 
-/** A quantity to be priced, the rate that its class has, and the one that stands in where it has none. */
+/** A quantity to be priced, and the rate that its class has. */
 interface Item {
   readonly class: RateClass;
   readonly quantity: number;
   readonly rate: string | null;
-  readonly standIn: string;
   readonly per: 1 | 1_000_000;
 }
 
@@ -28,8 +27,8 @@ export function receipt(price: Price, usage: Usage, serviceTier: string | null, 
   const items = itemsOf(usage, rates).filter(({ quantity }) => quantity > 0);
   const lines: ReceiptLine[] = [];
   let total = 0n;
-  for (const { class: name, quantity, rate, standIn, per } of items) {
-    const charged = free ? NOTHING : (rate ?? standIn);
+  for (const { class: name, quantity, rate, per } of items) {
+    const charged = free ? NOTHING : (rate ?? standIn(name, rates));
     const femto = BigInt(quantity) * (per === 1 ? perPiece(charged) : perToken(charged));
     total += femto;
     lines.push({ class: name, quantity, rate: charged, per, usd: usdFromFemto(femto) });
@@ -40,10 +39,8 @@ export function receipt(price: Price, usage: Usage, serviceTier: string | null, 
 
 function itemsOf(usage: Usage, rates: Rates): Item[] {
   const of = (name: RateClass) => rates[name] ?? null;
-  const tokens = (name: RateClass, quantity: number, rate = of(name)): Item => {
-    return { class: name, quantity, rate, standIn: standInFor(name, rates), per: MILLION };
-  };
-  const reasoning = of("reasoning") === null ? 0 : usage.reasoning;
+  const tokens = (name: RateClass, quantity: number, rate = of(name)): Item => ({ class: name, quantity, rate, per: MILLION });
+  const reasoning = of("reasoning") === null ? 0 : Math.min(usage.reasoning, usage.output);
   return [
     tokens("input", usage.input),
     tokens("cache_read", usage.cacheRead, of("cache_read") ?? of("input")),
@@ -53,7 +50,12 @@ function itemsOf(usage: Usage, rates: Rates): Item[] {
     tokens("reasoning", reasoning),
     tokens("audio_input", usage.audioInput),
     tokens("audio_output", usage.audioOutput),
-    { class: "image", quantity: usage.images, rate: of("image"), standIn: IMAGE, per: 1 },
-    { class: "web_search", quantity: usage.webSearches, rate: of("web_search"), standIn: WEB_SEARCH, per: 1 },
+    { class: "image", quantity: usage.images, rate: of("image"), per: 1 },
+    { class: "web_search", quantity: usage.webSearches, rate: of("web_search"), per: 1 },
   ];
+}
+
+function standIn(name: RateClass, rates: Rates): string {
+  if (name === "web_search") return WEB_SEARCH;
+  return name === "image" ? IMAGE : standInFor(name, rates);
 }

@@ -15,7 +15,7 @@ const BARE = ["openai", "anthropic", "google", "mistral", "deepseek", "xai", "gr
 /** The model a name stands for: an alias, `provider/model`, or a bare name that the catalogue knows; null for any other. */
 export function resolveModel(name: string, { providers, aliases, book, at }: Known): Route | null {
   const alias = aliases.get(name);
-  if (alias) return { ...alias, requested: name };
+  if (alias) return { provider: alias.provider, model: alias.model, requested: name };
   const slash = name.indexOf("/");
   const provider = name.slice(0, Math.max(0, slash));
   if (providers.has(provider) && slash + 1 < name.length) return { provider, model: name.slice(slash + 1), requested: name };

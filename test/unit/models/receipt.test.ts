@@ -69,6 +69,13 @@ describe("a receipt", () => {
     ]);
   });
 
+  it("threat 42: reasoning beyond the output that it is a part of is not believed", () => {
+    expect(total(row({ rates: { input: "1", output: "10", reasoning: "20" } }), { output: 100, reasoning: 5_000 })).toEqual([
+      "0.002",
+      "priced",
+    ]);
+  });
+
   it("takes cached reads at the input's rate where they have none", () => {
     expect(total(row({ rates: { input: "2", output: "1" } }), { cacheRead: 1_000 })).toEqual(["0.002", "priced"]);
   });
