@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { readD1Migrations } from "@cloudflare/vitest-plugin";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
@@ -55,12 +56,23 @@ export async function boot(state: string, bundle: string, bindings: Record<strin
   return runtime;
 }
 
-/** Resolves where nothing listens on a port of loopback. @throws Error that names the port. */
-export function freePort(port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
+const PORT_WAIT_MS = 3_000;
+const PORT_RETRY_MS = 100;
+
+/** Resolves once nothing listens on a port of loopback: a process that was just ended lets go of its own a little later. @throws Error that names the port. */
+export async function freePort(port: number): Promise<void> {
+  const until = Date.now() + PORT_WAIT_MS;
+  while (!(await isFree(port))) {
+    if (Date.now() > until) throw new Error(`Port ${port} is in use. Set PORT to another one.`);
+    await wait(PORT_RETRY_MS);
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = createServer();
-    probe.once("error", () => reject(new Error(`Port ${port} is in use. Set PORT to another one.`)));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
   });
 }
 

@@ -1,18 +1,18 @@
 import type { Config } from "#config";
-import { PriceBook, type PriceRow } from "#models";
+import { type Limits, PriceBook, type PriceRow, type Target } from "#models";
 import { type ProviderRow, registry, type Upstream } from "#providers";
 
 /** What the gateway knows of the outside: which upstreams, names and prices there are. */
 export interface Directory {
   readonly upstreams: ReadonlyMap<string, Upstream>;
-  readonly aliases: ReadonlyMap<string, { readonly provider: string; readonly model: string }>;
+  readonly aliases: ReadonlyMap<string, Target & { readonly limits: Limits }>;
   readonly book: PriceBook;
 }
 
 /** Reads the control plane's rows; credentials come opened. */
 export interface DirectorySource {
   providers(): Promise<readonly ProviderRow[]>;
-  aliases(): Promise<readonly { readonly name: string; readonly provider: string; readonly model: string }[]>;
+  aliases(): Promise<readonly ({ readonly name: string } & Target & Limits)[]>;
   prices(): Promise<readonly PriceRow[]>;
 }
 
@@ -71,7 +71,7 @@ export class DirectoryCache {
       const [providers, aliases, prices] = await Promise.all([this.#source.providers(), this.#source.aliases(), this.#source.prices()]);
       const directory = {
         upstreams: registry(this.#config, providers),
-        aliases: new Map(aliases.map(({ name, provider, model }) => [name, { provider, model }])),
+        aliases: new Map(aliases.map(({ name, provider, model, ...limits }) => [name, { provider, model, limits }])),
         book: new PriceBook(prices),
       };
       if (generation === this.#generation) {

@@ -1,5 +1,5 @@
 import { type Caller, TollgateError } from "#core";
-import { allowed, type Bounds, bounds, type Price, resolveModel, type Route } from "#models";
+import { allowed, type Bounds, bounds, type Limits, type Price, resolveModel, type Route } from "#models";
 import { speaks, type Upstream } from "#providers";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
@@ -40,6 +40,8 @@ export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Ga
     promptBytes: ask.promptBytes,
     uncountable: ask.uncountable,
     tools: ask.tools,
+    serviceTier: ask.serviceTier,
+    limits: found.limits,
     maxOutput: ask.outputCaps.length === 0 ? null : Math.max(...ask.outputCaps.map(({ tokens }) => tokens)),
     choices: ask.choices,
     hasOutput: ask.capability !== "embeddings",
@@ -51,12 +53,14 @@ interface Found {
   readonly route: Route;
   readonly upstream: Upstream;
   readonly book: Directory["book"];
+  /** What the operator says of an alias's model; null for other names. */
+  readonly limits: Limits | null;
 }
 
 function find(model: string, { upstreams, aliases, book }: Directory, at: number): Found | null {
   const route = resolveModel(model, { providers: new Set(upstreams.keys()), aliases, book, at });
   const upstream = route && upstreams.get(route.provider);
-  return route && upstream ? { route, upstream, book } : null;
+  return route && upstream ? { route, upstream, book, limits: aliases.get(model)?.limits ?? null } : null;
 }
 
 function priceOf(book: Directory["book"], route: Route, caller: Caller, now: number): Price {

@@ -13,9 +13,10 @@ export interface Running {
 
 export const ADMIN_KEY = "admin-key-of-the-tests-0123456789";
 
+/** Below the ports that the system gives to outgoing connections. */
 const PORTS = { from: 20_000, count: 10_000 };
 
-/** A port of loopback that nobody uses, below those that the system gives to outgoing connections: it stays free between two starts. */
+/** A port of loopback that nobody uses, and that stays free between two starts. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
