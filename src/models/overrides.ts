@@ -43,7 +43,7 @@ export const MAX_OUTPUT_TOKENS: Readonly<Record<string, number>> = {
   "anthropic/claude-haiku-4-5": 64_000,
 };
 
-/** Where `SERVICE_TIERS` was read. */
+/** Where `SERVICE_TIERS` was read, in stored copies of both: the vendor's page for most of the priority rates, the table for the rest. */
 export const SERVICE_TIERS_SOURCE =
   "service tiers: openai.com/api-priority-processing and github.com/BerriAI/litellm model_prices_and_context_window.json at 00035b69";
 

@@ -267,6 +267,18 @@ describe("bounds", () => {
     expect([free.floor.nano, free.ceiling.nano]).toEqual([0, 0]);
   });
 
+  it("covers the instructions that vendors add for tools, and guesses ordinary text closely", () => {
+    const [plain, tools] = [false, true].map((offered) =>
+      bounds(sonnet, request({ tools: offered, promptBytes: 3_000, maxOutput: 2_000 })),
+    );
+    expect(tools!.inputMax - plain!.inputMax).toBeGreaterThanOrEqual(530);
+    expect(plain!.floor.tokens).toBe(3_512);
+    expect(plain!.likely.tokens).toBe(3_512);
+    expect(plain!.ceiling.tokens).toBe(5_000);
+    const short = bounds(sonnet, request({ promptBytes: 301, maxOutput: 2_000 }));
+    expect([short.likely.tokens, short.floor.tokens]).toEqual([111 + 8 + 1_024, 813]);
+  });
+
   it("what has no output is held for its input alone, and capped at nothing", () => {
     const made = bounds(book.find("openai", "text-embedding-3-small", "t", NOW), request({ hasOutput: false, maxOutput: null }));
     expect([made.ceiling, outputCap(made, made.ceiling)]).toEqual([{ nano: 2_000, tokens: 100, requests: 1 }, 0]);
