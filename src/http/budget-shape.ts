@@ -1,13 +1,10 @@
 import type { BudgetStatus } from "#budget";
 import { usdFromNano } from "#core";
+import { iso } from "./time.ts";
 
 /** An amount of a unit as people see it: USD as a decimal string, tokens and requests as whole numbers. */
 function shown(unit: BudgetStatus["budget"]["unit"], amount: number): string {
   return unit === "usd" ? usdFromNano(amount) : String(amount);
-}
-
-function iso(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }
 
 /** Where a budget stands in its present window, as `/v1/key` and the admin plane show it. */

@@ -3,7 +3,8 @@ import { type BudgetRow, type BudgetStatus, BudgetStore, type NewBudget } from "
 import { type Scope, TollgateError, usdFromNano } from "#core";
 import { budgetStatusShape } from "../budget-shape.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
-import { byId, found, given, id, iso, listOf, nanoOf, page, paging, usd } from "./shapes.ts";
+import { iso } from "../time.ts";
+import { byId, found, given, id, listOf, nanoOf, page, paging, usd } from "./shapes.ts";
 
 const amount = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const limits = { limit_usd: usd.optional(), limit_tokens: amount.optional(), limit_requests: amount.optional() };

@@ -4,10 +4,11 @@ import type { Charge } from "#budget";
 import { ownRowsOnly } from "#keys";
 import type { PriceRow } from "#models";
 import type { Actor } from "./actor.ts";
-import { exported, formatOf, names } from "./export.ts";
+import { asAsked, names } from "./export.ts";
 import { type AdminApp, read } from "./operation.ts";
 import { priceShape } from "./prices.ts";
-import { byId, found, given, id, iso, listOf, moment, page, paging } from "./shapes.ts";
+import { iso } from "../time.ts";
+import { byId, found, given, id, listOf, moment, page, paging } from "./shapes.ts";
 
 /** Whose and when; shared by everything that is attributed to a caller. */
 export const attribution = {
@@ -126,16 +127,18 @@ export function costs(app: AdminApp): void {
       const groupBy = names(query.group_by);
       const { groups, total } = await costSummary(context.env.db, { filter: filterOf(query, actor), groupBy, limit: query.limit });
       const data = groups.map((group) => ({ group: group.group, ...sumsShape(group) }));
-      const wanted = formatOf(context, query.format);
-      if (wanted !== "json") return exported(data, wanted, null);
-      return {
-        from: iso(query.from ?? null),
-        to: iso(query.to ?? null),
-        group_by: groupBy,
-        data,
-        total: sumsShape(total),
-        next_cursor: null,
-      };
+      return asAsked(
+        context,
+        {
+          from: iso(query.from ?? null),
+          to: iso(query.to ?? null),
+          group_by: groupBy,
+          data,
+          total: sumsShape(total),
+          next_cursor: null,
+        },
+        query.format,
+      );
     },
   );
   const listed = z.strictObject({ ...attribution, ...paging, format });
@@ -144,9 +147,7 @@ export function costs(app: AdminApp): void {
     { method: "get", path: "/costs/records", resource, summary: "List cost records", query: listed, answer: listOf(record) },
     async ({ query, actor }, context) => {
       const records = await listRecords(context.env.db, filterOf(query, actor), { limit: query.limit, ...given({ cursor: query.cursor }) });
-      const shaped = page(records, recordShape);
-      const wanted = formatOf(context, query.format);
-      return wanted === "json" ? shaped : exported(shaped.data, wanted, shaped.next_cursor);
+      return asAsked(context, page(records, recordShape), query.format);
     },
   );
   read(

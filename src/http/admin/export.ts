@@ -2,12 +2,12 @@ import { TollgateError } from "#core";
 import type { AdminContext } from "./operation.ts";
 
 /** How a list is wanted. */
-export type Format = "json" | "csv" | "ndjson";
+type Format = "json" | "csv" | "ndjson";
 
 const TYPES: Readonly<Record<Exclude<Format, "json">, string>> = { csv: "text/csv; charset=utf-8", ndjson: "application/x-ndjson" };
 
 /** The format a reader asks for: by `format`, else by `accept`, else JSON. */
-export function formatOf(context: AdminContext, asked: Format | undefined): Format {
+function formatOf(context: AdminContext, asked: Format | undefined): Format {
   if (asked !== undefined) return asked;
   const accept = context.req.header("accept") ?? "";
   if (accept.includes("text/csv")) return "csv";
@@ -16,8 +16,18 @@ export function formatOf(context: AdminContext, asked: Format | undefined): Form
 
 type Row = Readonly<Record<string, unknown>>;
 
+/** A page in the form that the reader asks for: JSON as it is, or a file of its rows. */
+export function asAsked<Page extends { readonly data: readonly Row[]; readonly next_cursor: string | null }>(
+  context: AdminContext,
+  page: Page,
+  asked: Format | undefined,
+): Page | Response {
+  const wanted = formatOf(context, asked);
+  return wanted === "json" ? page : exported(page.data, wanted, page.next_cursor);
+}
+
 /** A page of rows as a file; the cursor of the next page stands in a header. */
-export function exported(rows: readonly Row[], format: Exclude<Format, "json">, next: string | null): Response {
+function exported(rows: readonly Row[], format: Exclude<Format, "json">, next: string | null): Response {
   const body = format === "csv" ? csv(rows) : rows.map((row) => `${JSON.stringify(row)}\n`).join("");
   const headers = new Headers({ "content-type": TYPES[format], "cache-control": "no-store" });
   if (next !== null) headers.set("x-next-cursor", next);

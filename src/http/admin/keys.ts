@@ -5,7 +5,8 @@ import { type KeyFields, type KeyRow, KeyStore, mayGrant } from "#keys";
 import type { Actor } from "./actor.ts";
 import { budget, budgetFields, budgetShapes, newBudget } from "./budgets.ts";
 import { type AdminApp, type AdminContext, read, write, type Written } from "./operation.ts";
-import { byId, found, given, id, iso, listOf, metadata, moment, name, page, paging } from "./shapes.ts";
+import { iso } from "../time.ts";
+import { byId, found, given, id, listOf, metadata, moment, name, page, paging } from "./shapes.ts";
 
 const pattern = z.string().min(1).max(256);
 const pace = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).nullable();

@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import { type AuditRow, getRequest, listRequests, type RequestRow, searchAudit } from "#audit";
 import { attribution, filterOf, format } from "./costs.ts";
-import { exported, formatOf } from "./export.ts";
+import { asAsked } from "./export.ts";
 import { type AdminApp, read } from "./operation.ts";
-import { byId, found, given, id, iso, listOf, moment, page, paging } from "./shapes.ts";
+import { iso } from "../time.ts";
+import { byId, found, given, id, listOf, moment, page, paging } from "./shapes.ts";
 
 const request = z.looseObject({ id, object: z.literal("request"), at: z.string(), http_status: z.number() }).openapi("Request");
 const entry = z
@@ -72,9 +73,7 @@ export function requests(app: AdminApp): void {
     { method: "get", path: "/requests", resource, summary: "List requests", query, answer: listOf(request) },
     async ({ query: asked, actor }, context) => {
       const listed = await listRequests(context.env.db, filterOf(asked, actor), { limit: asked.limit, ...given({ cursor: asked.cursor }) });
-      const shaped = page(listed, requestShape);
-      const wanted = formatOf(context, asked.format);
-      return wanted === "json" ? shaped : exported(shaped.data, wanted, shaped.next_cursor);
+      return asAsked(context, page(listed, requestShape), asked.format);
     },
   );
   read(
@@ -106,9 +105,7 @@ export function audit(app: AdminApp): void {
     async ({ query: asked }, context) => {
       const { limit, cursor, format: wish, q, ...rest } = asked;
       const listed = await searchAudit(context.env.db, given({ ...rest, text: q }), { limit, ...given({ cursor }) });
-      const shaped = page(listed, entryShape);
-      const wanted = formatOf(context, wish);
-      return wanted === "json" ? shaped : exported(shaped.data, wanted, shaped.next_cursor);
+      return asAsked(context, page(listed, entryShape), wish);
     },
   );
 }

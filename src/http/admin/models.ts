@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi";
 import { type ModelRow, ModelStore } from "#models";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
-import { byId, found, given, id, iso, listOf, name, page, pagingOnly } from "./shapes.ts";
+import { iso } from "../time.ts";
+import { byId, found, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
 
 const upstreamModel = z.string().min(1).max(256);
 const tokens = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).nullable();

@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi";
 import { type PriceRow, PriceStore, RATE_CLASSES } from "#models";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
-import { byId, found, given, id, iso, listOf, moment, name, page, paging } from "./shapes.ts";
+import { iso } from "../time.ts";
+import { byId, found, given, id, listOf, moment, name, page, paging } from "./shapes.ts";
 
 const rate = z.string().max(32).nullable();
 const rates = z.strictObject(

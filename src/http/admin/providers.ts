@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi";
 import { ProviderStore, type StoredProvider } from "#providers";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
-import { byId, found, given, id, iso, listOf, name, page, pagingOnly } from "./shapes.ts";
+import { iso } from "../time.ts";
+import { byId, found, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
 
 /** Short names of the surfaces, as the contract has them, and what they are called on records. */
 const APIS = {

@@ -3,8 +3,6 @@ import { nanoFromUsd, TollgateError } from "#core";
 
 /** Schemas and conversions that several resources share. */
 
-export const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
-
 export const id = z.string().min(1).max(128);
 export const name = z.string().min(1).max(128);
 export const metadata = z

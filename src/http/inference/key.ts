@@ -5,6 +5,7 @@ import { refuseKey } from "#keys";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import { budgetStatusShape } from "../budget-shape.ts";
 import type { Http } from "../platform.ts";
+import { iso } from "../time.ts";
 
 /** `GET /v1/key`: what this key is, what it may still spend and when that resets. */
 export async function key(context: Context<Http>): Promise<Response> {
@@ -50,8 +51,4 @@ function pace(pace: Pace | null) {
 function budgetShape(status: BudgetStatus) {
   const { id, scope, window, timeZone, mode } = status.budget;
   return { id, scope, window, time_zone: timeZone, mode, status: budgetStatusShape(status) };
-}
-
-function iso(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }
