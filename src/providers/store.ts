@@ -1,4 +1,4 @@
-import { desc, eq } from "drizzle-orm";
+import { and, desc, eq } from "drizzle-orm";
 import { newId, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
@@ -25,7 +25,7 @@ const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const VERSION = 1;
 const TENANT = "deployment";
 
-/** Opened credentials by their sealed text: opening costs key derivation, and the directory is read every few seconds. */
+/** Opened credentials by row and sealed text: opening costs key derivation, and the directory is read every few seconds. */
 const opened = new Map<string, string>();
 
 /** The upstreams of the deployment. Credentials go in and never come out but to the directory, opened for sending. */
@@ -79,14 +79,21 @@ export class ProviderStore {
     return paged(rows, limit);
   }
 
-  /** Changes what is named; `apiKey` null takes the credential away. @throws TollgateError `not_found`, `invalid_request`. */
+  /**
+   * Changes what is named; `apiKey` null takes the credential away. A credential stays at the origin that it was given for: who may
+   * point an upstream elsewhere could have it sent to a listener of its own.
+   * @throws TollgateError `not_found`, `invalid_request` naming the field.
+   */
   async patch(
     id: string,
     changes: Partial<Omit<NewProvider, "name" | "kind">> & { readonly status?: StoredProvider["status"] },
   ): Promise<StoredProvider> {
     const before = await this.get(id);
     if (!before) throw absent();
-    if (changes.baseUrl !== undefined) checkBaseUrl(changes.baseUrl, this.#config.allowPrivateUpstreams);
+    if (changes.baseUrl !== undefined) {
+      const { origin } = checkBaseUrl(changes.baseUrl, this.#config.allowPrivateUpstreams);
+      if (before.credential !== null && changes.apiKey === undefined && origin !== new URL(before.baseUrl).origin) throw bound();
+    }
     const row: StoredProvider = {
       ...before,
       baseUrl: changes.baseUrl ?? before.baseUrl,
@@ -128,17 +135,20 @@ export class ProviderStore {
   }
 
   async #open(id: string, sealed: string): Promise<string> {
-    const known = opened.get(sealed);
+    const place = `${id}|${sealed}`;
+    const known = opened.get(place);
     if (known !== undefined) return known;
     const { TOLLGATE_ENCRYPTION_KEY: key, TOLLGATE_ENCRYPTION_KEY_PREVIOUS: previous } = this.#config;
     const aad = aadOf(TENANT, id, VERSION);
     const plain = await open(sealed, [key], aad).catch(async (error: unknown) => {
       if (previous === undefined) throw error;
       const rewrapped = await rewrap(sealed, [key, previous], aad);
-      await this.#db.update(providers).set({ credential: rewrapped }).where(eq(providers.id, id));
+      // Only over what was read: an operator may have given a new credential meanwhile.
+      const same = and(eq(providers.id, id), eq(providers.credential, sealed));
+      await this.#db.update(providers).set({ credential: rewrapped }).where(same);
       return open(rewrapped, [key], aad);
     });
-    opened.set(sealed, plain);
+    opened.set(place, plain);
     return plain;
   }
 
@@ -147,6 +157,11 @@ export class ProviderStore {
     const credential = await seal(apiKey, this.#config.TOLLGATE_ENCRYPTION_KEY, aadOf(TENANT, id, VERSION));
     return { credential, credentialLast4: apiKey.length >= 12 ? apiKey.slice(-4) : null };
   }
+}
+
+function bound(): TollgateError {
+  const message = "api_key: a credential stays at its origin; give it again, or null, together with a base_url of another origin";
+  return new TollgateError("invalid_request", message, { param: "api_key" });
 }
 
 function absent(): TollgateError {
