@@ -82,6 +82,8 @@ export class Facts {
     const found = new Map(rows.map((row) => [row.id, row]));
     for (const id of ids) {
       const row = found.get(id);
+      // Of two readings in flight the older one may land last.
+      if (row && row.epoch < (this.#keys.get(id)?.epoch ?? 0)) continue;
       if (row) this.#keys.set(id, factsOf(row));
       else this.#keys.delete(id);
     }

@@ -20,7 +20,7 @@ function room({ budget, balance }: Standing): number {
 }
 
 function fits(path: readonly Standing[], amount: Amount): boolean {
-  return path.every((standing) => measured(amount, standing.budget.unit) <= room(standing));
+  return path.every((standing) => measured(amount, standing.budget.unit) <= Math.max(0, room(standing)));
 }
 
 /**
@@ -31,7 +31,7 @@ function fits(path: readonly Standing[], amount: Amount): boolean {
 export function grant(admission: Admission, path: readonly Standing[], now: number): Grant | Refusal {
   const { floor, likely, ceiling, stream } = admission;
   if (path.length === 0) return { amount: ceiling, bound: false };
-  const refusing = path.filter((standing) => measured(floor, standing.budget.unit) > room(standing));
+  const refusing = path.filter((standing) => measured(floor, standing.budget.unit) > Math.max(0, room(standing)));
   if (refusing.length > 0) return exceeded(tightest(refusing), floor, now);
   if (path.every(({ budget }) => budget.mode === "tight")) return { amount: fits(path, likely) ? likely : floor, bound: false };
   const modest = !stream || path.every((standing) => needsNoMoreThanHalf(standing, floor, ceiling));

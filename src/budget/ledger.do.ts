@@ -14,6 +14,7 @@ interface LedgerEnv {
 }
 
 const EXPIRED_PER_ALARM = 200;
+const TIDIED_PER_ALARM = 10_000;
 const DRAIN_MS = 200;
 const CONFIRM_MS = 3_000;
 const TIDY_MS = 60_000;
@@ -101,23 +102,29 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     this.#ledger.expire(now, EXPIRED_PER_ALARM);
     if (now - this.#tidiedAt >= TIDY_MS) {
       this.#tidiedAt = now;
-      this.#ledger.tidy(now, EXPIRED_PER_ALARM);
+      this.#ledger.tidy(now, TIDIED_PER_ALARM);
     }
     const failures = (await Promise.allSettled([this.#drain(now), this.#confirm(now)])).filter(({ status }) => status === "rejected");
     const next = this.#nextWork(Date.now());
     await this.#wake(failures.length > 0 ? Math.max(next ?? 0, Date.now() + CONFIRM_MS) : next);
   }
 
-  /** Hands due events to the queue. They stay in the outbox until D1 shows them. */
+  /**
+   * Hands due events to the queue. They stay in the outbox until D1 shows them. What the queue refuses is tried again later by
+   * itself, so that one event it will never take keeps no other waiting.
+   */
   async #drain(now: number): Promise<void> {
+    const failures: unknown[] = [];
     for (const events of packed(due(this.#sql, now, EVENTS_PER_ALARM), MESSAGE_BYTES)) {
-      await this.env.EVENTS.send(`[${events.map(({ event }) => event).join(",")}]`, { contentType: "text" });
-      sent(
-        this.#sql,
-        events.map(({ id }) => id),
-        now,
-      );
+      const ids = events.map(({ id }) => id);
+      try {
+        await this.env.EVENTS.send(`[${events.map(({ event }) => event).join(",")}]`, { contentType: "text" });
+      } catch (error) {
+        failures.push(error);
+      }
+      sent(this.#sql, ids, now);
     }
+    if (failures.length > 0) throw new AggregateError(failures, "the queue refused events");
   }
 
   /** Drops the events that D1 has. */

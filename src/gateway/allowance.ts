@@ -1,4 +1,4 @@
-import { inputTokens, nanoCeil, NO_USAGE, outputTokens, type TollgateError, type Usage } from "#core";
+import { inputTokens, nanoCeil, NO_USAGE, outputTokens, TollgateError, type Usage } from "#core";
 import type { Amount } from "#budget";
 import type { Reported } from "#wire";
 import type { Hold } from "./hold.ts";
@@ -30,6 +30,13 @@ export class Allowance {
     const ahead = this.#hold.granted.bound ? 0 : AHEAD_TOKENS;
     if (within(this.#amountOf(usage, ahead), this.#granted)) return true;
     const wanted = this.#amountOf(usage, 2 * AHEAD_TOKENS);
+    const { costMax } = this.#hold.draft.arrival;
+    if (costMax !== null && wanted.nano > costMax) {
+      this.#refusal = new TollgateError("budget_exceeded", "The answer came to what x-tollgate-max-cost allows", {
+        param: "x-tollgate-max-cost",
+      });
+      return within(this.#amountOf(usage, 0), this.#granted);
+    }
     this.#refusal = await this.#hold.extend(wanted);
     if (this.#refusal) return within(this.#amountOf(usage, 0), this.#granted);
     this.#granted = wanted;

@@ -32,6 +32,7 @@ export class Deadline {
     const firstMs = Math.min(firstByteMs, totalMs);
     this.#restMs = totalMs - firstMs;
     this.#timer = setTimeout(() => this.#firstElapsed(), firstMs);
+    if (client.aborted) this.giveUp("client_left");
     client.addEventListener("abort", () => this.giveUp("client_left"), { once: true });
   }
 

@@ -59,6 +59,9 @@ function outgoing({ arrival, caller }: Draft): Headers {
   return headers;
 }
 
+/** A connection that fails later than this was made, and what it carried may have been worked on. */
+const CONNECT_MS = 10_000;
+
 /**
  * Ends the hold of a call that brought no answer, and says why in the caller's words. A refusal before the upstream was reached
  * (no credential, a forbidden address) leaves the hold to its owner, who gives it back.
@@ -78,6 +81,7 @@ function failed(hold: Hold, thrown: unknown, call: { deadline: Deadline; sentAt:
     sent: true,
   };
   if (call.deadline.why !== null) at.background(hold.forfeit(ending));
+  else if (error.code === "upstream_error" && endedAt - call.sentAt > CONNECT_MS) at.background(hold.forfeit(ending));
   else if (error.code === "upstream_error") at.background(hold.settle(hold.price(NO_USAGE, null), "actual", ending));
   if (error.code !== "upstream_error" && error.code !== "upstream_timeout") return error;
   const attempt = { provider: route.provider, model: route.model, status: null, ms: endedAt - call.sentAt };

@@ -5,6 +5,8 @@ import type { Receipt } from "#models";
 import type { Ask } from "#wire";
 import type { Arrival, Draft } from "./contract.ts";
 
+const TEXT_MAX = 512;
+
 /** How a request ended, beside what it cost. */
 export interface Ending {
   readonly outcome: RequestEvent["invocation"]["outcome"];
@@ -46,7 +48,7 @@ export function requestEvent(
       actualUsd: chargedNano === undefined ? usdFromFemto(paid.total) : usdFromNano(chargedNano),
       nanoUsd: chargedNano ?? nanoCeil(paid.total),
       usage: paid.usage,
-      serviceTier: paid.serviceTier,
+      serviceTier: short(paid.serviceTier),
       reprices: null,
       receipt: { price: { ...paid.price }, tableHash: paid.tableHash, lines: paid.lines.map((line) => ({ ...line })) },
     },
@@ -102,6 +104,11 @@ function invocationOf({ ask, arrival, caller, route }: Asked, ending: Ending): R
   };
 }
 
+/** A provider's own text, as long as a record has room for. */
+function short(text: string | null): string | null {
+  return text === null ? null : text.slice(0, TEXT_MAX);
+}
+
 function logOf(arrival: Arrival, ending: Ending): RequestEvent["log"] {
   return {
     httpStatus: ending.httpStatus,
@@ -109,7 +116,7 @@ function logOf(arrival: Arrival, ending: Ending): RequestEvent["log"] {
     latencyMs: ending.endedAt - arrival.at,
     firstByteMs: ending.firstByteMs,
     overheadMs: null,
-    upstreamRequestId: ending.upstreamRequestId,
+    upstreamRequestId: short(ending.upstreamRequestId),
     content: null,
   };
 }

@@ -40,7 +40,8 @@ export class Hold implements AsyncDisposable {
   /** Whether nothing limits what the request may cost. */
   get unbound(): boolean {
     const { bound, granted } = this.granted;
-    return !bound && this.draft.arrival.costMax === null && granted.nano >= this.draft.bounds.ceiling.nano;
+    const { ceiling } = this.draft.bounds;
+    return !bound && this.draft.arrival.costMax === null && granted.nano >= ceiling.nano && granted.tokens >= ceiling.tokens;
   }
 
   /** Output tokens that the grant pays for; null where nothing binds the request, or it has no output to bind. */
@@ -58,8 +59,12 @@ export class Hold implements AsyncDisposable {
 
   /** Asks for more, up to an absolute amount; null when it was granted. */
   async extend(to: Amount): Promise<TollgateError | null> {
-    const answer = await this.#ledger.extend(this.draft.caller.key, this.draft.arrival.id, to);
-    return answer.kind === "granted" ? null : refusalError(answer);
+    try {
+      const answer = await this.#ledger.extend(this.draft.caller.key, this.draft.arrival.id, to);
+      return answer.kind === "granted" ? null : refusalError(answer);
+    } catch (cause) {
+      return unreachable(cause);
+    }
   }
 
   /** Books what was used. Retried, since the answer has left already; if every try fails, the hold's expiry books its estimate. */
@@ -119,15 +124,19 @@ export async function reserve(draft: Draft, at: Gateway): Promise<Admitted> {
     event: JSON.stringify(pendingEvent(draft, capped.likely)),
   };
   const ledger = at.ledger(caller.team);
-  const answer: Granted | Refusal = await ledger.reserve(admission).catch(closed);
+  const answer: Granted | Refusal = await ledger.reserve(admission).catch((cause: unknown) => {
+    // The reservation may stand although its answer was lost; nothing will be sent on it.
+    at.background(ledger.release(admission.id));
+    throw unreachable(cause);
+  });
   if (answer.kind === "granted") return new Hold(draft, answer, ledger);
   if (answer.kind === "stale") return "stale";
   throw refusalError(answer);
 }
 
 /** A ledger that cannot be reached admits nothing: a budget that is not known is taken as spent. */
-function closed(cause: unknown): never {
-  throw new TollgateError("overloaded", "Budgets cannot be read at the moment; try again", {
+function unreachable(cause: unknown): TollgateError {
+  return new TollgateError("overloaded", "Budgets cannot be read at the moment; try again", {
     cause,
     retryAfterMs: 1_000,
     reason: "ledger",

@@ -26,6 +26,7 @@ const KNOWN = new Set([
   "x-tollgate-cache",
 ]);
 const METADATA_KEYS_MAX = 16;
+const METADATA_KEY_MAX = 64;
 const TEXT_MAX = 512;
 
 function refuse(name: string, what: string): never {
@@ -52,6 +53,8 @@ function readMetadata(headers: Headers): Record<string, string> {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) refuse(name, "must be a flat JSON object");
   const entries = Object.entries(parsed);
   if (entries.length > METADATA_KEYS_MAX) refuse(name, `must hold at most ${METADATA_KEYS_MAX} keys`);
+  if (entries.some(([key]) => key.length === 0 || key.length > METADATA_KEY_MAX))
+    refuse(name, `must have keys of 1 to ${METADATA_KEY_MAX} characters`);
   for (const [key, value] of entries) {
     if (typeof value !== "string" || value.length > TEXT_MAX)
       refuse(name, `must map ${key.slice(0, 40)} to a string of at most ${TEXT_MAX} characters`);

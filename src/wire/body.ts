@@ -39,12 +39,19 @@ export function readBody(bytes: Uint8Array): Body {
   return { bytes, text, value: value as Record<string, unknown> };
 }
 
-/** The members of the object at `from`, each governed key at most once: parsers disagree on which of two they take. */
+/** A key as parsers that know no letter case would take it. */
+function folding(key: string): string {
+  return key.toLowerCase().replaceAll("\u017f", "s");
+}
+
+/** The members of the object at `from`, each governed key at most once and in its own letters: parsers disagree on which of two they take, and some know no case. */
 export function governed(text: string, from: number, keys: ReadonlySet<string>, prefix = ""): ReadonlyMap<string, Member> {
   const found = new Map<string, Member>();
   for (const member of objectAt(text, from).members) {
-    if (!keys.has(member.key)) continue;
-    const param = prefix + member.key;
+    const folded = keys.has(member.key) ? member.key : folding(member.key);
+    if (!keys.has(folded)) continue;
+    const param = prefix + folded;
+    if (folded !== member.key) throw new TollgateError("invalid_request", `${prefix}${member.key} is ${param} in other letters`, { param });
     if (found.has(member.key)) throw new TollgateError("invalid_request", `${param} stands more than once in the request body`, { param });
     found.set(member.key, member);
   }

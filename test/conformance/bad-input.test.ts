@@ -74,6 +74,9 @@ describe("threats 18 and 19: bodies", () => {
     ["two models", `{${model},${model},"messages":[]}`, "model"],
     ["two models, one escaped", `{${model},"\\u006dodel":"z","messages":[]}`, "model"],
     ["two caps", `{${model},"max_tokens":1,"max_tokens":9,"messages":[]}`, "max_tokens"],
+    ["a model in other letters", `{${model},"MODEL":"big","messages":[]}`, "model"],
+    ["a cap in other letters", `{${model},"max_tokens":1,"Max_Tokens":9,"messages":[]}`, "max_tokens"],
+    ["tools that stand twice", `{${model},"tools":[{"type":"web_search"}],"tools":[],"messages":[]}`, "tools"],
     ["model of a wrong type", '{"model":7,"messages":[]}', "model"],
     ["messages of a wrong type", `{${model},"messages":"hi"}`, "messages"],
     ["no messages", `{${model}}`, "messages"],
@@ -100,9 +103,9 @@ describe("threats 18 and 19: bodies", () => {
   });
 
   it("a wrong type in a field that the gateway does not read is the provider's business", async () => {
-    const body = JSON.stringify({ model: `${set.openai}/gpt-4o-mini`, messages: [], temperature: "hot", Model: 7, MAX_TOKENS: "x" });
+    const body = JSON.stringify({ model: `${set.openai}/gpt-4o-mini`, messages: [], temperature: "hot", logit_bias: 7 });
     expect((await post(body)).status).toBe(200);
-    expect(JSON.parse(set.upstream.last.body.toString())).toMatchObject({ temperature: "hot", Model: 7 });
+    expect(JSON.parse(set.upstream.last.body.toString())).toMatchObject({ temperature: "hot", logit_bias: 7 });
   });
 
   it("a million messages are read in bounded time", async () => {

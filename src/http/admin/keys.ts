@@ -191,6 +191,8 @@ export function keys(app: AdminApp): void {
     async ({ params, actor }, context) => {
       const before = found(await stores(context).keys.get(params.id), "key");
       requireGrant(actor, before.role);
+      // A revocation whose ledger could not be told is told again by the next try, which finds the key gone.
+      if (before.status === "revoked") await changed(context, before);
       const row = await stores(context).keys.delete(params.id);
       await changed(context, row);
       return { answer: null, audit: auditOf("key.delete", row, context.env.now(), before) };

@@ -33,7 +33,15 @@ export function infer(capability: Capability) {
       signal: request.signal,
       ...directions,
     };
-    return serve(ask, arrival, gatewayOf(platform, context.executionCtx));
+    const served = serve(ask, arrival, gatewayOf(platform, context.executionCtx));
+    // A client that leaves must not take the request's own ending with it: whoever holds money in flight gets to end it.
+    context.executionCtx.waitUntil(
+      served.then(
+        () => undefined,
+        () => undefined,
+      ),
+    );
+    return served;
   };
 }
 

@@ -14,11 +14,20 @@ export async function listModels(context: Context<Http>): Promise<Response> {
 
 /** `GET /v1/models/{id}`: one of them; one that the key may not call looks like one that is not there. */
 export async function oneModel(context: Context<Http>): Promise<Response> {
-  const id = decodeURIComponent(context.req.path.slice("/v1/models/".length));
   const cards = await cardsFor(context);
+  const id = decoded(context.req.path.slice("/v1/models/".length));
   const card = cards.find((each) => each.id === id) ?? cards.find((each) => each.model === id);
   if (!card) throw new TollgateError("model_not_found", "The model is not known here", { param: "model" });
   return context.json(anthropic(context) ? anthropicShape(card) : openaiShape(card));
+}
+
+/** A path's text; one that is no encoding stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function anthropic(context: Context<Http>): boolean {

@@ -215,7 +215,11 @@ function reserve(ledger: Ledger, each: Step, id: string, { truth, budgets, now, 
   const legs = payer.budgets.map((budget) => ({ budget, start: windowAt(budget.window, budget.timeZone, now).start ?? 0 }));
   truth.held.set(id, { key: each.key, legs, expiresAt: now + TTL_MS, amount: granted });
   paced(truth, each.key, now);
-  within(truth, legs);
+  // What costs nothing passes a budget that an answer beyond its hold has overspent.
+  within(
+    truth,
+    legs.filter(({ budget }) => measured(granted, budget.unit) > 0),
+  );
 }
 
 function paced(truth: Truth, key: number, now: number): void {

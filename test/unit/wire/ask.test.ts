@@ -111,7 +111,9 @@ describe("what is read of a request", () => {
       const escaped = `\\u${key.charCodeAt(0).toString(16).padStart(4, "0")}${key.slice(1)}`;
       expect(refused(`{"model":"m","messages":[],"${key}":1,"${escaped}":2}`)).toEqual(["invalid_request", key]);
     }
-    expect(refused('{"model":"m","messages":[],"x":1,"x":2,"Model":"y"}')).toBeNull();
+    expect(refused('{"model":"m","messages":[],"x":1,"x":2,"Temperature":1}')).toBeNull();
+    for (const variant of ["Model", "MODEL", "max_to\u212aens", "\u017ftream"])
+      expect(refused(`{"model":"m","messages":[],"${variant}":1}`)?.[0]).toBe("invalid_request");
   });
 });
 
