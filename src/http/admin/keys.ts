@@ -124,6 +124,14 @@ async function changed(context: AdminContext, row: KeyRow): Promise<void> {
   await context.env.ledger(row.team).refresh();
 }
 
+/** Revokes a key. One whose ledger could not be told is told again by the next try, which finds the key gone. */
+async function revoked(context: AdminContext, before: KeyRow): Promise<KeyRow> {
+  if (before.status === "revoked") await changed(context, before);
+  const row = await stores(context).keys.delete(before.id);
+  await changed(context, row);
+  return row;
+}
+
 function auditOf(type: string, row: KeyRow, now: number, before?: KeyRow): Written["audit"] {
   const after = fieldsShape(row, now);
   return {
@@ -191,10 +199,7 @@ export function keys(app: AdminApp): void {
     async ({ params, actor }, context) => {
       const before = found(await stores(context).keys.get(params.id), "key");
       requireGrant(actor, before.role);
-      // A revocation whose ledger could not be told is told again by the next try, which finds the key gone.
-      if (before.status === "revoked") await changed(context, before);
-      const row = await stores(context).keys.delete(params.id);
-      await changed(context, row);
+      const row = await revoked(context, before);
       return { answer: null, audit: auditOf("key.delete", row, context.env.now(), before) };
     },
   );
