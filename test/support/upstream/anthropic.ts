@@ -1,9 +1,10 @@
-import { type Exchange, paceOf } from "./exchange.ts";
+import { type Exchange, goesOn, wordsOf } from "./exchange.ts";
+import { messagesUsage } from "./reported.ts";
 
 /**
  * Anthropic as its documentation shows it: https://docs.claude.com/en/api/messages,
- * https://docs.claude.com/en/docs/build-with-claude/streaming (event order, pings, tool use),
- * https://docs.claude.com/en/api/messages-count-tokens, https://docs.claude.com/en/api/errors.
+ * https://docs.claude.com/en/docs/build-with-claude/streaming (event order, pings, tool use, thinking),
+ * https://docs.claude.com/en/api/messages-count-tokens, https://docs.claude.com/en/api/models-list.
  */
 
 type Body = Readonly<Record<string, unknown>>;
@@ -20,43 +21,74 @@ const TOOL = {
   name: "get_weather",
   input: { location: "San Francisco, CA", unit: "fahrenheit" },
 };
+/** https://docs.claude.com/en/docs/build-with-claude/extended-thinking */
+const THINKING = {
+  type: "thinking",
+  thinking: "Let me solve this step by step",
+  signature: "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pkiMOYds",
+};
+/** https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool */
+const SEARCH = {
+  type: "server_tool_use",
+  id: "srvtoolu_014hJH82Qum7Td6UV8gDXThB",
+  name: "web_search",
+  input: { query: "weather NYC today" },
+};
+const FOUND = {
+  type: "web_search_tool_result",
+  tool_use_id: SEARCH.id,
+  content: [
+    {
+      type: "web_search_result",
+      title: "Weather in New York City in May 2025 (New York)",
+      url: "https://world-weather.info/forecast/usa/new_york/may-2025/",
+      encrypted_content: "Ev0DCioIAxgCIiQ3NmU4ZmI4OC1k",
+      page_age: null,
+    },
+  ],
+};
 
+/** Each status Anthropic documents: https://docs.claude.com/en/api/errors. */
 const ERRORS: Readonly<Record<string, readonly [number, string, string]>> = {
   "error-400": [400, "invalid_request_error", "max_tokens: must be greater than or equal to 1"],
   "error-401": [401, "authentication_error", "invalid x-api-key"],
+  "error-402": [402, "billing_error", "Your credit balance is too low to access the Anthropic API"],
   "error-403": [403, "permission_error", "Your API key does not have permission to use the specified resource."],
   "error-404": [404, "not_found_error", "model: claude-nothing"],
   "error-413": [413, "request_too_large", "Request exceeds the maximum size"],
   "error-429": [429, "rate_limit_error", "This request would exceed your organization's rate limit"],
   "error-500": [500, "api_error", "Internal server error"],
+  "error-504": [504, "timeout_error", "The request timed out while processing"],
   "error-529": [529, "overloaded_error", "Overloaded"],
 };
 
-/** Roles alternate and tool results answer the calls of the turn before, or the request is refused as Anthropic does. */
-function refusal(messages: unknown): string | null {
-  let calls: string[] = [];
-  for (const [at, each] of (Array.isArray(messages) ? messages : []).entries()) {
-    const { content } = each as { content?: unknown };
-    const blocks = (Array.isArray(content) ? content : []) as { type?: string; id?: string; tool_use_id?: string }[];
-    for (const block of blocks.filter(({ type }) => type === "tool_result")) {
-      if (!calls.includes(block.tool_use_id ?? "")) {
-        return `messages.${at}.content.0: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${block.tool_use_id}. Each \`tool_result\` block must have a corresponding \`tool_use\` block in the previous message.`;
-      }
-    }
-    calls = blocks.filter(({ type }) => type === "tool_use").map(({ id }) => id ?? "");
-  }
-  return null;
+interface Block {
+  readonly type?: string;
+  readonly id?: string;
+  readonly tool_use_id?: string;
+  readonly signature?: string;
 }
 
-function usage(output: number) {
-  return {
-    input_tokens: 25,
-    cache_creation_input_tokens: 0,
-    cache_read_input_tokens: 0,
-    cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
-    output_tokens: output,
-    service_tier: "standard",
-  };
+/** Tool results answer the calls of the turn before, every call is answered, and thinking comes back as it was, or the request is refused. */
+function refusal(messages: unknown): string | null {
+  let open = new Set<string>();
+  for (const [at, each] of (Array.isArray(messages) ? messages : []).entries()) {
+    const { content } = each as { content?: unknown };
+    const blocks = (Array.isArray(content) ? content : []) as Block[];
+    const thinking = blocks.find(({ type }) => type === "thinking");
+    if (thinking && thinking.signature !== THINKING.signature)
+      return `messages.${at}.content.0: Invalid \`signature\` in \`thinking\` block`;
+    for (const { tool_use_id = "" } of blocks.filter(({ type }) => type === "tool_result")) {
+      if (!open.delete(tool_use_id)) {
+        return `messages.${at}.content.0: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${tool_use_id}. Each \`tool_result\` block must have a corresponding \`tool_use\` block in the previous message.`;
+      }
+    }
+    if (open.size > 0) {
+      return `messages.${at - 1}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${[...open].join(", ")}. Each \`tool_use\` block must have a corresponding \`tool_result\` block in the next message.`;
+    }
+    open = new Set(blocks.filter(({ type }) => type === "tool_use").map(({ id }) => id ?? ""));
+  }
+  return null;
 }
 
 /** Serves one Anthropic route. */
@@ -69,18 +101,13 @@ export async function anthropic(path: string, exchange: Exchange): Promise<void>
     return json(status, { type: "error", error: { type, message }, request_id: HEADERS["request-id"] }, { ...HEADERS, ...retry });
   }
   if (path === "/v1/messages/count_tokens") return json(200, { input_tokens: 14 }, HEADERS);
-  const refused = refusal(body["messages"]);
-  if (refused !== null) {
-    return json(
-      400,
-      { type: "error", error: { type: "invalid_request_error", message: refused }, request_id: HEADERS["request-id"] },
-      HEADERS,
-    );
+  const message = refusal(body["messages"]);
+  if (message !== null) {
+    return json(400, { type: "error", error: { type: "invalid_request_error", message }, request_id: HEADERS["request-id"] }, HEADERS);
   }
   if (body["stream"] === true) return stream(exchange);
-  const said = WORDS.slice(0, Number(body["max_tokens"] ?? Infinity));
-  seen.produced = said.length;
-  const tool = usesTool(body);
+  const content = contentOf(body, scenario);
+  seen.produced = said(body, scenario).length;
   json(
     200,
     {
@@ -88,55 +115,93 @@ export async function anthropic(path: string, exchange: Exchange): Promise<void>
       type: "message",
       role: "assistant",
       model: body["model"],
-      content: tool ? [TOOL] : [{ type: "text", text: said.join("") }],
-      stop_reason: tool ? "tool_use" : "end_turn",
+      content: content.map(({ whole }) => whole),
+      stop_reason: usesTool(body) ? "tool_use" : "end_turn",
       stop_sequence: null,
-      usage: usage(said.length),
+      usage: messagesUsage(scenario, seen.produced).whole,
     },
     HEADERS,
   );
 }
 
-function usesTool(body: Body): boolean {
-  return Array.isArray(body["tools"]) && !JSON.stringify(body["messages"]).includes("tool_result");
+/** A tool of the client's own is called once; hosted ones have a dated type. */
+function usesTool({ tools, messages }: Body): boolean {
+  const own = (Array.isArray(tools) ? (tools as { type?: string }[]) : []).filter(({ type = "custom" }) => type === "custom");
+  return own.length > 0 && !JSON.stringify(messages).includes("tool_result");
+}
+
+function said(body: Body, scenario: string): readonly string[] {
+  return wordsOf(scenario, WORDS.slice(0, Number(body["max_tokens"] ?? Infinity)));
+}
+
+/** A content block: as it stands in a JSON answer, as a stream begins it, and the deltas that complete it. */
+interface Content {
+  readonly whole: object;
+  readonly start: object;
+  readonly deltas: readonly object[];
+}
+
+function contentOf(body: Body, scenario: string): Content[] {
+  const content: Content[] = [];
+  if ((body["thinking"] as { type?: string } | undefined)?.type === "enabled" && !JSON.stringify(body["messages"]).includes("tool_result"))
+    content.push(thinking());
+  if (scenario === "usage-search") content.push(...searched());
+  if (usesTool(body))
+    return [...content, inputOf(TOOL, ["", '{"location":', ' "San', " Francisc", 'o, CA"', ', "unit": "fah', 'renheit"}'])];
+  const texts = said(body, scenario);
+  content.push({
+    whole: { type: "text", text: texts.join("") },
+    start: { type: "text", text: "" },
+    deltas: texts.map((text) => ({ type: "text_delta", text })),
+  });
+  return content;
+}
+
+function thinking(): Content {
+  const thoughts = THINKING.thinking.match(/.{1,9}/g) ?? [];
+  return {
+    whole: THINKING,
+    start: { ...THINKING, thinking: "", signature: "" },
+    deltas: [
+      ...thoughts.map((thought) => ({ type: "thinking_delta", thinking: thought })),
+      { type: "signature_delta", signature: THINKING.signature },
+    ],
+  };
+}
+
+function inputOf(tool: object, parts: readonly string[]): Content {
+  return {
+    whole: tool,
+    start: { ...tool, input: {} },
+    deltas: parts.map((partial_json) => ({ type: "input_json_delta", partial_json })),
+  };
+}
+
+function searched(): Content[] {
+  return [inputOf(SEARCH, ['{"query":"weather NYC', ' today"}']), { whole: FOUND, start: FOUND, deltas: [] }];
 }
 
 async function stream(exchange: Exchange): Promise<void> {
-  const { body, begin, write, end, cut, seen, scenario, wait } = exchange;
+  const { body, begin, write, end, seen, scenario } = exchange;
   const send = (type: string, facts: object = {}) => write(`event: ${type}\ndata: ${JSON.stringify({ type, ...facts })}\n\n`);
-  const tool = usesTool(body);
   const message = { id: "msg_1nZdL29xx5MUA1yADyHTEsnR8uuvGzszyY", type: "message", role: "assistant", content: [], model: body["model"] };
+  const fail = () => send("error", { error: { type: "overloaded_error", message: "Overloaded" } });
   begin(HEADERS);
-  await send("message_start", { message: { ...message, stop_reason: null, stop_sequence: null, usage: usage(1) } });
-  await send("content_block_start", { index: 0, content_block: tool ? { ...TOOL, input: {} } : { type: "text", text: "" } });
-  await send("ping");
-  for (const delta of deltas(body, scenario, tool)) {
-    if (paceOf(scenario) > 0) await wait(paceOf(scenario));
-    if (scenario === "cut-after-3" && seen.produced === 3) return cut();
-    if (scenario === "error-mid" && seen.produced === 3) {
-      await send("error", { error: { type: "overloaded_error", message: "Overloaded" } });
-      return end();
+  await send("message_start", { message: { ...message, stop_reason: null, stop_sequence: null, usage: messagesUsage(scenario, 0).start } });
+  for (const [index, { start, deltas }] of contentOf(body, scenario).entries()) {
+    await send("content_block_start", { index, content_block: start });
+    if (index === 0) await send("ping");
+    for (const delta of deltas) {
+      if (!(await goesOn(exchange, fail))) return;
+      seen.produced++;
+      if (!(await send("content_block_delta", { index, delta }))) return;
     }
-    if (seen.abortedAt !== null) return;
-    seen.produced++;
-    if (!(await send("content_block_delta", { index: 0, delta }))) return;
+    await send("content_block_stop", { index });
   }
-  await send("content_block_stop", { index: 0 });
   await send("message_delta", {
-    delta: { stop_reason: tool ? "tool_use" : "end_turn", stop_sequence: null },
-    usage: { output_tokens: seen.produced },
+    delta: { stop_reason: usesTool(body) ? "tool_use" : "end_turn", stop_sequence: null },
+    usage: messagesUsage(scenario, seen.produced).end,
   });
   await send("message_stop");
   end();
-}
-
-function deltas(body: Body, scenario: string, tool: boolean): object[] {
-  if (tool)
-    return ["", '{"location":', ' "San', " Francisc", 'o, CA"', ', "unit": "fah', 'renheit"}'].map((part) => ({
-      type: "input_json_delta",
-      partial_json: part,
-    }));
-  const count = Number(/-x(\d+)$/.exec(scenario)?.[1] ?? 0);
-  const texts = count > 0 ? Array.from({ length: count }, () => "word ") : WORDS.slice(0, Number(body["max_tokens"] ?? Infinity));
-  return texts.map((text) => ({ type: "text_delta", text }));
 }

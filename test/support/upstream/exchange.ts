@@ -1,5 +1,6 @@
 /** One request as the vendor would have seen it. */
 export interface Seen {
+  readonly method: string;
   readonly path: string;
   readonly search: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -32,4 +33,34 @@ export interface Exchange {
 /** Tells how a scenario paces its stream: `slow-50` waits 50 ms before every delta. */
 export function paceOf(scenario: string): number {
   return Number(/^slow-(\d+)/.exec(scenario)?.[1] ?? 0);
+}
+
+/** The words of an answer: the vendor's own, or as many as a scenario such as `slow-5-x400` asks for. */
+export function wordsOf(scenario: string, own: readonly string[]): readonly string[] {
+  const count = Number(/-x(\d+)$/.exec(scenario)?.[1] ?? 0);
+  return count > 0 ? Array.from({ length: count }, () => "word ") : own;
+}
+
+const STALL_MS = 20_000;
+
+/**
+ * What befalls a stream before its next delta; false where nothing more is to be sent. Whatever goes wrong does so after three
+ * deltas. `announce` sends the vendor's own event of an error in the middle of a stream.
+ */
+export async function goesOn(exchange: Exchange, announce: () => Promise<unknown>): Promise<boolean> {
+  const { scenario, seen, wait, cut, end } = exchange;
+  if (paceOf(scenario) > 0) await wait(paceOf(scenario));
+  if (seen.produced !== 3) return seen.abortedAt === null;
+  switch (scenario) {
+    case "cut-after-3":
+      cut();
+      return false;
+    case "error-mid":
+      await announce();
+      end();
+      return false;
+    case "stall-mid":
+      await wait(STALL_MS);
+  }
+  return seen.abortedAt === null;
 }

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import { anthropic } from "./anthropic.ts";
 import type { Exchange, Seen } from "./exchange.ts";
 import { openai } from "./openai.ts";
 
-/** `split-17` sends a stream in two writes, the first of 17 bytes. */
-function splitOf(scenario: string): number | null {
-  const found = /^split-(\d+)$/.exec(scenario);
+/** `split-17` sends a stream in two writes, the first of 17 bytes; `cut-at-17` hangs up in place of the second. */
+function offsetOf(scenario: string, kind: "split" | "cut-at"): number | null {
+  const found = new RegExp(`^${kind}-(\\d+)$`).exec(scenario);
   return found ? Number(found[1]) : null;
 }
 
@@ -17,6 +18,8 @@ function splitOf(scenario: string): number | null {
  */
 export class FakeUpstream {
   readonly seen: Seen[] = [];
+  /** Connections that were ever opened to it. */
+  connections = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -24,20 +27,28 @@ export class FakeUpstream {
     this.#server = createServer((request, response) => void this.#serve(request, response));
     this.#server.keepAliveTimeout = 30_000;
     this.#server.on("connection", (socket) => {
+      this.connections++;
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
     });
   }
 
-  /** Starts one on a free port of loopback. */
-  static async start(): Promise<FakeUpstream> {
+  /** Starts one on a port of loopback: a free one, unless it is given. */
+  static async start(port = 0): Promise<FakeUpstream> {
     const upstream = new FakeUpstream();
-    await new Promise<void>((resolve) => upstream.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve, reject) => {
+      upstream.#server.once("error", reject);
+      upstream.#server.listen(port, "127.0.0.1", resolve);
+    });
     return upstream;
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
   get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   /** The request seen last. */
@@ -58,6 +69,7 @@ export class FakeUpstream {
     const body = Buffer.concat(chunks);
     const { pathname, search } = new URL(request.url ?? "/", "http://fake");
     const seen: Seen = {
+      method: request.method ?? "",
       path: pathname,
       search,
       headers: request.headers,
@@ -73,15 +85,19 @@ export class FakeUpstream {
     response.on("close", () => {
       if (!response.writableFinished) seen.abortedAt ??= performance.now();
     });
-    const exchange = exchangeOf(seen, request, response);
+    const exchange = exchangeOf(seen, response);
     if (await misbehave(exchange, response)) return;
     const vendor = pathname.startsWith("/v1/messages") ? anthropic : openai;
     await vendor(pathname, exchange);
   }
 }
 
-function exchangeOf(seen: Seen, request: IncomingMessage, response: ServerResponse): Exchange {
-  const split = splitOf(String(request.headers["x-scenario"] ?? ""));
+function exchangeOf(seen: Seen, response: ServerResponse): Exchange {
+  const scenario = String(seen.headers["x-scenario"] ?? "");
+  const [split, cutAt] = [offsetOf(scenario, "split"), offsetOf(scenario, "cut-at")];
+  const zipped = scenario === "gzip";
+  const atOnce = split !== null || cutAt !== null || zipped;
+  const encoding: Record<string, string> = zipped ? { "content-encoding": "gzip" } : {};
   const gone = () => response.destroyed || seen.abortedAt !== null;
   const keep = (text: string | Buffer) => {
     seen.sent = Buffer.concat([seen.sent, Buffer.from(text)]);
@@ -89,30 +105,32 @@ function exchangeOf(seen: Seen, request: IncomingMessage, response: ServerRespon
   return {
     seen,
     body: parsed(seen.body),
-    scenario: String(request.headers["x-scenario"] ?? ""),
+    scenario,
     json(status, body, headers = {}) {
-      const text = JSON.stringify(body);
-      keep(text);
-      response.writeHead(status, { "content-type": "application/json", ...headers });
-      response.end(text);
+      keep(JSON.stringify(body));
+      const bytes = zipped ? gzipSync(seen.sent) : seen.sent;
+      response.writeHead(status, { "content-type": "application/json", "content-length": bytes.length, ...encoding, ...headers });
+      if (scenario === "cut-json") response.write(bytes.subarray(0, bytes.length / 2), () => response.socket?.destroy());
+      else response.end(bytes);
     },
     begin(headers = {}) {
-      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", ...headers });
+      const own = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" };
+      response.writeHead(200, { ...own, ...encoding, ...headers });
       response.flushHeaders();
     },
     async write(text) {
       if (gone()) return false;
       keep(text);
-      if (split !== null) return true;
+      if (atOnce) return true;
       await new Promise<void>((resolve) => response.write(text, () => resolve()));
       return !gone();
     },
     end() {
-      if (split === null) {
-        response.end();
-        return;
-      }
-      response.write(seen.sent.subarray(0, split), () => setImmediate(() => response.end(seen.sent.subarray(split))));
+      if (cutAt !== null) response.write(seen.sent.subarray(0, cutAt), () => response.socket?.destroy());
+      else if (split !== null)
+        response.write(seen.sent.subarray(0, split), () => setImmediate(() => response.end(seen.sent.subarray(split))));
+      else if (zipped) response.end(gzipSync(seen.sent));
+      else response.end();
     },
     cut: () => void response.socket?.destroy(),
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -127,15 +145,23 @@ function parsed(body: Buffer): Record<string, unknown> {
   }
 }
 
+/** A page of a proxy that stands before a vendor. */
+const PAGE = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>";
+
 /** What no vendor does on a good day; true where the request was dealt with. */
 async function misbehave({ scenario, seen, wait, json }: Exchange, response: ServerResponse): Promise<boolean> {
   if (scenario === "stall") await wait(20_000);
-  if (scenario === "redirect") {
-    response.writeHead(302, { location: "http://127.0.0.1:9/sink" }).end();
+  const redirect = /^redirect(?:-(\d{3})-(\d+))?$/.exec(scenario);
+  if (redirect) {
+    response.writeHead(Number(redirect[1] ?? 302), { location: `http://127.0.0.1:${redirect[2] ?? 9}/sink` }).end();
     return true;
   }
   if (scenario === "hang-up") {
     response.socket?.destroy();
+    return true;
+  }
+  if (scenario === "error-page") {
+    response.writeHead(502, { "content-type": "text/html" }).end(PAGE);
     return true;
   }
   if (scenario === "leaky") {

@@ -1,0 +1,138 @@
+import { type Exchange, goesOn, wordsOf } from "./exchange.ts";
+import { CREATED, OPENAI_HEADERS, TOOL_CALL, words } from "./openai-facts.ts";
+import { responsesUsage, tierOf } from "./reported.ts";
+
+/** Responses: https://platform.openai.com/docs/api-reference/responses/object and …/responses-streaming. */
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** A tool's output whose call is not in the input is refused, and a call without its output, as OpenAI does. */
+function refusal(input: unknown): string | null {
+  const items = (Array.isArray(input) ? input : []) as { type?: string; id?: string; call_id?: string }[];
+  const ids = (type: string) => items.filter((item) => item.type === type).map(({ call_id }) => call_id ?? "");
+  const stored = items.some(({ type, id }) => type === "item_reference" && id === CALL.id) ? [CALL.call_id] : [];
+  const [calls, outputs] = [[...ids("function_call"), ...stored], ids("function_call_output")];
+  const orphan = outputs.find((id) => !calls.includes(id));
+  if (orphan !== undefined) return `No tool call found for function call output with call_id ${orphan}.`;
+  const unanswered = calls.find((id) => !outputs.includes(id));
+  return unanswered === undefined ? null : `No tool output found for function call ${unanswered}.`;
+}
+
+function responseObject({ body, scenario }: Exchange, status: string, output: unknown[], usage: unknown) {
+  return {
+    id: "resp_67ccd3a9da748190baa7f1570fe91ac604becb25c45c1d41",
+    object: "response",
+    created_at: CREATED,
+    status,
+    error: null,
+    incomplete_details: null,
+    instructions: null,
+    max_output_tokens: body["max_output_tokens"] ?? null,
+    model: body["model"],
+    output,
+    parallel_tool_calls: true,
+    previous_response_id: null,
+    reasoning: { effort: null, summary: null },
+    store: true,
+    temperature: 1,
+    text: { format: { type: "text" } },
+    tool_choice: "auto",
+    tools: body["tools"] ?? [],
+    top_p: 1,
+    truncation: "disabled",
+    usage,
+    user: null,
+    metadata: {},
+    service_tier: tierOf(scenario),
+  };
+}
+
+/** A text answer: its id, its words, and the item that holds them. */
+interface Said {
+  readonly id: string;
+  readonly said: readonly string[];
+  readonly part: object;
+  readonly message: object;
+}
+
+function textOf(body: Body, scenario: string): Said {
+  const said = wordsOf(scenario, words(body));
+  const id = "msg_67ccd3acc8d48190a77525dc6de64b4104becb25c45c1d41";
+  const part = { type: "output_text", text: said.join(""), annotations: [], logprobs: [] };
+  return { id, said, part, message: { type: "message", id, status: "completed", role: "assistant", content: [part] } };
+}
+
+const CALL = {
+  type: "function_call",
+  id: "fc_1",
+  call_id: TOOL_CALL.id,
+  name: TOOL_CALL.name,
+  arguments: TOOL_CALL.arguments,
+  status: "completed",
+};
+
+/** Serves `/v1/responses`. */
+export async function responses(exchange: Exchange): Promise<void> {
+  const { body, json, seen, scenario } = exchange;
+  const refused = refusal(body["input"]);
+  if (refused !== null) {
+    return json(400, { error: { message: refused, type: "invalid_request_error", param: "input", code: null } }, OPENAI_HEADERS);
+  }
+  const usesTool = Array.isArray(body["tools"]) && !JSON.stringify(body["input"]).includes("function_call_output");
+  const text = textOf(body, scenario);
+  if (body["stream"] === true) return usesTool ? toolEvents(exchange) : textEvents(exchange, text);
+  seen.produced = text.said.length;
+  json(
+    200,
+    responseObject(exchange, "completed", usesTool ? [CALL] : [text.message], responsesUsage(scenario, seen.produced)),
+    OPENAI_HEADERS,
+  );
+}
+
+/** Numbers events and sends them, as every Responses stream does. */
+function events({ write }: Exchange) {
+  let sequence = 0;
+  return (type: string, facts: object) =>
+    write(`event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: sequence++, ...facts })}\n\n`);
+}
+
+async function textEvents(exchange: Exchange, { id, said, message, part }: Said): Promise<void> {
+  const { begin, end, seen, scenario } = exchange;
+  const send = events(exchange);
+  const at = { item_id: id, output_index: 0, content_index: 0 };
+  const started = responseObject(exchange, "in_progress", [], null);
+  begin(OPENAI_HEADERS);
+  await send("response.created", { response: started });
+  await send("response.in_progress", { response: started });
+  await send("response.output_item.added", { output_index: 0, item: { ...message, status: "in_progress", content: [] } });
+  await send("response.content_part.added", { ...at, part: { ...part, text: "" } });
+  const fail = () => send("error", { code: "server_error", message: "The server had an error", param: null });
+  for (const delta of said) {
+    if (!(await goesOn(exchange, fail))) return;
+    seen.produced++;
+    if (!(await send("response.output_text.delta", { ...at, delta, logprobs: [] }))) return;
+  }
+  await send("response.output_text.done", { ...at, text: said.join(""), logprobs: [] });
+  await send("response.content_part.done", { ...at, part });
+  await send("response.output_item.done", { output_index: 0, item: message });
+  const usage = responsesUsage(scenario, seen.produced);
+  await send("response.completed", { response: responseObject(exchange, "completed", [message], usage) });
+  end();
+}
+
+async function toolEvents(exchange: Exchange): Promise<void> {
+  const { begin, end, seen, scenario } = exchange;
+  const send = events(exchange);
+  const at = { item_id: CALL.id, output_index: 0 };
+  begin(OPENAI_HEADERS);
+  await send("response.created", { response: responseObject(exchange, "in_progress", [], null) });
+  await send("response.output_item.added", { output_index: 0, item: { ...CALL, arguments: "", status: "in_progress" } });
+  for (const delta of CALL.arguments.match(/.{1,6}/gs) ?? []) {
+    seen.produced++;
+    await send("response.function_call_arguments.delta", { ...at, delta });
+  }
+  await send("response.function_call_arguments.done", { ...at, arguments: CALL.arguments });
+  await send("response.output_item.done", { output_index: 0, item: CALL });
+  await send("response.completed", { response: responseObject(exchange, "completed", [CALL], responsesUsage(scenario, seen.produced)) });
+  end();
+}
