@@ -34,9 +34,20 @@ async function refuseGuesser(platform: Platform, request: Request, error: Tollga
   if (!success)
     throw new TollgateError("rate_limited", "Too many failed authentications from this address", { retryAfterMs: 60_000, cause: error });
   const details = { reason: error.facts.reason ?? null };
-  await platform.events.send(
-    auditEntry({ type: "auth.failed", severity: "warning", outcome: "denied", actor: { kind: "system", id: "gateway" }, details }),
-  );
+  const entry = auditEntry({
+    type: "auth.failed",
+    severity: "warning",
+    outcome: "denied",
+    actor: { kind: "system", id: "gateway" },
+    details,
+  });
+  // What a wrong credential is told does not hang on the queue.
+  try {
+    await platform.events.send(entry);
+  } catch {
+    // oxlint-disable-next-line no-console -- the log is where the failure is told instead; the reason is a fixed word of ours.
+    console.error(JSON.stringify({ level: "error", code: "audit_unsent", type: entry.type, details }));
+  }
 }
 
 /** The client's address as the platform saw it; no header that a client can set counts. Where the platform names none, all share one. */

@@ -1,6 +1,8 @@
 import { z } from "@hono/zod-openapi";
+import { and, desc, eq, inArray, sql } from "drizzle-orm";
 import { type BudgetRow, type BudgetStatus, BudgetStore, type NewBudget } from "#budget";
 import { type Scope, TollgateError, usdFromNano } from "#core";
+import { type Db, tables } from "#db";
 import { budgetStatusShape } from "../budget-shape.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
@@ -10,10 +12,19 @@ const amount = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const limits = { limit_usd: usd.optional(), limit_tokens: amount.optional(), limit_requests: amount.optional() };
 const mode = z.enum(["strict", "tight"]);
 
+/** Judged with the body, before anything is written: the store would refuse it only after a new key stands. */
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en-US", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
 /** What a budget is, without its scope: also the form in which a new key carries its own. */
 export const budgetFields = {
   window: z.enum(["hour", "day", "week", "month", "total"]),
-  time_zone: z.string().min(1).max(64).default("UTC"),
+  time_zone: z.string().min(1).max(64).refine(isTimeZone, "names no time zone").default("UTC"),
   ...limits,
   mode: mode.default("strict"),
 };
@@ -95,6 +106,30 @@ export async function budgetShapes(context: AdminContext, rows: readonly BudgetR
   const standings = await Promise.all([...byTeam].map(([team, its]) => context.env.ledger(team).budgetStatus(its.map((row) => row.id))));
   const known = new Map(standings.flat().map((standing) => [standing.budget.id, standing]));
   return rows.map((row) => budgetShape(row, known.get(row.id)));
+}
+
+/** The budgets of many keys in one statement, newest first: a list of keys must not cost a query for each. */
+export async function budgetsOfKeys(db: Db, keys: readonly string[]): Promise<ReadonlyMap<string, readonly BudgetRow[]>> {
+  const { budgets: table } = tables;
+  const named = sql`(select value from json_each(${JSON.stringify(keys)}))`;
+  const rows = await db
+    .select()
+    .from(table)
+    .where(and(eq(table.scopeKind, "key"), inArray(table.scopeId, named)))
+    .orderBy(desc(table.createdAt), desc(table.id));
+  return Map.groupBy(rows, ({ scopeId }) => scopeId);
+}
+
+/** Removes what bound a team or a user that is gone, so that nobody who gets its id later inherits it; answers the ids. */
+export async function removeBudgetsOf(context: AdminContext, team: string, user?: string): Promise<readonly string[]> {
+  const { budgets: table } = tables;
+  const of = user === undefined ? undefined : and(eq(table.scopeKind, "user"), eq(table.scopeId, user));
+  const gone = await context.env.db
+    .delete(table)
+    .where(and(eq(table.team, team), of))
+    .returning({ id: table.id });
+  await context.env.ledger(team).refresh();
+  return gone.map((row) => row.id);
 }
 
 const store = ({ env }: AdminContext) => new BudgetStore(env.db, () => env.now());

@@ -1,4 +1,4 @@
-import { and, eq, lt } from "drizzle-orm";
+import { and, eq, isNull, lt } from "drizzle-orm";
 import { TollgateError } from "#core";
 import { type Db, tables } from "#db";
 
@@ -33,7 +33,9 @@ async function digestOf(text: string): Promise<string> {
  * @throws TollgateError `idempotency_mismatch` with another body, `overloaded` while the first is still at work.
  */
 export async function once(db: Db, attempt: Attempt, now: number, run: () => Promise<Answered>): Promise<Answered> {
-  if (attempt.key.length > KEY_MAX) throw new TollgateError("invalid_request", "Idempotency-Key is too long", { param: "idempotency-key" });
+  if (attempt.key === "" || attempt.key.length > KEY_MAX) {
+    throw new TollgateError("invalid_request", `Idempotency-Key must hold 1 to ${KEY_MAX} characters`, { param: "idempotency-key" });
+  }
   const bodyDigest = await digestOf(attempt.body);
   const { actor, route, key } = attempt;
   const row = and(eq(idempotency.actor, actor), eq(idempotency.route, route), eq(idempotency.key, key));
@@ -44,21 +46,26 @@ export async function once(db: Db, attempt: Attempt, now: number, run: () => Pro
     if (!known) return once(db, attempt, now, run);
     if (known.bodyDigest !== bodyDigest) throw new TollgateError("idempotency_mismatch", "This Idempotency-Key was used with another body");
     if (known.status !== null) return { status: known.status, body: known.answer };
-    if (now - known.createdAt < ABANDONED_MS) {
-      throw new TollgateError("overloaded", "The first request with this Idempotency-Key is still at work", { retryAfterMs: 1_000 });
-    }
+    if (now - known.createdAt < ABANDONED_MS) throw atWork();
+    // Of many that find it abandoned, the one whose update still meets the old moment takes it over.
+    const abandoned = and(row, isNull(idempotency.status), eq(idempotency.createdAt, known.createdAt));
+    const taken = await db.update(idempotency).set({ createdAt: now }).where(abandoned).returning();
+    if (taken.length === 0) throw atWork();
   }
-  try {
-    const answered = await run();
-    await db
-      .update(idempotency)
-      .set({ status: answered.status, answer: withoutSecret(answered.body) })
-      .where(row);
-    return answered;
-  } catch (error) {
+  const answered = await run().catch(async (error: unknown) => {
     await db.delete(idempotency).where(row);
     throw error;
-  }
+  });
+  // Outside that catch: what was done must not become free to be done again because its answer could not be kept.
+  await db
+    .update(idempotency)
+    .set({ status: answered.status, answer: withoutSecret(answered.body) })
+    .where(row);
+  return answered;
+}
+
+function atWork(): TollgateError {
+  return new TollgateError("overloaded", "The first request with this Idempotency-Key is still at work", { retryAfterMs: 1_000 });
 }
 
 function withoutSecret(body: unknown): unknown {

@@ -2,6 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
 import packageJson from "#package" with { type: "json" };
 import { TollgateError } from "#core";
+import { ownRowsOnly } from "#keys";
 import { identify } from "./actor.ts";
 import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
@@ -24,6 +25,8 @@ export function adminApp(): AdminApp {
     },
   });
   app.use(async (context, next) => {
+    // A preflight carries no credential: it is refused as what it is, and not counted as a guess against its address.
+    if (context.req.method === "OPTIONS") throw new TollgateError("method_not_allowed", "The admin plane answers no preflight");
     context.set("actor", await identify(context.env, context.req.raw));
     await next();
     context.header("cache-control", "no-store");
@@ -37,8 +40,24 @@ export function adminApp(): AdminApp {
     }),
   );
   for (const resource of [teams, users, keys, budgets, providers, models, prices, costs, requests, audit]) resource(app);
-  app.doc31("/openapi.json", DOCUMENT);
+  app.get("/openapi.json", (context) => {
+    // It stands for no resource, so it has a gate of its own: whoever holds a role of the plane.
+    if (ownRowsOnly(context.get("actor").role)) throw new TollgateError("permission_denied", "An ordinary key may not read the document");
+    return context.json(app.getOpenAPI31Document(DOCUMENT));
+  });
+  refuseOtherMethods(app);
   return app;
+}
+
+/** Every other method of a path that exists is refused by name; it comes last, so that it meets only what nothing took. */
+function refuseOtherMethods(app: AdminApp): void {
+  const served = app.routes.filter(({ method }) => method !== "ALL");
+  for (const [path, routes] of Map.groupBy(served, (route) => route.path)) {
+    const methods = [...new Set(routes.map(({ method }) => method))].join(", ");
+    app.all(path, (context) => {
+      throw new TollgateError("method_not_allowed", `${context.req.path} takes ${methods}`);
+    });
+  }
 }
 
 /** The admin plane's OpenAPI document, as its routes say it. */

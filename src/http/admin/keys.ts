@@ -3,11 +3,12 @@ import { BudgetStore } from "#budget";
 import { ROLES, TollgateError } from "#core";
 import { type KeyFields, type KeyRow, KeyStore, mayGrant } from "#keys";
 import type { Actor } from "./actor.ts";
-import { budget, budgetFields, budgetShapes, newBudget } from "./budgets.ts";
+import { budget, budgetFields, budgetShape, budgetShapes, budgetsOfKeys, newBudget } from "./budgets.ts";
 import { type AdminApp, type AdminContext, read, write, type Written } from "./operation.ts";
 import { iso } from "../time.ts";
 import { byId, found, given, id, listOf, metadata, moment, name, page, paging } from "./shapes.ts";
 
+const resource = "keys";
 const pattern = z.string().min(1).max(256);
 const pace = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).nullable();
 const models = z.strictObject({ allow: z.array(pattern).max(200).optional(), deny: z.array(pattern).max(200).optional() });
@@ -102,9 +103,20 @@ function fieldsShape(row: KeyRow, now: number) {
   };
 }
 
+async function shapesOf(context: AdminContext, rows: readonly KeyRow[]) {
+  const ids = rows.map(({ id: key }) => key);
+  const owned = await budgetsOfKeys(context.env.db, ids);
+  const shapes = await budgetShapes(
+    context,
+    ids.flatMap((key) => owned.get(key) ?? []),
+  );
+  const byKey = Map.groupBy(shapes, ({ scope }) => scope.id);
+  return rows.map((row) => ({ ...fieldsShape(row, context.env.now()), budgets: byKey.get(row.id) ?? [] }));
+}
+
 async function shapeOf(context: AdminContext, row: KeyRow) {
-  const own = await stores(context).budgets.list({ limit: 100, scope: { kind: "key", id: row.id } });
-  return { ...fieldsShape(row, context.env.now()), budgets: await budgetShapes(context, own.rows) };
+  const [shape] = await shapesOf(context, [row]);
+  return shape;
 }
 
 /** A key never holds more than its maker: neither at birth nor by a later change of one that already does. */
@@ -146,7 +158,12 @@ function auditOf(type: string, row: KeyRow, now: number, before?: KeyRow): Writt
 
 /** `/keys`: who may call, with what limits. A secret is shown by the answer that made it and never again. */
 export function keys(app: AdminApp): void {
-  const resource = "keys";
+  creation(app);
+  changes(app);
+  lifecycle(app);
+}
+
+function creation(app: AdminApp): void {
   write(
     app,
     { method: "post", path: "/keys", resource, summary: "Create a key", body: create, answer: key, status: 201 },
@@ -156,11 +173,20 @@ export function keys(app: AdminApp): void {
       // Judged before anything is written, so that a wrong budget leaves no key behind.
       body.budgets.forEach((each, at) => newBudget(each, { kind: "key", id: "" }, `budgets.${at}.`));
       const { row, secret } = await store.create({ ...fieldsOf(body), ...given({ team: body.team }), name: body.name });
-      for (const [at, each] of body.budgets.entries()) await budgets.create(newBudget(each, { kind: "key", id: row.id }, `budgets.${at}.`));
+      const own: unknown[] = [];
+      for (const [at, each] of body.budgets.entries()) {
+        const made = await budgets.create(newBudget(each, { kind: "key", id: row.id }, `budgets.${at}.`));
+        own.push(budgetShape(made, undefined));
+      }
       await changed(context, row);
-      return { answer: { ...(await shapeOf(context, row)), secret }, audit: auditOf("key.create", row, context.env.now()) };
+      const now = context.env.now();
+      const audit = { ...auditOf("key.create", row, now), after: { ...fieldsShape(row, now), budgets: own } };
+      return { answer: { ...(await shapeOf(context, row)), secret }, audit };
     },
   );
+}
+
+function changes(app: AdminApp): void {
   const query = z.strictObject({
     ...paging,
     team: id.optional(),
@@ -173,8 +199,7 @@ export function keys(app: AdminApp): void {
     async ({ query: asked }, context) => {
       const { limit, ...filter } = asked;
       const listed = await stores(context).keys.list({ limit, ...given(filter) });
-      const shapes = await Promise.all(listed.rows.map((row) => shapeOf(context, row)));
-      return page({ rows: shapes, next: listed.next }, (shape) => shape);
+      return page({ rows: await shapesOf(context, listed.rows), next: listed.next }, (shape) => shape);
     },
   );
   read(
@@ -203,12 +228,10 @@ export function keys(app: AdminApp): void {
       return { answer: null, audit: auditOf("key.delete", row, context.env.now(), before) };
     },
   );
-  lifecycle(app);
 }
 
 /** Rotation, and being switched off and on. */
 function lifecycle(app: AdminApp): void {
-  const resource = "keys";
   const rotate = z.strictObject({
     grace_s: z
       .number()

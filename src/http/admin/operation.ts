@@ -45,7 +45,8 @@ export interface Written {
   readonly audit: Pick<AuditFacts, "type" | "subject"> & Partial<AuditFacts>;
 }
 
-const EMPTY = z.object({});
+/** What an operation without a query takes: a misspelt wish must not pass unheard. */
+const EMPTY = z.strictObject({});
 
 /** Registers an operation that changes nothing; it may answer with a response of its own, such as an export. */
 export function read<Params extends Shape, Query extends Shape>(
@@ -82,7 +83,7 @@ function register(
   action: Action,
   serve: (context: AdminContext) => Promise<Response>,
 ): void {
-  const { method, path, resource, summary, params, query, body, answer, status = 200 } = operation;
+  const { method, path, resource, summary, params, query = EMPTY, body, answer, status = 200 } = operation;
   const route = createRoute({
     method,
     path,
@@ -91,7 +92,7 @@ function register(
     "x-tollgate-guard": { resource, action },
     request: {
       ...(params ? { params } : {}),
-      ...(query ? { query } : {}),
+      query,
       ...(body ? { body: { required: true, content: { "application/json": { schema: body } } } } : {}),
     },
     responses: {

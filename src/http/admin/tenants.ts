@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { type TeamRow, TenantStore, type UserRow } from "#keys";
+import { removeBudgetsOf } from "./budgets.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
 import { byId, found, given, id, listOf, metadata, name, page, paging, pagingOnly } from "./shapes.ts";
@@ -91,9 +92,10 @@ function teamChanges(app: AdminApp): void {
       const store = stores(context);
       const before = found(await store.getTeam(params.id), "team");
       await store.deleteTeam(params.id);
+      const details = { budgets: await removeBudgetsOf(context, before.id) };
       return {
         answer: null,
-        audit: { type: "team.delete", subject: { kind: "team", id: before.id }, team: before.id, before: teamShape(before) },
+        audit: { type: "team.delete", subject: { kind: "team", id: before.id }, team: before.id, before: teamShape(before), details },
       };
     },
   );
@@ -156,9 +158,10 @@ function userChanges(app: AdminApp): void {
       const store = stores(context);
       const before = found(await store.getUser(params.id), "user");
       await store.deleteUser(params.id);
+      const details = { budgets: await removeBudgetsOf(context, before.team, before.id) };
       return {
         answer: null,
-        audit: { type: "user.delete", subject: { kind: "user", id: before.id }, team: before.team, before: userShape(before) },
+        audit: { type: "user.delete", subject: { kind: "user", id: before.id }, team: before.team, before: userShape(before), details },
       };
     },
   );
