@@ -47,9 +47,15 @@ export function balancesOf(sql: Sql, legs: readonly Leg[]): Balance[] {
   });
 }
 
-/** Changes the balances of every leg in one statement. */
+/** A Durable Object's SQL takes at most a hundred parameters, of which a leg needs five. */
+const LEGS_PER_STATEMENT = 20;
+
+/** Changes the balances of every leg, in as few statements as there can be. */
 export function applyToLegs(sql: Sql, legs: readonly Leg[], change: (leg: Leg) => Balance): void {
-  if (legs.length === 0) return;
+  for (let at = 0; at < legs.length; at += LEGS_PER_STATEMENT) applyToSome(sql, legs.slice(at, at + LEGS_PER_STATEMENT), change);
+}
+
+function applyToSome(sql: Sql, legs: readonly Leg[], change: (leg: Leg) => Balance): void {
   const values = legs.flatMap((leg) => {
     const { spent, reserved, over } = change(leg);
     return [leg.budget, startKey(leg), spent, reserved, over];

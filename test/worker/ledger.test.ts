@@ -181,6 +181,26 @@ describe("LedgerObject", () => {
     expect((await ledger.reserve(admission(key, { epoch: 3 }))).kind).toBe("granted");
   });
 
+  test("I1: a key under more budgets than a statement has parameters for is held and charged by every one of them", async () => {
+    const key = await newKey();
+    const scopes = [{ kind: "key", id: key } as const, { kind: "team", id: team } as const];
+    const made = scopes.flatMap((scope) =>
+      (["hour", "day", "week", "month", "total"] as const).flatMap((window) =>
+        (["usd", "tokens", "requests"] as const).map((unit) =>
+          budgets.create({ scope, window, timeZone: "UTC", unit, limit: 1_000_000, mode: "strict" }),
+        ),
+      ),
+    );
+    const ids = (await Promise.all(made)).map(({ id }) => id);
+    const asked = admission(key);
+    expect((await ledger.reserve(asked)).kind).toBe("granted");
+    expect(await settle(asked.id, key, 600)).toMatchObject({ kind: "settled" });
+    const spent = { usd: 600, tokens: 5, requests: 1 };
+    const status = await ledger.budgetStatus(ids);
+    expect(status).toHaveLength(30);
+    for (const each of status) expect(each).toMatchObject({ spent: spent[each.budget.unit], reserved: 0 });
+  });
+
   test("a key of another team is nobody here", async () => {
     const stranger = await keys.create({ name: "other" });
     expect((await ledger.reserve(admission(stranger.row.id))).kind).toBe("inactive");
