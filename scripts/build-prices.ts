@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { findProvider, type ConditionalPrice, type MatchLogic, type ModelInfo, type ModelPrice } from "@pydantic/genai-prices";
 import type { RateClass } from "../src/models/contract.ts";
 import {
+  AUDIO,
+  AUDIO_SOURCE,
   BUILT_IN,
   CHECKED_AT,
   CLAUDE_CACHE_WRITE_1H,
@@ -18,6 +20,8 @@ import type { CompactRow } from "../src/models/table.ts";
  */
 
 const OUTPUT = "src/models/table.json";
+const { version } = JSON.parse(readFileSync("node_modules/@pydantic/genai-prices/package.json", "utf8")) as { version: string };
+const SOURCE = `@pydantic/genai-prices ${version}`;
 const PROVIDERS = {
   openai: "openai",
   anthropic: "anthropic",
@@ -122,11 +126,12 @@ function tiersOf(prices: ModelPrice): { above: number; r: Found }[] {
 function rowsOf(provider: string, model: ModelInfo, aliases: readonly string[]): CompactRow[] {
   const dated = datedPrices(model.prices);
   return dated.flatMap(({ from, prices }, at): CompactRow[] => {
-    const rates = withHourWrites(model.id, ratesOf(prices, null));
+    const name = `${provider}/${model.id}`;
+    const text = withHourWrites(model.id, ratesOf(prices, null));
+    const rates = withAudio(name, text);
     if (rates.input === undefined && rates.output === undefined) return [];
     const until = dated[at + 1]?.from;
     const tiers = tiersOf(prices).map(({ above, r }) => ({ above, r: withHourWrites(model.id, r) }));
-    const name = `${provider}/${model.id}`;
     const service = serviceTiersOf(name, rates);
     return [
       {
@@ -140,6 +145,7 @@ function rowsOf(provider: string, model: ModelInfo, aliases: readonly string[]):
         r: rates,
         ...(tiers.length > 0 ? { t: tiers } : {}),
         ...(service ? { s: service } : {}),
+        ...(rates === text ? {} : { src: `${SOURCE}; ${AUDIO_SOURCE}` }),
       },
     ];
   });
@@ -156,6 +162,13 @@ function withHourWrites(model: string, rates: Found): Found {
     cache_write_1h: times(input, CLAUDE_CACHE_WRITE_1H),
     ...(output === undefined ? {} : { output }),
   };
+}
+
+/** Rates with those of audio, where the source has none. */
+function withAudio(name: string, rates: Found): Found {
+  const [audio_input, audio_output] = AUDIO[name] ?? [];
+  if (audio_input === undefined || audio_output === undefined || rates.audio_input !== undefined) return rates;
+  return { ...rates, audio_input, audio_output };
 }
 
 /** The service tiers of a row whose standard rates are those beside which they were read. */
@@ -188,10 +201,9 @@ function table(): string {
     const aliases = claims(models);
     return models.flatMap((model) => rowsOf(ours, model, (aliases.get(model.id) ?? []).toSorted()));
   });
-  const { version } = JSON.parse(readFileSync("node_modules/@pydantic/genai-prices/package.json", "utf8")) as { version: string };
   const lines = [...borrowed, ...BUILT_IN].map((row) => JSON.stringify(row)).join(",\n");
   const hash = `sha256:${createHash("sha256").update(lines).digest("hex")}`;
-  const head = { source: `@pydantic/genai-prices ${version}`, tierSource: SERVICE_TIERS_SOURCE, checkedAt: CHECKED_AT, hash };
+  const head = { source: SOURCE, tierSource: SERVICE_TIERS_SOURCE, checkedAt: CHECKED_AT, hash };
   return `${JSON.stringify(head).slice(0, -1)},"rows":[\n${lines}\n]}\n`;
 }
 

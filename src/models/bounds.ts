@@ -1,6 +1,6 @@
 import { type Femto, nanoCeil } from "#core";
 import type { Amount, Bounds, Load, Price } from "./contract.ts";
-import { dearest, perPiece, possibleRates, TEXT_IN, TEXT_OUT } from "./rates.ts";
+import { dearest, dearestSearch, possibleRates, TEXT_IN, TEXT_OUT } from "./rates.ts";
 import { BUNDLED } from "./table.ts";
 
 /** What a request that cannot be counted may hold where the model's context window is not known: the largest that is. */
@@ -13,7 +13,6 @@ const LIKELY_OUTPUT_TOKENS = 1_024;
 const TOOL_TOKENS = 1_024;
 /** Searches that one answer may make unseen. */
 const SEARCHES = 10n;
-const WEB_SEARCH = "0.01";
 
 /** A quick estimate of a text's tokens from its bytes, a little above the truth for ordinary text. */
 function tightTokens(bytes: number): number {
@@ -72,15 +71,18 @@ function countable(tokens: number): number {
   return Math.min(tokens, Number.MAX_SAFE_INTEGER);
 }
 
-/** The dearest that a token of each side can cost, the plain input rate, and the searches that an answer may make unseen. */
+/**
+ * The dearest that a token of each side can cost, the plain input rate, and the searches that an answer may make unseen. What is
+ * heard makes a prompt uncountable; whether the answer is spoken nothing here says, so that a model that speaks is taken to.
+ */
 function worstRates({ row, state }: Price, inputMax: number, { uncountable, serviceTier }: Load) {
   if (state === "free") return { input: 0n, plainInput: 0n, output: 0n, searches: 0n };
   const lists = possibleRates(row, inputMax, serviceTier);
   return {
     input: dearest(lists, uncountable ? [...TEXT_IN, "audio_input"] : TEXT_IN),
     plainInput: dearest(lists, ["input"]),
-    output: dearest(lists, uncountable ? [...TEXT_OUT, "audio_output"] : TEXT_OUT),
-    searches: uncountable ? SEARCHES * perPiece(row.rates.web_search ?? WEB_SEARCH) : 0n,
+    output: dearest(lists, [...TEXT_OUT, "audio_output"]),
+    searches: uncountable ? SEARCHES * dearestSearch(lists) : 0n,
   };
 }
 

@@ -107,6 +107,15 @@ export const SERVICE_TIERS: Readonly<Record<string, ServiceTiers>> = {
  */
 export const CLAUDE_CACHE_WRITE_1H = 2;
 
+/** Where `AUDIO` was read. */
+export const AUDIO_SOURCE = "audio: developers.openai.com/api/docs/models";
+
+/** Rates of audio, in and out, of models of which the borrowed table has those of text alone. */
+export const AUDIO: Readonly<Record<string, readonly [input: string, output: string]>> = {
+  "openai/gpt-4o-audio-preview": ["40", "80"],
+  "openai/gpt-4o-mini-audio-preview": ["10", "20"],
+};
+
 const FICTIONAL = {
   p: "tollgate",
   c: 128_000,

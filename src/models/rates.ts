@@ -62,7 +62,9 @@ export function perPiece(rate: string): Femto {
 /** Text that goes in and text that comes out, by the classes that it may be billed as. */
 export const TEXT_IN = ["input", "cache_read", "cache_write_5m", "cache_write_1h"] as const;
 export const TEXT_OUT = ["output", "reasoning"] as const;
-const TOKENS = [...TEXT_IN, ...TEXT_OUT, "audio_input", "audio_output"] as const;
+const HEARD = [...TEXT_IN, "audio_input", "audio_output"] as const;
+const SPOKEN = [...TEXT_OUT, "audio_output"] as const;
+const TOKENS = [...HEARD, ...TEXT_OUT] as const;
 
 /** A rate as text, and what it is per token. */
 type Rated = readonly [rate: string, femto: Femto];
@@ -84,15 +86,36 @@ function highest(rates: Rates, classes: readonly RateClass[]): Rated {
   return most;
 }
 
-/** The dearest that a token of some classes costs by any of several price lists. */
+/** The dearest that a token of some classes is charged at by any of several price lists, be it a rate or what stands in for one. */
 export function dearest(lists: readonly Rates[], classes: readonly RateClass[]): Femto {
-  return lists.map((rates) => dearestRate(rates, classes)[1]).reduce((most, rate) => (rate > most ? rate : most), 0n);
+  let most = 0n;
+  for (const rates of lists) {
+    const sides = new Set(classes.filter((name) => !rates[name]).map(sideOf));
+    for (const [, rate] of [highest(rates, classes), ...[...sides].map((side) => dearestRate(rates, side))]) if (rate > most) most = rate;
+  }
+  return most;
 }
 
 /**
- * What stands in for a token's rate where its class has none: the dearest of its own side, so that a bound over the side covers it;
- * of the whole row for audio.
+ * Where a class without a rate finds its stand-in: on its own side. What is heard may stand at the rate of what is spoken, since a
+ * model that speaks takes more for audio than for text; the other way round, text answers of a model that only hears would be held
+ * too high.
  */
+function sideOf(name: RateClass): readonly RateClass[] {
+  if (name === "audio_input") return HEARD;
+  if (name === "audio_output") return SPOKEN;
+  return TEXT_IN.some((each) => each === name) ? TEXT_IN : TEXT_OUT;
+}
+
+/** What stands in for a token's rate where its class has none: the dearest of its side. */
 export function standInFor(name: RateClass, rates: Rates): string {
-  return dearestRate(rates, [TEXT_IN, TEXT_OUT].find((side: readonly RateClass[]) => side.includes(name)) ?? TOKENS)[0];
+  return dearestRate(rates, sideOf(name))[0];
+}
+
+/** What a web search costs where a row does not say: the list price of OpenAI and Anthropic, 10 USD per 1,000. */
+export const WEB_SEARCH = "0.01";
+
+/** The dearest that a web search costs by any of several price lists. */
+export function dearestSearch(lists: readonly Rates[]): Femto {
+  return lists.map((rates) => perPiece(rates.web_search ?? WEB_SEARCH)).reduce((most, rate) => (rate > most ? rate : most), 0n);
 }

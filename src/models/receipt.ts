@@ -1,10 +1,8 @@
 import { inputTokens, type Usage, usdFromFemto } from "#core";
 import type { Price, RateClass, Rates, Receipt, ReceiptLine } from "./contract.ts";
-import { perPiece, perToken, ratesFor, standInFor } from "./rates.ts";
+import { perPiece, perToken, ratesFor, standInFor, WEB_SEARCH } from "./rates.ts";
 
 const MILLION = 1_000_000;
-/** What a web search costs where a row does not say: the list price of OpenAI and Anthropic, 10 USD per 1,000. */
-const WEB_SEARCH = "0.01";
 /** For a picture of unknown price: several times what vendors list for a large one of high quality. */
 const IMAGE = "1";
 const NOTHING = "0";

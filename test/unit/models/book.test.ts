@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PriceBook, type PriceRow } from "#models";
 
@@ -73,6 +74,13 @@ describe("the bundled table", () => {
     expect(inTable("gemini-2.5-flash-image", "google").rates).toMatchObject({ input: "0.3", output: "30" });
   });
 
+  // OpenAI's own model pages: developers.openai.com/api/docs/models/gpt-4o-audio-preview and gpt-4o-mini-audio-preview.
+  it("has the rates of audio where the source has those of text alone", () => {
+    expect(inTable("gpt-4o-audio-preview").rates).toEqual({ input: "2.5", output: "10", audio_input: "40", audio_output: "80" });
+    expect(inTable("gpt-4o-mini-audio-preview").rates).toEqual({ input: "0.15", output: "0.6", audio_input: "10", audio_output: "20" });
+    expect(inTable("gpt-4o-audio-preview").source).toContain("developers.openai.com/api/docs/models");
+  });
+
   it("rates one-hour cache writes wherever Claude's five-minute ones are rated, at twice the input", () => {
     const claude = book.rows("t", NOW).filter(({ model, rates }) => model.startsWith("claude") && rates.cache_write_5m);
     expect(claude.length).toBeGreaterThan(20);
@@ -112,6 +120,29 @@ describe("matching", () => {
     const all = book.rows("t", NOW).filter(({ provider }) => provider === "openai");
     const dearness = (row: PriceRow) => Number(row.rates.input ?? 0) + Number(row.rates.output ?? 0);
     expect(dearness(tuned.row)).toBe(Math.max(...all.map(dearness)));
+  });
+
+  it("threat 38: no text before or after a name gets that name's price, unless the whole is listed or ends in a date", () => {
+    const rows = book.rows("t", NOW);
+    const listed = new Set(rows.flatMap(({ provider, model, aliases }) => [model, ...aliases].map((name) => `${provider}/${name}`)));
+    const text = fc.array(
+      fc.constantFrom("-", ".", "5", "9", "mini", ":", "@", "/", " ", "-latest", "-2025", "-2025-08-07", "-20250807", "A"),
+      {
+        minLength: 1,
+        maxLength: 3,
+      },
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...listed), text, fc.boolean(), (name, parts, before) => {
+        const slash = name.indexOf("/");
+        const provider = name.slice(0, slash);
+        const model = before ? parts.join("") + name.slice(slash + 1) : name.slice(slash + 1) + parts.join("");
+        const undated = model.replace(/-(2025-08-07|20250807)$/, "");
+        const own = listed.has(`${provider}/${model}`) || listed.has(`${provider}/${undated}`);
+        expect([model, book.find(provider, model, "t", NOW).state !== "unknown"]).toEqual([model, own]);
+      }),
+      { numRuns: 5_000 },
+    );
   });
 
   it("by id and date, in both of the vendors' spellings", () => {

@@ -122,6 +122,8 @@ describe("a receipt", () => {
     const rates = { input: "2", cache_read: "1", output: "30", audio_output: "90" };
     expect(total(row({ rates }), { cacheWrite5m: 1_000_000 })).toEqual(["2", "unknown"]);
     expect(total(row({ rates }), { audioInput: 1_000_000 })).toEqual(["90", "unknown"]);
+    expect(total(row({ rates: { input: "2", output: "30" } }), { audioInput: 1_000_000 })).toEqual(["2", "unknown"]);
+    expect(total(row({ rates: { input: "2", output: "30" } }), { audioOutput: 1_000_000 })).toEqual(["30", "unknown"]);
     expect(total(row({ rates: { input: "2" } }), { output: 1_000_000 })).toEqual(["2", "unknown"]);
     expect(total(row({ rates }), { images: 3 })).toEqual(["3", "unknown"]);
   });
@@ -178,7 +180,14 @@ const everything = row({
   ],
   serviceTiers: { priority: { rates: { input: "6", output: "18" } }, flex: { rates: { input: "1", output: "4" } } },
 });
-const prices = fc.constantFrom<Price>(everything, ...book.rows("t", NOW).map((each): Price => ({ state: each.state, row: each })));
+/** Rows in which a class that has no rate stands beside a dearer one of another side. */
+const odd = [
+  { input: "1", output: "9" },
+  { input: "0", output: "9", audio_input: "1" },
+  { input: "2", output: "4", audio_output: "50" },
+  { output: "3", audio_input: "30" },
+].map((rates) => row({ rates, serviceTiers: { priority: { rates: { web_search: "0.5" } } } }));
+const prices = fc.constantFrom<Price>(everything, ...odd, ...book.rows("t", NOW).map((each): Price => ({ state: each.state, row: each })));
 /** The tiers that an answer may name to a request that asked for one. */
 const answered = (asked: string | null | undefined) =>
   asked === "auto" || asked === "priority" || asked === "invented" || asked === undefined ? [null, "priority", "flex", "default"] : [asked];
@@ -212,31 +221,58 @@ describe("bounds", () => {
     );
   });
 
-  it("threat 37: whatever the row, the length, the class and the tier: what text costs is within the ceiling of what was asked", () => {
+  it("threat 37: whatever the row, the length, the class and the tier: what is used costs no more than the ceiling of what was asked", () => {
     const share = fc.double({ min: 0, max: 1, noNaN: true });
+    const shares = fc.record({ part: share, read: share, written: share, thought: share, heard: share, spoken: share });
     fc.assert(
-      fc.property(prices, load, fc.tuple(share, share, share, share), (price, given, [part, read, written, thought]) => {
+      fc.property(prices, load, shares, fc.nat(10), (price, given, { part, read, written, thought, heard, spoken }, webSearches) => {
         const made = bounds(price, given);
-        const input = Math.floor(made.inputMax * part);
-        const cacheRead = Math.floor(input * read);
-        const cacheWrite5m = Math.floor((input - cacheRead) * written);
-        const cacheWrite1h = Math.floor((input - cacheRead - cacheWrite5m) * written);
-        const output = made.outputMax;
+        let left = Math.floor(made.inputMax * part);
+        const take = (of: number) => {
+          const taken = Math.floor(left * of);
+          left -= taken;
+          return taken;
+        };
+        const audioOutput = Math.floor(made.outputMax * spoken);
+        const output = made.outputMax - audioOutput;
         const used: Usage = {
           ...NO_USAGE,
-          input: input - cacheRead - cacheWrite5m - cacheWrite1h,
-          cacheRead,
-          cacheWrite5m,
-          cacheWrite1h,
+          cacheRead: take(read),
+          cacheWrite5m: take(written),
+          cacheWrite1h: take(written),
+          audioInput: given.uncountable ? take(heard) : 0,
+          input: left,
           output,
+          audioOutput,
           reasoning: Math.floor(output * thought),
+          webSearches: given.uncountable ? webSearches : 0,
         };
         for (const tier of answered(given.serviceTier)) {
           expect(nanoCeil(receipt(price, used, tier, "h").total)).toBeLessThanOrEqual(made.ceiling.nano);
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 3_000 },
     );
+  });
+
+  it("threat 37: an answer that may be spoken is held at the rate of speech, a prompt that may be heard at that of hearing", () => {
+    const audio = book.find("openai", "gpt-4o-audio-preview", "t", NOW);
+    expect(bounds(audio, request({ promptBytes: 1, maxOutput: 1_000 })).ceiling.nano).toBe(80_002_500);
+    expect(bounds(audio, request({ uncountable: true, maxOutput: 0 })).inputFemto).toBe(128_000n * 40_000_000_000n + 100_000_000_000_000n);
+    expect(bounds(book.find("openai", "gpt-4o", "t", NOW), request({ uncountable: true, maxOutput: 1 })).outputFemto).toBe(10_000_000_000n);
+  });
+
+  it("text of a model that hears and does not speak is held at the rate of text", () => {
+    const hears = book.find("google", "gemini-2.0-flash", "t", NOW);
+    expect(hears.row.rates).toMatchObject({ output: "0.4", audio_input: "0.7" });
+    expect(bounds(hears, request({ maxOutput: 1_000 })).outputFemto).toBe(400_000_000n);
+  });
+
+  it("threat 37: searches are held at the dearest rate that they may have", () => {
+    const serviceTiers = { priority: { rates: { web_search: "0.5" } } };
+    const made = (serviceTier: string | null) =>
+      bounds(row({ rates: { input: "1", output: "1" }, serviceTiers }), request({ uncountable: true, maxOutput: 0, serviceTier }));
+    expect(made("priority").ceiling.nano - made(null).ceiling.nano).toBe(10 * (500_000_000 - 10_000_000));
   });
 
   it("threat 38: a request for another tier is held at its rates; one that says none at the row's own; unseen, at the dearest", () => {

@@ -38,22 +38,34 @@ describe("allow and deny", () => {
     expect(allowed({ allow: ["gpt-4o"], deny: [] }, route("openai", "gpt-4o-mini"))).toBe(false);
   });
 
-  it("read a pattern as a plain text with stars, never as a regular expression", () => {
-    const part = fc.constantFrom("a", "b", ".", "+", "*", "-", "4");
+  it("read a pattern as a plain text with stars, never as a regular expression; one with a slash speaks of the provider too", () => {
+    const part = fc.constantFrom("a", "B", ".", "+", "*", "-", "/", "p");
     const text = fc.array(part, { maxLength: 8 }).map((parts) => parts.join(""));
-    fc.assert(
-      fc.property(text, text, (pattern, model) => {
-        const oracle = new RegExp(
-          `^${pattern
-            .split("*")
-            .map((each) => each.replace(/[.+]/g, "\\$&"))
-            .join(".*")}$`,
-          "s",
-        );
-        expect(allowed({ allow: [pattern], deny: [] }, route("p", model))).toBe(oracle.test(model));
-      }),
-      { numRuns: 2_000 },
+    const pattern = fc.oneof(
+      text,
+      text.map((rest) => `p/${rest}`),
     );
+    fc.assert(
+      fc.property(pattern, text, (asked, model) => {
+        const source = asked
+          .split("*")
+          .map((each) => each.replace(/[.+]/g, "\\$&"))
+          .join(".*");
+        const name = asked.includes("/") ? `p/${model}` : model;
+        const oracle = new RegExp(`^${source}$`, "is").test(name);
+        expect(allowed({ allow: [asked], deny: [] }, route("p", model))).toBe(oracle);
+        expect(allowed({ allow: ["*"], deny: [asked] }, route("p", model))).toBe(!oracle);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("an alias that is called as another model is judged by the one that answers, whichever list it stands on", () => {
+    const aliases = new Map([["gpt-4o-mini", { provider: "anthropic", model: "claude-opus-4-1" }]]);
+    const found = resolveModel("gpt-4o-mini", { ...known, aliases })!;
+    expect(found).toEqual({ provider: "anthropic", model: "claude-opus-4-1", requested: "gpt-4o-mini" });
+    expect(allowed({ allow: ["gpt-4o-mini", "openai/*"], deny: [] }, found)).toBe(false);
+    expect(allowed({ allow: ["anthropic/*"], deny: ["gpt-4o-mini"] }, found)).toBe(true);
   });
 });
 
