@@ -24,6 +24,15 @@ export const attribution = {
   capability: z.string().max(64).optional(),
   tag: z.string().max(64).optional(),
 };
+/**
+ * How many groups came before. Groups are sums, dearest first, so pages agree only where `to` holds the rows still; deeper than
+ * this a reader narrows the filter.
+ */
+const groupCursor = z
+  .string()
+  .regex(/^[1-9]\d{0,4}$/, "is not one that a list answered")
+  .transform(Number)
+  .refine((before) => before <= 20_000, "is too deep; narrow the filter");
 export const format = z.enum(["json", "csv", "ndjson"]).optional();
 
 type Asked = z.output<z.ZodObject<typeof attribution>>;
@@ -118,6 +127,7 @@ export function costs(app: AdminApp): void {
     ...attribution,
     group_by: z.string().max(256).optional(),
     limit: z.coerce.number().int().min(1).max(1000).default(1000),
+    cursor: groupCursor.optional(),
     format,
   });
   read(
@@ -125,8 +135,10 @@ export function costs(app: AdminApp): void {
     { method: "get", path: "/costs/summary", resource, summary: "Sum costs", query: summed, answer: summary },
     async ({ query, actor }, context) => {
       const groupBy = names(query.group_by);
-      const { groups, total } = await costSummary(context.env.db, { filter: filterOf(query, actor), groupBy, limit: query.limit });
-      const data = groups.map((group) => ({ group: group.group, ...sumsShape(group) }));
+      const start = query.cursor ?? 0;
+      const end = start + query.limit;
+      const { groups, total } = await costSummary(context.env.db, { filter: filterOf(query, actor), groupBy, limit: end + 1 });
+      const data = groups.slice(start, end).map((group) => ({ group: group.group, ...sumsShape(group) }));
       return asAsked(
         context,
         {
@@ -135,7 +147,7 @@ export function costs(app: AdminApp): void {
           group_by: groupBy,
           data,
           total: sumsShape(total),
-          next_cursor: null,
+          next_cursor: groups.length > end ? String(end) : null,
         },
         query.format,
       );

@@ -34,10 +34,15 @@ function exported(rows: readonly Row[], format: Exclude<Format, "json">, next: s
   return new Response(body, { headers });
 }
 
-/** RFC 4180. Columns are the paths of the first row's values, so every page of one query has the same. */
+/** Values whose members differ from row to row: each stands as JSON in one cell, so that no row holds what has no column. */
+const FREE_FORM = new Set(["metadata", "before", "after", "details", "subject"]);
+
+/** RFC 4180. Columns are the paths of the first row's values, which every row of one query has, on every page. */
 function csv(rows: readonly Row[]): string {
+  const [first] = rows;
+  if (!first) return "";
   const flat = rows.map((row) => new Map(paths(row, "")));
-  const columns = [...(flat[0]?.keys() ?? [])];
+  const columns = paths(first, "").map(([path]) => path);
   const lines = flat.map((row) => columns.map((column) => cell(row.get(column))).join(","));
   return [columns.join(","), ...lines].map((line) => `${line}\r\n`).join("");
 }
@@ -45,16 +50,19 @@ function csv(rows: readonly Row[]): string {
 function paths(value: Row, prefix: string): [string, unknown][] {
   return Object.entries(value).flatMap(([name, inner]): [string, unknown][] => {
     const path = `${prefix}${name}`;
-    const nests = typeof inner === "object" && inner !== null && !Array.isArray(inner) && name !== "metadata";
+    const nests = typeof inner === "object" && inner !== null && !Array.isArray(inner) && !FREE_FORM.has(name);
     return nests ? paths(inner as Row, `${path}.`) : [[path, inner]];
   });
 }
+
+/** What a spreadsheet takes for the start of a formula, also in the wide forms that some fold into the plain ones. */
+const FORMULA = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
 
 /** A cell that begins like a formula gets a quote before it: spreadsheets would run what a caller wrote into a tag. */
 function cell(value: unknown): string {
   if (value === null || value === undefined) return "";
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = typeof value !== "number" && FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
