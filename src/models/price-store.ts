@@ -121,11 +121,14 @@ function check(fields: NewPrice): void {
   checkRates(fields.rates, "rates");
   checkTiers(fields.tiers);
   for (const [name, { rates }] of Object.entries(fields.serviceTiers)) checkRates(rates, `service_tiers.${name}.rates`);
-  if (fields.state === "priced" && !fields.rates.input && !fields.rates.output) {
-    throw new TollgateError("invalid_request", "rates must name at least input or output; say state free for a model that costs nothing", {
-      param: "rates",
-    });
-  }
+  checkNotFree(fields);
+}
+
+/** A price of zeros would sell a class that it does not name for nothing: what is free is said to be. */
+function checkNotFree({ state, rates }: NewPrice): void {
+  if (state === "free" || [rates.input, rates.output].some((rate) => Number(rate ?? 0) > 0)) return;
+  const message = "rates must name input or output above zero; say state free for a model that costs nothing";
+  throw new TollgateError("invalid_request", message, { param: "rates" });
 }
 
 /** A price of a team without a name would hold for nobody, one of the deployment with a name for everybody. */

@@ -50,10 +50,13 @@ export class ModelStore {
 
   /** Changes what is named. @throws TollgateError `not_found`. */
   async patch(id: string, changes: Partial<Pick<ModelRow, "provider" | "model" | "contextTokens" | "maxOutputTokens">>): Promise<ModelRow> {
-    const before = await this.get(id);
-    if (!before) throw absent();
-    const row = { ...before, ...changes };
-    await this.#db.update(models).set(row).where(eq(models.id, id));
+    // The id stands in for no change at all, which is no statement.
+    const [row] = await this.#db
+      .update(models)
+      .set({ id, ...changes })
+      .where(eq(models.id, id))
+      .returning();
+    if (!row) throw absent();
     return row;
   }
 

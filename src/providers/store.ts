@@ -1,4 +1,4 @@
-import { and, desc, eq } from "drizzle-orm";
+import { and, desc, eq, isNull } from "drizzle-orm";
 import { newId, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
@@ -90,19 +90,27 @@ export class ProviderStore {
   ): Promise<StoredProvider> {
     const before = await this.get(id);
     if (!before) throw absent();
-    if (changes.baseUrl !== undefined) {
-      const { origin } = checkBaseUrl(changes.baseUrl, this.#config.allowPrivateUpstreams);
-      if (before.credential !== null && changes.apiKey === undefined && origin !== new URL(before.baseUrl).origin) throw bound();
-    }
-    const row: StoredProvider = {
-      ...before,
+    if (changes.baseUrl !== undefined) this.#checkMove(before, changes.baseUrl, changes.apiKey);
+    const { credential } = before;
+    // Only over the pair that was judged: another change may have moved the upstream or its credential meanwhile.
+    const same = and(
+      eq(providers.id, id),
+      eq(providers.baseUrl, before.baseUrl),
+      credential === null ? isNull(providers.credential) : eq(providers.credential, credential),
+    );
+    const changed = {
       baseUrl: changes.baseUrl ?? before.baseUrl,
-      apis: changes.apis ? [...changes.apis] : before.apis,
-      status: changes.status ?? before.status,
+      ...(changes.apis ? { apis: [...changes.apis] } : {}),
+      ...(changes.status ? { status: changes.status } : {}),
       ...(changes.apiKey === undefined ? {} : await this.#sealed(id, changes.apiKey)),
     };
-    await this.#db.update(providers).set(row).where(eq(providers.id, id));
-    return row;
+    const [row] = await this.#db.update(providers).set(changed).where(same).returning();
+    return row ?? this.patch(id, changes);
+  }
+
+  #checkMove(before: StoredProvider, baseUrl: string, apiKey: string | null | undefined): void {
+    const { origin } = checkBaseUrl(baseUrl, this.#config.allowPrivateUpstreams);
+    if (before.credential !== null && apiKey === undefined && origin !== new URL(before.baseUrl).origin) throw bound();
   }
 
   /** Removes an upstream and its credential. @throws TollgateError `not_found`. */

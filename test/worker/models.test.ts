@@ -89,6 +89,8 @@ describe("PriceStore", () => {
     ["rates.output", { rates: { input: "1", output: "0.0000000001" } }],
     ["rates.output", { rates: { input: "1", output: "99999999999" } }],
     ["rates", { rates: { cache_read: "1" } }],
+    ["rates", { rates: { input: "0" } }],
+    ["rates", { rates: { input: "0.0", output: "0" } }],
     ["tiers.0.rates.input", { tiers: [{ aboveInputTokens: 10, rates: { input: "x" } }] }],
     ["tiers.1.above_input_tokens", { tiers: [10, 10].map((aboveInputTokens) => ({ aboveInputTokens, rates: { input: "1" } })) }],
     ["service_tiers.flex.rates.input", { serviceTiers: { flex: { rates: { input: "" } } } }],
@@ -152,6 +154,12 @@ describe("ModelStore", () => {
     const changed = await models.patch(made.id, { model: "gpt-4o", contextTokens: null });
     expect(changed).toEqual({ ...made, model: "gpt-4o", contextTokens: null });
     expect(await models.all()).toEqual([changed]);
+  });
+
+  test("changes that are made at once all hold", async () => {
+    const made = await models.create(fast);
+    await Promise.all([models.patch(made.id, { model: "gpt-4o" }), models.patch(made.id, { contextTokens: 5 }), models.patch(made.id, {})]);
+    expect(await models.get(made.id)).toEqual({ ...made, model: "gpt-4o", contextTokens: 5 });
   });
 
   test("a name stands for one model: a second is refused, and one that was removed is free again", async () => {

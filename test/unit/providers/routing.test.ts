@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "#config";
-import { TollgateError } from "#core";
+import { type Capability, TollgateError } from "#core";
 import { type ProviderRow, registry, send, speaks } from "#providers";
 
 const SECRETS = { TOLLGATE_PEPPER: "p".repeat(32), TOLLGATE_ENCRYPTION_KEY: "e".repeat(32) };
@@ -22,7 +22,7 @@ const row = (fields: Partial<ProviderRow>): ProviderRow => ({
   status: "active",
   ...fields,
 });
-const call = (capability: "chat.completions" | "messages", headers = new Headers(), search = "") => ({
+const call = (capability: Capability, headers = new Headers(), search = "") => ({
   capability,
   body: new TextEncoder().encode("{}"),
   headers,
@@ -44,20 +44,33 @@ describe("the registry", () => {
   });
 
   it("an upstream speaks its kind's surfaces, and of those only the ones it is limited to", () => {
-    const [chat] = registry(config, [row({ apis: ["chat.completions"] })]).values();
-    expect(chat).toBeDefined();
     const acme = registry(config, [row({ apis: ["chat.completions"] })]).get("acme")!;
     expect([speaks(acme, "chat.completions"), speaks(acme, "embeddings"), speaks(acme, "messages")]).toEqual([true, false, false]);
   });
 
-  it("Ollama is asked below /v1 of its root, without a credential", async () => {
+  it("an upstream that the variables do not name is not there", () => {
+    expect([...registry(readConfig(SECRETS), []).keys()].toSorted()).toEqual(["anthropic", "openai", "tollgate"]);
+  });
+
+  it.each([
+    ["chat.completions", "/v1/chat/completions"],
+    ["responses", "/v1/responses"],
+    ["completions", "/v1/completions"],
+    ["embeddings", "/v1/embeddings"],
+  ] as const)("Ollama is asked for %s below /v1 of its root, without a credential", async (capability, path) => {
     const seen: { url: string; headers: Headers }[] = [];
-    const fetch = (url: string, init: RequestInit) => (
-      seen.push({ url, headers: new Headers(init.headers) }),
-      Promise.resolve(new Response("{}"))
-    );
-    await send(registry(config, []).get("ollama")!, call("chat.completions"), { allowPrivate: true, fetch });
-    expect([seen[0]!.url, seen[0]!.headers.get("authorization")]).toEqual(["http://127.0.0.1:11434/v1/chat/completions", null]);
+    const fetch = (url: string, init: RequestInit) => {
+      seen.push({ url, headers: new Headers(init.headers) });
+      return Promise.resolve(new Response("{}"));
+    };
+    await send(registry(config, []).get("ollama")!, call(capability), { allowPrivate: true, fetch });
+    expect(seen.map(({ url, headers }) => [url, headers.get("authorization")])).toEqual([[`http://127.0.0.1:11434${path}`, null]]);
+  });
+
+  it("Ollama is not asked for what only Anthropic speaks", async () => {
+    const fetch = () => Promise.reject(new Error("must not be reached"));
+    const asked = send(registry(config, []).get("ollama")!, call("messages"), { allowPrivate: true, fetch });
+    await expect(asked).rejects.toMatchObject({ code: "invalid_request", message: "The provider ollama does not offer messages" });
   });
 });
 
@@ -66,7 +79,7 @@ describe("threat 15: each credential goes to its own origin", () => {
     const host = fc.integer({ min: 0, max: 8 }).map((at) => `host${at}.test`);
     const provider = fc.record({
       name: fc.integer({ min: 0, max: 8 }).map((at) => `p${at}`),
-      kind: fc.constantFrom("openai", "anthropic", "openai-compatible"),
+      kind: fc.constantFrom("openai", "anthropic", "openai-compatible", "ollama"),
       host,
       credential: fc.uuid(),
     });
@@ -82,10 +95,11 @@ describe("threat 15: each credential goes to its own origin", () => {
         );
         const all = registry(config, rows);
         for (const upstream of all.values()) {
-          if (upstream.kind === "tollgate" || upstream.kind === "ollama") continue;
+          if (upstream.credential === null) continue;
           const fetch = (url: string, init: RequestInit) => {
             const target = new URL(url).origin;
             const carried = JSON.stringify([...new Headers(init.headers)]) + String(url);
+            expect(carried).toContain(upstream.credential);
             for (const other of all.values()) {
               if (other.credential !== null && carried.includes(other.credential))
                 expect([upstream.name, target]).toEqual([other.name, new URL(other.baseUrl).origin]);
