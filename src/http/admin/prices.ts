@@ -1,10 +1,23 @@
 import { z } from "@hono/zod-openapi";
 import { type PriceRow, PriceStore, RATE_CLASSES } from "#models";
+import { nanoFromUsd, TollgateError, usdFromNano } from "#core";
+import { TenantStore } from "#keys";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, moment, name, page, paging } from "./shapes.ts";
+import { byId, found, given, id, listOf, moment, name, page, paging, usd } from "./shapes.ts";
 
-const rate = z.string().max(32).nullable();
+/** USD as text or number, kept in its shortest form: a rate reads the same however it was written. */
+const rate = usd
+  .transform((value, context) => {
+    try {
+      return usdFromNano(nanoFromUsd(value, "it"));
+    } catch (error) {
+      if (!(error instanceof TollgateError)) throw error;
+      context.addIssue({ code: "custom", message: error.message });
+      return z.NEVER;
+    }
+  })
+  .nullable();
 const rates = z.strictObject(
   Object.fromEntries(RATE_CLASSES.map((each) => [each, rate.optional()])) as Record<
     (typeof RATE_CLASSES)[number],
@@ -59,6 +72,13 @@ export function priceShape(row: PriceRow) {
 }
 
 const store = ({ env }: AdminContext) => new PriceStore(env.db, () => env.now());
+/** A price of a team that does not exist would hold for nobody, and for whoever takes the id later. */
+async function requireTeam({ env }: AdminContext, { kind, id: team }: z.output<typeof scope>): Promise<void> {
+  if (kind !== "team" || team === "") return;
+  if (await new TenantStore(env.db, () => env.now()).getTeam(team)) return;
+  throw new TollgateError("invalid_request", "scope.id names no team", { param: "scope.id" });
+}
+
 const stored = (row: PriceRow & { readonly createdBy: string }) => ({ ...priceShape(row), created_by: row.createdBy });
 
 /** `/prices`: the deployment's own prices over the bundled table. A price is corrected by a newer row, never in place. */
@@ -68,6 +88,7 @@ export function prices(app: AdminApp): void {
     app,
     { method: "post", path: "/prices", resource, summary: "Set a price", body: create, answer: price, status: 201 },
     async ({ body, actor }, context) => {
+      await requireTeam(context, body.scope);
       const row = await store(context).create({
         provider: body.provider,
         model: body.model,
