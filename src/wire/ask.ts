@@ -33,7 +33,7 @@ const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
     inner: { stream_options: "include_usage" },
     prompt: "messages",
     promptIsList: true,
-    references: ["audio", "web_search_options"],
+    references: ["audio", "web_search_options", "search_parameters", "plugins"],
   },
   responses: {
     ...NOTHING,
@@ -92,7 +92,8 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
       return tokens === null ? [] : [{ name, tokens }];
     }),
     choices: choicesOf(fields, grammar),
-    wantsUsage: "stream_options" in grammar.inner && readFlag(readObject(fields, "stream_options"), "include_usage"),
+    wantsUsage:
+      "stream_options" in grammar.inner && readFlag(readObject(fields, "stream_options"), "include_usage", "stream_options.include_usage"),
     endUser: endUserOf(fields, grammar),
     serviceTier: readText(fields, "service_tier"),
     promptBytes: bytes.byteLength,

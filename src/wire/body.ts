@@ -1,8 +1,13 @@
 import { TollgateError } from "#core";
 import type { Body } from "./contract.ts";
-import { depthOf, type Member, objectAt } from "./json-text.ts";
+import { faultAt } from "./fault.ts";
+import { type Member, objectAt, type Shape, shapeOf } from "./json-text.ts";
 
-const DEPTH_MAX = 1_000;
+/**
+ * Deeper than any prompt, and more values than any holds. Parsed values take many times the memory of their text, so that what is only
+ * brackets and commas would exhaust an isolate long before it is a large body.
+ */
+const MAX: Shape = { depth: 1_000, commas: 2_000_000 };
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function malformed(what: string, cause?: unknown): TollgateError {
@@ -17,23 +22,28 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
+/** The engine's own message quotes the body, and messages end up in logs: only the place is told. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
-    throw malformed("is not valid JSON", cause);
+  } catch {
+    const at = faultAt(text);
+    if (at === null) throw malformed("is not valid JSON");
+    throw malformed(`is not valid JSON${at >= text.length ? ": it ends too early" : ` at character ${at + 1}`}`);
   }
 }
 
 /**
  * Reads a body that must be one JSON object.
- * @throws TollgateError `invalid_request` for what is no UTF-8, no JSON, no object, or nested over 1,000 deep.
+ * @throws TollgateError `invalid_request` for what is no UTF-8, no JSON, no object, nested over 1,000 deep, or of over 2,000,000 values.
  */
 export function readBody(bytes: Uint8Array): Body {
   if (bytes.byteLength === 0) throw malformed("is empty");
   const text = decode(bytes);
   if (text.includes("\0")) throw malformed("holds a NUL character");
-  if (depthOf(text, DEPTH_MAX) > DEPTH_MAX) throw malformed(`is nested more than ${DEPTH_MAX} deep`);
+  const { depth, commas } = shapeOf(text, MAX);
+  if (depth > MAX.depth) throw malformed(`is nested more than ${MAX.depth} deep`);
+  if (commas > MAX.commas) throw malformed(`holds more than ${MAX.commas} values`);
   const value = parse(text);
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed("must be a JSON object");
   return { bytes, text, value: value as Record<string, unknown> };
@@ -44,16 +54,20 @@ function folding(key: string): string {
   return key.toLowerCase().replaceAll("\u017f", "s");
 }
 
-/** The members of the object at `from`, each governed key at most once and in its own letters: parsers disagree on which of two they take, and some know no case. */
+/**
+ * The members of the object at `from`, each governed key at most once and in its own letters: parsers disagree on which of two they
+ * take, and some know no case. All others are passed over.
+ */
 export function governed(text: string, from: number, keys: ReadonlySet<string>, prefix = ""): ReadonlyMap<string, Member> {
-  const found = new Map<string, Member>();
-  for (const member of objectAt(text, from).members) {
-    const folded = keys.has(member.key) ? member.key : folding(member.key);
-    if (!keys.has(folded)) continue;
-    const param = prefix + folded;
-    if (folded !== member.key) throw new TollgateError("invalid_request", `${prefix}${member.key} is ${param} in other letters`, { param });
-    if (found.has(member.key)) throw new TollgateError("invalid_request", `${param} stands more than once in the request body`, { param });
-    found.set(member.key, member);
-  }
-  return found;
+  const seen = new Set<string>();
+  const { members } = objectAt(text, from, (key) => {
+    const own = keys.has(key) ? key : folding(key);
+    if (!keys.has(own)) return false;
+    const param = prefix + own;
+    if (own !== key) throw new TollgateError("invalid_request", `${prefix}${key} is ${param} in other letters`, { param });
+    if (seen.has(key)) throw new TollgateError("invalid_request", `${param} stands more than once in the request body`, { param });
+    seen.add(key);
+    return true;
+  });
+  return new Map(members.map((member) => [member.key, member]));
 }

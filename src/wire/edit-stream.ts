@@ -1,84 +1,54 @@
 import type { Capability } from "#core";
 import type { Reported, ShownCost } from "./contract.ts";
-import { appended, type ObjectText, objectBelow, spliced } from "./json-text.ts";
+import { editing } from "./event-frames.ts";
+import { appended, type ObjectText, objectBelow, type Splice, spliced } from "./json-text.ts";
 import { StreamReader } from "./report.ts";
 import { fieldsOf } from "./usage.ts";
 
-const PENDING_MAX = 4 * 1024 * 1024;
-const EVENT_END = /\r\n\r\n|\n\n|\r\r/g;
-/** Maps every byte to one character, so that offsets in the text are offsets in the bytes. */
+/**
+ * Maps every byte to one character, so that offsets in the text are offsets in the bytes. What JSON is made of is ASCII, and no
+ * other byte becomes ASCII, so the text parses where the bytes do.
+ */
 const bytewise = new TextDecoder("latin1");
-const utf8 = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Decides on one whole event: its bytes as they are, others in their place, or null to cut it out. */
-type Edit = (event: Uint8Array) => Uint8Array | null;
-
-/**
- * A stream edited event by event. Bytes between the edits pass as they came. An event that grows over 4 MiB passes unedited: it is
- * none of the small ones that are edited.
- */
-function editing(edit: Edit): TransformStream<Uint8Array, Uint8Array> {
-  let pending = new Uint8Array();
-  return new TransformStream({
-    transform(chunk, controller) {
-      const bytes = pending.byteLength === 0 ? chunk : joined(pending, chunk);
-      const text = bytewise.decode(bytes);
-      let from = 0;
-      EVENT_END.lastIndex = 0;
-      for (let found = EVENT_END.exec(text); found; found = EVENT_END.exec(text)) {
-        const end = found.index + found[0].length;
-        const kept = edit(bytes.subarray(from, end));
-        if (kept) controller.enqueue(kept);
-        from = end;
-      }
-      pending = bytes.slice(from);
-      if (pending.byteLength > PENDING_MAX) {
-        controller.enqueue(pending);
-        pending = new Uint8Array();
-      }
-    },
-    flush(controller) {
-      if (pending.byteLength > 0) controller.enqueue(pending);
-    },
-  });
+/** The JSON that an event carries, and where it stands: null where it spans several lines. */
+interface EventData {
+  readonly json: string;
+  readonly start: number | null;
 }
 
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(first.byteLength + second.byteLength);
-  whole.set(first);
-  whole.set(second, first.byteLength);
-  return whole;
+/** A byte order mark may open the stream; it is no part of the first line. */
+const DATA_LINES = /(?:^(?:\u00ef\u00bb\u00bf)?|[\r\n])data: ?([^\r\n]*)/g;
+
+/** The data of an event that speaks of usage; null for all others, which need no closer look. */
+function dataOf(event: Uint8Array): EventData | null {
+  const text = bytewise.decode(event);
+  if (!text.includes('"usage"')) return null;
+  const lines = [...text.matchAll(DATA_LINES)];
+  const [first] = lines;
+  if (!first) return null;
+  const json = lines.map((line) => line[1]).join("\n");
+  return { json, start: lines.length > 1 ? null : first.index + first[0].length - json.length };
 }
 
-const DATA_LINE = /(?:^|\n|\r)data: ?(\{[^\r\n]*\})/;
-
-/** The event's one line of JSON data and where it stands; null for events that have none. */
-function dataOf(event: string): { readonly json: string; readonly start: number } | null {
-  const found = DATA_LINE.exec(event);
-  if (!found) return null;
-  const json = found[1]!;
-  return { json, start: found.index + found[0].length - json.length };
-}
-
+/** The fields of a JSON object; null for any other text. */
 function parsed(json: string): Readonly<Record<string, unknown>> | null {
   try {
-    return fieldsOf(JSON.parse(json));
+    const value: unknown = JSON.parse(json);
+    return Array.isArray(value) ? null : fieldsOf(value);
   } catch {
     return null;
   }
 }
 
-const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/;
-
 /** Cuts out the one chunk that asking for usage adds to a chat stream: no choices, and the usage. */
 export function cutUsageChunk(): TransformStream<Uint8Array, Uint8Array> {
   return editing((event) => {
-    const text = utf8.decode(event);
-    if (!NO_CHOICES.test(text)) return event;
-    const data = dataOf(text);
-    const fields = data && parsed(data.json);
-    return fields && typeof fields["usage"] === "object" && fields["usage"] !== null ? null : event;
+    const data = dataOf(event);
+    const { choices, usage } = (data && parsed(data.json)) ?? {};
+    const only = Array.isArray(choices) && choices.length === 0 && typeof usage === "object" && usage !== null;
+    return only ? null : event;
   });
 }
 
@@ -90,28 +60,56 @@ const USAGE_PATHS: Partial<Record<Capability, readonly string[]>> = {
   messages: ["usage"],
 };
 
-/** Puts the cost into the final usage of a stream, as `usage.cost` and `usage.cost_details`. */
+/**
+ * Puts the cost into the usage of a stream, as `usage.cost` and `usage.cost_details`: into the one event that has it, and where a
+ * provider repeats a growing usage with every chunk, into each. A usage that spans several data lines stays as it is.
+ */
 export function addCostToStream(capability: Capability, price: (reported: Reported) => ShownCost): TransformStream<Uint8Array, Uint8Array> {
   const reader = new StreamReader(capability);
-  const path = USAGE_PATHS[capability] ?? [];
+  const path = USAGE_PATHS[capability];
   return editing((event) => {
     reader.push(event);
-    const text = utf8.decode(event);
-    const data = text.includes('"usage"') ? dataOf(text) : null;
-    const usage = data && parsed(data.json) && path.length > 0 ? objectBelow(data.json, 0, path) : null;
-    if (!data || !usage) return event;
-    const edited = spliced(data.json, [costIn(usage, price(reader.reported()))]);
-    return encoder.encode(text.slice(0, data.start) + edited + text.slice(data.start + data.json.length));
+    const data = path ? dataOf(event) : null;
+    if (!path || !data || data.start === null || !parsed(data.json)) return event;
+    const usage = objectBelow(data.json, 0, path);
+    return usage ? splicedBytes(event, data.start, costIn(usage, price(reader.reported()))) : event;
   });
+}
+
+/** Applies splices of the text that stands at `offset` to the bytes themselves: what is not spliced stays, be it valid UTF-8 or not. */
+function splicedBytes(bytes: Uint8Array, offset: number, splices: readonly Splice[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  for (const { start, end, text } of splices.toSorted((a, b) => a.start - b.start)) {
+    parts.push(bytes.subarray(from, offset + start), encoder.encode(text));
+    from = offset + end;
+  }
+  parts.push(bytes.subarray(from));
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Puts the cost into the usage of a whole JSON answer; one without usage stays as it is. */
 export function spliceCost(text: string, cost: ShownCost): string {
   if (!parsed(text)) return text;
   const usage = objectBelow(text, 0, ["usage"]);
-  return usage ? spliced(text, [costIn(usage, cost)]) : text;
+  return usage ? spliced(text, costIn(usage, cost)) : text;
 }
 
-function costIn(usage: ObjectText, { cost, details }: ShownCost) {
-  return appended(usage, `"cost":${JSON.stringify(cost)},"cost_details":${JSON.stringify(details)}`);
+/** What a provider, or a gateway behind this one, has said of the cost is replaced: a second `cost` would be read by some and not by others. */
+function costIn(usage: ObjectText, { cost, details }: ShownCost): Splice[] {
+  const splices: Splice[] = [];
+  const added: string[] = [];
+  for (const [name, value] of Object.entries({ cost, cost_details: details })) {
+    const standing = usage.members.filter((member) => member.key === name);
+    const text = JSON.stringify(value);
+    if (standing.length === 0) added.push(`"${name}":${text}`);
+    splices.push(...standing.map(({ valueStart, valueEnd }) => ({ start: valueStart, end: valueEnd, text })));
+  }
+  return added.length > 0 ? [...splices, appended(usage, added.join(","))] : splices;
 }

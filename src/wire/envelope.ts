@@ -21,26 +21,38 @@ export function errorBody(envelope: Envelope, error: TollgateError, requestId: s
   return JSON.stringify(envelope === "anthropic" ? anthropicBody(error, requestId) : { error: openaiError(error) });
 }
 
-/** An error in the middle of a stream, in the dialect's own form. No end marker follows: the answer did not end. */
+/**
+ * An error in the middle of a stream, in the dialect's own form. No end marker follows: the answer did not end. It starts with blank
+ * lines, so that an event that the provider left half sent ends there and does not swallow the error.
+ */
 export function streamError(capability: Capability, error: TollgateError, requestId: string): string {
+  return `\n\n${errorEvent(capability, error, requestId)}\n\n`;
+}
+
+function errorEvent(capability: Capability, error: TollgateError, requestId: string): string {
   switch (capability) {
     case "messages":
     case "count_tokens":
-      return `event: error\ndata: ${JSON.stringify(anthropicBody(error, requestId))}\n\n`;
+      return `event: error\ndata: ${JSON.stringify(anthropicBody(error, requestId))}`;
     case "responses":
-      return `event: response.failed\ndata: ${JSON.stringify(failedResponse(error, requestId))}\n\n`;
+      return `event: response.failed\ndata: ${JSON.stringify(failedResponse(error, requestId))}`;
     case "chat.completions":
     case "completions":
     case "embeddings":
-      return `data: ${JSON.stringify({ error: openaiError(error) })}\n\n`;
+      return `data: ${JSON.stringify({ error: openaiError(error) })}`;
   }
 }
 
-/** The event by which Responses ends a run that failed. The gateway counts no events, so the sequence number is the largest there is. */
+/**
+ * The event by which Responses ends a run that failed. The gateway counts no events, so the sequence number is the largest there is.
+ * The error stands beside the response as well: the vendor's SDKs raise what has one, and a client that waits only for text would
+ * otherwise take the cut answer for a whole one.
+ */
 function failedResponse(error: TollgateError, requestId: string) {
   return {
     type: "response.failed",
     sequence_number: Number.MAX_SAFE_INTEGER,
+    error: openaiError(error),
     response: {
       id: requestId,
       object: "response",

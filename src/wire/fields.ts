@@ -29,9 +29,9 @@ export function readModel(fields: Fields): string {
 }
 
 /** A truth value; false where it is absent. */
-export function readFlag(fields: Fields, name: string): boolean {
+export function readFlag(fields: Fields, name: string, path: string = name): boolean {
   const flag = present(fields, name);
-  if (flag !== undefined && typeof flag !== "boolean") throw wrong(name, "must be true or false");
+  if (flag !== undefined && typeof flag !== "boolean") throw wrong(path, "must be true or false");
   return flag ?? false;
 }
 

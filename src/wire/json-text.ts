@@ -1,6 +1,6 @@
 /**
  * Finds things in JSON text without building it anew: every edit of the gateway is a splice of the original, so that what
- * nobody changed stays as it was, byte for byte. All functions but `depthOf` take text that is known to parse.
+ * nobody changed stays as it was, byte for byte. All but `shapeOf`, `endOfString` and `skipSpace` take text that is known to parse.
  */
 
 /** A member of an object, by offsets into the text. */
@@ -12,34 +12,45 @@ export interface Member {
   readonly valueEnd: number;
 }
 
-/** An object's members in order, and the offset of its closing brace. */
+/** An object's members in order, as far as they were asked for, and the offset of its closing brace. */
 export interface ObjectText {
   readonly members: readonly Member[];
+  readonly empty: boolean;
   readonly end: number;
 }
 
 const QUOTE = 34;
 const BACKSLASH = 92;
+const COMMA = 44;
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [123, 125, 91, 93];
 const PRIMITIVE_END = /[,\]}\s]/g;
-const NOT_SPACE = /[^ \t\n\r]/g;
+const SPACES: ReadonlySet<number> = new Set([9, 10, 13, 32]);
 
-/** How deep brackets nest, outside strings; stops counting above `max`. Iterative, so that hostile depth costs no stack. */
-export function depthOf(text: string, max: number): number {
+/** How much a text would make of itself once parsed. */
+export interface Shape {
+  /** How deep brackets nest. */
+  readonly depth: number;
+  /** How many commas stand between values: one fewer than the values, in each list and object. */
+  readonly commas: number;
+}
+
+/** Measures a text, which need not parse; stops where it passes `max`. Iterative, so that hostile depth costs no stack. */
+export function shapeOf(text: string, max: Shape): Shape {
+  let level = 0;
   let depth = 0;
-  let deepest = 0;
-  for (let at = 0; at < text.length; at++) {
+  let commas = 0;
+  for (let at = 0; at < text.length && depth <= max.depth && commas <= max.commas; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = endOfString(text, at) - 1;
-    else if (code === OPEN_BRACE || code === OPEN_BRACKET) deepest = Math.max(deepest, ++depth);
-    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--;
-    if (deepest > max) return deepest;
+    else if (code === COMMA) commas++;
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth = Math.max(depth, ++level);
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) level--;
   }
-  return deepest;
+  return { depth, commas };
 }
 
 /** Offset behind the closing quote of the string that opens at `start`; the text's length where it never closes. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   for (let at = start + 1; ;) {
     const quote = text.indexOf('"', at);
     if (quote === -1) return text.length;
@@ -50,9 +61,9 @@ function endOfString(text: string, start: number): number {
   }
 }
 
-function skipSpace(text: string, at: number): number {
-  NOT_SPACE.lastIndex = at;
-  return NOT_SPACE.exec(text)?.index ?? text.length;
+/** Offset of the first thing at or after `at` that is no white space. */
+export function skipSpace(text: string, at: number): number {
+  for (let next = at; ; next++) if (!SPACES.has(text.charCodeAt(next))) return next;
 }
 
 /** Offset behind the value that starts at `start`. */
@@ -75,28 +86,38 @@ function endOfNest(text: string, start: number): number {
   return text.length;
 }
 
-/** The members of the object whose opening brace is the first thing at or after `from`. */
-export function objectAt(text: string, from: number): ObjectText {
+/**
+ * The members of the object whose opening brace is the first thing at or after `from`. Those that are not `wanted` are passed over
+ * and not kept, so that a body of millions of keys costs no memory.
+ */
+export function objectAt(text: string, from: number, wanted: (key: string) => boolean = () => true): ObjectText {
   const members: Member[] = [];
-  let at = skipSpace(text, skipSpace(text, from) + 1);
+  const first = skipSpace(text, skipSpace(text, from) + 1);
+  let at = first;
   while (text.charCodeAt(at) === QUOTE) {
     const keyEnd = endOfString(text, at);
-    const raw = text.slice(at, keyEnd);
     const valueStart = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const valueEnd = endOfValue(text, valueStart);
-    members.push({ key: raw.includes("\\") ? (JSON.parse(raw) as string) : raw.slice(1, -1), keyStart: at, valueStart, valueEnd });
+    const key = keyOf(text, at, keyEnd);
+    if (wanted(key)) members.push({ key, keyStart: at, valueStart, valueEnd });
     at = skipSpace(text, valueEnd);
     if (text.charCodeAt(at) === CLOSE_BRACE) break;
     at = skipSpace(text, at + 1);
   }
-  return { members, end: at };
+  return { members, empty: at === first, end: at };
+}
+
+function keyOf(text: string, start: number, end: number): string {
+  const raw = text.slice(start, end);
+  return raw.includes("\\") ? (JSON.parse(raw) as string) : raw.slice(1, -1);
 }
 
 /** The object found by following keys from the object at `from`; null where one is missing or no object. */
 export function objectBelow(text: string, from: number, path: readonly string[]): ObjectText | null {
-  let start = from;
+  let start = skipSpace(text, from);
+  if (text.charCodeAt(start) !== OPEN_BRACE) return null;
   for (const key of path) {
-    const member = objectAt(text, start).members.findLast((each) => each.key === key);
+    const member = objectAt(text, start, (each) => each === key).members.at(-1);
     if (!member || text.charCodeAt(member.valueStart) !== OPEN_BRACE) return null;
     start = member.valueStart;
   }
@@ -123,5 +144,5 @@ export function spliced(text: string, splices: readonly Splice[]): string {
 
 /** The splice that puts new members at the end of an object. */
 export function appended(object: ObjectText, members: string): Splice {
-  return { start: object.end, end: object.end, text: `${object.members.length > 0 ? "," : ""}${members}` };
+  return { start: object.end, end: object.end, text: `${object.empty ? "" : ","}${members}` };
 }

@@ -72,9 +72,14 @@ abstract class Watcher implements Observer {
   }
 }
 
+/** More choices than any vendor offers; what a provider invents beyond is not followed, so that it fills no memory. */
+const CHOICES_MAX = 1_024;
+
 /** Chat Completions, legacy completions and embeddings. */
 class ChatObserver extends Watcher {
-  readonly #finished = new Map<unknown, boolean>();
+  /** Every choice seen, and whether it has its reason to end. */
+  readonly #finished = new Map<number, boolean>();
+  #done = false;
 
   whole(answer: unknown): void {
     const fields = fieldsOf(answer);
@@ -85,33 +90,41 @@ class ChatObserver extends Watcher {
   protected event(fields: Readonly<Record<string, unknown>>): void {
     if (fields["error"] !== undefined && fields["error"] !== null) this.failed = true;
     this.#gather(fields);
-    // A provider that omits [DONE] has still ended where every choice has its reason.
-    this.complete ||= this.#finished.size > 0 && [...this.#finished.values()].every(Boolean);
+    // A provider that omits [DONE] has still ended where every choice that it began has its reason.
+    this.complete = this.#done || (this.#finished.size > 0 && [...this.#finished.values()].every(Boolean));
   }
 
   protected override unparsed(data: string): void {
-    if (data.trim() === "[DONE]") this.complete = true;
+    if (data.trim() !== "[DONE]") return;
+    this.#done = true;
+    this.complete = true;
   }
 
   #gather(fields: Readonly<Record<string, unknown>>): void {
-    this.usage = chatUsage(fields["usage"] ?? fieldsOf(fields["x_groq"])["usage"]) ?? this.usage;
+    this.usage = chatUsage(fields["usage"]) ?? chatUsage(fieldsOf(fields["x_groq"])["usage"]) ?? this.usage;
     this.tier(fields["service_tier"]);
     const choices: unknown = fields["choices"];
     if (!Array.isArray(choices)) return;
     for (const each of choices) {
       const choice = fieldsOf(each);
-      this.#finished.set(choice["index"], (this.#finished.get(choice["index"]) ?? false) || typeof choice["finish_reason"] === "string");
+      this.#follow(choice);
       this.#count(choice);
     }
+  }
+
+  #follow(choice: Readonly<Record<string, unknown>>): void {
+    const index = typeof choice["index"] === "number" ? choice["index"] : 0;
+    if (!this.#finished.has(index) && this.#finished.size >= CHOICES_MAX) return;
+    this.#finished.set(index, this.#finished.get(index) === true || typeof choice["finish_reason"] === "string");
   }
 
   #count(choice: Readonly<Record<string, unknown>>): void {
     const said = fieldsOf(choice["delta"] ?? choice["message"]);
     const texts = [choice["text"], said["content"], said["refusal"], said["reasoning_content"], said["reasoning"]];
     const calls: unknown = said["tool_calls"];
-    for (const call of Array.isArray(calls) ? calls : []) {
-      const { name, arguments: words } = fieldsOf(fieldsOf(call)["function"]);
-      texts.push(name, words);
+    for (const call of [...(Array.isArray(calls) ? calls : []), { function: said["function_call"] }]) {
+      const { name, arguments: words, input } = fieldsOf(fieldsOf(call)["function"] ?? fieldsOf(call)["custom"]);
+      texts.push(name, words, input);
     }
     this.outputTokens += texts.reduce<number>((sum, text) => sum + tokensOf(text), 0);
   }
@@ -144,7 +157,7 @@ class ResponsesObserver extends Watcher {
   #item(item: Readonly<Record<string, unknown>>): void {
     const parts: unknown = item["content"];
     const texts: unknown[] = (Array.isArray(parts) ? parts : []).flatMap((part) => [fieldsOf(part)["text"], fieldsOf(part)["refusal"]]);
-    for (const text of [...texts, item["arguments"], item["name"]]) this.outputTokens += tokensOf(text);
+    for (const text of [...texts, item["arguments"], item["input"], item["name"]]) this.outputTokens += tokensOf(text);
   }
 }
 
@@ -184,7 +197,16 @@ class MessagesObserver extends Watcher {
 
   #block(block: Readonly<Record<string, unknown>>): void {
     for (const name of ["text", "thinking", "partial_json"]) this.outputTokens += tokensOf(block[name]);
-    if (typeof block["input"] === "object") this.outputTokens += tokensOf(JSON.stringify(block["input"]));
+    if (typeof block["input"] === "object") this.outputTokens += tokensOf(jsonOf(block["input"]));
+  }
+}
+
+/** The value's JSON; nothing for one nested so deep that writing it would exhaust the stack, though reading it did not. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return "";
   }
 }
 

@@ -1,46 +1,41 @@
 import type { Ask, Edits } from "./contract.ts";
-import { appended, type Member, objectAt, type Splice, spliced } from "./json-text.ts";
+import { appended, objectAt, type Splice, spliced } from "./json-text.ts";
 
 const encoder = new TextEncoder();
+const INCLUDE_USAGE = '"include_usage":true';
 
 /** The request as it goes upstream: the client's own bytes where nothing is changed, else the original text with its splices. */
 export function rewrite(ask: Ask, edits: Edits): Uint8Array {
   const { text, bytes } = ask.body;
-  const root = objectAt(text, 0);
-  const at = (name: string) => root.members.find((member) => member.key === name);
+  const values = valuesOf(ask, edits);
+  if (values.size === 0) return bytes;
+  const root = objectAt(text, 0, (key) => values.has(key));
   const splices: Splice[] = [];
-  const added: string[] = [];
-  const model = at("model");
-  if (edits.model !== undefined && model) splices.push(replaced(model, JSON.stringify(edits.model)));
-  if (edits.outputCap) {
-    const { name, tokens } = edits.outputCap;
-    for (const cap of ask.outputCaps) {
-      const member = at(cap.name);
-      if (cap.tokens > tokens && member) splices.push(replaced(member, String(tokens)));
-    }
-    if (ask.outputCaps.length === 0) put(at(name), name, String(tokens));
+  for (const { key, valueStart, valueEnd } of root.members) {
+    splices.push({ start: valueStart, end: valueEnd, text: values.get(key)!(text.slice(valueStart, valueEnd)) });
+    values.delete(key);
   }
-  if (edits.includeUsage === true && !ask.wantsUsage) includeUsage(at("stream_options"));
+  const added = [...values].map(([key, value]) => `${JSON.stringify(key)}:${value(null)}`);
   if (added.length > 0) splices.push(appended(root, added.join(",")));
-  return splices.length === 0 ? bytes : encoder.encode(spliced(text, splices));
-
-  /** Puts a member in; one that stands there as null is given its value. */
-  function put(member: Member | undefined, name: string, value: string): void {
-    if (member) splices.push(replaced(member, value));
-    else added.push(`${JSON.stringify(name)}:${value}`);
-  }
-
-  function includeUsage(options: Member | undefined): void {
-    if (!options || text[options.valueStart] !== "{") {
-      put(options, "stream_options", '{"include_usage":true}');
-      return;
-    }
-    const inner = objectAt(text, options.valueStart);
-    const present = inner.members.find((member) => member.key === "include_usage");
-    splices.push(present ? replaced(present, "true") : appended(inner, '"include_usage":true'));
-  }
+  return encoder.encode(spliced(text, splices));
 }
 
-function replaced(member: Member, text: string): Splice {
-  return { start: member.valueStart, end: member.valueEnd, text };
+/** The new value of each member that changes, from the text of its present one: null where it is to be put in. */
+function valuesOf(ask: Ask, { model, outputCap, includeUsage }: Edits): Map<string, (present: string | null) => string> {
+  const values = new Map<string, (present: string | null) => string>();
+  if (model !== undefined && model !== ask.model) values.set("model", () => JSON.stringify(model));
+  if (outputCap) {
+    const cut = ask.outputCaps.filter(({ tokens }) => tokens > outputCap.tokens);
+    for (const { name } of ask.outputCaps.length === 0 ? [outputCap] : cut) values.set(name, () => String(outputCap.tokens));
+  }
+  if (includeUsage === true && !ask.wantsUsage) values.set("stream_options", usageIncluded);
+  return values;
+}
+
+function usageIncluded(present: string | null): string {
+  if (!present?.startsWith("{")) return `{${INCLUDE_USAGE}}`;
+  const options = objectAt(present, 0, (key) => key === "include_usage");
+  const [standing] = options.members;
+  const splice = standing ? { start: standing.valueStart, end: standing.valueEnd, text: "true" } : appended(options, INCLUDE_USAGE);
+  return spliced(present, [splice]);
 }

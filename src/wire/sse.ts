@@ -1,18 +1,23 @@
-const LINE_MAX = 4 * 1024 * 1024;
+const EVENT_MAX = 16 * 1024 * 1024;
 const LINE_END = /\r\n|\n|\r/g;
 
 /**
  * Reads server-sent events as the WHATWG standard says: lines end in CRLF, LF or CR and nothing else, data lines join, comments
- * and unknown fields are passed over. Splits of the bytes at any offset give the same events. A line over 4 MiB is dropped.
+ * and unknown fields are passed over. Splits of the bytes at any offset give the same events. An event of over 16 MiB is dropped,
+ * so that a provider that never ends one fills no memory.
  */
 export class SseReader {
   readonly #decoder = new TextDecoder("utf-8");
   readonly #each: (data: string, event: string) => void;
+  /** The current line as far as it came. */
   #rest = "";
   #data: string[] = [];
+  #size = 0;
   #event = "";
-  #overlong = false;
-  #endsInCr = false;
+  /** The current line has lost its beginning. */
+  #cut = false;
+  #dropped = false;
+  #afterCr = false;
 
   constructor(each: (data: string, event: string) => void) {
     this.#each = each;
@@ -21,43 +26,57 @@ export class SseReader {
   /** Takes the next bytes and reports each event that they complete. */
   push(chunk: Uint8Array): void {
     const decoded = this.#decoder.decode(chunk, { stream: true });
-    if (!this.#endsInCr && !/[\r\n]/.test(decoded)) {
-      this.#keep(this.#rest + decoded);
-      return;
-    }
-    const text = this.#rest + decoded;
-    // A CR at the very end may be half of a CRLF: it waits for the next chunk.
-    const end = text.endsWith("\r") ? text.length - 1 : text.length;
-    let from = 0;
-    LINE_END.lastIndex = 0;
-    for (let found = LINE_END.exec(text); found && found.index < end; found = LINE_END.exec(text)) {
-      this.#line(text.slice(from, found.index));
+    if (decoded === "") return;
+    // A CR ends its line at once; the LF that may follow in the next chunk is the rest of that line end.
+    let from = this.#afterCr && decoded.startsWith("\n") ? 1 : 0;
+    this.#afterCr = decoded.endsWith("\r");
+    LINE_END.lastIndex = from;
+    for (let found = LINE_END.exec(decoded); found; found = LINE_END.exec(decoded)) {
+      this.#line(this.#rest + decoded.slice(from, found.index));
+      this.#rest = "";
       from = found.index + found[0].length;
     }
-    this.#keep(text.slice(from));
-    this.#endsInCr = end < text.length;
+    this.#keep(this.#rest + decoded.slice(from));
   }
 
   #keep(rest: string): void {
-    this.#overlong ||= rest.length > LINE_MAX;
-    this.#rest = this.#overlong ? "" : rest;
+    this.#rest = rest;
+    if (this.#size + rest.length > EVENT_MAX) this.#drop();
+  }
+
+  /** Forgets the event so far, and what of the current line is there. */
+  #drop(): void {
+    this.#cut ||= this.#rest !== "";
+    this.#rest = "";
+    this.#data = [];
+    this.#dropped = true;
   }
 
   #line(line: string): void {
-    if (this.#overlong) {
-      this.#overlong = false;
-      return;
-    }
-    if (line === "") {
-      if (this.#data.length > 0) this.#each(this.#data.join("\n"), this.#event);
-      this.#data = [];
-      this.#event = "";
+    if (line === "" && !this.#cut) this.#end();
+    else if (!this.#dropped) this.#field(line);
+    this.#cut = false;
+  }
+
+  #end(): void {
+    if (this.#data.length > 0) this.#each(this.#data.join("\n"), this.#event);
+    this.#data = [];
+    this.#size = 0;
+    this.#event = "";
+    this.#dropped = false;
+  }
+
+  #field(line: string): void {
+    if (this.#size + line.length > EVENT_MAX) {
+      this.#drop();
       return;
     }
     const colon = line.indexOf(":");
     const field = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
-    if (field === "data") this.#data.push(value);
-    else if (field === "event") this.#event = value;
+    if (field === "data") {
+      this.#data.push(value);
+      this.#size += line.length;
+    } else if (field === "event") this.#event = value;
   }
 }

@@ -17,7 +17,7 @@ function isCount(value: unknown): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-/** One provider's names for the same six things. */
+/** One provider's names for the same four things. */
 interface Names {
   readonly input: string;
   readonly output: string;
@@ -87,21 +87,29 @@ export function anthropicUsage(value: unknown, before: Usage | null): Usage | nu
   const usage = fieldsOf(value);
   if (!isCount(usage["input_tokens"]) && !isCount(usage["output_tokens"])) return before;
   const known = before ?? NO_USAGE;
-  const pick = (name: string, otherwise: number) => (isCount(usage[name]) ? count(usage[name]) : otherwise);
-  const writes = fieldsOf(usage["cache_creation"]);
-  const split = isCount(writes["ephemeral_5m_input_tokens"]) || isCount(writes["ephemeral_1h_input_tokens"]);
-  const written = pick("cache_creation_input_tokens", known.cacheWrite5m + known.cacheWrite1h);
-  const cacheWrite1h = split ? count(writes["ephemeral_1h_input_tokens"]) : Math.min(written, known.cacheWrite1h);
-  const tools = fieldsOf(usage["server_tool_use"]);
-  const output = pick("output_tokens", known.output);
+  const output = pick(usage, "output_tokens", known.output);
   return {
     ...known,
-    input: pick("input_tokens", known.input),
-    cacheRead: pick("cache_read_input_tokens", known.cacheRead),
-    cacheWrite5m: split ? Math.max(count(writes["ephemeral_5m_input_tokens"]), written - cacheWrite1h) : written - cacheWrite1h,
-    cacheWrite1h,
+    input: pick(usage, "input_tokens", known.input),
+    cacheRead: pick(usage, "cache_read_input_tokens", known.cacheRead),
+    ...writesOf(usage, known),
     output,
-    reasoning: Math.min(output, known.reasoning),
-    webSearches: isCount(tools["web_search_requests"]) ? count(tools["web_search_requests"]) : known.webSearches,
+    reasoning: Math.min(output, pick(fieldsOf(usage["output_tokens_details"]), "thinking_tokens", known.reasoning)),
+    webSearches: pick(fieldsOf(usage["server_tool_use"]), "web_search_requests", known.webSearches),
   };
+}
+
+/** Cache writes by how long they are kept. Where only their sum is told, what is not known to be kept for an hour is kept for five minutes. */
+function writesOf(usage: Fields, known: Usage): Pick<Usage, "cacheWrite5m" | "cacheWrite1h"> {
+  const kept = fieldsOf(usage["cache_creation"]);
+  const split = isCount(kept["ephemeral_5m_input_tokens"]) || isCount(kept["ephemeral_1h_input_tokens"]);
+  const written = pick(usage, "cache_creation_input_tokens", null);
+  const cacheWrite1h = split ? count(kept["ephemeral_1h_input_tokens"]) : Math.min(written ?? known.cacheWrite1h, known.cacheWrite1h);
+  const told = split ? count(kept["ephemeral_5m_input_tokens"]) : 0;
+  const rest = written === null ? 0 : written - cacheWrite1h;
+  return { cacheWrite5m: split || written !== null ? Math.max(told, rest) : known.cacheWrite5m, cacheWrite1h };
+}
+
+function pick<T>(usage: Fields, name: string, otherwise: T): number | T {
+  return isCount(usage[name]) ? count(usage[name]) : otherwise;
 }

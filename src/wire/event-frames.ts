@@ -1,0 +1,122 @@
+const LF = 10;
+const CR = 13;
+const EVENT_MAX = 16 * 1024 * 1024;
+
+/** Decides on one whole event, blank line included: its bytes as they are, others in their place, or null to cut it out. */
+export type Edit = (event: Uint8Array) => Uint8Array | null;
+
+/** Finds where events end, by the standard's three line ends, from bytes split anywhere. */
+class BlankLines {
+  #empty = true;
+  #afterCr = false;
+
+  /** Offset behind the next blank line in `chunk` at or after `from`; -1 where the chunk ends before one does. */
+  next(chunk: Uint8Array, from: number): number {
+    for (let at = from; at < chunk.length; at++) {
+      const byte = chunk[at];
+      const halved = this.#afterCr && byte === LF;
+      this.#afterCr = byte === CR;
+      if (halved) continue;
+      if (byte !== LF && byte !== CR) {
+        this.#empty = false;
+      } else if (this.#empty) {
+        return this.#closed(chunk, at);
+      } else this.#empty = true;
+    }
+    return -1;
+  }
+
+  /** How many bytes at the start of `chunk` are the second half of a CRLF whose CR ended the chunk before: 1 or 0. They count as read. */
+  half(chunk: Uint8Array): number {
+    if (!this.#afterCr || chunk[0] !== LF) return 0;
+    this.#afterCr = false;
+    return 1;
+  }
+
+  #closed(chunk: Uint8Array, at: number): number {
+    if (!this.#afterCr || chunk[at + 1] !== LF) return at + 1;
+    this.#afterCr = false;
+    return at + 2;
+  }
+}
+
+/** Bytes that wait for the rest of their event; grows by doubling, so that an event in many small chunks costs no more than its size. */
+class Held {
+  #bytes = new Uint8Array(1_024);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(bytes: Uint8Array): void {
+    const size = this.#size + bytes.length;
+    if (size > this.#bytes.length) {
+      const wider = new Uint8Array(Math.max(size, 2 * this.#bytes.length));
+      wider.set(this.#bytes.subarray(0, this.#size));
+      this.#bytes = wider;
+    }
+    this.#bytes.set(bytes, this.#size);
+    this.#size = size;
+  }
+
+  /** What was held, with `bytes` behind it. Nothing is held afterwards. */
+  takeWith(bytes: Uint8Array): Uint8Array {
+    if (this.#size === 0) return bytes;
+    this.add(bytes);
+    const whole = this.#bytes.slice(0, this.#size);
+    this.#size = 0;
+    return whole;
+  }
+}
+
+/**
+ * A stream edited event by event, the same wherever its bytes are split. Bytes between the edits pass as they came. An event of
+ * over 16 MiB passes unedited: it is none of the small ones that are edited. An event that the stream's end cuts short passes too.
+ */
+export function editing(edit: Edit): TransformStream<Uint8Array, Uint8Array> {
+  const lines = new BlankLines();
+  const held = new Held();
+  /** The current event is too large to hold. */
+  let passing = false;
+  /** The last event ended in a CR and was kept; its LF may follow. Null where none can. */
+  let endedInCr: boolean | null = null;
+
+  /** What goes out for the bytes that end an event. */
+  function ended(bytes: Uint8Array): Uint8Array | null {
+    const kept = passing ? bytes : edit(held.takeWith(bytes));
+    passing = false;
+    endedInCr = bytes.at(-1) === CR ? kept !== null : null;
+    return kept;
+  }
+
+  /** What goes out for bytes whose event goes on. */
+  function open(bytes: Uint8Array): Uint8Array | null {
+    if (passing) return bytes;
+    if (held.size + bytes.length <= EVENT_MAX) {
+      held.add(bytes);
+      return null;
+    }
+    passing = true;
+    return held.takeWith(bytes);
+  }
+
+  return new TransformStream({
+    transform(chunk, controller) {
+      const send = (bytes: Uint8Array | null) => void (bytes && bytes.length > 0 && controller.enqueue(bytes));
+      if (chunk.length === 0) return;
+      // The LF of a blank line whose CR ended the last chunk shares the fate of the event that it ends.
+      let from = endedInCr === null ? 0 : lines.half(chunk);
+      if (endedInCr === true) send(chunk.subarray(0, from));
+      endedInCr = null;
+      for (let end = lines.next(chunk, from); end !== -1; end = lines.next(chunk, from)) {
+        send(ended(chunk.subarray(from, end)));
+        from = end;
+      }
+      if (from < chunk.length) send(open(chunk.subarray(from)));
+    },
+    flush(controller) {
+      if (held.size > 0) controller.enqueue(held.takeWith(new Uint8Array()));
+    },
+  });
+}
