@@ -34,7 +34,7 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   #facts: Facts | null = null;
   #alarmAt: number | null = null;
   #confirmedAt = 0;
-  #tidiedAt = 0;
+  #tidyAt = 0;
 
   constructor(ctx: DurableObjectState, env: LedgerEnv) {
     super(ctx, env);
@@ -95,18 +95,30 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     await this.#of(team).refresh();
   }
 
-  /** Expiry first and by itself: a queue or a database that is down must not keep money reserved. */
+  /**
+   * Each step by itself, expiry first: neither a queue nor a database that is down, nor a row that is spoiled, may keep money
+   * reserved or events from their way.
+   */
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
     const now = Date.now();
-    this.#ledger.expire(now, EXPIRED_PER_ALARM);
-    if (now - this.#tidiedAt >= TIDY_MS) {
-      this.#tidiedAt = now;
-      this.#ledger.tidy(now, TIDIED_PER_ALARM);
-    }
-    const failures = (await Promise.allSettled([this.#drain(now), this.#confirm(now)])).filter(({ status }) => status === "rejected");
+    const steps = [
+      () => this.#ledger.expire(now, EXPIRED_PER_ALARM),
+      () => this.#tidy(now),
+      () => this.#drain(now),
+      () => this.#confirm(now),
+    ];
+    const done = await Promise.allSettled(steps.map(async (step) => step()));
+    const failed = done.some(({ status }) => status === "rejected");
     const next = this.#nextWork(Date.now());
-    await this.#wake(failures.length > 0 ? Math.max(next ?? 0, Date.now() + CONFIRM_MS) : next);
+    await this.#wake(failed ? Math.max(next ?? 0, Date.now() + CONFIRM_MS) : next);
+  }
+
+  /** Once a minute, and at once again while there is more than one batch to forget. */
+  #tidy(now: number): void {
+    if (now < this.#tidyAt) return;
+    const forgotten = this.#ledger.tidy(now, TIDIED_PER_ALARM);
+    this.#tidyAt = forgotten === TIDIED_PER_ALARM ? now : now + TIDY_MS;
   }
 
   /**
@@ -145,13 +157,14 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
 
   /** When there is next something to do; null where there is nothing. */
   #nextWork(now: number): number | null {
-    const [hold] = this.#sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM holds");
+    const { expiry, forgetting } = this.#ledger.nextDue();
     const delivery = nextDelivery(this.#sql);
-    const times = [
-      hold?.at ?? Infinity,
-      delivery ? Math.min(delivery.dueAt, delivery.awaiting ? Math.max(now, this.#confirmedAt + CONFIRM_MS) : Infinity) : Infinity,
-    ];
-    const next = Math.min(...times);
+    const next = Math.min(
+      expiry ?? Infinity,
+      forgetting === null ? Infinity : Math.max(forgetting, this.#tidyAt),
+      delivery?.dueAt ?? Infinity,
+      delivery?.awaiting ? this.#confirmedAt + CONFIRM_MS : Infinity,
+    );
     return next === Infinity ? null : Math.max(next, now + DRAIN_MS);
   }
 

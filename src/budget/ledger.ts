@@ -100,25 +100,46 @@ export class Ledger {
     });
   }
 
-  /** Turns holds whose time is up into estimated records at their reserved amount, at most `limit`; says how many. */
+  /**
+   * Turns holds whose time is up into estimated records at their reserved amount, at most `limit`; says how many were due.
+   * @throws the first failure, once every other hold has had its turn: one that cannot end keeps no other reserved.
+   */
   expire(now: number, limit: number): number {
     const due = this.#sql.exec<{ id: string }>("SELECT id FROM holds WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
+    const failures: unknown[] = [];
     for (const { id } of due) {
-      this.#sql.transaction(() => {
-        const hold = holdOf(this.#sql, id);
-        if (!hold) return;
-        this.#end(hold, hold, { how: "expired", now });
-        this.#total(hold.key, { nano: hold.nano, requests: hold.requests, input: 0, output: 0 });
-        deliver(this.#sql, estimated(hold.event, hold, chargesOf(hold.legs, hold)), now);
-      });
+      try {
+        this.#expireOne(id, now);
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
     return due.length;
   }
 
-  /** Drops what nobody can ask for any more. */
-  tidy(now: number, limit: number): void {
-    this.#sql.exec("DELETE FROM ended WHERE id IN (SELECT id FROM ended WHERE at < ? LIMIT ?)", now - ENDED_KEPT_MS, limit);
+  #expireOne(id: string, now: number): void {
+    this.#sql.transaction(() => {
+      const hold = holdOf(this.#sql, id);
+      if (!hold) return;
+      this.#end(hold, hold, { how: "expired", now });
+      this.#total(hold.key, { nano: hold.nano, requests: hold.requests, input: 0, output: 0 });
+      deliver(this.#sql, estimated(hold.event, hold, chargesOf(hold.legs, hold)), now);
+    });
+  }
+
+  /** Drops what nobody can ask for any more, at most `limit` ended holds; says how many. */
+  tidy(now: number, limit: number): number {
     forgetPace(this.#sql, now);
+    const old = "SELECT id FROM ended WHERE at <= ? LIMIT ?";
+    return this.#sql.exec(`DELETE FROM ended WHERE id IN (${old}) RETURNING 1 AS dropped`, now - ENDED_KEPT_MS, limit).length;
+  }
+
+  /** When the first hold expires, and when the first ended one may be forgotten; null where there is none. */
+  nextDue(): { readonly expiry: number | null; readonly forgetting: number | null } {
+    const [hold] = this.#sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM holds");
+    const [ended] = this.#sql.exec<{ at: number | null }>("SELECT min(at) AS at FROM ended");
+    return { expiry: hold?.at ?? null, forgetting: typeof ended?.at === "number" ? ended.at + ENDED_KEPT_MS : null };
   }
 
   /** Everything known of a key. */

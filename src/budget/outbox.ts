@@ -100,10 +100,14 @@ export function confirmed(sql: Sql, ids: readonly string[]): void {
   sql.exec("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
 }
 
-/** When the outbox next wants attention; null where it is empty. */
+/** So many tries on, an event is looked for in D1 only when it is sent again: one that cannot arrive must not keep its ledger awake. */
+const AWAITED_TRIES = 4;
+
+/** When the outbox next wants attention; null where it is empty. `awaiting`: something sent may show in D1 any moment. */
 export function nextDelivery(sql: Sql): { readonly dueAt: number; readonly awaiting: boolean } | null {
   const [row] = sql.exec<{ due: number | null; waiting: number | null }>(
-    "SELECT min(due_at) AS due, max(tries > 0) AS waiting FROM outbox",
+    "SELECT min(due_at) AS due, max(tries BETWEEN 1 AND ?) AS waiting FROM outbox",
+    AWAITED_TRIES,
   );
   return row && row.due !== null ? { dueAt: row.due, awaiting: row.waiting === 1 } : null;
 }

@@ -222,6 +222,67 @@ describe("LedgerObject", () => {
     await delivered();
   });
 
+  test("threat 46: a hold that cannot become a record keeps no other hold reserved", async () => {
+    const [spoiled, sound] = [await newKey(), await newKey()];
+    const first = admission(spoiled, { ttlMs: 1 });
+    await ledger.reserve(first);
+    await ledger.reserve(admission(sound, { ttlMs: 1 }));
+    await runInDurableObject(object(), (_, { storage }) => {
+      storage.sql.exec("UPDATE holds SET event = 'no record', expires_at = 0 WHERE id = ?", first.id);
+    });
+    await expect
+      .poll(async () => (await runDurableObjectAlarm(object()), (await ledger.keyStatus(sound))?.reserved), { timeout: 5_000 })
+      .toBe(0);
+    expect(await ledger.keyStatus(sound)).toMatchObject({ spent: 1_000 });
+    await delivered();
+    expect(await ledger.keyStatus(spoiled)).toMatchObject({ spent: 0, reserved: 1_000 });
+  });
+
+  test("threat 46: an event that no message can carry holds up no other event", async () => {
+    const key = await newKey();
+    const [large, small] = [admission(key), admission(key)];
+    await ledger.reserve(large);
+    await ledger.reserve(small);
+    const event = JSON.parse(eventOf(large.id, key, 5)) as { invocation: { metadata: object } };
+    event.invocation.metadata = { text: "x".repeat(200_000) };
+    const sent: string[] = [];
+    await runInDurableObject(object(), async (instance) => {
+      const inside = instance as unknown as { env: { EVENTS: Queue }; alarm(): Promise<void> };
+      const send = (text: string) => (text.length > 128_000 ? Promise.reject(new Error("too large")) : Promise.resolve(sent.push(text)));
+      inside.env = { ...inside.env, EVENTS: { send } as unknown as Queue };
+    });
+    await ledger.settle({
+      id: large.id,
+      actual: { nano: 5, tokens: 5, requests: 1 },
+      usage: { input: 3, output: 2 },
+      event: JSON.stringify(event),
+    });
+    await settle(small.id, key, 7);
+    // The large one is the oldest by far: what cannot go must not stand first in the line for ever.
+    await runInDurableObject(object(), (_, { storage }) => {
+      storage.sql.exec("UPDATE outbox SET due_at = 0 WHERE length(event) > 100000");
+    });
+    await expect.poll(async () => (await runDurableObjectAlarm(object()), sent.join()), { timeout: 5_000 }).toContain(small.id);
+  });
+
+  test("what ended is forgotten after a day, as fast as it came, and without new traffic", async () => {
+    const key = await newKey();
+    const asked = admission(key);
+    await ledger.reserve(asked);
+    await ledger.release(asked.id);
+    await settle(asked.id, key, 1);
+    await runInDurableObject(object(), (_, { storage }) => {
+      storage.sql.exec(
+        `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+         INSERT INTO ended SELECT 'old_' || i, key, how, nano, tokens, requests, legs, charged, 0 FROM n, ended`,
+      );
+    });
+    const left = () => runInDurableObject(object(), (_, { storage }) => storage.sql.exec("SELECT id FROM ended").toArray());
+    await expect.poll(async () => (await runDurableObjectAlarm(object()), await left()), { timeout: 10_000 }).toEqual([{ id: asked.id }]);
+    const alarmAt = await runInDurableObject(object(), (_, { storage }) => storage.getAlarm());
+    expect(alarmAt).toBeGreaterThan(Date.now() + 23 * 3_600_000);
+  });
+
   test("threat 41: a budget's window and zone are fixed, so no change of clocks or of zone opens a second window", async () => {
     const key = await newKey();
     const { id } = await budgets.create({
