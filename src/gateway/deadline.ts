@@ -1,7 +1,7 @@
 import { TollgateError } from "#core";
 
 /** Why a call to an upstream was given up. */
-export type GivenUp = "total" | "first_byte" | "idle" | "client_left" | "budget";
+export type GivenUp = "total" | "first_byte" | "idle" | "client_left" | "budget" | "fault";
 
 /** The reason of an abort of ours, so that it can be told from the network's. */
 export class CallEnded extends Error {

@@ -44,11 +44,13 @@ export class Hold implements AsyncDisposable {
     return !bound && this.draft.arrival.costMax === null && granted.nano >= ceiling.nano && granted.tokens >= ceiling.tokens;
   }
 
-  /** Output tokens that the grant pays for; null where nothing binds the request, or it has no output to bind. */
+  /** Output tokens that the request may come to; null where nothing binds it, or it has no output to bind. */
   get cap(): number | null {
     const { bound, granted } = this.granted;
-    if (this.draft.bounds.outputMax === 0) return null;
-    return bound || this.draft.arrival.costMax !== null ? outputCap(this.draft.bounds, granted) : null;
+    const { bounds, arrival } = this.draft;
+    if (bounds.outputMax === 0) return null;
+    if (bound) return outputCap(bounds, granted);
+    return arrival.costMax === null ? null : outputCap(bounds, { ...bounds.ceiling, nano: arrival.costMax });
   }
 
   /** The arithmetic of a usage at this request's price. */

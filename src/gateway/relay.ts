@@ -6,7 +6,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
-import { used } from "./used.ts";
+import { used, usedUnseen } from "./used.ts";
 
 const TICK_MS = 1_000;
 /** How long a client that reads nothing may keep a call that was given up from being booked. */
@@ -33,7 +33,8 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const [toClient, copy] = body.tee();
   const { readable, writable } = new IdentityTransformStream();
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
-  at.background(run(edited(toClient, hold), { answer, hold, meter, allowance: new Allowance(hold), writable, at }));
+  const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
+  at.background(run(edited(toClient, hold), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -67,6 +68,17 @@ async function run(stream: ReadableStream<Uint8Array>, relayed: Relay): Promise<
   if (left) answer.deadline.giveUp("client_left");
   if (how !== "ended") await meter.drop();
   await Promise.all([book(left ? "cancelled" : fault, relayed), how === "ended" && !fault ? close(relayed.writable) : undefined]);
+}
+
+/** A fault of our own may cost neither the client a truthful end nor the budget its charge. */
+async function failed(thrown: unknown, { answer, hold, writable, at }: Relay): Promise<never> {
+  answer.deadline.end();
+  answer.deadline.giveUp("fault");
+  await Promise.allSettled([
+    writable.abort(thrown),
+    hold.forfeit({ ...endingOf(answer, hold, at), outcome: "error", code: "internal_error" }),
+  ]);
+  throw thrown;
 }
 
 type How = "ended" | "broken" | "stuck";
@@ -124,7 +136,8 @@ async function close(writable: WritableStream<Uint8Array>): Promise<void> {
 /** Books what the stream used. */
 async function book(fault: TollgateError | "cancelled" | null, { answer, hold, meter, at }: Relay): Promise<void> {
   const reported = meter.reported();
-  const { usage, serviceTier, status } = used(hold.draft, reported);
+  const unseen = { ranMs: at.now() - answer.sentAt, outputMax: hold.cap ?? hold.draft.bounds.outputMax };
+  const { usage, serviceTier, status } = hold.granted.bound ? usedUnseen(hold.draft, reported, unseen) : used(hold.draft, reported);
   const ending = { ...endingOf(answer, hold, at), ...outcomeOf(fault, reported.failed) };
   await hold.settle(hold.price(usage, serviceTier), status, ending);
 }

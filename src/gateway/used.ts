@@ -13,9 +13,14 @@ export interface Used {
 /** Beyond twice what could be expected, and what vendors add unseen, a count is taken for a fault. */
 const SLACK_TOKENS = 8_192;
 
+/** The fastest providers publish less. */
+const FASTEST_TOKENS_PER_S = 3_000;
+/** A model that has shown nothing for longer is taken to think, unseen. */
+const FIRST_TOKEN_MS = 2_000;
+
 /**
  * Reads an answer's report. The provider's word holds while it is credible, even past a cap that it ignored: that is what it will
- * bill. A count that is absurd, or nought beside text that was seen, is bounded by our own and called an estimate.
+ * bill. A count that is absurd, or nought beside what was sent or seen, is bounded by our own and called an estimate.
  */
 export function used(draft: Draft, reported: Reported): Used {
   const { serviceTier } = reported;
@@ -32,11 +37,25 @@ function ownCount({ ask }: Draft, { outputTokens }: Reported): Usage {
 }
 
 function possible({ bounds }: Draft, usage: Usage, own: Usage): Usage {
-  const absurdInput = inputTokens(usage) > 2 * bounds.inputMax + SLACK_TOKENS;
+  const doubtfulInput = inputTokens(usage) > 2 * bounds.inputMax + SLACK_TOKENS || (inputTokens(usage) === 0 && own.input > 0);
   const absurdOutput = outputTokens(usage) > 2 * bounds.outputMax + SLACK_TOKENS;
   const silent = outputTokens(usage) === 0 && own.output > 0;
-  if (!absurdInput && !absurdOutput && !silent) return usage;
+  if (!doubtfulInput && !absurdOutput && !silent) return usage;
   const { output, reasoning, audioOutput } =
     absurdOutput || silent ? { ...own, output: Math.max(own.output, absurdOutput ? bounds.outputMax : 0) } : usage;
-  return { ...(absurdInput ? own : usage), output, reasoning, audioOutput };
+  return { ...(doubtfulInput ? own : usage), output, reasoning, audioOutput };
+}
+
+/**
+ * What a stream that ended before it told may have used under a strict budget, which must not be passed by what nobody saw: a
+ * prompt that cannot be counted is taken at its bound, and a silence of over two seconds as thought, as fast as any provider
+ * thinks, up to `outputMax` tokens.
+ */
+export function usedUnseen(draft: Draft, reported: Reported, { ranMs, outputMax }: { ranMs: number; outputMax: number }): Used {
+  const seen = used(draft, reported);
+  if (reported.complete) return seen;
+  const thought = reported.outputTokens === 0 && ranMs > FIRST_TOKEN_MS ? Math.ceil((ranMs * FASTEST_TOKENS_PER_S) / 1000) : 0;
+  const output = Math.max(seen.usage.output, Math.min(outputMax, thought));
+  const input = reported.usage === null && draft.ask.uncountable ? draft.bounds.inputMax : seen.usage.input;
+  return { ...seen, usage: { ...seen.usage, input, output } };
 }

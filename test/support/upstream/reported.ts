@@ -41,6 +41,7 @@ const CHAT: Readonly<Record<string, Shape>> = {
   "lies-absurd": { prompt_tokens: 1e15, completion_tokens: 1e15, total_tokens: 2e15 },
   "lies-words": { prompt_tokens: "many", completion_tokens: [1], total_tokens: null },
   "lies-nought": { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
+  "lies-half": { prompt_tokens: -5, completion_tokens: 9, total_tokens: 4 },
   "lies-missing": null,
   lies: { prompt_tokens: -5, completion_tokens: 1e15, total_tokens: "many" },
 };
@@ -66,6 +67,7 @@ const RESPONSES: Readonly<Record<string, Shape>> = {
   "lies-absurd": { input_tokens: 1e15, output_tokens: 1e15, total_tokens: 2e15 },
   "lies-words": { input_tokens: "many", output_tokens: [1], total_tokens: null },
   "lies-nought": { input_tokens: 0, output_tokens: 0, total_tokens: 0 },
+  "lies-half": { input_tokens: -5, output_tokens: 9, total_tokens: 4 },
   "lies-missing": null,
 };
 
@@ -104,6 +106,7 @@ const MESSAGES: Readonly<Record<string, Twice>> = {
   "lies-absurd": same({ input_tokens: 1e15, output_tokens: 1e15 }),
   "lies-words": same({ input_tokens: "many", output_tokens: [1] }),
   "lies-nought": same({ input_tokens: 0, output_tokens: 0 }),
+  "lies-half": same({ input_tokens: -5, output_tokens: 9 }),
   "lies-missing": same(null),
 };
 
