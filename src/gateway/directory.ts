@@ -23,8 +23,8 @@ const RELOAD_MS_MIN = 500;
 
 /**
  * The directory as this isolate last read it. Requests take it as it stands while one of them reads it anew beside its own work,
- * since a promise of one request may not be awaited by another. Rows a minute old are the worst that a lone isolate serves
- * when storage is down; a first read that fails fails the request.
+ * since a promise of one request may not be awaited by another. While storage is down what was read last goes on being served;
+ * only an isolate that has read nothing yet refuses.
  */
 export class DirectoryCache {
   readonly #config: Config;

@@ -2,7 +2,7 @@ import type { Capability, Dialect } from "#core";
 import { governed, readBody } from "./body.ts";
 import type { Ask, Body, OutputCap } from "./contract.ts";
 import { readCount, readFlag, readModel, readObject, readText, requireList, requirePresent, wrong } from "./fields.ts";
-import { isUncountable } from "./uncountable.ts";
+import { CONTENT, isUncountable } from "./uncountable.ts";
 
 /** What the gateway reads of one capability's requests; every other field is the provider's business. */
 interface Grammar {
@@ -106,7 +106,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
 /** A duplicate of a key that the gateway reads could be judged by one parser and billed by another. */
 function refuseDuplicates({ text }: Body, grammar: Grammar): void {
   const judged = [...grammar.caps, ...grammar.counts, ...grammar.endUser, ...grammar.references];
-  const outer = ["model", "stream", "service_tier", "background", "tools", "functions", "system", grammar.prompt, ...judged];
+  const outer = ["model", "stream", "service_tier", "background", "functions", ...CONTENT, ...judged];
   const found = governed(text, 0, new Set([...outer, ...Object.keys(grammar.inner)]));
   for (const [name, field] of Object.entries(grammar.inner)) {
     const object = found.get(name);
