@@ -1,4 +1,4 @@
-import { ledgerOf } from "#budget";
+import { ledgerOf, Tills } from "#budget";
 import { type Config, readConfig } from "#config";
 import { connect, type Db } from "#db";
 import { DirectoryCache, type DirectorySource } from "#gateway";
@@ -22,6 +22,7 @@ function compose(env: Env): Platform {
   const config = readConfig(env);
   const db = connect(env.DB);
   const now = () => Date.now();
+  const tills = new Tills((team) => ledgerOf(env.LEDGER, team), now);
   return {
     config,
     db,
@@ -29,7 +30,7 @@ function compose(env: Env): Platform {
     directory: new DirectoryCache(config, directorySource(db, config, now), now),
     events: env.EVENTS,
     authFailures: env.AUTH_FAILURES,
-    ledger: (team) => ledgerOf(env.LEDGER, team),
+    ledger: (team, background) => tills.ledger(team, background),
     now,
   };
 }

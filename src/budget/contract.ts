@@ -31,6 +31,49 @@ export interface Admission {
   readonly ttlMs: number;
   /** What an expired hold becomes: the record's facts as known before the call, JSON, opaque to the ledger. */
   readonly event: string;
+  /** Asks for a float beside the hold, by the id it shall have. It is granted or not; the hold does not hang on it. */
+  readonly float?: { readonly id: string; readonly wanted: Amount };
+}
+
+/**
+ * What an isolate may admit from memory for one key, reserved in the ledger so that no limit is passed whatever the isolate does.
+ * It may be used for `usableMs` after it was asked for; what is not reported a second later goes back.
+ */
+export interface Float {
+  readonly id: string;
+  /** Null where no budget binds the key: nothing limits what is admitted but the time. */
+  readonly amount: Amount | null;
+  /** The windows that what is admitted from it is charged to. */
+  readonly legs: readonly Leg[];
+  readonly usableMs: number;
+}
+
+/** One budget in one window, as a reservation remembers it: what is charged later is charged where it was admitted. */
+export interface Leg {
+  readonly budget: string;
+  /** Milliseconds UTC; null for `total`. */
+  readonly start: number | null;
+  readonly unit: Unit;
+}
+
+/** A request that an isolate admitted from a float. */
+export interface Floated {
+  readonly admission: Admission;
+  readonly granted: Amount;
+  readonly float: string;
+  readonly legs: readonly Leg[];
+  /** When it was admitted, milliseconds UTC. */
+  readonly at: number;
+}
+
+/** What an isolate tells its ledger about every twenty-five milliseconds. Repeating it changes nothing. */
+export interface Report {
+  /** Requests that go on: each becomes a hold, so that its record is safe whatever happens to the isolate. */
+  readonly began: readonly Floated[];
+  /** Requests that are over, with where each was admitted from: null where the ledger itself holds it. */
+  readonly ended: readonly { readonly settlement: Settlement; readonly floated: Floated | null }[];
+  /** Floats that will not be used any more. */
+  readonly returned: readonly string[];
 }
 
 /** Why an admission, or an extension, was refused. Expected decisions are values. */
@@ -57,6 +100,8 @@ export type Refusal =
       readonly reserved: number;
       readonly requested: number;
       readonly resetsAt: number | null;
+      /** How much of what is reserved lies in floats, and may come back within seconds. */
+      readonly floating: number;
     }
   /** The same id with another body. */
   | { readonly kind: "mismatch" };
@@ -82,6 +127,7 @@ export interface Granted {
   readonly tightest: { readonly budget: string; readonly scope: Scope; readonly remaining: Nano; readonly resetsAt: number | null } | null;
   readonly rpm: Pace | null;
   readonly tpm: Pace | null;
+  readonly float?: Float;
 }
 
 /** How a hold ends: the true amount and the finished record. */

@@ -84,5 +84,6 @@ function exceeded({ budget, balance }: Standing, requested: Amount, now: number)
     reserved: balance.reserved,
     requested: measured(requested, budget.unit),
     resetsAt: windowAt(budget.window, budget.timeZone, now).end,
+    floating: 0,
   };
 }

@@ -1,16 +1,12 @@
-import type { Amount, Charge } from "./contract.ts";
-import type { Leg } from "./legs.ts";
+import type { Amount, Charge, Leg } from "./contract.ts";
 import type { Sql } from "./sql.ts";
-
-/** A leg as it stands in a row. */
-export type StoredLeg = Leg;
 
 /** One request's reservation. */
 export interface HoldRow extends Amount {
   readonly id: string;
   readonly key: string;
   readonly body: string;
-  readonly legs: readonly StoredLeg[];
+  readonly legs: readonly Leg[];
   /** The second of its admission, where its pace was counted. */
   readonly second: number;
   /** Tokens that were counted there. */
@@ -23,15 +19,21 @@ export interface HoldRow extends Amount {
 
 /** How a reservation ended, kept for a day so that a repeat is answered alike. */
 export interface EndedRow extends Amount {
+  readonly id: string;
   readonly key: string;
   readonly how: "settled" | "expired" | "released";
-  readonly legs: readonly StoredLeg[];
+  readonly legs: readonly Leg[];
   readonly charged: readonly Charge[];
 }
 
 /** The hold of an id, if it lives. */
 export function holdOf(sql: Sql, id: string): HoldRow | null {
-  const [row] = sql.exec<{
+  return holdsOf(sql, [id]).get(id) ?? null;
+}
+
+/** The holds that live, by their ids. */
+export function holdsOf(sql: Sql, ids: readonly string[]): ReadonlyMap<string, HoldRow> {
+  const rows = sql.exec<{
     id: string;
     key: string;
     body: string;
@@ -44,13 +46,20 @@ export function holdOf(sql: Sql, id: string): HoldRow | null {
     paced: number;
     bound: number;
     event: string;
-  }>("SELECT id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, event FROM holds WHERE id = ?", id);
-  return row ? { ...row, legs: JSON.parse(row.legs) as StoredLeg[], paced: row.paced === 1, bound: row.bound === 1 } : null;
+  }>(
+    `SELECT id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, event FROM holds
+     WHERE id IN (SELECT value FROM json_each(?))`,
+    JSON.stringify(ids),
+  );
+  return new Map(
+    rows.map((row) => [row.id, { ...row, legs: JSON.parse(row.legs) as Leg[], paced: row.paced === 1, bound: row.bound === 1 }]),
+  );
 }
 
-/** How the hold of an id ended, if it did. */
-export function endedOf(sql: Sql, id: string): EndedRow | null {
-  const [row] = sql.exec<{
+/** How holds ended, by their ids. */
+export function endedOf(sql: Sql, ids: readonly string[]): ReadonlyMap<string, EndedRow> {
+  const rows = sql.exec<{
+    id: string;
     key: string;
     how: EndedRow["how"];
     nano: number;
@@ -58,8 +67,34 @@ export function endedOf(sql: Sql, id: string): EndedRow | null {
     requests: number;
     legs: string;
     charged: string;
-  }>("SELECT key, how, nano, tokens, requests, legs, charged FROM ended WHERE id = ?", id);
-  return row ? { ...row, legs: JSON.parse(row.legs) as StoredLeg[], charged: JSON.parse(row.charged) as Charge[] } : null;
+  }>(
+    "SELECT id, key, how, nano, tokens, requests, legs, charged FROM ended WHERE id IN (SELECT value FROM json_each(?))",
+    JSON.stringify(ids),
+  );
+  return new Map(
+    rows.map((row) => [row.id, { ...row, legs: JSON.parse(row.legs) as Leg[], charged: JSON.parse(row.charged) as Charge[] }]),
+  );
+}
+
+/** Takes a hold down; its balances are another matter. */
+export function insertHold(sql: Sql, hold: HoldRow, expiresAt: number): void {
+  sql.exec(
+    `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, expires_at, event)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    hold.id,
+    hold.key,
+    hold.body,
+    hold.nano,
+    hold.tokens,
+    hold.requests,
+    JSON.stringify(hold.legs),
+    hold.second,
+    hold.counted,
+    Number(hold.paced),
+    Number(hold.bound),
+    expiresAt,
+    hold.event,
+  );
 }
 
 /** Whether an id has been used, be its hold alive or ended. */

@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { inArray, sql as query } from "drizzle-orm";
 import { connect, type Db, tables } from "#db";
-import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
+import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settled } from "./contract.ts";
 import { Facts } from "./facts.ts";
 import { Ledger } from "./ledger.ts";
 import { awaiting, confirmed, due, nextDelivery, packed, resend, sent } from "./outbox.ts";
@@ -18,8 +18,10 @@ const TIDIED_PER_ALARM = 10_000;
 const DRAIN_MS = 200;
 const CONFIRM_MS = 3_000;
 const TIDY_MS = 60_000;
-const EVENTS_PER_ALARM = 1_000;
-const CONFIRMED_PER_ALARM = 2_000;
+/** Floats are over in less. */
+const FLOAT_MS = 3_100;
+const EVENTS_PER_ALARM = 200;
+const CONFIRMED_PER_ALARM = 500;
 /** One message carries as many events as fit into a queue's 128 kB. */
 const MESSAGE_BYTES = 100_000;
 
@@ -57,7 +59,7 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     if (!payer) return { kind: "inactive" };
     const now = Date.now();
     const answer = this.#ledger.reserve(admission, payer, now);
-    if (answer.kind === "granted") await this.#wake(now + admission.ttlMs);
+    if (answer.kind === "granted") await this.#wake(now + Math.min(admission.ttlMs, answer.float ? FLOAT_MS : Infinity));
     return answer;
   }
 
@@ -67,10 +69,12 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     return payer ? this.#ledger.extend(id, to, payer, Date.now()) : { kind: "inactive" };
   }
 
-  /** Books what a request used. */
-  async settle(settlement: Settlement): Promise<Settled> {
-    const settled = this.#ledger.settle(settlement, Date.now());
-    if (settled.kind !== "repeated") await this.#wake(Date.now() + DRAIN_MS);
+  /** Takes down what an isolate says began, ended and is not needed any more; all of it or, where this throws, nothing. */
+  async report(report: Report): Promise<Settled[]> {
+    const now = Date.now();
+    const settled = this.#ledger.report(report, now);
+    const ttls = report.began.map(({ admission, at }) => at + admission.ttlMs);
+    await this.#wake(Math.min(report.ended.length > 0 ? now + DRAIN_MS : Infinity, ...ttls));
     return settled;
   }
 
@@ -143,16 +147,14 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   async #confirm(now: number): Promise<void> {
     if (now - this.#confirmedAt < CONFIRM_MS) return;
     this.#confirmedAt = now;
-    const ids = awaiting(this.#sql, CONFIRMED_PER_ALARM);
-    if (ids.length === 0) return;
+    const deliveries = awaiting(this.#sql, CONFIRMED_PER_ALARM);
+    if (deliveries.length === 0) return;
     const { costRecords } = tables;
-    const named = query`(select value from json_each(${JSON.stringify(ids)}))`;
+    const named = query`(select value from json_each(${JSON.stringify(deliveries.flat())}))`;
     const found = await this.#db.select({ id: costRecords.id }).from(costRecords).where(inArray(costRecords.id, named));
-    if (found.length > 0)
-      confirmed(
-        this.#sql,
-        found.map(({ id }) => id),
-      );
+    const arrived = new Set(found.map(({ id }) => id));
+    const whole = deliveries.filter((ids) => ids.every((id) => arrived.has(id)));
+    if (whole.length > 0) confirmed(this.#sql, whole);
   }
 
   /** When there is next something to do; null where there is nothing. */
@@ -169,7 +171,7 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   }
 
   async #wake(at: number | null): Promise<void> {
-    if (at === null || (this.#alarmAt !== null && this.#alarmAt <= at)) return;
+    if (at === null || at === Infinity || (this.#alarmAt !== null && this.#alarmAt <= at)) return;
     this.#alarmAt = at;
     await this.ctx.storage.setAlarm(at);
   }

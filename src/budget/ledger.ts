@@ -1,9 +1,12 @@
-import type { Admission, Amount, Budget, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
+import type { PaceLimits } from "#core";
+import { begin, end, endingOf, settle, total } from "./booking.ts";
+import type { Admission, Amount, Budget, BudgetStatus, Granted, KeyStatus, Leg, Refusal, Report, Settled, Settlement } from "./contract.ts";
 import type { Payer } from "./facts.ts";
+import { giveBack, lend, nextOverdue, overdue, withFloating } from "./floats.ts";
 import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
-import { endedOf, type HoldRow, holdOf, isKnown, type StoredLeg } from "./holds.ts";
-import { applyToLegs, balancesOf, chargesOf, legAt, measured } from "./legs.ts";
-import { deliver, estimated, finished, late } from "./outbox.ts";
+import { type HoldRow, holdOf, insertHold, isKnown } from "./holds.ts";
+import { balancesOf, chargesOf, legAt, measured, reserve } from "./legs.ts";
+import { deliver, estimated } from "./outbox.ts";
 import { count, forgetPace, paceOf, paceRefusal, type Recent, recentOf } from "./pace.ts";
 import { createTables, type Sql } from "./sql.ts";
 import { windowAt } from "./windows.ts";
@@ -44,9 +47,11 @@ export class Ledger {
     const refused = paceRefusal(key.limits, view.recent, counted, now);
     if (refused) return refused;
     const granted = grant(admission, view.standings, now);
-    if ("kind" in granted) return granted;
+    if ("kind" in granted) return withFloating(this.#sql, granted);
     const hold = this.#hold(admission, granted, payer, { now, body, counted });
-    return this.#granted(hold, payer, after(view, hold), now);
+    const left = after(view, hold);
+    const float = isPaced(key.limits) ? null : lend(this.#sql, admission, left.standings, now);
+    return { ...this.#granted(hold, payer, left, now), ...(float && { float }) };
   }
 
   /** Grows a hold to an absolute amount; a smaller one changes nothing. */
@@ -57,36 +62,25 @@ export class Ledger {
       const amount = { nano: Math.max(hold.nano, to.nano), tokens: Math.max(hold.tokens, to.tokens), requests: hold.requests };
       const more = { nano: amount.nano - hold.nano, tokens: amount.tokens - hold.tokens, requests: 0 };
       const refusal = growth(more, this.#standingsOf(hold.legs, payer.budgets), now);
-      if (refusal) return refusal;
-      applyToLegs(this.#sql, hold.legs, (leg) => ({ spent: 0, reserved: measured(more, leg.unit), over: 0 }));
+      if (refusal) return withFloating(this.#sql, refusal);
+      reserve(this.#sql, hold.legs, more);
       this.#sql.exec("UPDATE holds SET nano = ?, tokens = ? WHERE id = ?", amount.nano, amount.tokens, id);
       return this.#granted({ ...hold, ...amount }, payer, this.#view(hold.key, payer, now), now);
     });
   }
 
   /** Books what a request used, exactly once; after expiry it replaces the estimate. */
-  settle({ id, actual, usage, event }: Settlement, now: number): Settled {
+  settle(settlement: Settlement, now: number): Settled {
+    return this.report({ began: [], ended: [{ settlement, floated: null }], returned: [] }, now)[0]!;
+  }
+
+  /** Takes down what an isolate tells of the requests that it admitted itself, and books those that are over. */
+  report({ began, ended, returned }: Report, now: number): Settled[] {
     return this.#sql.transaction(() => {
-      const hold = holdOf(this.#sql, id);
-      if (hold) {
-        const charged = chargesOf(hold.legs, actual);
-        this.#end(hold, actual, { how: "settled", now });
-        this.#total(hold.key, { nano: actual.nano, requests: actual.requests, ...usage });
-        deliver(this.#sql, finished(event, charged), now);
-        return { kind: "settled", charged };
-      }
-      const ended = endedOf(this.#sql, id);
-      if (!ended || ended.how === "released") return { kind: "unknown" };
-      if (ended.how === "settled") return { kind: "repeated", charged: ended.charged };
-      const charged = chargesOf(ended.legs, actual);
-      applyToLegs(this.#sql, ended.legs, (leg) => {
-        const change = measured(actual, leg.unit) - measured(ended, leg.unit);
-        return { spent: change, reserved: 0, over: Math.max(0, change) };
-      });
-      this.#total(ended.key, { nano: actual.nano - ended.nano, requests: 0, ...usage });
-      this.#sql.exec("UPDATE ended SET how = 'settled', nano = ?, charged = ? WHERE id = ?", actual.nano, JSON.stringify(charged), id);
-      deliver(this.#sql, late(event, charged), now);
-      return { kind: "late", charged };
+      begin(this.#sql, began);
+      const settled = settle(this.#sql, ended, now);
+      for (const id of returned) giveBack(this.#sql, id);
+      return settled;
     });
   }
 
@@ -95,37 +89,45 @@ export class Ledger {
     this.#sql.transaction(() => {
       const hold = holdOf(this.#sql, id);
       if (!hold) return;
-      this.#end(hold, { nano: 0, tokens: 0, requests: 0 }, { how: "released", now });
+      end(this.#sql, [endingOf(hold, "released", { nano: 0, tokens: 0, requests: 0 })], now);
       if (hold.paced) count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
     });
   }
 
   /**
-   * Turns holds whose time is up into estimated records at their reserved amount, at most `limit`; says how many were due.
-   * @throws the first failure, once every other hold has had its turn: one that cannot end keeps no other reserved.
+   * Turns holds whose time is up into estimated records at their reserved amount, and takes back floats whose time is up; at most
+   * `limit` of each. Says how many were due.
+   * @throws the first failure, once every other one has had its turn: one that cannot end keeps no other reserved.
    */
   expire(now: number, limit: number): number {
     const due = this.#sql.exec<{ id: string }>("SELECT id FROM holds WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
+    const floats = overdue(this.#sql, now, limit);
+    const steps = [
+      ...floats.map((id) => () => giveBack(this.#sql, id)),
+      ...due.map(
+        ({ id }) =>
+          () =>
+            this.#expireOne(id, now),
+      ),
+    ];
     const failures: unknown[] = [];
-    for (const { id } of due) {
+    for (const step of steps) {
       try {
-        this.#expireOne(id, now);
+        this.#sql.transaction(step);
       } catch (error) {
         failures.push(error);
       }
     }
     if (failures.length > 0) throw failures[0];
-    return due.length;
+    return steps.length;
   }
 
   #expireOne(id: string, now: number): void {
-    this.#sql.transaction(() => {
-      const hold = holdOf(this.#sql, id);
-      if (!hold) return;
-      this.#end(hold, hold, { how: "expired", now });
-      this.#total(hold.key, { nano: hold.nano, requests: hold.requests, input: 0, output: 0 });
-      deliver(this.#sql, estimated(hold.event, hold, chargesOf(hold.legs, hold)), now);
-    });
+    const hold = holdOf(this.#sql, id);
+    if (!hold) return;
+    end(this.#sql, [endingOf(hold, "expired", hold)], now);
+    total(this.#sql, [{ key: hold.key, nano: hold.nano, requests: hold.requests, input: 0, output: 0 }]);
+    deliver(this.#sql, [estimated(hold.event, hold, chargesOf(hold.legs, hold))], now);
   }
 
   /** Drops what nobody can ask for any more, at most `limit` ended holds; says how many. */
@@ -139,7 +141,8 @@ export class Ledger {
   nextDue(): { readonly expiry: number | null; readonly forgetting: number | null } {
     const [hold] = this.#sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM holds");
     const [ended] = this.#sql.exec<{ at: number | null }>("SELECT min(at) AS at FROM ended");
-    return { expiry: hold?.at ?? null, forgetting: typeof ended?.at === "number" ? ended.at + ENDED_KEPT_MS : null };
+    const expiry = Math.min(hold?.at ?? Infinity, nextOverdue(this.#sql) ?? Infinity);
+    return { expiry: expiry === Infinity ? null : expiry, forgetting: typeof ended?.at === "number" ? ended.at + ENDED_KEPT_MS : null };
   }
 
   /** Everything known of a key. */
@@ -184,7 +187,7 @@ export class Ledger {
   }
 
   /** Where a hold's budgets stand in the windows it was admitted in; a budget that was deleted binds no more. */
-  #standingsOf(legs: readonly StoredLeg[], budgets: readonly Budget[]): Standing[] {
+  #standingsOf(legs: readonly Leg[], budgets: readonly Budget[]): Standing[] {
     const balances = balancesOf(this.#sql, legs);
     return legs.flatMap((leg, at) => {
       const budget = budgets.find(({ id }) => id === leg.budget);
@@ -206,64 +209,14 @@ export class Ledger {
     const { now, body, counted } = at;
     const legs = budgets.map((budget) => legAt(budget, now));
     const second = Math.floor(now / 1000);
-    const paced = facts.limits.rpm !== null || facts.limits.tpm !== null;
+    const { rpm, tpm } = facts.limits;
+    const paced = rpm !== null || tpm !== null;
     const { id, key, event } = admission;
-    applyToLegs(this.#sql, legs, (leg) => ({ spent: 0, reserved: measured(amount, leg.unit), over: 0 }));
-    this.#sql.exec(
-      `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, expires_at, event)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      id,
-      key,
-      body,
-      amount.nano,
-      amount.tokens,
-      amount.requests,
-      JSON.stringify(legs),
-      second,
-      counted,
-      Number(paced),
-      Number(bound),
-      now + admission.ttlMs,
-      event,
-    );
+    const hold = { id, key, body, ...amount, legs, second, counted, paced, bound, event };
+    reserve(this.#sql, legs, amount);
+    insertHold(this.#sql, hold, now + admission.ttlMs);
     if (paced) count(this.#sql, key, second, { requests: 1, tokens: counted });
-    return { id, key, body, ...amount, legs, second, counted, paced, bound, event };
-  }
-
-  /** Takes a hold off its budgets and books what it came to. */
-  #end(hold: HoldRow, actual: Amount, { how, now }: { how: "settled" | "expired" | "released"; now: number }): void {
-    applyToLegs(this.#sql, hold.legs, (leg) => {
-      const spent = measured(actual, leg.unit);
-      const reserved = measured(hold, leg.unit);
-      return { spent, reserved: -reserved, over: Math.max(0, spent - reserved) };
-    });
-    this.#sql.exec("DELETE FROM holds WHERE id = ?", hold.id);
-    this.#sql.exec(
-      "INSERT INTO ended (id, key, how, nano, tokens, requests, legs, charged, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      hold.id,
-      hold.key,
-      how,
-      actual.nano,
-      actual.tokens,
-      actual.requests,
-      JSON.stringify(hold.legs),
-      JSON.stringify(chargesOf(hold.legs, actual)),
-      now,
-    );
-    if (hold.paced) count(this.#sql, hold.key, hold.second, { requests: 0, tokens: actual.tokens - hold.counted });
-  }
-
-  #total(key: string, change: { nano: number; requests: number; input: number; output: number }): void {
-    this.#sql.exec(
-      `INSERT INTO totals (key, nano, requests, input, output) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET nano = nano + excluded.nano, requests = requests + excluded.requests,
-         input = input + excluded.input, output = output + excluded.output`,
-      key,
-      change.nano,
-      change.requests,
-      change.input,
-      change.output,
-    );
+    return hold;
   }
 
   #granted(hold: HoldRow, { key }: Payer, { standings, recent }: View, now: number): Granted {
@@ -298,6 +251,11 @@ function after({ standings, recent }: View, hold: HoldRow): View {
     balance: { ...balance, reserved: balance.reserved + measured(hold, budget.unit) },
   }));
   return { standings: taken, recent: { ...recent, requests: recent.requests + 1, tokens: recent.tokens + hold.counted } };
+}
+
+/** Whether a key's requests must be counted one by one, as they are admitted. */
+function isPaced({ rpm, tpm, concurrency }: PaceLimits): boolean {
+  return rpm !== null || tpm !== null || concurrency !== null;
 }
 
 /** What must be the same for an id to be a repeat. */

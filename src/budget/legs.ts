@@ -1,14 +1,6 @@
-import type { Amount, Budget, Charge, Unit } from "./contract.ts";
+import type { Amount, Budget, Charge, Leg, Unit } from "./contract.ts";
 import type { Sql } from "./sql.ts";
 import { windowAt } from "./windows.ts";
-
-/** One budget in one window, as a hold remembers it: what is charged later is charged where it was admitted. */
-export interface Leg {
-  readonly budget: string;
-  /** Milliseconds UTC; null for `total`. */
-  readonly start: number | null;
-  readonly unit: Unit;
-}
 
 /** One window of one budget: what was billed, what is held, and what was billed beyond what had been held. */
 export interface Balance {
@@ -47,23 +39,45 @@ export function balancesOf(sql: Sql, legs: readonly Leg[]): Balance[] {
   });
 }
 
+/** A change of one leg's balance. */
+export interface Change extends Balance {
+  readonly leg: Leg;
+}
+
+/** The changes of one leg each, where several concern the same. */
+function merged(changes: readonly Change[]): readonly Change[] {
+  if (changes.length < 2) return changes;
+  const sums = new Map<string, Change>();
+  for (const { leg, spent, reserved, over } of changes) {
+    const name = `${leg.budget}@${startKey(leg)}`;
+    const sum = sums.get(name) ?? EMPTY;
+    sums.set(name, { leg, spent: sum.spent + spent, reserved: sum.reserved + reserved, over: sum.over + over });
+  }
+  return [...sums.values()];
+}
+
 /** A Durable Object's SQL takes at most a hundred parameters, of which a leg needs five. */
 const LEGS_PER_STATEMENT = 20;
 
-/** Changes the balances of every leg, in as few statements as there can be. */
-export function applyToLegs(sql: Sql, legs: readonly Leg[], change: (leg: Leg) => Balance): void {
-  for (let at = 0; at < legs.length; at += LEGS_PER_STATEMENT) applyToSome(sql, legs.slice(at, at + LEGS_PER_STATEMENT), change);
+/** Changes balances, in as few statements as there can be. */
+export function change(sql: Sql, changes: readonly Change[]): void {
+  const each = merged(changes);
+  for (let at = 0; at < each.length; at += LEGS_PER_STATEMENT) changeSome(sql, each.slice(at, at + LEGS_PER_STATEMENT));
 }
 
-function applyToSome(sql: Sql, legs: readonly Leg[], change: (leg: Leg) => Balance): void {
-  const values = legs.flatMap((leg) => {
-    const { spent, reserved, over } = change(leg);
-    return [leg.budget, startKey(leg), spent, reserved, over];
-  });
+function changeSome(sql: Sql, changes: readonly Change[]): void {
   sql.exec(
-    `INSERT INTO balances (budget, window_start, spent, reserved, over) VALUES ${legs.map(() => "(?, ?, ?, ?, ?)").join(", ")}
+    `INSERT INTO balances (budget, window_start, spent, reserved, over) VALUES ${changes.map(() => "(?, ?, ?, ?, ?)").join(", ")}
      ON CONFLICT DO UPDATE SET spent = spent + excluded.spent, reserved = reserved + excluded.reserved, over = max(0, over + excluded.over)`,
-    ...values,
+    ...changes.flatMap(({ leg, spent, reserved, over }) => [leg.budget, startKey(leg), spent, reserved, over]),
+  );
+}
+
+/** Reserves an amount on every leg; a negative one frees it. */
+export function reserve(sql: Sql, legs: readonly Leg[], amount: Amount, sign: 1 | -1 = 1): void {
+  change(
+    sql,
+    legs.map((leg) => ({ leg, spent: 0, reserved: sign * measured(amount, leg.unit), over: 0 })),
   );
 }
 

@@ -12,6 +12,9 @@ interface Event {
 const RESEND_MS = 10_000;
 const RESEND_MS_MAX = 600_000;
 
+/** What is delivered together must fit into one message of the queue with others beside it. */
+const ROW_BYTES = 50_000;
+
 /** How an event ends before anything was charged; what the flow writes is spliced there and not parsed again. */
 const UNCHARGED = '"charges":[]}';
 
@@ -40,12 +43,15 @@ function delivery(event: Event): Delivery {
   return { id: event.cost.id, event: JSON.stringify(event) };
 }
 
-/** Puts an event into the outbox, in the transaction that made it true. */
-export function deliver(sql: Sql, { id, event }: Delivery, now: number): void {
-  sql.exec("INSERT INTO outbox (id, event, tries, due_at) VALUES (?, ?, 0, ?)", id, event, now);
+/** Puts events into the outbox, in the transaction that made them true: one row for all, since they travel together. */
+export function deliver(sql: Sql, events: readonly Delivery[], now: number): void {
+  for (const together of packed(events, ROW_BYTES)) {
+    const id = together.map((each) => each.id).join(" ");
+    sql.exec("INSERT INTO outbox (id, event, tries, due_at) VALUES (?, ?, 0, ?)", id, together.map(({ event }) => event).join(","), now);
+  }
 }
 
-/** An event by the id of its cost record, as JSON text. */
+/** Events, as JSON texts with commas between them, by the ids of their cost records with spaces between them. */
 export interface Delivery {
   readonly id: string;
   readonly event: string;
@@ -90,13 +96,14 @@ export function resend(sql: Sql, now: number): void {
   sql.exec("UPDATE outbox SET due_at = ? WHERE due_at > ?", now, now);
 }
 
-/** Events that were sent and may have arrived. */
-export function awaiting(sql: Sql, limit: number): string[] {
-  return sql.exec<{ id: string }>("SELECT id FROM outbox WHERE tries > 0 ORDER BY due_at LIMIT ?", limit).map(({ id }) => id);
+/** The cost records that were sent and may have arrived, as they were delivered together. */
+export function awaiting(sql: Sql, limit: number): (readonly string[])[] {
+  return sql.exec<{ id: string }>("SELECT id FROM outbox WHERE tries > 0 ORDER BY due_at LIMIT ?", limit).map(({ id }) => id.split(" "));
 }
 
-/** Drops events that D1 holds. */
-export function confirmed(sql: Sql, ids: readonly string[]): void {
+/** Drops what D1 holds the whole of. */
+export function confirmed(sql: Sql, deliveries: readonly (readonly string[])[]): void {
+  const ids = deliveries.map((together) => together.join(" "));
   sql.exec("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
 }
 

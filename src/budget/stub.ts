@@ -1,12 +1,13 @@
-import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Settled, Settlement } from "./contract.ts";
+import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settled, Settlement } from "./contract.ts";
 import type { LedgerObject } from "./ledger.do.ts";
 
-/** One team's ledger, as flows hold it. Every method is one trip. */
+/** One team's ledger, as flows hold it. */
 export interface LedgerStub {
   reserve(admission: Admission): Promise<Granted | Refusal>;
   /** Grows a hold of `key` to an absolute amount; repeat-safe. */
   extend(key: string, id: string, to: Amount): Promise<Granted | Refusal>;
-  settle(settlement: Settlement): Promise<Settled>;
+  /** Books what a request used; returns when the ledger has it, or another request of this isolate takes it there. */
+  settle(settlement: Settlement): Promise<void>;
   /** Only where nothing was sent upstream. */
   release(id: string): Promise<void>;
   keyStatus(key: string): Promise<KeyStatus | null>;
@@ -15,13 +16,19 @@ export interface LedgerStub {
   refresh(): Promise<void>;
 }
 
+/** The ledger's object itself: every method is one trip. */
+export interface LedgerRemote extends LedgerStub {
+  /** Takes down many beginnings and endings at once; repeat-safe. */
+  report(report: Report): Promise<Settled[]>;
+}
+
 type Remote = DurableObjectStub<LedgerObject>;
 
 /**
  * The ledger of a team. A call whose object went away (a deploy, a moved object) is made once more on a new stub, which is safe
  * because every call about money carries its id.
  */
-export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: string): LedgerStub {
+export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: string): LedgerRemote {
   const ask = async <Answer>(call: (remote: Remote) => Promise<unknown>): Promise<Answer> => {
     try {
       return (await call(namespace.getByName(team))) as Answer;
@@ -33,7 +40,8 @@ export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: 
   return {
     reserve: (admission) => ask((remote) => remote.reserve(team, admission)),
     extend: (key, hold, to) => ask((remote) => remote.extend(team, key, hold, to)),
-    settle: (settlement) => ask((remote) => remote.settle(settlement)),
+    settle: (settlement) => ask((remote) => remote.report({ began: [], ended: [{ settlement, floated: null }], returned: [] })),
+    report: (report) => ask((remote) => remote.report(report)),
     release: (hold) => ask((remote) => remote.release(hold)),
     keyStatus: (key) => ask((remote) => remote.keyStatus(team, key)),
     budgetStatus: (budgets) => ask((remote) => remote.budgetStatus(team, budgets)),

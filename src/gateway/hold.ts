@@ -6,7 +6,6 @@ import type { Draft, Gateway } from "./contract.ts";
 import { type Ending, requestEvent } from "./event.ts";
 import { refusalError } from "./refuse.ts";
 
-const SETTLE_TRIES = 4;
 const FLOOR_ONLY = 1;
 
 /** What is charged for a receipt: its total rounded up, its tokens, one request. */
@@ -69,7 +68,7 @@ export class Hold implements AsyncDisposable {
     }
   }
 
-  /** Books what was used. Retried, since the answer has left already; if every try fails, the hold's expiry books its estimate. */
+  /** Books what was used. If the ledger cannot be told, the hold's expiry books its estimate. */
   async settle(paid: Receipt, status: "actual" | "estimated", ending: Ending): Promise<void> {
     this.#mine = false;
     const event = requestEvent({ draft: this.draft, reserved: this.granted.granted }, { receipt: paid, status }, ending);
@@ -93,16 +92,7 @@ export class Hold implements AsyncDisposable {
 
   async #book(actual: Amount, used: Usage, event: RequestEvent): Promise<void> {
     const usage = { input: inputTokens(used), output: outputTokens(used) };
-    const settlement = { id: this.draft.arrival.id, actual, usage, event: JSON.stringify(event) };
-    for (let tried = 1; ; tried++) {
-      try {
-        await this.#ledger.settle(settlement);
-        return;
-      } catch (error) {
-        if (tried === SETTLE_TRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 50 * 4 ** tried));
-      }
-    }
+    await this.#ledger.settle({ id: this.draft.arrival.id, actual, usage, event: JSON.stringify(event) });
   }
 }
 

@@ -14,7 +14,8 @@ export interface Platform {
   readonly events: Queue;
   /** Asked only after a failed authentication. */
   readonly authFailures: RateLimit;
-  readonly ledger: (team: string) => LedgerStub;
+  /** A team's ledger; `background` keeps the isolate alive for what outlasts an answer. */
+  readonly ledger: (team: string, background?: (work: Promise<unknown>) => void) => LedgerStub;
   readonly now: () => number;
 }
 

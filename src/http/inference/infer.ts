@@ -47,15 +47,16 @@ export function infer(capability: Capability) {
 
 /** The gateway as this request may use it. */
 function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUntil">): Gateway {
+  const background = (work: Promise<unknown>) => execution.waitUntil(work.catch(report));
   return {
     config: platform.config,
     directory: platform.directory,
-    ledger: (team) => platform.ledger(team),
+    ledger: (team) => platform.ledger(team, background),
     record: async (event) => {
       await platform.events.send(event);
     },
     now: () => platform.now(),
-    background: (work) => execution.waitUntil(work.catch(report)),
+    background,
   };
 }
 

@@ -1,0 +1,156 @@
+import type { Amount, Charge, Floated, Leg, Report, Settled, Settlement } from "./contract.ts";
+import { draw } from "./floats.ts";
+import { type EndedRow, endedOf, type HoldRow, holdsOf, insertHold, isKnown } from "./holds.ts";
+import { change, chargesOf, measured, reserve } from "./legs.ts";
+import { deliver, type Delivery, finished, late } from "./outbox.ts";
+import { count } from "./pace.ts";
+import type { Sql } from "./sql.ts";
+
+/** A reservation that ends: what is freed, and what it came to. */
+export interface Ending {
+  readonly id: string;
+  readonly key: string;
+  readonly how: EndedRow["how"];
+  readonly legs: readonly Leg[];
+  readonly held: Amount;
+  readonly actual: Amount;
+  /** Where its pace was counted; null where it was not. */
+  readonly paced: { readonly second: number; readonly counted: number } | null;
+}
+
+/** The ending of a hold. */
+export function endingOf(hold: HoldRow, how: EndedRow["how"], actual: Amount): Ending {
+  const { id, key, legs, second, counted, paced } = hold;
+  return { id, key, how, legs, held: hold, actual, paced: paced ? { second, counted } : null };
+}
+
+/** Frees what was held, books what it came to and remembers it: so many statements, however many reservations end. */
+export function end(sql: Sql, endings: readonly Ending[], now: number): void {
+  if (endings.length === 0) return;
+  change(
+    sql,
+    endings.flatMap(({ legs, held, actual }) =>
+      legs.map((leg) => {
+        const [spent, reserved] = [measured(actual, leg.unit), measured(held, leg.unit)];
+        return { leg, spent, reserved: -reserved, over: Math.max(0, spent - reserved) };
+      }),
+    ),
+  );
+  sql.exec("DELETE FROM holds WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(endings.map(({ id }) => id)));
+  const rows = endings.map(({ id, key, how, legs, actual }) => {
+    const { nano, tokens, requests } = actual;
+    return { id, key, how, nano, tokens, requests, legs: JSON.stringify(legs), charged: JSON.stringify(chargesOf(legs, actual)) };
+  });
+  sql.exec(
+    `INSERT INTO ended (id, key, how, nano, tokens, requests, legs, charged, at)
+     SELECT value->>'id', value->>'key', value->>'how', value->>'nano', value->>'tokens', value->>'requests', value->>'legs', value->>'charged', ?
+     FROM json_each(?)`,
+    now,
+    JSON.stringify(rows),
+  );
+  for (const { key, actual, paced } of endings)
+    if (paced) count(sql, key, paced.second, { requests: 0, tokens: actual.tokens - paced.counted });
+}
+
+/** What a key's totals grow by. */
+export interface Total {
+  readonly key: string;
+  readonly nano: number;
+  readonly requests: number;
+  readonly input: number;
+  readonly output: number;
+}
+
+/** Adds to the totals of keys. */
+export function total(sql: Sql, totals: readonly Total[]): void {
+  const sums = new Map<string, Total>();
+  for (const each of totals) {
+    const sum = sums.get(each.key) ?? { nano: 0, requests: 0, input: 0, output: 0 };
+    const { key } = each;
+    sums.set(key, {
+      key,
+      nano: sum.nano + each.nano,
+      requests: sum.requests + each.requests,
+      input: sum.input + each.input,
+      output: sum.output + each.output,
+    });
+  }
+  for (const { key, nano, requests, input, output } of sums.values()) {
+    sql.exec(
+      `INSERT INTO totals (key, nano, requests, input, output) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET nano = nano + excluded.nano, requests = requests + excluded.requests,
+         input = input + excluded.input, output = output + excluded.output`,
+      key,
+      nano,
+      requests,
+      input,
+      output,
+    );
+  }
+}
+
+/** Makes holds of requests that an isolate has admitted and not ended. */
+export function begin(sql: Sql, began: Report["began"]): void {
+  for (const { admission, granted, float, legs, at } of began) {
+    const { id, key, event, ttlMs } = admission;
+    if (isKnown(sql, id)) continue;
+    const drawn = draw(sql, float, granted);
+    reserve(sql, legs, {
+      nano: granted.nano - drawn.nano,
+      tokens: granted.tokens - drawn.tokens,
+      requests: granted.requests - drawn.requests,
+    });
+    const unpaced = { second: Math.floor(at / 1000), counted: 0, paced: false, bound: false };
+    insertHold(sql, { id, key, body: "", ...granted, legs, ...unpaced, event }, at + ttlMs);
+  }
+}
+
+/** Books what requests used, each exactly once; after expiry it replaces the estimate. Answers in the order asked. */
+export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[] {
+  const ids = ended.map(({ settlement }) => settlement.id);
+  const holds = holdsOf(sql, ids);
+  const over = endedOf(sql, ids);
+  const endings: Ending[] = [];
+  const totals: Total[] = [];
+  const deliveries: Delivery[] = [];
+  const answers = ended.map(({ settlement, floated }): Settled => {
+    const { id, actual, usage, event } = settlement;
+    const before = over.get(id);
+    if (before) return again(sql, settlement, before, now);
+    const hold = holds.get(id);
+    if (!hold && !floated) return { kind: "unknown" };
+    const ending = hold ? endingOf(hold, "settled", actual) : floatedEnding(sql, floated!, actual);
+    const charged = chargesOf(ending.legs, actual);
+    endings.push(ending);
+    totals.push({ key: ending.key, nano: actual.nano, requests: actual.requests, ...usage });
+    deliveries.push(finished(event, charged));
+    return { kind: "settled", charged };
+  });
+  end(sql, endings, now);
+  total(sql, totals);
+  deliver(sql, deliveries, now);
+  return answers;
+}
+
+/** A request that ended before its beginning was told. */
+function floatedEnding(sql: Sql, { admission: { id, key }, granted, float, legs }: Floated, actual: Amount): Ending {
+  return { id, key, how: "settled", legs, held: draw(sql, float, granted), actual, paced: null };
+}
+
+/** A settle of what has ended already: a repeat, or the truth about what had expired into an estimate. */
+function again(sql: Sql, { id, actual, usage, event }: Settlement, before: EndedRow, now: number): Settled {
+  if (before.how === "released") return { kind: "unknown" };
+  if (before.how === "settled") return { kind: "repeated", charged: before.charged };
+  const charged: readonly Charge[] = chargesOf(before.legs, actual);
+  change(
+    sql,
+    before.legs.map((leg) => {
+      const more = measured(actual, leg.unit) - measured(before, leg.unit);
+      return { leg, spent: more, reserved: 0, over: Math.max(0, more) };
+    }),
+  );
+  total(sql, [{ key: before.key, nano: actual.nano - before.nano, requests: 0, ...usage }]);
+  sql.exec("UPDATE ended SET how = 'settled', nano = ?, charged = ? WHERE id = ?", actual.nano, JSON.stringify(charged), id);
+  deliver(sql, [late(event, charged)], now);
+  return { kind: "late", charged };
+}

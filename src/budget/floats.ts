@@ -1,0 +1,117 @@
+import type { Admission, Amount, Float, Leg, Refusal } from "./contract.ts";
+import type { Standing } from "./grant.ts";
+import { legAt, measured, reserve } from "./legs.ts";
+import type { Sql } from "./sql.ts";
+import { windowAt } from "./windows.ts";
+
+/** How long an isolate may admit from a float, from when it asked. A revoked key goes on for as long at most. */
+const USABLE_MS = 2_000;
+/** How long a report of what was admitted may take; later ones are booked all the same, beyond what was reserved. */
+const GRACE_MS = 1_000;
+/** A float takes at most this part of what is left of a budget, so that many of them leave room for each other. */
+const SHARE = 16;
+/** A float that pays for fewer likely requests is not worth its trip. */
+const REQUESTS_MIN = 4;
+/** Where no budget counts a unit. */
+const PLENTY = 2 ** 50;
+const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
+
+/** A float as the ledger remembers it: what of it has not been drawn yet. */
+interface FloatRow extends Amount {
+  readonly id: string;
+  readonly legs: readonly Leg[];
+}
+
+/**
+ * Lends an isolate a part of every budget on the path, where all of them are tight; null where one is strict, or has too little
+ * left.
+ */
+export function lend(sql: Sql, { key, likely, float }: Admission, path: readonly Standing[], now: number): Float | null {
+  if (!float || path.some(({ budget }) => budget.mode === "strict")) return null;
+  if (path.length === 0) return { id: float.id, amount: null, legs: [], usableMs: USABLE_MS };
+  const amount = part(float.wanted, path);
+  if ((["nano", "tokens", "requests"] as const).some((unit) => amount[unit] < REQUESTS_MIN * likely[unit])) return null;
+  const legs = path.map(({ budget }) => legAt(budget, now));
+  const ends = path.map(({ budget }) => windowAt(budget.window, budget.timeZone, now).end ?? Infinity);
+  const usableMs = Math.min(USABLE_MS, ...ends.map((end) => end - now));
+  reserve(sql, legs, amount);
+  sql.exec(
+    "INSERT INTO floats (id, key, nano, tokens, requests, legs, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    float.id,
+    key,
+    amount.nano,
+    amount.tokens,
+    amount.requests,
+    JSON.stringify(legs),
+    now + usableMs + GRACE_MS,
+  );
+  return { id: float.id, amount, legs, usableMs };
+}
+
+/** As much as is wanted, but of no budget more than its share of what is left. */
+function part(wanted: Amount, path: readonly Standing[]): Amount {
+  const of = (name: keyof Amount, unit: Standing["budget"]["unit"]) => {
+    const rooms = path
+      .filter(({ budget }) => budget.unit === unit)
+      .map(({ budget, balance }) => budget.limit - balance.spent - balance.reserved);
+    return rooms.length === 0 ? PLENTY : Math.max(0, Math.min(wanted[name], ...rooms.map((room) => Math.floor(room / SHARE))));
+  };
+  return { nano: of("nano", "usd"), tokens: of("tokens", "tokens"), requests: of("requests", "requests") };
+}
+
+/** Takes what a request was granted out of its float, and says how much of it the float still had: nothing, once it is gone. */
+export function draw(sql: Sql, id: string, granted: Amount): Amount {
+  const float = floatOf(sql, id);
+  if (!float) return NOTHING;
+  const drawn = {
+    nano: Math.min(float.nano, granted.nano),
+    tokens: Math.min(float.tokens, granted.tokens),
+    requests: Math.min(float.requests, granted.requests),
+  };
+  sql.exec(
+    "UPDATE floats SET nano = nano - ?, tokens = tokens - ?, requests = requests - ? WHERE id = ?",
+    drawn.nano,
+    drawn.tokens,
+    drawn.requests,
+    id,
+  );
+  return drawn;
+}
+
+/** Gives back what is left of a float. */
+export function giveBack(sql: Sql, id: string): void {
+  const float = floatOf(sql, id);
+  if (!float) return;
+  reserve(sql, float.legs, float, -1);
+  sql.exec("DELETE FROM floats WHERE id = ?", id);
+}
+
+/** Floats whose time is up. */
+export function overdue(sql: Sql, now: number, limit: number): string[] {
+  return sql.exec<{ id: string }>("SELECT id FROM floats WHERE expires_at <= ? LIMIT ?", now, limit).map(({ id }) => id);
+}
+
+/** When the next float's time is up; null where there is none. */
+export function nextOverdue(sql: Sql): number | null {
+  return sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM floats")[0]?.at ?? null;
+}
+
+/** A refusal that says how much of its budget's reservations lies in floats. */
+export function withFloating(sql: Sql, refusal: Refusal): Refusal {
+  if (refusal.kind !== "budget_exceeded") return refusal;
+  const rows = sql.exec<{ nano: number; tokens: number; requests: number; legs: string }>(
+    "SELECT nano, tokens, requests, legs FROM floats",
+  );
+  const floating = rows
+    .filter(({ legs }) => (JSON.parse(legs) as Leg[]).some(({ budget }) => budget === refusal.budget))
+    .reduce((sum, row) => sum + measured(row, refusal.unit), 0);
+  return { ...refusal, floating };
+}
+
+function floatOf(sql: Sql, id: string): FloatRow | null {
+  const [row] = sql.exec<{ id: string; nano: number; tokens: number; requests: number; legs: string }>(
+    "SELECT id, nano, tokens, requests, legs FROM floats WHERE id = ?",
+    id,
+  );
+  return row ? { ...row, legs: JSON.parse(row.legs) as Leg[] } : null;
+}
