@@ -116,6 +116,7 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
   const answers = ended.map(({ settlement, floated }): Settled => {
     const { id, actual, usage, event } = settlement;
     const before = over.get(id);
+    if (endings.some((each) => each.id === id)) return { kind: "repeated", charged: [] };
     if (before) return again(sql, settlement, before, now);
     const hold = holds.get(id);
     if (!hold && !floated) return { kind: "unknown" };

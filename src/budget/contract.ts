@@ -72,8 +72,8 @@ export interface Report {
   readonly began: readonly Floated[];
   /** Requests that are over, with where each was admitted from: null where the ledger itself holds it. */
   readonly ended: readonly { readonly settlement: Settlement; readonly floated: Floated | null }[];
-  /** Floats that will not be used any more. */
-  readonly returned: readonly string[];
+  /** Floats that will not be used any more, each with what was not admitted from it: what was may still be on its way here. */
+  readonly returned: readonly { readonly float: string; readonly rest: Amount }[];
 }
 
 /** Why an admission, or an extension, was refused. Expected decisions are values. */

@@ -1,4 +1,4 @@
-import type { Admission, Amount, Float, Leg, Refusal } from "./contract.ts";
+import type { Admission, Amount, Float, Leg, Refusal, Report } from "./contract.ts";
 import type { Standing } from "./grant.ts";
 import { legAt, measured, reserve } from "./legs.ts";
 import type { Sql } from "./sql.ts";
@@ -36,7 +36,7 @@ export function lend(sql: Sql, { key, likely, float }: Admission, path: readonly
   const usableMs = Math.min(USABLE_MS, ...ends.map((end) => end - now));
   reserve(sql, legs, amount);
   sql.exec(
-    "INSERT INTO floats (id, key, nano, tokens, requests, legs, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO floats (id, key, nano, tokens, requests, legs, expires_at, returned) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
     float.id,
     key,
     amount.nano,
@@ -63,11 +63,7 @@ function part(wanted: Amount, path: readonly Standing[]): Amount {
 export function draw(sql: Sql, id: string, granted: Amount): Amount {
   const float = floatOf(sql, id);
   if (!float) return NOTHING;
-  const drawn = {
-    nano: Math.min(float.nano, granted.nano),
-    tokens: Math.min(float.tokens, granted.tokens),
-    requests: Math.min(float.requests, granted.requests),
-  };
+  const drawn = least(float, granted);
   sql.exec(
     "UPDATE floats SET nano = nano - ?, tokens = tokens - ?, requests = requests - ? WHERE id = ?",
     drawn.nano,
@@ -78,17 +74,35 @@ export function draw(sql: Sql, id: string, granted: Amount): Amount {
   return drawn;
 }
 
-/** Gives back what is left of a float. */
-export function giveBack(sql: Sql, id: string): void {
+/** Gives back, once, what nobody admitted from a float. What was admitted stays reserved until it is told, or the float's time is up. */
+export function giveBack(sql: Sql, { float: id, rest }: Report["returned"][number]): void {
+  const [known] = sql.exec<{ returned: number }>("SELECT returned FROM floats WHERE id = ?", id);
+  if (known?.returned !== 0) return;
+  reserve(sql, floatOf(sql, id)!.legs, draw(sql, id, rest), -1);
+  sql.exec("UPDATE floats SET returned = 1 WHERE id = ?", id);
+}
+
+/** Ends a float whose time is up. */
+export function endFloat(sql: Sql, id: string): void {
   const float = floatOf(sql, id);
   if (!float) return;
   reserve(sql, float.legs, float, -1);
   sql.exec("DELETE FROM floats WHERE id = ?", id);
 }
 
+function least(one: Amount, other: Amount): Amount {
+  return {
+    nano: Math.min(one.nano, other.nano),
+    tokens: Math.min(one.tokens, other.tokens),
+    requests: Math.min(one.requests, other.requests),
+  };
+}
+
 /** Floats whose time is up. */
 export function overdue(sql: Sql, now: number, limit: number): string[] {
-  return sql.exec<{ id: string }>("SELECT id FROM floats WHERE expires_at <= ? LIMIT ?", now, limit).map(({ id }) => id);
+  return sql
+    .exec<{ id: string }>("SELECT id FROM floats WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?", now, limit)
+    .map(({ id }) => id);
 }
 
 /** When the next float's time is up; null where there is none. */

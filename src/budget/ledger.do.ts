@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { inArray, sql as query } from "drizzle-orm";
 import { connect, type Db, tables } from "#db";
-import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settled } from "./contract.ts";
+import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Report } from "./contract.ts";
 import { Facts } from "./facts.ts";
 import { Ledger } from "./ledger.ts";
 import { awaiting, confirmed, due, nextDelivery, packed, resend, sent } from "./outbox.ts";
@@ -24,6 +24,20 @@ const EVENTS_PER_ALARM = 200;
 const CONFIRMED_PER_ALARM = 500;
 /** One message carries as many events as fit into a queue's 128 kB. */
 const MESSAGE_BYTES = 100_000;
+
+function isEmpty({ began, ended, returned }: Report): boolean {
+  return began.length === 0 && ended.length === 0 && returned.length === 0;
+}
+
+/** A report of one thing each. */
+function partsOf({ began, ended, returned }: Report): Report[] {
+  const nothing: Report = { began: [], ended: [], returned: [] };
+  return [
+    ...began.map((each) => ({ ...nothing, began: [each] })),
+    ...ended.map((each) => ({ ...nothing, ended: [each] })),
+    ...returned.map((each) => ({ ...nothing, returned: [each] })),
+  ];
+}
 
 /**
  * One team's ledger: storage and RPC around the pure one. Every method that moves money carries the request's id and may be
@@ -53,8 +67,12 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     });
   }
 
-  /** Admits a request. @throws Error where the control plane could not be read: what is not known to be paid for is not admitted. */
-  async reserve(team: string, admission: Admission): Promise<Granted | Refusal> {
+  /**
+   * Admits a request, once what is reported along with it is taken down.
+   * @throws Error where the control plane could not be read: what is not known to be paid for is not admitted.
+   */
+  async reserve(team: string, admission: Admission, report: Report): Promise<Granted | Refusal> {
+    if (!isEmpty(report)) await this.report(report);
     const payer = await this.#of(team).payer(admission.key, admission.epoch);
     if (!payer) return { kind: "inactive" };
     const now = Date.now();
@@ -69,13 +87,26 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     return payer ? this.#ledger.extend(id, to, payer, Date.now()) : { kind: "inactive" };
   }
 
-  /** Takes down what an isolate says began, ended and is not needed any more; all of it or, where this throws, nothing. */
-  async report(report: Report): Promise<Settled[]> {
+  /** Takes down what an isolate says began, ended and is not needed any more. What cannot be is logged, and keeps nothing else from its place. */
+  async report(report: Report): Promise<void> {
     const now = Date.now();
-    const settled = this.#ledger.report(report, now);
+    try {
+      this.#ledger.report(report, now);
+    } catch {
+      for (const part of partsOf(report)) this.#reportOne(part, now);
+    }
     const ttls = report.began.map(({ admission, at }) => at + admission.ttlMs);
     await this.#wake(Math.min(report.ended.length > 0 ? now + DRAIN_MS : Infinity, ...ttls));
-    return settled;
+  }
+
+  #reportOne(part: Report, now: number): void {
+    try {
+      this.#ledger.report(part, now);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : "non-error thrown";
+      // oxlint-disable-next-line no-console -- the platform's log sink; messages of storage and of our own.
+      console.error(JSON.stringify({ level: "error", code: "report_refused", reason }));
+    }
   }
 
   /** Gives a hold back. */

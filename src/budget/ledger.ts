@@ -2,7 +2,7 @@ import type { PaceLimits } from "#core";
 import { begin, end, endingOf, settle, total } from "./booking.ts";
 import type { Admission, Amount, Budget, BudgetStatus, Granted, KeyStatus, Leg, Refusal, Report, Settled, Settlement } from "./contract.ts";
 import type { Payer } from "./facts.ts";
-import { giveBack, lend, nextOverdue, overdue, withFloating } from "./floats.ts";
+import { endFloat, giveBack, lend, nextOverdue, overdue, withFloating } from "./floats.ts";
 import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
 import { type HoldRow, holdOf, insertHold, isKnown } from "./holds.ts";
 import { balancesOf, chargesOf, legAt, measured, reserve } from "./legs.ts";
@@ -79,7 +79,7 @@ export class Ledger {
     return this.#sql.transaction(() => {
       begin(this.#sql, began);
       const settled = settle(this.#sql, ended, now);
-      for (const id of returned) giveBack(this.#sql, id);
+      for (const each of returned) giveBack(this.#sql, each);
       return settled;
     });
   }
@@ -103,7 +103,7 @@ export class Ledger {
     const due = this.#sql.exec<{ id: string }>("SELECT id FROM holds WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
     const floats = overdue(this.#sql, now, limit);
     const steps = [
-      ...floats.map((id) => () => giveBack(this.#sql, id)),
+      ...floats.map((id) => () => endFloat(this.#sql, id)),
       ...due.map(
         ({ id }) =>
           () =>

@@ -19,7 +19,7 @@ const TABLES = [
   `CREATE INDEX IF NOT EXISTS holds_expires_at ON holds (expires_at)`,
   `CREATE TABLE IF NOT EXISTS floats (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL, requests INTEGER NOT NULL, legs TEXT NOT NULL,
-    expires_at INTEGER NOT NULL) WITHOUT ROWID`,
+    expires_at INTEGER NOT NULL, returned INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS balances (
     budget TEXT NOT NULL, window_start INTEGER NOT NULL, spent INTEGER NOT NULL, reserved INTEGER NOT NULL, over INTEGER NOT NULL,
     PRIMARY KEY (budget, window_start)) WITHOUT ROWID`,

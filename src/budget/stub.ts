@@ -1,4 +1,4 @@
-import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settled, Settlement } from "./contract.ts";
+import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settlement } from "./contract.ts";
 import type { LedgerObject } from "./ledger.do.ts";
 
 /** One team's ledger, as flows hold it. */
@@ -18,9 +18,13 @@ export interface LedgerStub {
 
 /** The ledger's object itself: every method is one trip. */
 export interface LedgerRemote extends LedgerStub {
+  /** Admits a request, once what is reported along with it is taken down. */
+  reserve(admission: Admission, report?: Report): Promise<Granted | Refusal>;
   /** Takes down many beginnings and endings at once; repeat-safe. */
-  report(report: Report): Promise<Settled[]>;
+  report(report: Report): Promise<void>;
 }
+
+const NOTHING: Report = { began: [], ended: [], returned: [] };
 
 type Remote = DurableObjectStub<LedgerObject>;
 
@@ -38,9 +42,9 @@ export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: 
     }
   };
   return {
-    reserve: (admission) => ask((remote) => remote.reserve(team, admission)),
+    reserve: (admission, report = NOTHING) => ask((remote) => remote.reserve(team, admission, report)),
     extend: (key, hold, to) => ask((remote) => remote.extend(team, key, hold, to)),
-    settle: (settlement) => ask((remote) => remote.report({ began: [], ended: [{ settlement, floated: null }], returned: [] })),
+    settle: (settlement) => ask((remote) => remote.report({ ...NOTHING, ended: [{ settlement, floated: null }] })),
     report: (report) => ask((remote) => remote.report(report)),
     release: (hold) => ask((remote) => remote.release(hold)),
     keyStatus: (key) => ask((remote) => remote.keyStatus(team, key)),

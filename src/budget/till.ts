@@ -49,11 +49,11 @@ export class Till {
   readonly #remote: LedgerRemote;
   readonly #clock: () => number;
   readonly #keys = new Map<string, KeyTill>();
-  /** Admitted here, and not yet acknowledged by the ledger; `#telling` are those of them that are on their way. */
+  /** Admitted here, and not yet acknowledged by the ledger. */
   readonly #untold = new Map<string, Floated>();
-  readonly #telling = new Set<string>();
+  readonly #onTheWay = new Set<string>();
   #ended: Report["ended"][number][] = [];
-  #returned: string[] = [];
+  #returned: Report["returned"][number][] = [];
   #flushAt = -Infinity;
   #flushing = false;
 
@@ -64,7 +64,7 @@ export class Till {
 
   /** Whether everything that happened here is told. */
   get idle(): boolean {
-    return this.#untold.size === 0 && this.#ended.length === 0;
+    return this.#untold.size === 0 && this.#ended.length === 0 && this.#returned.length === 0;
   }
 
   /**
@@ -127,10 +127,11 @@ export class Till {
     const askedAt = this.#clock();
     const wanted = askedAt - till.askedAt < ASK_MS ? null : larger(times(admission.likely, WANTED_REQUESTS_MIN), times(till.since, 2));
     this.#count(admission);
-    if (!wanted) return this.#remote.reserve(admission);
+    if (!wanted) return this.#telling((report) => this.#remote.reserve(admission, report));
     till.askedAt = askedAt;
     till.since = NOTHING;
-    const answer = await this.#remote.reserve({ ...admission, float: { id: `flt_${admission.id}`, wanted } });
+    const asking = { ...admission, float: { id: `flt_${admission.id}`, wanted } };
+    const answer = await this.#telling((report) => this.#remote.reserve(asking, report));
     if (answer.kind === "granted" && answer.float) this.#take(till, answer, admission.epoch, askedAt);
     return answer;
   }
@@ -142,7 +143,7 @@ export class Till {
 
   /** Gives up the float in hand, with the next report. */
   #putBack(till: KeyTill): void {
-    if (till.inHand?.left) this.#returned.push(till.inHand.float.id);
+    if (till.inHand?.left) this.#returned.push({ float: till.inHand.float.id, rest: till.inHand.left });
     till.inHand = null;
   }
 
@@ -196,33 +197,36 @@ export class Till {
    * @throws where no try succeeds. What was to be told is kept for the next report; what the ledger knows of expires into estimates.
    */
   async #send(): Promise<void> {
-    const began = [...this.#untold.values()].filter(({ admission }) => !this.#telling.has(admission.id));
+    if (this.idle) return;
+    await this.#telling(async (report) => {
+      for (let tried = 1; ; tried++) {
+        try {
+          return await this.#remote.report(report);
+        } catch (error) {
+          if (tried === TRIES) throw error;
+          await sleep(50 * 4 ** tried);
+        }
+      }
+    });
+  }
+
+  /** Makes a call that takes along everything that the ledger does not know; what it could not take is kept for the next. */
+  async #telling<Answer>(call: (report: Report) => Promise<Answer>): Promise<Answer> {
+    const began = [...this.#untold.values()].filter(({ admission }) => !this.#onTheWay.has(admission.id));
     const report: Report = { began, ended: this.#ended, returned: this.#returned };
-    if (began.length === 0 && report.ended.length === 0 && report.returned.length === 0) return;
-    for (const { admission } of began) this.#telling.add(admission.id);
+    for (const { admission } of began) this.#onTheWay.add(admission.id);
     this.#ended = [];
     this.#returned = [];
     try {
-      await this.#tell(report);
+      const answer = await call(report);
       for (const { admission } of began) this.#untold.delete(admission.id);
+      return answer;
     } catch (error) {
       this.#ended.push(...report.ended);
       this.#returned.push(...report.returned);
       throw error;
     } finally {
-      for (const { admission } of began) this.#telling.delete(admission.id);
-    }
-  }
-
-  async #tell(report: Report): Promise<void> {
-    for (let tried = 1; ; tried++) {
-      try {
-        await this.#remote.report(report);
-        return;
-      } catch (error) {
-        if (tried === TRIES) throw error;
-        await sleep(50 * 4 ** tried);
-      }
+      for (const { admission } of began) this.#onTheWay.delete(admission.id);
     }
   }
 

@@ -49,9 +49,17 @@ function set(rates: Rates): Rates {
   return Object.fromEntries(Object.entries(rates).filter(([, rate]) => rate !== null && rate !== undefined));
 }
 
+/** Rates that have been read: there are few, and every request reads some twenty of them. */
+const read = new Map<string, Femto>();
+const READ_MAX = 10_000;
+
 /** A rate as femto-USD per token: USD per million tokens with nine fraction digits is a whole number of them. */
 export function perToken(rate: string): Femto {
-  return BigInt(nanoFromUsd(rate, "rate"));
+  const known = read.get(rate);
+  if (known !== undefined) return known;
+  const femto = BigInt(nanoFromUsd(rate, "rate"));
+  if (read.size < READ_MAX) read.set(rate, femto);
+  return femto;
 }
 
 /** A rate as femto-USD per piece. */

@@ -53,6 +53,10 @@ describe("the ledger", () => {
     "a late settle that stays an estimate": { tamper: without("UPDATE ended") },
     "statements that are not one transaction": { atomic: false },
     "a pace that nobody counts": { tamper: without("INSERT INTO pace") },
+    "a float that nobody remembers": { tamper: without("INSERT INTO floats") },
+    "a float that is given back twice": { tamper: without("UPDATE floats SET returned") },
+    "a float that is drawn from and stays whole": { tamper: without("UPDATE floats SET nano") },
+    "a float that outlives its time": { tamper: without("DELETE FROM floats") },
     "requests in flight that nobody counts": { tamper: rewritten("SELECT count(*) AS count FROM holds", "SELECT 0 AS count FROM holds") },
   };
 

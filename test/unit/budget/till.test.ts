@@ -1,0 +1,234 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Admission, Budget, LedgerRemote } from "#budget";
+import { Ledger } from "../../../src/budget/ledger.ts";
+import { Till } from "../../../src/budget/till.ts";
+import { NodeSql } from "../../support/node-sql.ts";
+
+const COST = 1_000;
+const TRIP_MS = 3;
+const NO_LIMITS = { rpm: null, tpm: null, concurrency: null };
+const LIKELY = { nano: COST, tokens: 10, requests: 1 };
+
+const budget = (limit: number, mode: Budget["mode"] = "tight"): Budget => ({
+  id: "bud_1",
+  scope: { kind: "key", id: "key_1" },
+  window: "total",
+  timeZone: "UTC",
+  unit: "usd",
+  limit,
+  mode,
+});
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** A ledger at the end of a trip that takes time, and may fail on its way there or back. */
+class Far {
+  readonly sql = new NodeSql();
+  readonly ledger = new Ledger(this.sql);
+  readonly budgets: readonly Budget[];
+  trips = 0;
+  /** How often of a hundred a call is lost, half of them after it was heard. */
+  lossPercent = 0;
+  #seed = 7;
+
+  constructor(budgets: readonly Budget[]) {
+    this.budgets = budgets;
+  }
+
+  get payer() {
+    return { key: { epoch: 1, active: true, expiresAt: null, user: null, limits: NO_LIMITS }, budgets: this.budgets };
+  }
+
+  remote(): LedgerRemote {
+    const { ledger } = this;
+    return {
+      reserve: (admission, report) =>
+        this.#trip(() => {
+          if (report) ledger.report(report, Date.now());
+          return ledger.reserve(admission, this.payer, Date.now());
+        }),
+      extend: (_, id, to) => this.#trip(() => ledger.extend(id, to, this.payer, Date.now())),
+      settle: (settlement) => this.#trip(() => void ledger.settle(settlement, Date.now())),
+      report: (report) => this.#trip(() => void ledger.report(report, Date.now())),
+      release: (id) => this.#trip(() => ledger.release(id, Date.now())),
+      keyStatus: (key) => this.#trip(() => ledger.keyStatus(key, this.payer, Date.now())),
+      budgetStatus: () => this.#trip(() => ledger.budgetStatus(this.budgets, Date.now())),
+      refresh: async () => undefined,
+    };
+  }
+
+  status() {
+    return this.ledger.budgetStatus(this.budgets, Date.now())[0]!;
+  }
+
+  /** Ids of the records that were made, in no order. */
+  records(): string[] {
+    return this.sql.rows<{ id: string }>("SELECT id FROM outbox").flatMap(({ id }) => id.split(" "));
+  }
+
+  async #trip<Answer>(call: () => Answer): Promise<Answer> {
+    this.trips++;
+    await sleep(this.#random() % (2 * TRIP_MS));
+    const lost = this.#random() % 100 < this.lossPercent;
+    if (lost && this.#random() % 2 === 0) throw new Error("lost on its way there");
+    const answer = call();
+    await sleep(this.#random() % (2 * TRIP_MS));
+    if (lost) throw new Error("lost on its way back");
+    return answer;
+  }
+
+  #random(): number {
+    this.#seed = (this.#seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return Math.floor(this.#seed / 65_536);
+  }
+}
+
+function admissionOf(id: string): Admission {
+  const event = JSON.stringify({ v: 1, cost: { id: `cost_${id}` }, charges: [] });
+  return { id, key: "key_1", epoch: 1, floor: LIKELY, likely: LIKELY, ceiling: LIKELY, stream: false, ttlMs: 60_000, event };
+}
+
+function settlementOf(id: string, nano = COST) {
+  const event = JSON.stringify({ v: 1, cost: { id: `cost_${id}` }, charges: [] });
+  return { id, actual: { nano, tokens: 10, requests: 1 }, usage: { input: 5, output: 5 }, event };
+}
+
+/** Sends requests of one isolate, one after another, until one is refused or `count` have been. */
+async function worker(till: Till, name: string, { count = Infinity, workMs = 20 } = {}) {
+  const background: Promise<unknown>[] = [];
+  const ledger = till.ledger((work) => void background.push(work.catch(() => undefined)));
+  const served: string[] = [];
+  const failed: string[] = [];
+  let refused = false;
+  for (let at = 0; at < count && !refused; at++) {
+    const id = `req_${name}_${at}`;
+    const answer = await ledger.reserve(admissionOf(id)).catch(() => null);
+    if (!answer) failed.push(id);
+    else if (answer.kind !== "granted") refused = true;
+    else {
+      await sleep(workMs);
+      served.push(id);
+      background.push(ledger.settle(settlementOf(id)).catch(() => undefined));
+    }
+  }
+  await Promise.all(background);
+  return { served, failed, refused };
+}
+
+/** Lets the virtual clock run until the work is done. */
+async function run<Result>(work: Promise<Result>): Promise<Result> {
+  const watch = { done: false };
+  const watched = work.finally(() => (watch.done = true));
+  while (!watch.done) await vi.advanceTimersByTimeAsync(5);
+  return watched;
+}
+
+describe("tills", () => {
+  beforeEach(() => void vi.useFakeTimers({ now: Date.parse("2026-11-21T12:00:00Z") }));
+  afterEach(() => void vi.useRealTimers());
+
+  it("of 32 isolates at 10,000 requests a second pass no limit, and leave less than a hundredth of it unused", async () => {
+    const limit = 12_000 * COST;
+    const far = new Far([budget(limit)]);
+    const tills = Array.from({ length: 32 }, () => new Till(far.remote(), Date.now));
+    const from = Date.now();
+    const ran = await run(Promise.all(tills.flatMap((till, at) => Array.from({ length: 8 }, (_, of) => worker(till, `${at}.${of}`)))));
+    const served = ran.flatMap((each) => each.served);
+    const seconds = (Date.now() - from) / 1_000;
+    const { spent, over } = far.status();
+    expect(served.length / seconds).toBeGreaterThan(3_000);
+    expect(spent).toBe(served.length * COST);
+    expect(spent).toBeLessThanOrEqual(limit);
+    expect(spent).toBeGreaterThanOrEqual(0.99 * limit);
+    expect(over).toBe(0);
+    expect(far.records().toSorted()).toEqual(served.map((id) => `cost_${id}`).toSorted());
+    expect(far.trips).toBeLessThan(served.length);
+  }, 60_000);
+
+  it("lose nothing and book nothing twice where trips are lost on their way there and back", async () => {
+    const far = new Far([budget(1_000_000 * COST)]);
+    far.lossPercent = 20;
+    const tills = Array.from({ length: 3 }, () => new Till(far.remote(), Date.now));
+    const ran = await run(
+      Promise.all(tills.flatMap((till, at) => Array.from({ length: 4 }, (_, of) => worker(till, `${at}.${of}`, { count: 50 })))),
+    );
+    far.lossPercent = 0;
+    await run(Promise.all(tills.map((till) => till.ledger(null).keyStatus("key_1"))));
+    const served = ran.flatMap((each) => each.served.map((id) => `cost_${id}`));
+    const records = far.records();
+    expect(new Set(records).size).toBe(records.length);
+    expect(records).toEqual(expect.arrayContaining(served));
+    expect(far.status().spent).toBe(records.length * COST);
+  }, 60_000);
+
+  it("that die lose at most what they had not told, and leave nothing reserved", async () => {
+    const far = new Far([budget(100_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_first")));
+    const began = await run(Promise.all(Array.from({ length: 10 }, (_, at) => ledger.reserve(admissionOf(`req_${at}`)))));
+    expect(began.every(({ kind }) => kind === "granted")).toBe(true);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(far.status().reserved).toBeGreaterThan(11 * COST);
+    // From here on nobody ever speaks for this isolate again.
+    far.ledger.expire(Date.now() + 4_000, 100);
+    expect(far.status().reserved).toBe(11 * COST);
+    far.ledger.expire(Date.now() + 61_000, 100);
+    expect(far.status()).toMatchObject({ reserved: 0, spent: 11 * COST });
+    expect(far.records()).toHaveLength(11);
+  });
+
+  it("ask the ledger for each request of a strict budget, and of a key whose facts have changed", async () => {
+    const far = new Far([budget(1_000 * COST, "strict")]);
+    const till = new Till(far.remote(), Date.now);
+    await run(worker(till, "a", { count: 20, workMs: 50 }));
+    expect(far.trips).toBeGreaterThanOrEqual(20);
+    const loose = new Far([budget(1_000_000 * COST)]);
+    const other = new Till(loose.remote(), Date.now);
+    await run(worker(other, "b", { count: 5 }));
+    const before = loose.trips;
+    const ledger = other.ledger(() => undefined);
+    await run(ledger.reserve({ ...admissionOf("req_new"), epoch: 2 }));
+    expect(loose.trips).toBeGreaterThan(before);
+  });
+
+  it("give a request back to the float that it came from", async () => {
+    const far = new Far([budget(1_000_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_a")));
+    const trips = far.trips;
+    for (let at = 0; at < 500; at++) {
+      await ledger.reserve(admissionOf(`req_b${at}`));
+      await ledger.release(`req_b${at}`);
+    }
+    expect(far.trips).toBe(trips);
+  });
+
+  it("use a float for two seconds and no longer, so that a revoked key is refused then", async () => {
+    const far = new Far([]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_a")));
+    const trips = far.trips;
+    await ledger.reserve(admissionOf("req_b"));
+    expect(far.trips).toBe(trips);
+    await vi.advanceTimersByTimeAsync(2_001);
+    const settled = far.trips;
+    await run(ledger.reserve(admissionOf("req_c")));
+    expect(far.trips).toBe(settled + 1);
+  });
+
+  it("count a stream that began in memory before it asks for more", async () => {
+    const far = new Far([budget(1_000_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_a")));
+    await ledger.reserve(admissionOf("req_b"));
+    const answer = await run(ledger.extend("key_1", "req_b", { nano: 3 * COST, tokens: 30, requests: 1 }));
+    expect(answer).toMatchObject({ kind: "granted", granted: { nano: 3 * COST } });
+    await run(ledger.settle(settlementOf("req_b", 2 * COST)));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(far.status().spent).toBe(2 * COST);
+  });
+});
