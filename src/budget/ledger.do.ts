@@ -103,9 +103,10 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     try {
       this.#ledger.report(part, now);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : "non-error thrown";
-      // oxlint-disable-next-line no-console -- the platform's log sink; messages of storage and of our own.
-      console.error(JSON.stringify({ level: "error", code: "report_refused", reason }));
+      const request = part.ended[0]?.settlement.id ?? part.began[0]?.admission.id ?? null;
+      const reason = error instanceof Error ? error.name : "non-error thrown";
+      // oxlint-disable-next-line no-console -- the platform's log sink; the kind of a failure only, since messages may quote an event.
+      console.error(JSON.stringify({ level: "error", code: "report_refused", request, reason }));
     }
   }
 

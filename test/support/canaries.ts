@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Texts that stand in prompts, headers, URLs and credentials of the tests, and must stand nowhere else. */
@@ -18,6 +18,16 @@ function files(folder: string): string[] {
 /** Files of a gateway's state (databases, queues, its log) that hold a text. `dist` is the program, `secrets.env` where secrets belong. */
 export function holding(state: string, text: string): string[] {
   return files(state)
-    .filter((file) => !file.endsWith("secrets.env") && !file.includes("/dist/") && statSync(file).size > 0)
-    .filter((file) => readFileSync(file).includes(text));
+    .filter((file) => !file.endsWith("secrets.env") && !file.includes("/dist/"))
+    .filter((file) => contentOf(file).includes(text));
+}
+
+/** A file's bytes; none for one that a database has just dropped. */
+function contentOf(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return Buffer.alloc(0);
+    throw error;
+  }
 }
