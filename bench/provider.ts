@@ -1,29 +1,31 @@
 import { createServer } from "node:http";
 
-/** A provider that answers at once: what is measured is the way to it. Prints its port when it listens. */
+/** A provider that answers at once, with a word for each of `max_tokens`: what is measured is the way to it. Prints its port when it listens. */
 
-const CHUNKS = 20;
-const usage = { prompt_tokens: 12, completion_tokens: CHUNKS, total_tokens: 12 + CHUNKS };
+const usageOf = (words: number) => ({ prompt_tokens: 12, completion_tokens: words, total_tokens: 12 + words });
 const base = { id: "chatcmpl-bench", created: 1_700_000_000, model: "gpt-4o-mini" };
-const answer = JSON.stringify({
-  ...base,
-  object: "chat.completion",
-  choices: [
-    { index: 0, message: { role: "assistant", content: "word ".repeat(CHUNKS), refusal: null }, logprobs: null, finish_reason: "stop" },
-  ],
-  usage,
-});
+const answerOf = (words: number) =>
+  JSON.stringify({
+    ...base,
+    object: "chat.completion",
+    choices: [
+      { index: 0, message: { role: "assistant", content: "word ".repeat(words), refusal: null }, logprobs: null, finish_reason: "stop" },
+    ],
+    usage: usageOf(words),
+  });
 const chunk = (facts: object) => `data: ${JSON.stringify({ ...base, object: "chat.completion.chunk", ...facts })}\n\n`;
 const delta = chunk({ choices: [{ index: 0, delta: { content: "word " }, logprobs: null, finish_reason: null }] });
 const last = chunk({ choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: "stop" }] });
-const usageChunk = chunk({ choices: [], usage });
+const usageChunk = (words: number) => chunk({ choices: [], usage: usageOf(words) });
 
 const server = createServer((request, response) => {
   let body = "";
   request.setEncoding("utf8");
   request.on("data", (text: string) => (body += text));
   request.on("end", () => {
+    const words = Number(/"max_tokens":(\d+)/.exec(body)?.[1] ?? 1);
     if (!body.includes('"stream":true')) {
+      const answer = answerOf(words);
       response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(answer) });
       response.end(answer);
       return;
@@ -31,12 +33,12 @@ const server = createServer((request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
     let sent = 0;
     const more = () => {
-      if (sent++ < CHUNKS) {
+      if (sent++ < words) {
         response.write(delta);
         setImmediate(more);
         return;
       }
-      response.end(`${last}${body.includes('"include_usage":true') ? usageChunk : ""}data: [DONE]\n\n`);
+      response.end(`${last}${body.includes('"include_usage":true') ? usageChunk(words) : ""}data: [DONE]\n\n`);
     };
     more();
   });

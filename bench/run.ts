@@ -15,6 +15,7 @@ const SCENARIOS = [
   { name: "stream, 1 connection", stream: true, connections: 1, count: 150 },
   { name: "stream, 16 connections", stream: true, connections: 16, count: 800 },
   { name: "stream with usage asked for, 16 connections", stream: true, connections: 16, count: 800, usage: true },
+  { name: "the same of 200 chunks", stream: true, connections: 16, count: 300, usage: true, words: 200 },
 ] as const;
 
 const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-"));
@@ -23,7 +24,7 @@ const children: ChildProcess[] = [];
 function bodyOf(scenario: (typeof SCENARIOS)[number], model: string): string {
   return JSON.stringify({
     model,
-    max_tokens: 64,
+    max_tokens: "words" in scenario ? scenario.words : 20,
     messages: [{ role: "user", content: "Say the word twenty times, please." }],
     ...(scenario.stream ? { stream: true } : {}),
     ...("usage" in scenario ? { stream_options: { include_usage: true } } : {}),
@@ -83,7 +84,12 @@ async function bare(upstream: string): Promise<{ runtime: Miniflare; port: numbe
   return { runtime, port };
 }
 
-async function gateway(upstream: string): Promise<{ port: number; key: string }> {
+/** The ways a request may be paid: each held by the ledger before it is sent, or admitted from an isolate's float. */
+const WAYS = { held: "strict", float: "tight" } as const;
+type Way = keyof typeof WAYS;
+
+/** Starts the gateway, with a key for each way to pay. */
+async function gateway(upstream: string): Promise<{ port: number; keys: Record<Way, string> }> {
   const port = await freePort();
   const admin = "admin-key-of-the-bench-000000000000";
   const env = {
@@ -94,18 +100,20 @@ async function gateway(upstream: string): Promise<{ port: number; key: string }>
     OPENAI_BASE_URL: `${upstream}/v1`,
   };
   await started("scripts/start.ts", env, /Tollgate is up/);
-  const answer = await fetch(`http://127.0.0.1:${port}/admin/v1/keys`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" },
-    body: JSON.stringify({
-      name: "bench",
-      limits: { rpm: null, tpm: null, concurrency: null },
-      budgets: [{ window: "day", limit_usd: "1000", mode: "strict" }],
-    }),
-  });
-  if (answer.status !== 201) throw new Error(`the bench's key was refused: ${await answer.text()}`);
-  const { secret } = (await answer.json()) as { secret: string };
-  return { port, key: secret };
+  const keyOf = async (way: Way) => {
+    const answer = await fetch(`http://127.0.0.1:${port}/admin/v1/keys`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" },
+      body: JSON.stringify({
+        name: `bench ${way}`,
+        limits: { rpm: null, tpm: null, concurrency: null },
+        budgets: [{ window: "day", limit_usd: "1000", mode: WAYS[way] }],
+      }),
+    });
+    if (answer.status !== 201) throw new Error(`the bench's key was refused: ${await answer.text()}`);
+    return ((await answer.json()) as { secret: string }).secret;
+  };
+  return { port, keys: { held: await keyOf("held"), float: await keyOf("float") } };
 }
 
 function middle(rounds: readonly Round[], pick: (round: Round) => number): number {
@@ -139,11 +147,12 @@ async function measure(scenario: (typeof SCENARIOS)[number], targets: readonly T
 }
 
 /** The figures that the targets are about, each a ratio of this run. */
-function ratios(rows: readonly Row[], stream: boolean) {
+function ratios(rows: readonly Row[], way: Way, stream: boolean) {
   const of = (name: string) => rows.find((row) => row.target === name)!;
-  const [direct, bareRow, full] = [of("direct"), of("bare"), of("tollgate")];
+  const [direct, bareRow, full] = [of("direct"), of("bare"), of(way)];
   const time = (row: Row) => (stream ? row.first_ms : row.total_ms);
   return {
+    way,
     added_by_bare_ms: Number((time(bareRow) - time(direct)).toFixed(3)),
     added_by_tollgate_ms: Number((time(full) - time(direct)).toFixed(3)),
     added_over_bares_own: Number(((time(full) - time(direct)) / (time(bareRow) - time(direct))).toFixed(2)),
@@ -155,20 +164,21 @@ try {
   const upstreamPort = Number(await started("bench/provider.ts", {}, /\d+/));
   const upstream = `http://127.0.0.1:${upstreamPort}`;
   const { runtime, port: barePort } = await bare(upstream);
-  const { port, key } = await gateway(upstream);
+  const { port, keys } = await gateway(upstream);
   const targets: Target[] = [
     { name: "direct", port: upstreamPort, headers: {} },
     { name: "bare", port: barePort, headers: { authorization: "Bearer x" } },
-    { name: "tollgate", port, headers: { authorization: `Bearer ${key}` } },
+    { name: "held", port, headers: { authorization: `Bearer ${keys.held}` } },
+    { name: "float", port, headers: { authorization: `Bearer ${keys.float}` } },
   ];
   const results = [];
   for (const scenario of SCENARIOS) {
     const rows = await measure(scenario, targets);
-    const compared = ratios(rows, scenario.stream);
+    const compared = [ratios(rows, "held", scenario.stream), ratios(rows, "float", scenario.stream)];
     console.log(`\n${scenario.name}`);
     console.table(rows);
-    console.table([compared]);
-    results.push({ scenario: scenario.name, rows, ...compared });
+    console.table(compared);
+    results.push({ scenario: scenario.name, rows, compared });
   }
   const machine = { cpus: cpus().length, node: process.version, rounds: ROUNDS };
   writeFileSync("bench/results.json", `${JSON.stringify({ command: "npm run bench", machine, results }, null, 2)}\n`);
