@@ -24,19 +24,26 @@ export function budgetOf(row: typeof tables.budgets.$inferSelect): Budget {
   return { id, scope: { kind: scopeKind, id: scopeId }, window, timeZone, unit, limit, mode };
 }
 
+/** How old facts may get: the bound on what a change does whose reading was asked for and lost. */
+const AGE_MS_MAX = 60_000;
+
 /**
  * The control plane's facts of one team, as its ledger last read them. Keys are read when they are first named; the control plane
- * asks for a new reading after each change, before it acknowledges it.
+ * asks for a new reading after each change, before it acknowledges it. Once a minute they are read again all the same.
  */
 export class Facts {
   readonly #db: Db;
   readonly #team: string;
   #keys = new Map<string, KeyFacts>();
   #budgets: readonly Budget[] | null = null;
+  #readAt: number;
+  readonly #clock: () => number;
 
-  constructor(db: Db, team: string) {
+  constructor(db: Db, team: string, clock: () => number) {
     this.#db = db;
     this.#team = team;
+    this.#clock = clock;
+    this.#readAt = clock();
   }
 
   /** Who pays for a key, with everything read that is missing or older than `epoch`; null where the team has no such key. */
@@ -64,6 +71,14 @@ export class Facts {
     const known = this.#keys.get(id);
     if (!known || known.epoch < epoch) await this.#readKeys([id]);
     if (!this.#budgets) await this.#readBudgets();
+    else await this.#renewed();
+  }
+
+  /** Reads again what has got old. While storage is down what is known goes on to hold. */
+  async #renewed(): Promise<void> {
+    if (this.#clock() - this.#readAt < AGE_MS_MAX) return;
+    this.#readAt = this.#clock();
+    await this.refresh().catch(() => undefined);
   }
 
   /** Reads again everything that is held. What could not be read stays as it was, and the failure is the caller's. */

@@ -209,7 +209,7 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   }
 
   #of(team: string): Facts {
-    this.#facts ??= new Facts(this.#db, team);
+    this.#facts ??= new Facts(this.#db, team, () => Date.now());
     return this.#facts;
   }
 }
