@@ -15,7 +15,10 @@ export interface Findings {
   readonly estimated: number;
   /** Answered more than 250 ms before the kill, and without a record. */
   readonly lost: readonly string[];
-  /** Seen by the upstream, and without a record after every hold has expired. */
+  /**
+   * Seen by the upstream, and without a record after every hold has expired. What was admitted from a float less than 250 ms before
+   * the kill may have died untold.
+   */
   readonly unbilled: readonly string[];
   /** With more than one record that counts. */
   readonly doubled: readonly string[];
@@ -26,7 +29,16 @@ export interface Findings {
 
 interface Sent {
   readonly session: string;
+  /** Held by the ledger before it was sent, or admitted from an isolate's float. */
+  readonly held: boolean;
+  readonly sentAt: number;
   answeredAt: number | null;
+}
+
+/** The keys of a run: half of the load is under a strict budget, half under a tight one. */
+interface Keys {
+  readonly held: string;
+  readonly float: string;
 }
 
 interface Stored {
@@ -50,11 +62,12 @@ function kill(child: ChildProcess, whole: boolean): Promise<void> {
 }
 
 /** Sends requests until told to stop; what was answered is noted by the clock. */
-async function load(origin: string, secret: string, round: number, sent: Sent[], signal: AbortSignal): Promise<void> {
+async function load(origin: string, keys: Keys, round: number, sent: Sent[], signal: AbortSignal): Promise<void> {
   let next = 0;
   const worker = async (lane: number) => {
     while (!signal.aborted) {
-      const request: Sent = { session: `r${round}-l${lane}-${next++}`, answeredAt: null };
+      const held = lane % 2 === 0;
+      const request: Sent = { session: `r${round}-l${lane}-${next++}`, held, sentAt: performance.now(), answeredAt: null };
       sent.push(request);
       const stream = next % 3 === 0;
       try {
@@ -62,7 +75,7 @@ async function load(origin: string, secret: string, round: number, sent: Sent[],
           method: "POST",
           signal,
           headers: {
-            authorization: `Bearer ${secret}`,
+            authorization: `Bearer ${held ? keys.held : keys.float}`,
             "content-type": "application/json",
             "x-tollgate-session-id": request.session,
             "x-case": request.session,
@@ -98,28 +111,33 @@ export async function killRepeatedly(rounds: number, loadMs: number, tell: (line
   const port = String(await freePort());
   const sent: Sent[] = [];
   const early = new Set<string>();
-  let secret = "";
+  const untold = new Set<string>();
+  const keys = { held: "", float: "" };
   try {
     for (let round = 0; round < rounds; round++) {
       const gateway = await startGateway(state, { ...ENV, PORT: port });
       const admin = new Admin(gateway);
       if (round === 0) {
         await admin.upstream("dur", "openai", upstream.origin, ["gpt-4o-mini"]);
-        ({ secret } = await admin.key({ budgets: [{ window: "total", limit_usd: "1000" }] }));
+        const unpaced = { rpm: null, tpm: null, concurrency: null };
+        const under = (mode: string) => admin.key({ limits: unpaced, budgets: [{ window: "total", limit_usd: "1000", mode }] });
+        keys.held = (await under("strict")).secret;
+        keys.float = (await under("tight")).secret;
       }
       const stop = new AbortController();
       const from = sent.length;
-      const loading = load(gateway.origin, secret, round, sent, stop.signal);
+      const loading = load(gateway.origin, keys, round, sent, stop.signal);
       await wait(loadMs + Math.random() * 500);
       const killedAt = performance.now();
       await kill(gateway.child, round % 2 === 0);
       stop.abort();
       await loading;
       const answered = sent.slice(from).filter(({ answeredAt }) => answeredAt !== null);
+      for (const { session, held, sentAt } of sent.slice(from)) if (!held && killedAt - sentAt <= ACKNOWLEDGED_MS) untold.add(session);
       for (const { session } of answered.filter(({ answeredAt }) => killedAt - answeredAt! > ACKNOWLEDGED_MS)) early.add(session);
       tell(`round ${round + 1}: ${answered.length} answered, killed ${round % 2 === 0 ? "the whole tree" : "node alone"}`);
     }
-    return await count(await startGateway(state, { ...ENV, PORT: port }), { rounds, secret, sent, early, upstream });
+    return await count(await startGateway(state, { ...ENV, PORT: port }), { rounds, keys, sent, early, untold, upstream });
   } finally {
     await upstream.stop();
     for (const pid of readFileSync(join(state, "workerd.pid"), "utf8").split("\n").filter(Boolean)) end(Number(pid));
@@ -137,24 +155,33 @@ function end(pid: number): void {
 
 interface Played {
   readonly rounds: number;
-  readonly secret: string;
+  readonly keys: Keys;
   readonly sent: readonly Sent[];
   readonly early: ReadonlySet<string>;
+  readonly untold: ReadonlySet<string>;
   readonly upstream: FakeUpstream;
 }
 
 async function count(gateway: Awaited<ReturnType<typeof startGateway>>, played: Played): Promise<Findings> {
   const admin = new Admin(gateway);
-  const key = async () =>
-    (await (await fetch(`${gateway.origin}/v1/key`, { headers: { authorization: `Bearer ${played.secret}` } })).json()) as {
-      spent_usd: string;
-      reserved_usd: string;
+  const standing = async () => {
+    const answers = [played.keys.held, played.keys.float].map(async (secret) => {
+      const answer = await fetch(`${gateway.origin}/v1/key`, { headers: { authorization: `Bearer ${secret}` } });
+      return (await answer.json()) as { spent_usd: string; reserved_usd: string; budgets: { status: { reserved: string } }[] };
+    });
+    const [held, float] = (await Promise.all(answers)) as [Awaited<(typeof answers)[0]>, Awaited<(typeof answers)[0]>];
+    return {
+      spent: nano(held.spent_usd) + nano(float.spent_usd),
+      reserved: [held, float]
+        .flatMap((each) => each.budgets.map(({ status }) => nano(status.reserved)))
+        .reduce((sum, each) => sum + each, 0),
     };
-  for (let tries = 0; tries < 60 && (await key()).reserved_usd !== "0"; tries++) await wait(250);
-  const standing = await key();
+  };
+  for (let tries = 0; tries < 60 && (await standing()).reserved !== 0; tries++) await wait(250);
+  const { spent, reserved } = await standing();
   let records = await everyRecord(admin);
   const total = () => current(records).reduce((sum, { nano_usd }) => sum + nano_usd, 0);
-  for (let tries = 0; tries < 60 && total() !== nano(standing.spent_usd); tries++) {
+  for (let tries = 0; tries < 60 && total() !== spent; tries++) {
     await wait(500);
     records = await everyRecord(admin);
   }
@@ -167,10 +194,10 @@ async function count(gateway: Awaited<ReturnType<typeof startGateway>>, played: 
     dispatched: dispatched.size,
     estimated: records.filter(({ status }) => status === "estimated").length,
     lost: [...played.early].filter((session) => !bySession.has(session)),
-    unbilled: [...dispatched].filter((session) => !bySession.has(session)),
+    unbilled: [...dispatched].filter((session) => !bySession.has(session) && !played.untold.has(session)),
     doubled: [...bySession].filter(([, its]) => its.length > 1).map(([session]) => session),
-    difference: total() - nano(standing.spent_usd),
-    reserved: nano(standing.reserved_usd),
+    difference: total() - spent,
+    reserved,
   };
   await kill(gateway.child, true);
   return findings;
