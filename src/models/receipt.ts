@@ -1,10 +1,8 @@
 import { inputTokens, type Usage, usdFromFemto } from "#core";
 import type { Price, RateClass, Rates, Receipt, ReceiptLine } from "./contract.ts";
-import { perPiece, perToken, ratesFor, standInFor, WEB_SEARCH } from "./rates.ts";
+import { isPiece, perPiece, perToken, pieceStandIn, ratesFor, standInFor } from "./rates.ts";
 
 const MILLION = 1_000_000;
-/** For a picture of unknown price: several times what vendors list for a large one of high quality. */
-const IMAGE = "1";
 const NOTHING = "0";
 
 /** A quantity to be priced, and the rate that its class has. */
@@ -38,6 +36,7 @@ export function receipt(price: Price, usage: Usage, serviceTier: string | null, 
 function itemsOf(usage: Usage, rates: Rates): Item[] {
   const of = (name: RateClass) => rates[name] ?? null;
   const tokens = (name: RateClass, quantity: number, rate = of(name)): Item => ({ class: name, quantity, rate, per: MILLION });
+  const pieces = (name: RateClass, quantity: number): Item => ({ class: name, quantity, rate: of(name), per: 1 });
   const reasoning = of("reasoning") === null ? 0 : Math.min(usage.reasoning, usage.output);
   return [
     tokens("input", usage.input),
@@ -48,12 +47,14 @@ function itemsOf(usage: Usage, rates: Rates): Item[] {
     tokens("reasoning", reasoning),
     tokens("audio_input", usage.audioInput),
     tokens("audio_output", usage.audioOutput),
-    { class: "image", quantity: usage.images, rate: of("image"), per: 1 },
-    { class: "web_search", quantity: usage.webSearches, rate: of("web_search"), per: 1 },
+    pieces("image", usage.images),
+    pieces("web_search", usage.webSearches),
+    pieces("file_search", usage.fileSearches),
+    pieces("search_source", usage.searchSources),
+    pieces("extra", usage.extras),
   ];
 }
 
 function standIn(name: RateClass, rates: Rates): string {
-  if (name === "web_search") return WEB_SEARCH;
-  return name === "image" ? IMAGE : standInFor(name, rates);
+  return isPiece(name) ? pieceStandIn(name) : standInFor(name, rates);
 }

@@ -87,6 +87,9 @@ describe("a receipt", () => {
     { audioOutput: 10 },
     { images: 1 },
     { webSearches: 1 },
+    { fileSearches: 1 },
+    { searchSources: 1 },
+    { extras: 1 },
     { output: 10 },
   ] as Partial<Usage>[])("says unknown and charges for a class that has no rate: %j", (used) => {
     const [usd, state] = total(row({ rates: { input: "3" } }), used);
@@ -100,11 +103,11 @@ describe("a receipt", () => {
     expect(total(sonnet, { input: 100_000, cacheRead: 100_001 })[0]).toBe("0.6600006");
   });
 
-  it("goes by the service tier of the answer; one that the row does not know is unknown, unless it is a cheaper one", () => {
+  it("goes by the service tier of the answer; one that the row does not know is unknown and taken at the dearest, unless it is a cheaper one", () => {
     const tiered = row({ rates: { input: "2", output: "4" }, serviceTiers: { priority: { rates: { input: "4" } } } });
     expect(total(tiered, { input: 1_000_000, output: 1_000_000 }, "priority")).toEqual(["8", "priced"]);
     expect(total(tiered, { input: 1_000_000 }, "default")).toEqual(["2", "priced"]);
-    expect(total(tiered, { input: 1_000_000 }, "scale")).toEqual(["2", "unknown"]);
+    expect(total(tiered, { input: 1_000_000 }, "scale")).toEqual(["4", "unknown"]);
     expect(total(tiered, { input: 1_000_000 }, "flex")).toEqual(["2", "priced"]);
     expect(total(tiered, { input: 1_000_000 }, "__proto__")[1]).toBe("unknown");
   });
