@@ -15,7 +15,7 @@ interface Item {
 
 /**
  * The exact arithmetic of one call. A class without a rate of its own is charged at the dearest of its side and makes the receipt
- * `unknown`; nothing used is ever silently free.
+ * `unknown`, which then says which class it is; nothing used is ever silently free.
  */
 export function receipt(price: Price, usage: Usage, serviceTier: string | null, tableHash: string): Receipt {
   const { rates, known } = ratesFor(price.row, inputTokens(usage), serviceTier);
@@ -29,8 +29,23 @@ export function receipt(price: Price, usage: Usage, serviceTier: string | null, 
     total += femto;
     lines.push({ class: name, quantity, rate: charged, per, usd: usdFromFemto(femto) });
   }
-  const complete = free || (known && items.every(({ rate }) => rate !== null));
-  return { price: price.row, tableHash, state: complete ? price.state : "unknown", serviceTier, lines, total, usage };
+  const doubts = free ? [] : doubtsOf(items, known ? null : serviceTier);
+  const source = [price.row.source, ...doubts].join("; ");
+  const state = doubts.length === 0 ? price.state : "unknown";
+  return { price: { ...price.row, source }, tableHash, state, serviceTier, lines, total, usage };
+}
+
+const TIER_MAX = 64;
+
+/** What the row does not say of a call, in words that stand in the receipt beside the row's source. */
+function doubtsOf(items: readonly Item[], unknownTier: string | null): string[] {
+  const unrated = items.filter(({ rate }) => rate === null).map(({ class: name }) => name);
+  return [
+    ...(unrated.length > 0 ? [`no rate for ${unrated.join(", ")}: what stands in is charged`] : []),
+    ...(unknownTier === null
+      ? []
+      : [`no rates for service tier ${unknownTier.slice(0, TIER_MAX)} at this length: the dearest known are charged`]),
+  ];
 }
 
 function itemsOf(usage: Usage, rates: Rates): Item[] {

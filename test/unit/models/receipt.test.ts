@@ -97,6 +97,21 @@ describe("a receipt", () => {
     expect(Number(usd)).toBeGreaterThan(0);
   });
 
+  it("threat 38: names the classes that have no rate and the tier that has none, beside the row's source", () => {
+    const sourceOf = (used: Partial<Usage>, tier: string | null) =>
+      receipt(row({ rates: { input: "3" }, source: "a page" }), { ...NO_USAGE, ...used }, tier, "h").price.source;
+    expect(sourceOf({ input: 9 }, null)).toBe("a page");
+    expect(sourceOf({ images: 1, extras: 2 }, null)).toBe("a page; no rate for image, extra: what stands in is charged");
+    expect(sourceOf({ input: 9 }, "scale")).toBe("a page; no rates for service tier scale at this length: the dearest known are charged");
+    expect(sourceOf({ input: 9 }, "x".repeat(5_000)).length).toBeLessThan(200);
+  });
+
+  it("counts what is billed by the piece, each by its own rate", () => {
+    const rates = { input: "1", image: "0.04", web_search: "0.01", file_search: "0.0025", search_source: "0.025", extra: "0.03" };
+    const used = { images: 2, webSearches: 3, fileSearches: 4, searchSources: 5, extras: 6 };
+    expect(total(row({ rates }), used)).toEqual(["0.425", "priced"]);
+  });
+
   it("goes by the long-context rates above their threshold, not at it", () => {
     expect(total(sonnet, { input: 200_000 })[0]).toBe("0.6");
     expect(total(sonnet, { input: 200_001 })[0]).toBe("1.200006");

@@ -42,14 +42,19 @@ const bytesOfStream = ({ stream = [] }: Case) => bytesOf(stream.map(([name, data
 
 /** What an answer costs by the bundled table; null where it reports nothing that can be priced. */
 function cost({ provider, model, at }: Case, { usage, serviceTier }: Reported) {
-  if (!usage) return { total: null, state: null, lines: [] };
+  if (!usage) return { total: null, state: null, lines: [], source: "" };
   const made = receipt(book.find(provider, model, "team_default", Date.parse(at)), usage, serviceTier, book.tableHash);
-  return { total: usdFromFemto(made.total), state: made.state, lines: made.lines };
+  return { total: usdFromFemto(made.total), state: made.state, lines: made.lines, source: made.price.source };
 }
 
 /** What the case says, in the same form. */
 function stated({ billed, state, total }: Case) {
   return { total, state: billed ? state : null };
+}
+
+/** Classes for which the case says that no rate is listed. */
+function unrated({ arithmetic }: Case): string[] {
+  return arithmetic.filter((line) => /stands in|stand-in/.test(line)).map((line) => line.slice(0, line.indexOf(":")));
 }
 
 describe("wire cases", () => {
@@ -91,8 +96,9 @@ describe("wire cases", () => {
   });
 
   it.each(titled(CASES))("whole: %s", (_title, each) => {
-    const { lines, ...made } = cost(each, reportedFromJson(each.capability, JSON.stringify(each.answer)));
+    const { lines, source, ...made } = cost(each, reportedFromJson(each.capability, JSON.stringify(each.answer)));
     expect(made).toEqual(stated(each));
+    for (const name of unrated(each)) expect([name, source]).toEqual([name, expect.stringMatching(`no rate for [^:]*\\b${name}\\b`)]);
     const billed = Object.fromEntries(lines.map((line) => [line.class, line.quantity]));
     expect(billed).toEqual(each.billed ?? {});
     for (const line of lines) expect(each.arithmetic.join("\n")).toContain(`${line.class}: ${line.quantity} × ${line.rate}`);
@@ -101,7 +107,7 @@ describe("wire cases", () => {
   it.each(titled(STREAMED))("streamed, in whatever pieces: %s", (_title, each) => {
     const bytes = bytesOfStream(each);
     const whole = readAll(each.capability, [bytes]);
-    const { lines: _, ...made } = cost(each, whole);
+    const { lines: _, source: _told, ...made } = cost(each, whole);
     expect(made).toEqual(stated(each));
     expect(whole.usage).toEqual(reportedFromJson(each.capability, JSON.stringify(each.answer)).usage);
     expect(readAll(each.capability, oneByOne(bytes))).toEqual(whole);
