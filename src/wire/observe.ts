@@ -1,7 +1,7 @@
 import { addUsage, type Capability, NO_USAGE, type Usage } from "#core";
 import type { Reported } from "./contract.ts";
 import { executedTools, type Pieces, responsesPieces, runsCode, searchesOf } from "./pieces.ts";
-import { anthropicTier, anthropicUsage, chatUsage, fieldsOf, iterationsUsage, pieces, responsesUsage } from "./usage.ts";
+import { anthropicTier, anthropicUsage, chatUsage, fieldsOf, iterationsUsage, pieces, PRICING, responsesUsage } from "./usage.ts";
 
 const SHORT_DELTA_BYTES = 12;
 const BYTES_PER_TOKEN = 4;
@@ -184,7 +184,7 @@ class ResponsesObserver extends Watcher {
 
 /** Messages. Input is told at the start, output cumulatively until the end. */
 class MessagesObserver extends Watcher {
-  #told: Readonly<Record<string, unknown>> = {};
+  readonly #told: Record<string, unknown> = {};
   #iterations: Usage = NO_USAGE;
   #runs = 0;
 
@@ -234,8 +234,8 @@ class MessagesObserver extends Watcher {
     this.usage = anthropicUsage(usage, this.usage);
     this.#iterations = iterationsUsage(usage) ?? this.#iterations;
     // What a later report leaves out stands as it was told at the start.
-    const told = Object.entries(fieldsOf(usage)).filter(([, value]) => value !== null);
-    this.#told = { ...this.#told, ...Object.fromEntries(told) };
+    const told = fieldsOf(usage);
+    for (const name of PRICING) this.#told[name] = told[name] ?? this.#told[name];
     this.tier(anthropicTier(this.#told));
   }
 

@@ -60,7 +60,7 @@ function openai(value: unknown, names: Names): Usage | null {
   const details = fieldsOf(usage[names.inputDetails]);
   const made = fieldsOf(usage[names.outputDetails]);
   const prompt = count(usage[names.input]);
-  const cacheRead = Math.min(prompt, count(details["cached_tokens"] ?? usage["prompt_cache_hit_tokens"]));
+  const cacheRead = Math.min(prompt, Math.max(count(details["cached_tokens"]), count(usage["prompt_cache_hit_tokens"])));
   const written = Math.min(prompt - cacheRead, count(details["cache_write_tokens"]));
   const cacheWrite1h = Math.min(written, count(fieldsOf(details["cache_write_tokens_details"])["ttl_12h_tokens"]));
   const audioInput = Math.min(prompt - cacheRead - written, count(details["audio_tokens"]));
@@ -130,13 +130,13 @@ export function iterationsUsage(value: unknown): Usage | null {
   }, NO_USAGE);
 }
 
-/**
- * What sets the price of a message, in Anthropic's words: its tier, its speed and where it ran, joined where they are not the
- * usual ones; null where the report says nothing of them.
- */
-export function anthropicTier(value: unknown): string | null {
-  const { service_tier: tier, speed, inference_geo: geo } = fieldsOf(value);
-  const special = [tier, speed, geo].filter((each) => typeof each === "string" && !USUAL.has(each));
+/** What sets the price of a message beside its tokens: its tier, its speed and where it ran. */
+export const PRICING = ["service_tier", "speed", "inference_geo"] as const;
+
+/** Those of them that are not the usual ones, joined in Anthropic's words; else the tier, or null where the report names none. */
+export function anthropicTier(told: Fields): string | null {
+  const special = PRICING.map((name) => told[name]).filter((each) => typeof each === "string" && !USUAL.has(each));
+  const { service_tier: tier } = told;
   return special.length > 0 ? special.join("+") : typeof tier === "string" ? tier : null;
 }
 

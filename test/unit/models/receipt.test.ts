@@ -176,7 +176,7 @@ const load = fc.record<Load>({
   maxOutput: fc.option(fc.nat(200_000), { nil: null }),
   choices: fc.integer({ min: 1, max: 20 }),
   hasOutput: fc.boolean(),
-  serviceTier: fc.constantFrom(null, "auto", "priority", "flex", "default", "standard_only", "invented"),
+  serviceTier: fc.constantFrom(null, "auto", "priority", "fast", "us", "flex", "default", "standard_only", "invented"),
 });
 const request = (fields: Partial<Load>): Load => ({
   promptBytes: 100,
@@ -206,9 +206,10 @@ const odd = [
   { output: "3", audio_input: "30" },
 ].map((rates) => row({ rates, serviceTiers: { priority: { rates: { web_search: "0.5" } } } }));
 const prices = fc.constantFrom<Price>(everything, ...odd, ...book.rows("t", NOW).map((each): Price => ({ state: each.state, row: each })));
+const ANSWERED = [null, "priority", "flex", "default", "fast", "us", "fast+us", "batch+us", "ultrafast"];
 /** The tiers that an answer may name to a request that asked for one. */
 const answered = (asked: string | null | undefined) =>
-  asked === "auto" || asked === "priority" || asked === "invented" || asked === undefined ? [null, "priority", "flex", "default"] : [asked];
+  asked === null || asked === "flex" || asked === "default" || asked === "standard_only" ? [asked] : ANSWERED;
 
 describe("bounds", () => {
   it("threat 37: no usage within them costs more than the ceiling, and no output within a grant's cap more than the grant", () => {
@@ -300,6 +301,12 @@ describe("bounds", () => {
     const asked = (serviceTier: string | null) => nano(request({ maxOutput: 1_000, serviceTier }));
     expect([asked(null), asked("default"), asked("flex")]).toEqual([10_125_000, 10_125_000, 10_125_000]);
     expect([asked("priority"), asked("auto"), asked("invented"), nano(unseen)]).toEqual([20_250_000, 20_250_000, 20_250_000, 20_250_000]);
+  });
+
+  it("threat 37: a request to be fast, or to run in one place, is held at the dearest that both can cost", () => {
+    const opus = book.find("anthropic", "claude-opus-5-5", "t", NOW);
+    const output = (serviceTier: string | null) => bounds(opus, request({ serviceTier })).outputFemto;
+    expect([output(null), output("fast"), output("standard_only+us")]).toEqual([20_000_000_000n, 44_000_000_000n, 44_000_000_000n]);
   });
 
   it("the operator's limits win over the table's; a row that stands in for an unknown model's lends it none", () => {
