@@ -13,10 +13,15 @@ import {
   SERVICE_TIERS_SOURCE,
 } from "../src/models/overrides.ts";
 import type { CompactRow } from "../src/models/table.ts";
+import { FACTORS, FACTORS_SOURCE, MODELS, PIECES } from "./prices/additions.ts";
+import { corrected, requireAgreement } from "./prices/agreement.ts";
+import { coverage } from "./prices/coverage.ts";
+import { CORRECTIONS, PUBLISHED } from "./prices/published.ts";
 
 /**
  * Makes src/models/table.json out of @pydantic/genai-prices and our own overrides: exact ids and listed names only, rates as decimal
- * text, dated rows, long-context and service tiers. `--check` compares instead of writing.
+ * text, dated rows, long-context and service tiers. Fails where the vendors' pages say otherwise and no correction says why.
+ * `--check` compares instead of writing; `--report` prints what the table covers.
  */
 
 const OUTPUT = "src/models/table.json";
@@ -41,9 +46,10 @@ const CLASSES: Readonly<Record<string, RateClass>> = {
   input_audio_mtok: "audio_input",
   output_audio_mtok: "audio_output",
   web_searches_kcount: "web_search",
+  storage_searches_kcount: "file_search",
 };
 
-type Found = Partial<Record<RateClass, string>>;
+type Found = Partial<Record<RateClass, string | null>>;
 
 /** Answers report these within the output, so a row that rates them apart is taken at the dearest of them. */
 const WITHIN_OUTPUT = ["output_mtok", "output_image_mtok", "output_video_mtok"];
@@ -128,7 +134,7 @@ function rowsOf(provider: string, model: ModelInfo, aliases: readonly string[]):
   return dated.flatMap(({ from, prices }, at): CompactRow[] => {
     const name = `${provider}/${model.id}`;
     const text = withHourWrites(model.id, ratesOf(prices, null));
-    const rates = withAudio(name, text);
+    const rates = { ...withAudio(name, text), ...PIECES[name]?.rates, ...PIECES[`${provider}/*`]?.rates };
     if (rates.input === undefined && rates.output === undefined) return [];
     const until = dated[at + 1]?.from;
     const tiers = tiersOf(prices).map(({ above, r }) => ({ above, r: withHourWrites(model.id, r) }));
@@ -145,16 +151,25 @@ function rowsOf(provider: string, model: ModelInfo, aliases: readonly string[]):
         r: rates,
         ...(tiers.length > 0 ? { t: tiers } : {}),
         ...(service ? { s: service } : {}),
-        ...(rates === text ? {} : { src: `${SOURCE}; ${AUDIO_SOURCE}` }),
+        ...(FACTORS[name] ? { x: FACTORS[name] } : {}),
+        ...sourceOf(name, provider),
       },
     ];
   });
 }
 
+/** Where a row is from, if more than the borrowed table. */
+function sourceOf(name: string, provider: string): { readonly src?: string } {
+  const pieces = PIECES[name] ?? PIECES[`${provider}/*`];
+  const more = [...(AUDIO[name] ? [AUDIO_SOURCE] : []), ...(pieces ? [`hosted tools: ${pieces.source}`] : [])];
+  return more.length > 0 ? { src: [SOURCE, ...more].join("; ") } : {};
+}
+
 /** Claude's rates with those of one-hour cache writes, which the source often lacks. */
 function withHourWrites(model: string, rates: Found): Found {
   const { input, cache_write_5m, cache_write_1h, output, ...rest } = rates;
-  if (!model.startsWith("claude") || input === undefined || cache_write_5m === undefined || cache_write_1h !== undefined) return rates;
+  if (!model.startsWith("claude") || typeof input !== "string" || cache_write_5m === undefined || cache_write_1h !== undefined)
+    return rates;
   return {
     input,
     ...rest,
@@ -195,19 +210,61 @@ function claims(models: readonly ModelInfo[]): ReadonlyMap<string, string[]> {
   return lists;
 }
 
-function table(): string {
-  const borrowed = Object.entries(PROVIDERS).flatMap(([theirs, ours]) => {
+const DATE = /-\d{4}-\d{2}-\d{2}$/;
+
+/** Borrowed rows, without the names that have rows of our own, dated or not. */
+function borrowedRows(): CompactRow[] {
+  const own = new Set(MODELS.map(({ p, m }) => `${p}/${m}`));
+  return Object.entries(PROVIDERS).flatMap(([theirs, ours]) => {
     const models = (findProvider({ providerId: theirs })?.models ?? []).filter(({ id }) => !id.startsWith("ft:") && !id.endsWith("ft-"));
+    const known = models.find(({ id }) => own.has(`${ours}/${id}`));
+    if (known) throw new Error(`${ours}/${known.id} stands in the borrowed table now: scripts/prices/additions.ts need not have it`);
     const aliases = claims(models);
-    return models.flatMap((model) => rowsOf(ours, model, (aliases.get(model.id) ?? []).toSorted()));
+    return models.flatMap((model) => {
+      const names = (aliases.get(model.id) ?? []).filter((name) => !own.has(`${ours}/${name.replace(DATE, "")}`));
+      return rowsOf(ours, model, names.toSorted());
+    });
   });
-  const lines = [...borrowed, ...BUILT_IN].map((row) => JSON.stringify(row)).join(",\n");
+}
+
+/** Rows of our own, with the tiers that are said of their models. */
+const ADDED = MODELS.map((row): CompactRow => {
+  const factors = FACTORS[`${row.p}/${row.m}`];
+  return factors ? { ...row, x: factors } : row;
+});
+
+/** What is said of a model that has no row, or of rates that no row has, would be lost in silence. */
+function requireUse(rows: readonly CompactRow[]): void {
+  const names = new Set(rows.map(({ p, m }) => `${p}/${m}`));
+  const said = [...Object.keys(FACTORS), ...Object.keys(PIECES), ...Object.keys(AUDIO), ...Object.keys(MAX_OUTPUT_TOKENS)];
+  const idle = said.filter((name) => !names.has(name) && !name.endsWith("/*"));
+  const stale = Object.keys(SERVICE_TIERS).filter((name) => !rows.some(({ p, m, s }) => `${p}/${m}` === name && s));
+  const all = [
+    ...idle.map((name) => `${name} has no row`),
+    ...stale.map((name) => `${name} has other rates than beside its service tiers`),
+  ];
+  if (all.length > 0) throw new Error(`Overrides that nothing takes:\n  ${all.join("\n  ")}`);
+}
+
+function tableRows(): CompactRow[] {
+  const rows = [...borrowedRows(), ...ADDED];
+  requireAgreement(rows, PUBLISHED, CORRECTIONS);
+  requireUse(rows);
+  const order = Object.values(PROVIDERS);
+  const sorted = corrected(rows, CORRECTIONS).toSorted((a, b) => order.indexOf(a.p) - order.indexOf(b.p));
+  return [...sorted, ...BUILT_IN];
+}
+
+function table(rows: readonly CompactRow[]): string {
+  const lines = rows.map((row) => JSON.stringify(row)).join(",\n");
   const hash = `sha256:${createHash("sha256").update(lines).digest("hex")}`;
-  const head = { source: SOURCE, tierSource: SERVICE_TIERS_SOURCE, checkedAt: CHECKED_AT, hash };
+  const head = { source: SOURCE, tierSource: SERVICE_TIERS_SOURCE, factorSource: FACTORS_SOURCE, checkedAt: CHECKED_AT, hash };
   return `${JSON.stringify(head).slice(0, -1)},"rows":[\n${lines}\n]}\n`;
 }
 
-const made = table();
-if (process.argv.includes("--check")) {
+const rows = tableRows();
+const made = table(rows);
+if (process.argv.includes("--report")) console.log(coverage(rows));
+else if (process.argv.includes("--check")) {
   if (readFileSync(OUTPUT, "utf8") !== made) throw new Error(`${OUTPUT} is stale: run npm run prices`);
 } else writeFileSync(OUTPUT, made);

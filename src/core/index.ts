@@ -3,4 +3,4 @@ export type { Capability, Dialect, Envelope } from "./dialect.ts";
 export { asTollgateError, type ErrorCode, TollgateError } from "./errors.ts";
 export { newId } from "./ids.ts";
 export { type Femto, femtoFromNano, femtoFromUsd, type Nano, NANO_MAX, nanoCeil, nanoFromUsd, usdFromFemto, usdFromNano } from "./money.ts";
-export { inputTokens, NO_USAGE, outputTokens, type Usage } from "./usage.ts";
+export { addUsage, inputTokens, NO_USAGE, outputTokens, type Usage } from "./usage.ts";

@@ -1,6 +1,9 @@
 /**
  * What a call consumed, in disjoint input classes. `reasoning` is a part of `output`, not beside it; `audioInput` and
  * `audioOutput` are beside `input` and `output`. Counts are non-negative safe integers.
+ *
+ * What is billed by the piece stands last: pictures made, searches of the web and of files, sources read by a search that is billed
+ * by them, and `extras`, whatever else a vendor bills apart (a container for code, a search of posts, a second of audio).
  */
 export interface Usage {
   readonly input: number;
@@ -13,6 +16,9 @@ export interface Usage {
   readonly audioOutput: number;
   readonly images: number;
   readonly webSearches: number;
+  readonly fileSearches: number;
+  readonly searchSources: number;
+  readonly extras: number;
 }
 
 /** Nothing consumed. */
@@ -27,14 +33,27 @@ export const NO_USAGE: Usage = {
   audioOutput: 0,
   images: 0,
   webSearches: 0,
+  fileSearches: 0,
+  searchSources: 0,
+  extras: 0,
 };
 
+const CLASSES = Object.keys(NO_USAGE) as (keyof Usage)[];
+
+/** Both together, class by class; never past what is a safe integer, whatever was claimed. */
+export function addUsage(one: Usage, other: Usage): Usage {
+  const sum = (name: keyof Usage) => [name, Math.min(one[name] + other[name], Number.MAX_SAFE_INTEGER)] as const;
+  return Object.fromEntries(CLASSES.map(sum)) as Record<keyof Usage, number>;
+}
+
+type Input = Pick<Usage, "input" | "cacheRead" | "cacheWrite5m" | "cacheWrite1h" | "audioInput">;
+
 /** All input tokens, whatever they cost. */
-export function inputTokens(usage: Usage): number {
+export function inputTokens(usage: Input): number {
   return usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h + usage.audioInput;
 }
 
 /** All output tokens, reasoning included. */
-export function outputTokens(usage: Usage): number {
+export function outputTokens(usage: Pick<Usage, "output" | "audioOutput">): number {
   return usage.output + usage.audioOutput;
 }

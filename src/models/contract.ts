@@ -1,6 +1,6 @@
 import type { Femto, Nano, Usage } from "#core";
 
-/** The classes a price row may rate; each but `web_search` and `image` is per million tokens. */
+/** The classes a price row may rate: per million tokens, and from `image` on by the piece. */
 export const RATE_CLASSES = [
   "input",
   "cache_read",
@@ -12,11 +12,17 @@ export const RATE_CLASSES = [
   "audio_output",
   "image",
   "web_search",
+  "file_search",
+  "search_source",
+  "extra",
 ] as const;
 export type RateClass = (typeof RATE_CLASSES)[number];
 
 /** USD per million tokens (or per piece) as decimal text; null or absent means that the class has no rate of its own. */
 export type Rates = Readonly<Partial<Record<RateClass, string | null>>>;
+
+/** Rates by service tier, as the answer names it. Where several things set the price their names are joined: `fast+us`. */
+type ServiceTiers = Readonly<Record<string, { readonly rates: Rates }>>;
 
 /** One dated row of the price table or an override. Times are milliseconds UTC; `effectiveTo` is exclusive. */
 export interface PriceRow {
@@ -29,9 +35,9 @@ export interface PriceRow {
   readonly effectiveFrom: number;
   readonly effectiveTo: number | null;
   readonly rates: Rates;
-  /** Ascending; the highest threshold that the input passes sets the rates it names. */
-  readonly tiers: readonly { readonly aboveInputTokens: number; readonly rates: Rates }[];
-  readonly serviceTiers: Readonly<Record<string, { readonly rates: Rates }>>;
+  /** Ascending; the highest threshold that the input passes sets the rates it names, and those of a service tier where it has them. */
+  readonly tiers: readonly { readonly aboveInputTokens: number; readonly rates: Rates; readonly serviceTiers?: ServiceTiers }[];
+  readonly serviceTiers: ServiceTiers;
   readonly source: string;
   readonly checkedAt: number;
   /** Tokens; null where the source does not say. */

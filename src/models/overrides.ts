@@ -43,13 +43,13 @@ export const MAX_OUTPUT_TOKENS: Readonly<Record<string, number>> = {
   "anthropic/claude-haiku-4-5": 64_000,
 };
 
-/** Where `SERVICE_TIERS` was read, in stored copies of both: the vendor's page for most of the priority rates, the table for the rest. */
+/** Where `SERVICE_TIERS` was read, in stored copies of both: the vendor's page for the priority rates, the table for the rest. */
 export const SERVICE_TIERS_SOURCE =
-  "service tiers: openai.com/api-priority-processing and github.com/BerriAI/litellm model_prices_and_context_window.json at 00035b69";
+  "service tiers: openai.com/api-fast-mode and github.com/BerriAI/litellm model_prices_and_context_window.json at 00035b69";
 
 /** Rates of one model by service tier, beside the standard rates that stood when they were read. */
 export interface ServiceTiers {
-  /** Input and output. A row with other standard rates has had a price change since, and gets no tier from here. */
+  /** Input and output. A row with other standard rates had another price then, and gets no tier from here; where no row has them, the build fails. */
   readonly standard: readonly [input: string, output: string];
   readonly flex?: Rates;
   readonly priority?: Rates;
@@ -80,23 +80,8 @@ export const SERVICE_TIERS: Readonly<Record<string, ServiceTiers>> = {
   "openai/gpt-5.4-mini": { standard: ["0.75", "4.5"], flex: rates("0.375", "0.0375", "2.25"), priority: rates("1.5", "0.15", "9") },
   "openai/gpt-5.4-nano": { standard: ["0.2", "1.25"], flex: rates("0.1", "0.01", "0.625") },
   "openai/gpt-5.4-pro": { standard: ["30", "180"], flex: rates("15", null, "90") },
-  "openai/gpt-5.5": { standard: ["5", "30"], flex: rates("2.5", "0.25", "15"), priority: rates("10", "1", "60") },
+  "openai/gpt-5.5": { standard: ["5", "30"], flex: rates("2.5", "0.25", "15"), priority: rates("12.5", "1.25", "75") },
   "openai/gpt-5.5-pro": { standard: ["30", "180"], flex: rates("15", null, "90") },
-  "openai/gpt-5.6-luna": {
-    standard: ["1", "6"],
-    flex: { ...rates("0.5", "0.05", "3"), cache_write_5m: "0.625" },
-    priority: { ...rates("2", "0.2", "12"), cache_write_5m: "2.5" },
-  },
-  "openai/gpt-5.6-sol": {
-    standard: ["5", "30"],
-    flex: { ...rates("2.5", "0.25", "15"), cache_write_5m: "3.125" },
-    priority: { ...rates("10", "1", "60"), cache_write_5m: "12.5" },
-  },
-  "openai/gpt-5.6-terra": {
-    standard: ["2.5", "15"],
-    flex: { ...rates("1.25", "0.125", "7.5"), cache_write_5m: "1.5625" },
-    priority: { ...rates("5", "0.5", "30"), cache_write_5m: "6.25" },
-  },
   "openai/o3": { standard: ["2", "8"], flex: rates("1", "0.25", "4"), priority: rates("3.5", "0.875", "14") },
   "openai/o4-mini": { standard: ["1.1", "4.4"], flex: rates("0.55", "0.1375", "2.2"), priority: rates("2", "0.5", "8") },
 };

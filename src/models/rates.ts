@@ -13,17 +13,29 @@ export interface Applied {
 }
 
 /**
- * A row's rates for a call of so many input tokens at a service tier. What a long input costs at another tier no row says: each
- * class is then taken at the dearer of the two, and the rates are not known.
+ * A row's rates for a call of so many input tokens at a service tier. Where the row does not say what a long input costs at the tier,
+ * each class is taken at the dearer of the two, and the rates are not known.
  */
 export function ratesFor(row: PriceRow, input: number, serviceTier: string | null): Applied {
   const long = row.tiers.findLast((tier) => input > tier.aboveInputTokens);
   const rates = long ? { ...row.rates, ...set(long.rates) } : row.rates;
   if (serviceTier === null) return { rates, known: true };
-  const special = Object.hasOwn(row.serviceTiers, serviceTier) ? row.serviceTiers[serviceTier] : undefined;
-  if (!special) return { rates, known: STANDARD.has(serviceTier) || CHEAPER.has(serviceTier) };
-  const named = { ...rates, ...set(special.rates) };
+  const ofLength = own(long?.serviceTiers, serviceTier);
+  if (ofLength) return { rates: { ...rates, ...set(ofLength) }, known: true };
+  const special = own(row.serviceTiers, serviceTier);
+  const asStandard = STANDARD.has(serviceTier) || CHEAPER.has(serviceTier);
+  if (!special) return asStandard ? { rates, known: true } : { rates: dearestOf(row, rates), known: false };
+  const named = { ...rates, ...set(special) };
   return long ? { rates: dearer(rates, named), known: false } : { rates: named, known: true };
+}
+
+function own(tiers: PriceRow["serviceTiers"] | undefined, name: string): Rates | undefined {
+  return tiers && Object.hasOwn(tiers, name) ? tiers[name]?.rates : undefined;
+}
+
+/** Rates for a tier that the row does not know: in each class the dearest of those it does. */
+function dearestOf({ serviceTiers }: PriceRow, rates: Rates): Rates {
+  return Object.values(serviceTiers).reduce((most, tier) => dearer(most, { ...rates, ...set(tier.rates) }), rates);
 }
 
 /**
@@ -39,9 +51,7 @@ export function possibleRates(row: PriceRow, inputMax: number, asked: string | n
 
 function dearer(one: Rates, other: Rates): Rates {
   const names = RATE_CLASSES.filter((name) => one[name] ?? other[name]);
-  return Object.fromEntries(
-    names.map((name) => [name, perToken(one[name] ?? "0") > perToken(other[name] ?? "0") ? one[name] : other[name]]),
-  );
+  return Object.fromEntries(names.map((name) => [name, nanoOf(one[name]) > nanoOf(other[name]) ? one[name] : other[name]]));
 }
 
 /** Only what a tier names replaces the row's own. */
@@ -52,6 +62,10 @@ function set(rates: Rates): Rates {
 /** Rates that have been read: there are few, and every request reads some twenty of them. */
 const read = new Map<string, Femto>();
 const READ_MAX = 10_000;
+
+function nanoOf(rate: string | null | undefined): number {
+  return nanoFromUsd(rate ?? "0", "rate");
+}
 
 /** A rate as femto-USD per token: USD per million tokens with nine fraction digits is a whole number of them. */
 export function perToken(rate: string): Femto {
@@ -120,10 +134,24 @@ export function standInFor(name: RateClass, rates: Rates): string {
   return dearestRate(rates, sideOf(name))[0];
 }
 
-/** What a web search costs where a row does not say: the list price of OpenAI and Anthropic, 10 USD per 1,000. */
-export const WEB_SEARCH = "0.01";
+/**
+ * What a piece costs where its row does not say: a picture several times what vendors list for a large one of high quality, a search
+ * the list price of OpenAI and Anthropic, a search of files the dearest listed (xAI's of attachments), a source what xAI's live search
+ * took for one, anything else a container of OpenAI's for code, which is dearer than what others list for a call.
+ */
+const PIECES = { image: "1", web_search: "0.01", file_search: "0.01", search_source: "0.025", extra: "0.03" } as const;
+
+/** Whether a class is counted by the piece. */
+export function isPiece(name: RateClass): name is keyof typeof PIECES {
+  return Object.hasOwn(PIECES, name);
+}
+
+/** What stands in for a piece's rate where its class has none. */
+export function pieceStandIn(name: keyof typeof PIECES): string {
+  return PIECES[name];
+}
 
 /** The dearest that a web search costs by any of several price lists. */
 export function dearestSearch(lists: readonly Rates[]): Femto {
-  return lists.map((rates) => perPiece(rates.web_search ?? WEB_SEARCH)).reduce((most, rate) => (rate > most ? rate : most), 0n);
+  return lists.map((rates) => perPiece(rates.web_search ?? PIECES.web_search)).reduce((most, rate) => (rate > most ? rate : most), 0n);
 }

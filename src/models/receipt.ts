@@ -1,10 +1,8 @@
 import { inputTokens, type Usage, usdFromFemto } from "#core";
 import type { Price, RateClass, Rates, Receipt, ReceiptLine } from "./contract.ts";
-import { perPiece, perToken, ratesFor, standInFor, WEB_SEARCH } from "./rates.ts";
+import { isPiece, perPiece, perToken, pieceStandIn, ratesFor, standInFor } from "./rates.ts";
 
 const MILLION = 1_000_000;
-/** For a picture of unknown price: several times what vendors list for a large one of high quality. */
-const IMAGE = "1";
 const NOTHING = "0";
 
 /** A quantity to be priced, and the rate that its class has. */
@@ -17,7 +15,7 @@ interface Item {
 
 /**
  * The exact arithmetic of one call. A class without a rate of its own is charged at the dearest of its side and makes the receipt
- * `unknown`; nothing used is ever silently free.
+ * `unknown`, which then says which class it is; nothing used is ever silently free.
  */
 export function receipt(price: Price, usage: Usage, serviceTier: string | null, tableHash: string): Receipt {
   const { rates, known } = ratesFor(price.row, inputTokens(usage), serviceTier);
@@ -31,13 +29,29 @@ export function receipt(price: Price, usage: Usage, serviceTier: string | null, 
     total += femto;
     lines.push({ class: name, quantity, rate: charged, per, usd: usdFromFemto(femto) });
   }
-  const complete = free || (known && items.every(({ rate }) => rate !== null));
-  return { price: price.row, tableHash, state: complete ? price.state : "unknown", serviceTier, lines, total, usage };
+  const doubts = free ? [] : doubtsOf(items, known ? null : serviceTier);
+  const source = [price.row.source, ...doubts].join("; ");
+  const state = doubts.length === 0 ? price.state : "unknown";
+  return { price: { ...price.row, source }, tableHash, state, serviceTier, lines, total, usage };
+}
+
+const TIER_MAX = 64;
+
+/** What the row does not say of a call, in words that stand in the receipt beside the row's source. */
+function doubtsOf(items: readonly Item[], unknownTier: string | null): string[] {
+  const unrated = items.filter(({ rate }) => rate === null).map(({ class: name }) => name);
+  return [
+    ...(unrated.length > 0 ? [`no rate for ${unrated.join(", ")}: what stands in is charged`] : []),
+    ...(unknownTier === null
+      ? []
+      : [`no rates for service tier ${unknownTier.slice(0, TIER_MAX)} at this length: the dearest known are charged`]),
+  ];
 }
 
 function itemsOf(usage: Usage, rates: Rates): Item[] {
   const of = (name: RateClass) => rates[name] ?? null;
   const tokens = (name: RateClass, quantity: number, rate = of(name)): Item => ({ class: name, quantity, rate, per: MILLION });
+  const pieces = (name: RateClass, quantity: number): Item => ({ class: name, quantity, rate: of(name), per: 1 });
   const reasoning = of("reasoning") === null ? 0 : Math.min(usage.reasoning, usage.output);
   return [
     tokens("input", usage.input),
@@ -48,12 +62,14 @@ function itemsOf(usage: Usage, rates: Rates): Item[] {
     tokens("reasoning", reasoning),
     tokens("audio_input", usage.audioInput),
     tokens("audio_output", usage.audioOutput),
-    { class: "image", quantity: usage.images, rate: of("image"), per: 1 },
-    { class: "web_search", quantity: usage.webSearches, rate: of("web_search"), per: 1 },
+    pieces("image", usage.images),
+    pieces("web_search", usage.webSearches),
+    pieces("file_search", usage.fileSearches),
+    pieces("search_source", usage.searchSources),
+    pieces("extra", usage.extras),
   ];
 }
 
 function standIn(name: RateClass, rates: Rates): string {
-  if (name === "web_search") return WEB_SEARCH;
-  return name === "image" ? IMAGE : standInFor(name, rates);
+  return isPiece(name) ? pieceStandIn(name) : standInFor(name, rates);
 }

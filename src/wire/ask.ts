@@ -18,10 +18,22 @@ interface Grammar {
   readonly promptIsList: boolean;
   /** Fields that refer to what the body's bytes do not bound. */
   readonly references: readonly string[];
+  /** Fields that set the price of a token, the service tier first. */
+  readonly tiers: readonly string[];
 }
 
 const OPENAI_USER = ["safety_identifier", "user"] as const;
-const NOTHING = { caps: [], counts: [], streams: false, endUser: [], inner: {}, promptIsList: false, references: [] } as const;
+const TIERS = ["service_tier"] as const;
+const NOTHING = {
+  caps: [],
+  counts: [],
+  streams: false,
+  endUser: [],
+  inner: {},
+  promptIsList: false,
+  references: [],
+  tiers: TIERS,
+} as const;
 
 const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
   "chat.completions": {
@@ -34,6 +46,7 @@ const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
     prompt: "messages",
     promptIsList: true,
     references: ["audio", "web_search_options", "search_parameters", "plugins"],
+    tiers: TIERS,
   },
   responses: {
     ...NOTHING,
@@ -64,6 +77,7 @@ const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
     prompt: "messages",
     promptIsList: true,
     references: ["mcp_servers", "container"],
+    tiers: [...TIERS, "speed", "inference_geo"],
   },
   count_tokens: { ...NOTHING, dialect: "anthropic", prompt: "messages", promptIsList: true },
 };
@@ -95,7 +109,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
     wantsUsage:
       "stream_options" in grammar.inner && readFlag(readObject(fields, "stream_options"), "include_usage", "stream_options.include_usage"),
     endUser: endUserOf(fields, grammar),
-    serviceTier: readText(fields, "service_tier"),
+    serviceTier: tierOf(fields, grammar),
     promptBytes: bytes.byteLength,
     uncountable: isUncountable(fields, grammar.references),
     tools: [fields["tools"], fields["functions"]].some((list) => Array.isArray(list) && list.length > 0),
@@ -106,7 +120,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
 /** A duplicate of a key that the gateway reads could be judged by one parser and billed by another. */
 function refuseDuplicates({ text }: Body, grammar: Grammar): void {
   const judged = [...grammar.caps, ...grammar.counts, ...grammar.endUser, ...grammar.references];
-  const outer = ["model", "stream", "service_tier", "background", "functions", ...CONTENT, ...judged];
+  const outer = ["model", "stream", ...grammar.tiers, "background", "functions", ...CONTENT, ...judged];
   const found = governed(text, 0, new Set([...outer, ...Object.keys(grammar.inner)]));
   for (const [name, field] of Object.entries(grammar.inner)) {
     const object = found.get(name);
@@ -126,6 +140,16 @@ function choicesOf(fields: Body["value"], { counts, prompt }: Grammar): number {
   const several = Array.isArray(prompts) && typeof prompts[0] !== "number" ? Math.max(1, prompts.length) : 1;
   return asked * several;
 }
+
+/** The tier that was asked for; where other fields than it set the price too, their words joined to it. Null where none is named. */
+function tierOf(fields: Body["value"], { tiers }: Grammar): string | null {
+  const [tier, ...others] = tiers.map((name) => readText(fields, name));
+  const special = others.filter((each) => each !== null && !USUAL.has(each));
+  return [tier ?? [], special].flat().join("+") || null;
+}
+
+/** Words for what costs nothing more. */
+const USUAL = new Set<unknown>(["standard", "global"]);
 
 function endUserOf(fields: Body["value"], { endUser, inner }: Grammar): string | null {
   const named = endUser.map((name) => readText(fields, name)).find((text) => text !== null && text !== "");

@@ -1,6 +1,7 @@
-import type { Capability, Usage } from "#core";
+import { addUsage, type Capability, NO_USAGE, type Usage } from "#core";
 import type { Reported } from "./contract.ts";
-import { anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";
+import { executedTools, type Pieces, responsesPieces, runsCode, searchesOf } from "./pieces.ts";
+import { anthropicTier, anthropicUsage, chatUsage, fieldsOf, iterationsUsage, pieces, PRICING, responsesUsage } from "./usage.ts";
 
 const SHORT_DELTA_BYTES = 12;
 const BYTES_PER_TOKEN = 4;
@@ -63,9 +64,13 @@ abstract class Watcher implements Observer {
   protected unparsed(_data: string): void {}
 
   reported(): Reported {
-    const { usage, serviceTier, complete, failed, outputTokens } = this;
+    const { serviceTier, complete, failed, outputTokens } = this;
+    const usage = this.usage && addUsage(this.usage, { ...NO_USAGE, ...this.beside() });
     return { usage, serviceTier, complete, failed, outputTokens };
   }
+
+  /** What was seen to be billed beside the counts of the answer's own tokens. */
+  protected abstract beside(): Partial<Usage>;
 
   protected tier(value: unknown): void {
     if (typeof value === "string") this.serviceTier = value;
@@ -79,6 +84,8 @@ const CHOICES_MAX = 1_024;
 class ChatObserver extends Watcher {
   /** Every choice seen, and whether it has its reason to end. */
   readonly #finished = new Map<number, boolean>();
+  readonly #executed = new Set<unknown>();
+  #searches = 0;
   #done = false;
 
   whole(answer: unknown): void {
@@ -100,7 +107,12 @@ class ChatObserver extends Watcher {
     this.complete = true;
   }
 
+  protected beside(): Pieces {
+    return { webSearches: this.#searches, extras: this.#executed.size };
+  }
+
   #gather(fields: Readonly<Record<string, unknown>>): void {
+    this.#searches = Math.max(this.#searches, searchesOf(fields["model"]));
     this.usage = chatUsage(fields["usage"]) ?? chatUsage(fieldsOf(fields["x_groq"])["usage"]) ?? this.usage;
     this.tier(fields["service_tier"]);
     const choices: unknown = fields["choices"];
@@ -109,6 +121,8 @@ class ChatObserver extends Watcher {
       const choice = fieldsOf(each);
       this.#follow(choice);
       this.#count(choice);
+      for (const place of executedTools(fieldsOf(choice["delta"] ?? choice["message"])))
+        if (this.#executed.size < CHOICES_MAX) this.#executed.add(place);
     }
   }
 
@@ -132,6 +146,8 @@ class ChatObserver extends Watcher {
 
 /** Responses. */
 class ResponsesObserver extends Watcher {
+  #pieces: Pieces = {};
+
   whole(answer: unknown): void {
     this.complete = true;
     this.#response(answer);
@@ -149,8 +165,13 @@ class ResponsesObserver extends Watcher {
     }
   }
 
+  protected beside(): Pieces {
+    return this.#pieces;
+  }
+
   #response(response: unknown): void {
     this.usage = responsesUsage(response) ?? this.usage;
+    this.#pieces = responsesPieces(response);
     this.tier(fieldsOf(response)["service_tier"]);
   }
 
@@ -163,18 +184,33 @@ class ResponsesObserver extends Watcher {
 
 /** Messages. Input is told at the start, output cumulatively until the end. */
 class MessagesObserver extends Watcher {
+  readonly #told: Record<string, unknown> = {};
+  #iterations: Usage = NO_USAGE;
+  #runs = 0;
+
   whole(answer: unknown): void {
     const fields = fieldsOf(answer);
     this.complete = true;
     this.#usage(fields["usage"]);
     const content: unknown = fields["content"];
-    for (const block of Array.isArray(content) ? content : []) this.#block(fieldsOf(block));
+    for (const block of Array.isArray(content) ? content : []) {
+      this.#block(fieldsOf(block));
+      this.#run(fieldsOf(block));
+    }
+  }
+
+  /** Passes beside the message add tokens as well. */
+  protected beside(): Partial<Usage> {
+    return addUsage(this.#iterations, { ...NO_USAGE, extras: this.#runs });
   }
 
   protected event(fields: Readonly<Record<string, unknown>>, event: string): void {
     switch (fields["type"]) {
       case "message_start":
         this.#usage(fieldsOf(fields["message"])["usage"]);
+        break;
+      case "content_block_start":
+        this.#run(fieldsOf(fields["content_block"]));
         break;
       case "content_block_delta":
         this.#block(fieldsOf(fields["delta"]));
@@ -190,9 +226,17 @@ class MessagesObserver extends Watcher {
     }
   }
 
+  #run(block: Readonly<Record<string, unknown>>): void {
+    if (runsCode(block)) this.#runs = pieces(this.#runs + 1);
+  }
+
   #usage(usage: unknown): void {
     this.usage = anthropicUsage(usage, this.usage);
-    this.tier(fieldsOf(usage)["service_tier"]);
+    this.#iterations = iterationsUsage(usage) ?? this.#iterations;
+    // What a later report leaves out stands as it was told at the start.
+    const told = fieldsOf(usage);
+    for (const name of PRICING) this.#told[name] = told[name] ?? this.#told[name];
+    this.tier(anthropicTier(this.#told));
   }
 
   #block(block: Readonly<Record<string, unknown>>): void {

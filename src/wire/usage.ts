@@ -1,4 +1,4 @@
-import { NO_USAGE, type Usage } from "#core";
+import { addUsage, NO_USAGE, type Usage } from "#core";
 
 /** What providers report, turned into disjoint classes. What is no count (negative, fractional, absurd, text) counts as absent. */
 
@@ -9,12 +9,22 @@ export function fieldsOf(value: unknown): Fields {
   return typeof value === "object" && value !== null ? (value as Fields) : {};
 }
 
-function count(value: unknown): number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0;
+/** The value where it is a count, else nought. */
+export function count(value: unknown): number {
+  return isCount(value) ? (value as number) : 0;
 }
 
-function isCount(value: unknown): boolean {
+/** Whether a value can be a count of anything. */
+export function isCount(value: unknown): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** More pieces than any one answer makes: a provider that claims more is not believed beyond. */
+const PIECES_MAX = 1_000;
+
+/** A count of things billed by the piece. */
+export function pieces(value: unknown): number {
+  return Math.min(count(value), PIECES_MAX);
 }
 
 /** One provider's names for the same four things. */
@@ -41,6 +51,8 @@ const RESPONSES: Names = {
 /**
  * OpenAI's families: cached reads, cache writes and audio stand inside the prompt's count, reasoning inside the output's. Billed
  * output is at least the total less the prompt, since some compatible providers leave reasoning out of the completion's count.
+ * Writes that OpenAI keeps for twelve hours stand where other vendors' long ones do. xAI's live search is billed by the sources it
+ * read, Mistral's audio by its seconds.
  */
 function openai(value: unknown, names: Names): Usage | null {
   const usage = fieldsOf(value);
@@ -48,21 +60,25 @@ function openai(value: unknown, names: Names): Usage | null {
   const details = fieldsOf(usage[names.inputDetails]);
   const made = fieldsOf(usage[names.outputDetails]);
   const prompt = count(usage[names.input]);
-  const cacheRead = Math.min(prompt, count(details["cached_tokens"] ?? usage["prompt_cache_hit_tokens"]));
-  const cacheWrite5m = Math.min(prompt - cacheRead, count(details["cache_write_tokens"]));
-  const audioInput = Math.min(prompt - cacheRead - cacheWrite5m, count(details["audio_tokens"]));
+  const cacheRead = Math.min(prompt, Math.max(count(details["cached_tokens"]), count(usage["prompt_cache_hit_tokens"])));
+  const written = Math.min(prompt - cacheRead, count(details["cache_write_tokens"]));
+  const cacheWrite1h = Math.min(written, count(fieldsOf(details["cache_write_tokens_details"])["ttl_12h_tokens"]));
+  const audioInput = Math.min(prompt - cacheRead - written, count(details["audio_tokens"]));
   const billed = Math.max(count(usage[names.output]), count(usage["total_tokens"]) - prompt);
   const audioOutput = Math.min(billed, count(made["audio_tokens"]));
   const output = billed - audioOutput;
   return {
     ...NO_USAGE,
-    input: prompt - cacheRead - cacheWrite5m - audioInput,
+    input: prompt - cacheRead - written - audioInput,
     cacheRead,
-    cacheWrite5m,
+    cacheWrite5m: written - cacheWrite1h,
+    cacheWrite1h,
     audioInput,
     output,
     audioOutput,
     reasoning: Math.min(output, count(made["reasoning_tokens"])),
+    searchSources: pieces(usage["num_sources_used"]),
+    extras: pieces(usage["prompt_audio_seconds"]),
   };
 }
 
@@ -71,12 +87,9 @@ export function chatUsage(value: unknown): Usage | null {
   return openai(value, CHAT);
 }
 
-/** Usage of a Responses object, its web searches counted by its output items; null where it reports none. */
+/** Tokens of a Responses object; null where it reports none. */
 export function responsesUsage(response: unknown): Usage | null {
-  const { usage, output } = fieldsOf(response);
-  const read = openai(usage, RESPONSES);
-  const searches = Array.isArray(output) ? output.filter((item) => fieldsOf(item)["type"] === "web_search_call").length : 0;
-  return read && { ...read, webSearches: searches };
+  return openai(fieldsOf(response)["usage"], RESPONSES);
 }
 
 /**
@@ -95,9 +108,39 @@ export function anthropicUsage(value: unknown, before: Usage | null): Usage | nu
     ...writesOf(usage, known),
     output,
     reasoning: Math.min(output, pick(fieldsOf(usage["output_tokens_details"]), "thinking_tokens", known.reasoning)),
-    webSearches: pick(fieldsOf(usage["server_tool_use"]), "web_search_requests", known.webSearches),
+    webSearches: pieces(pick(fieldsOf(usage["server_tool_use"]), "web_search_requests", known.webSearches)),
   };
 }
+
+/** Passes over the conversation that Anthropic leaves out of a message's own counts: summaries of it, and another model's advice. */
+const BESIDE = new Set<unknown>(["compaction", "advisor_message"]);
+/** Passes that are billed at the rates of the model that made them, which need not be the one that was called. */
+const FOREIGN = new Set<unknown>(["advisor_message", "fallback_message"]);
+
+/**
+ * What `usage.iterations` adds to the counts above it; null where there are none. A pass of another model is an extra too: what its
+ * tokens cost this model's row does not say.
+ */
+export function iterationsUsage(value: unknown): Usage | null {
+  const { iterations } = fieldsOf(value);
+  if (!Array.isArray(iterations)) return null;
+  return iterations.map(fieldsOf).reduce<Usage>((sum, pass) => {
+    const beside = BESIDE.has(pass["type"]) ? anthropicUsage(pass, null) : null;
+    return addUsage(sum, { ...(beside ?? NO_USAGE), extras: FOREIGN.has(pass["type"]) ? 1 : 0 });
+  }, NO_USAGE);
+}
+
+/** What sets the price of a message beside its tokens: its tier, its speed and where it ran. */
+export const PRICING = ["service_tier", "speed", "inference_geo"] as const;
+
+/** Those of them that are not the usual ones, joined in Anthropic's words; else the tier, or null where the report names none. */
+export function anthropicTier(told: Fields): string | null {
+  const special = PRICING.map((name) => told[name]).filter((each) => typeof each === "string" && !USUAL.has(each));
+  const { service_tier: tier } = told;
+  return special.length > 0 ? special.join("+") : typeof tier === "string" ? tier : null;
+}
+
+const USUAL = new Set<unknown>(["standard", "global", "not_available", ""]);
 
 /** Cache writes by how long they are kept. Where only their sum is told, what is not known to be kept for an hour is kept for five minutes. */
 function writesOf(usage: Fields, known: Usage): Pick<Usage, "cacheWrite5m" | "cacheWrite1h"> {

@@ -64,9 +64,11 @@ const CASES: readonly (readonly [Surface, string, Counted, Record<string, unknow
   ["chat", "usage-reasoning", { input: 75, output: 1186, reasoning: 1024 }, {}],
   ["chat", "usage-audio", { input: 60, audio_input: 40, output: 10, audio_output: 50 }, {}],
   ["chat", "usage-beside", { input: 32, output: 103, reasoning: 94 }, {}],
+  ["chat", "usage-written", { input: 500, cache_read: 1000, cache_write_5m: 2500, output: 500, reasoning: 200 }, {}],
   ["responses", "usage-cached", { input: 86, cache_read: 1920, output: 300 }, {}],
   ["responses", "usage-reasoning", { input: 75, output: 1186, reasoning: 1024 }, {}],
   ["messages", "usage-cached", { input: 2048, cache_read: 1800, cache_write_5m: 148, cache_write_1h: 100, output: 503 }, {}],
+  ["messages", "usage-compacted", { input: 20_300, output: 450 }, { context_management: { edits: [{ type: "compact_20260112" }] } }],
   ["messages", "usage-search", { input: 10_682, output: 510, web_searches: 1 }, search],
 ];
 
@@ -88,7 +90,7 @@ const found = new Map<object, Made>();
 
 beforeAll(async () => {
   for (const provider of [set.openai, set.anthropic]) {
-    const service_tiers = { flex: { rates: { input: "1.5", output: "7.5" } } };
+    const service_tiers = { flex: { rates: { input: "1.5", output: "7.5" } }, "fast+us": { rates: { input: "6", output: "30" } } };
     await set.admin.call("POST", "/prices", { provider, model: MODEL, rates: RATES, service_tiers, source: "test" });
   }
   // All at once: a record takes a second to reach the database.
@@ -113,6 +115,20 @@ describe("what a provider reports is what is billed", () => {
   it("by the service tier that the answer names, whatever was asked for", async () => {
     const record = await ask("chat", "tier-flex", { service_tier: "auto" });
     expect(record).toMatchObject({ status: "actual", service_tier: "flex", nano_usd: 19 * 1_500 + 10 * 7_500 });
+  });
+
+  it.each([false, true])("by the speed at which it was served and the place, stream %s", async (stream) => {
+    const record = await ask("messages", "usage-fast", { stream });
+    expect(record).toMatchObject({ status: "actual", service_tier: "fast+us", nano_usd: 523 * 6_000 + 1842 * 30_000 });
+  });
+
+  it.each([false, true])("threat 38: what is used and has no rate is charged, named and unknown, stream %s", async (stream) => {
+    const { receipt, ...record } = await ask("chat", "usage-sources", { stream });
+    expect(record).toMatchObject({ status: "unknown", price_state: "unknown", nano_usd: 32 * 3_000 + 9 * 15_000 + 3 * 25_000_000 });
+    expect(receipt).toMatchObject({
+      price: { source: "test; no rate for search_source: what stands in is charged" },
+      lines: [{ class: "input" }, { class: "output" }, { class: "search_source", quantity: 3, rate: "0.025", usd: "0.075" }],
+    });
   });
 });
 

@@ -25,6 +25,9 @@ describe("prices", () => {
       "audio_output",
       "image",
       "web_search",
+      "file_search",
+      "search_source",
+      "extra",
     ].map((each) => [each, null]),
   );
 

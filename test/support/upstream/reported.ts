@@ -37,6 +37,16 @@ const CHAT: Readonly<Record<string, Shape>> = {
     total_tokens: 135,
     completion_tokens_details: { reasoning_tokens: 94 },
   },
+  // https://developers.openai.com/api/docs/guides/prompt-caching: since GPT-5.6 writing to the cache costs as well.
+  "usage-written": {
+    prompt_tokens: 4000,
+    completion_tokens: 500,
+    total_tokens: 4500,
+    prompt_tokens_details: { cached_tokens: 1000, cache_write_tokens: 2500 },
+    completion_tokens_details: { reasoning_tokens: 200 },
+  },
+  // https://docs.x.ai/docs/guides/live-search: the sources that a search read are billed apart.
+  "usage-sources": { prompt_tokens: 32, completion_tokens: 9, total_tokens: 41, num_sources_used: 3 },
   "lies-negative": { prompt_tokens: -5, completion_tokens: -1, total_tokens: -6 },
   "lies-absurd": { prompt_tokens: 1e15, completion_tokens: 1e15, total_tokens: 2e15 },
   "lies-words": { prompt_tokens: "many", completion_tokens: [1], total_tokens: null },
@@ -102,6 +112,19 @@ const MESSAGES: Readonly<Record<string, Twice>> = {
       server_tool_use: { web_search_requests: 1 },
     },
   },
+  // https://platform.claude.com/docs/en/build-with-claude/compaction-threshold: the summary stands beside the message.
+  "usage-compacted": {
+    start: { input_tokens: 2300, output_tokens: 1 },
+    end: {
+      output_tokens: 100,
+      iterations: [
+        { type: "compaction", input_tokens: 18_000, output_tokens: 350 },
+        { type: "message", input_tokens: 2300, output_tokens: 100 },
+      ],
+    },
+  },
+  // https://platform.claude.com/docs/en/build-with-claude/fast-mode and data-residency
+  "usage-fast": { start: { input_tokens: 523, output_tokens: 1, speed: "fast", inference_geo: "us" }, end: { output_tokens: 1842 } },
   "lies-negative": same({ input_tokens: -5, output_tokens: -1 }),
   "lies-absurd": same({ input_tokens: 1e15, output_tokens: 1e15 }),
   "lies-words": same({ input_tokens: "many", output_tokens: [1] }),

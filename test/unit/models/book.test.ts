@@ -3,6 +3,8 @@ import { statSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PriceBook, type PriceRow } from "#models";
+import { corrected, requireAgreement } from "../../../scripts/prices/agreement.ts";
+import { CORRECTIONS, PUBLISHED } from "../../../scripts/prices/published.ts";
 
 const NOW = Date.parse("2026-11-21T00:00:00Z");
 const book = new PriceBook([]);
@@ -51,21 +53,65 @@ describe("the bundled table", () => {
 
   const inTable = (model: string, provider = "openai") => book.find(provider, model, "t", NOW).row;
 
-  // OpenAI's own page, openai.com/api-priority-processing; flex is billed at the batch rates.
+  // OpenAI's own page, openai.com/api-fast-mode; flex is billed at the batch rates.
   it("has OpenAI's flex and priority rates beside the standard ones, and says where they are from", () => {
     expect(inTable("gpt-5").serviceTiers).toEqual({
       flex: { rates: { input: "0.625", cache_read: "0.0625", output: "5" } },
       priority: { rates: { input: "2.5", cache_read: "0.25", output: "20" } },
     });
     expect(inTable("gpt-4o").serviceTiers["priority"]).toEqual({ rates: { input: "4.25", cache_read: "2.125", output: "17" } });
-    expect(inTable("gpt-5").source).toContain("openai.com/api-priority-processing");
+    expect(inTable("gpt-5").source).toContain("openai.com/api-fast-mode");
   });
 
-  it("forgets the service tiers of a price that has changed since they were read", () => {
-    const before = book.find("openai", "gpt-5.6-sol", "t", Date.parse("2026-08-20T23:59:59Z")).row;
-    const since = book.find("openai", "gpt-5.6-sol", "t", Date.parse("2026-08-21T00:00:00Z")).row;
-    expect([before.rates.input, Object.keys(before.serviceTiers)]).toEqual(["5", ["flex", "priority"]]);
-    expect([since.rates.input, since.serviceTiers]).toEqual(["4", {}]);
+  // openai.com/api-fast-mode as it stood before and after the price cut of 2026-08-21.
+  it("has tiers that multiply the rates in force, at every length and by every date", () => {
+    const at = (time: string) => {
+      const { rates, serviceTiers, tiers } = book.find("openai", "gpt-5.6-sol", "t", Date.parse(time)).row;
+      return [rates.input, serviceTiers["priority"]?.rates, tiers[0]?.serviceTiers?.["priority"]?.rates];
+    };
+    expect(at("2026-08-20T23:59:59Z")).toMatchObject([
+      "5",
+      { input: "10", cache_read: "1", output: "60" },
+      { input: "20", cache_read: "2", output: "90" },
+    ]);
+    expect(at("2026-08-21T00:00:00Z")).toMatchObject([
+      "4",
+      { input: "8", cache_read: "0.8", output: "40" },
+      { input: "16", cache_read: "1.6", output: "60" },
+    ]);
+  });
+
+  // platform.claude.com/docs/en/build-with-claude/fast-mode and data-residency: speed and place multiply, and each other.
+  it("has Claude's batches, speed and place, and what they make together, but no dearer search", () => {
+    const { serviceTiers } = inTable("claude-opus-5-5", "anthropic");
+    expect(serviceTiers["fast"]?.rates).toEqual({
+      input: "8",
+      cache_read: "0.4",
+      cache_write_5m: "10",
+      cache_write_1h: "16",
+      output: "40",
+    });
+    expect(serviceTiers["us"]?.rates).toMatchObject({ input: "4.4", cache_read: "0.22", output: "22" });
+    expect(serviceTiers["fast+us"]?.rates).toMatchObject({ input: "8.8", output: "44" });
+    expect(serviceTiers["batch"]?.rates).toMatchObject({ input: "2", output: "10" });
+    expect(serviceTiers["batch+us"]?.rates).toMatchObject({ input: "2.2", output: "11" });
+    expect(Object.keys(inTable("claude-opus-4-5", "anthropic").serviceTiers)).toEqual(["batch"]);
+  });
+
+  it("has what calls of hosted tools cost, where the vendor prices a call", () => {
+    expect(inTable("gpt-5").rates).toMatchObject({ web_search: "0.01", file_search: "0.0025" });
+    expect(inTable("gpt-4o-search-preview").rates).toMatchObject({ input: "2.5", web_search: "0.025" });
+    expect(inTable("gpt-4o-mini-search-preview-2025-03-11")).toMatchObject({ model: "gpt-4o-mini-search-preview" });
+    expect(inTable("grok-4.3", "xai").rates).toMatchObject({ web_search: "0.005", file_search: "0.0025" });
+    expect(inTable("grok-4.3", "xai").source).toContain("docs.x.ai/developers/pricing");
+  });
+
+  // platform.claude.com/docs/en/models/sonnet-5-5/overview: cached reads were halved on 2026-10-07.
+  it("has the newest models, by the dates on which their prices changed", () => {
+    const sonnet = (time: string) => book.find("anthropic", "claude-sonnet-5-5", "t", Date.parse(time)).row.rates.cache_read;
+    expect([sonnet("2026-10-06T23:59:59Z"), sonnet("2026-10-07T00:00:00Z")]).toEqual(["0.2", "0.1"]);
+    expect(inTable("claude-haiku-5-5", "anthropic").tiers[0]).toMatchObject({ aboveInputTokens: 100_000, rates: { input: "0.5" } });
+    expect(inTable("gpt-6.1-sol-2026-09-29").rates).toMatchObject({ input: "2", cache_read: "0.1", cache_write_5m: "2.5", output: "10" });
   });
 
   it("takes a price that changes by the hour at its dearest, and output that is rated apart at the dearest of it", () => {
@@ -107,6 +153,58 @@ describe("the bundled table", () => {
     }
     const names = rows.flatMap(({ provider, model, aliases }) => [model, ...aliases].map((name) => `${provider}/${name}`));
     expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+  });
+});
+
+describe("the vendors' own pages", () => {
+  const readings = Object.entries(PUBLISHED);
+  const of = (provider: string) => readings.filter(([name]) => name.startsWith(`${provider}/`));
+
+  it("D2, D3: are read for at least 15 models of OpenAI and 8 of Anthropic", () => {
+    expect(of("openai").length).toBeGreaterThanOrEqual(15);
+    expect(of("anthropic").length).toBeGreaterThanOrEqual(8);
+  });
+
+  it.each(readings)("D2, D3: price %s as the table does", (name, { on, rates, long }) => {
+    const [provider = "", model = ""] = name.split("/");
+    const { state, row } = book.find(provider, model, "t", Date.parse(on));
+    expect([state, row.rates]).toMatchObject(["priced", rates]);
+    if (long) expect(row.tiers[0]).toMatchObject({ aboveInputTokens: long.above, rates: long.rates });
+  });
+
+  const borrowed = [{ p: "lab", m: "m", r: { input: "1", output: "2" }, t: [{ above: 99, r: { input: "2" } }] }];
+  const page = (rates: object, long?: { above: number; rates: object }) => ({
+    "lab/m": { page: "lab.example/prices", on: "2026-01-01", rates, ...(long ? { long } : {}) },
+  });
+
+  it("fail the build where they disagree with the borrowed table, naming model, class and both amounts", () => {
+    expect(() => requireAgreement(borrowed, page({ input: "1", output: "3" }), {})).toThrow(
+      "lab/m output: 2 in the table, 3 on lab.example/prices",
+    );
+    expect(() => requireAgreement(borrowed, page({ cache_read: "1" }), {})).toThrow("lab/m cache_read: none in the table, 1 on");
+    expect(() => requireAgreement(borrowed, page({ input: "1" }, { above: 100, rates: { input: "2" } }), {})).toThrow(
+      "lab/m long.above: 99 in the table, 100 on",
+    );
+    expect(() => requireAgreement([], page({ input: "1" }), {})).toThrow("lab/m: lab.example/prices prices it, and no row does");
+    expect(() => requireAgreement(borrowed, page({ input: "1", output: "2" }, { above: 99, rates: { input: "2" } }), {})).not.toThrow();
+  });
+
+  it("are followed where a correction says why, and a correction of nothing fails the build as well", () => {
+    const correction = { "lab/m": { why: "the page is newer", rates: { output: "3" } } };
+    expect(() => requireAgreement(borrowed, page({ output: "3" }), correction)).not.toThrow();
+    expect(corrected(borrowed, correction)[0]!.r).toEqual({ input: "1", output: "3" });
+    expect(() => requireAgreement(borrowed, page({ output: "2" }), { "lab/m": { why: "no more", rates: { output: "2" } } })).toThrow(
+      "its correction corrects nothing",
+    );
+    for (const [name, { why }] of Object.entries(CORRECTIONS)) expect([name, why.length > 40]).toEqual([name, true]);
+  });
+
+  it("and all the rest are reported by provider, with what has no rate", () => {
+    const report = execFileSync(process.execPath, ["scripts/build-prices.ts", "--report"], { encoding: "utf8" });
+    expect(report).toMatch(/^openai: \d+ models under \d+ names, \d+ rows$/m);
+    expect(report).toMatch(/^anthropic: [\s\S]*?service tiers: batch, us, batch\+us, fast, fast\+us; of \d+ models$/m);
+    for (const provider of ["google", "mistral", "deepseek", "groq", "xai", "cohere"]) expect(report).toContain(`\n${provider}: `);
+    expect(report).toMatch(/classes without any rate: .*\bimage\b/);
   });
 });
 

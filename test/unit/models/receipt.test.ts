@@ -87,11 +87,29 @@ describe("a receipt", () => {
     { audioOutput: 10 },
     { images: 1 },
     { webSearches: 1 },
+    { fileSearches: 1 },
+    { searchSources: 1 },
+    { extras: 1 },
     { output: 10 },
   ] as Partial<Usage>[])("says unknown and charges for a class that has no rate: %j", (used) => {
     const [usd, state] = total(row({ rates: { input: "3" } }), used);
     expect(state).toBe("unknown");
     expect(Number(usd)).toBeGreaterThan(0);
+  });
+
+  it("threat 38: names the classes that have no rate and the tier that has none, beside the row's source", () => {
+    const sourceOf = (used: Partial<Usage>, tier: string | null) =>
+      receipt(row({ rates: { input: "3" }, source: "a page" }), { ...NO_USAGE, ...used }, tier, "h").price.source;
+    expect(sourceOf({ input: 9 }, null)).toBe("a page");
+    expect(sourceOf({ images: 1, extras: 2 }, null)).toBe("a page; no rate for image, extra: what stands in is charged");
+    expect(sourceOf({ input: 9 }, "scale")).toBe("a page; no rates for service tier scale at this length: the dearest known are charged");
+    expect(sourceOf({ input: 9 }, "x".repeat(5_000)).length).toBeLessThan(200);
+  });
+
+  it("counts what is billed by the piece, each by its own rate", () => {
+    const rates = { input: "1", image: "0.04", web_search: "0.01", file_search: "0.0025", search_source: "0.025", extra: "0.03" };
+    const used = { images: 2, webSearches: 3, fileSearches: 4, searchSources: 5, extras: 6 };
+    expect(total(row({ rates }), used)).toEqual(["0.425", "priced"]);
   });
 
   it("goes by the long-context rates above their threshold, not at it", () => {
@@ -100,11 +118,11 @@ describe("a receipt", () => {
     expect(total(sonnet, { input: 100_000, cacheRead: 100_001 })[0]).toBe("0.6600006");
   });
 
-  it("goes by the service tier of the answer; one that the row does not know is unknown, unless it is a cheaper one", () => {
+  it("goes by the service tier of the answer; one that the row does not know is unknown and taken at the dearest, unless it is a cheaper one", () => {
     const tiered = row({ rates: { input: "2", output: "4" }, serviceTiers: { priority: { rates: { input: "4" } } } });
     expect(total(tiered, { input: 1_000_000, output: 1_000_000 }, "priority")).toEqual(["8", "priced"]);
     expect(total(tiered, { input: 1_000_000 }, "default")).toEqual(["2", "priced"]);
-    expect(total(tiered, { input: 1_000_000 }, "scale")).toEqual(["2", "unknown"]);
+    expect(total(tiered, { input: 1_000_000 }, "scale")).toEqual(["4", "unknown"]);
     expect(total(tiered, { input: 1_000_000 }, "flex")).toEqual(["2", "priced"]);
     expect(total(tiered, { input: 1_000_000 }, "__proto__")[1]).toBe("unknown");
   });
@@ -158,7 +176,7 @@ const load = fc.record<Load>({
   maxOutput: fc.option(fc.nat(200_000), { nil: null }),
   choices: fc.integer({ min: 1, max: 20 }),
   hasOutput: fc.boolean(),
-  serviceTier: fc.constantFrom(null, "auto", "priority", "flex", "default", "standard_only", "invented"),
+  serviceTier: fc.constantFrom(null, "auto", "priority", "fast", "us", "flex", "default", "standard_only", "invented"),
 });
 const request = (fields: Partial<Load>): Load => ({
   promptBytes: 100,
@@ -188,9 +206,10 @@ const odd = [
   { output: "3", audio_input: "30" },
 ].map((rates) => row({ rates, serviceTiers: { priority: { rates: { web_search: "0.5" } } } }));
 const prices = fc.constantFrom<Price>(everything, ...odd, ...book.rows("t", NOW).map((each): Price => ({ state: each.state, row: each })));
+const ANSWERED = [null, "priority", "flex", "default", "fast", "us", "fast+us", "batch+us", "ultrafast"];
 /** The tiers that an answer may name to a request that asked for one. */
 const answered = (asked: string | null | undefined) =>
-  asked === "auto" || asked === "priority" || asked === "invented" || asked === undefined ? [null, "priority", "flex", "default"] : [asked];
+  asked === null || asked === "flex" || asked === "default" || asked === "standard_only" ? [asked] : ANSWERED;
 
 describe("bounds", () => {
   it("threat 37: no usage within them costs more than the ceiling, and no output within a grant's cap more than the grant", () => {
@@ -282,6 +301,12 @@ describe("bounds", () => {
     const asked = (serviceTier: string | null) => nano(request({ maxOutput: 1_000, serviceTier }));
     expect([asked(null), asked("default"), asked("flex")]).toEqual([10_125_000, 10_125_000, 10_125_000]);
     expect([asked("priority"), asked("auto"), asked("invented"), nano(unseen)]).toEqual([20_250_000, 20_250_000, 20_250_000, 20_250_000]);
+  });
+
+  it("threat 37: a request to be fast, or to run in one place, is held at the dearest that both can cost", () => {
+    const opus = book.find("anthropic", "claude-opus-5-5", "t", NOW);
+    const output = (serviceTier: string | null) => bounds(opus, request({ serviceTier })).outputFemto;
+    expect([output(null), output("fast"), output("standard_only+us")]).toEqual([20_000_000_000n, 44_000_000_000n, 44_000_000_000n]);
   });
 
   it("the operator's limits win over the table's; a row that stands in for an unknown model's lends it none", () => {

@@ -176,3 +176,18 @@ describe("edits", () => {
     expect(cut('"max_tokens":30,"max_completion_tokens":7,')).toBe('{"model":"m","max_tokens":10,"max_completion_tokens":7,"messages":[]}');
   });
 });
+
+describe("what sets the price of a token", () => {
+  const tier = (fields: object) => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ model: "m", messages: [], max_tokens: 1, ...fields }));
+    return readAsk("messages", bytes).serviceTier;
+  };
+
+  it("threat 37: is read of every field that does, in Anthropic's words", () => {
+    expect(tier({})).toBeNull();
+    expect(tier({ speed: "standard", inference_geo: "global" })).toBeNull();
+    expect(tier({ service_tier: "auto", speed: null })).toBe("auto");
+    expect(tier({ speed: "fast" })).toBe("fast");
+    expect(tier({ service_tier: "standard_only", speed: "fast", inference_geo: "us" })).toBe("standard_only+fast+us");
+  });
+});

@@ -286,3 +286,27 @@ describe("threat 42: an upstream's lies", () => {
     expect(reportedFromJson("messages", answer).usage).toMatchObject({ input: 1, output: 2 });
   });
 });
+
+describe("things billed by the piece", () => {
+  it("threat 42: are believed to a thousand, however many a provider claims", () => {
+    const lies = [
+      whole("messages", { usage: { input_tokens: 1, output_tokens: 1, server_tool_use: { web_search_requests: 1e15 } } }),
+      whole("responses", { usage: { input_tokens: 1, output_tokens: 1 }, tool_usage: { web_search: { num_requests: 1e15 } } }),
+      whole("responses", {
+        usage: { input_tokens: 1, output_tokens: 1, server_side_tool_usage_details: { web_search_calls: 1e15, other_calls: 1e15 } },
+      }),
+      whole("chat.completions", { usage: { prompt_tokens: 1, completion_tokens: 1, num_sources_used: 1e15, prompt_audio_seconds: 1e15 } }),
+    ];
+    for (const { usage } of lies) {
+      const { webSearches, searchSources, extras } = usage!;
+      for (const count of [webSearches, searchSources, extras]) expect([0, 1_000]).toContain(count);
+      expect(webSearches + searchSources + extras).toBeGreaterThanOrEqual(1_000);
+    }
+  });
+
+  it("threat 42: passes beside a message never add up past a safe integer", () => {
+    const iterations = Array.from({ length: 9 }, () => ({ type: "compaction", input_tokens: Number.MAX_SAFE_INTEGER, output_tokens: 1 }));
+    const { usage } = whole("messages", { usage: { input_tokens: 9, output_tokens: 9, iterations } });
+    expect(usage).toMatchObject({ input: Number.MAX_SAFE_INTEGER, output: 18 });
+  });
+});

@@ -1,0 +1,125 @@
+import type { Rates } from "../../src/models/contract.ts";
+import type { CompactRow } from "../../src/models/table.ts";
+
+/** What the borrowed table lacks: the newest models, what is billed by the piece, and tiers that multiply the standard rates. */
+
+const OPENAI_MODELS = "developers.openai.com/api/docs/models";
+const OPENAI_PRICES = "developers.openai.com/api/docs/pricing";
+const CLAUDE_MODELS = "platform.claude.com/docs/en/models";
+
+const SONNET_5_5 = {
+  p: "anthropic",
+  m: "claude-sonnet-5-5",
+  c: 1_000_000,
+  o: 128_000,
+  src: `${CLAUDE_MODELS}/sonnet-5-5/overview`,
+} as const;
+const sonnet = (cache_read: string): Rates => ({
+  input: "2",
+  cache_read,
+  cache_write_5m: "2.5",
+  cache_write_1h: "4",
+  output: "10",
+  web_search: "0.01",
+});
+
+/** Models that the borrowed table does not know, or knows only as another name of one with another price. */
+export const MODELS: readonly CompactRow[] = [
+  {
+    p: "openai",
+    m: "gpt-6.1-sol",
+    c: 1_050_000,
+    o: 128_000,
+    r: { input: "2", cache_read: "0.1", cache_write_5m: "2.5", output: "10", web_search: "0.01", file_search: "0.0025" },
+    t: [{ above: 272_000, r: { input: "4", cache_read: "0.2", cache_write_5m: "5", output: "15" } }],
+    src: `${OPENAI_MODELS}/gpt-6.1-sol`,
+  },
+  {
+    p: "openai",
+    m: "gpt-5-search-api",
+    r: { input: "1.25", cache_read: "0.125", output: "10", web_search: "0.01" },
+    src: OPENAI_PRICES,
+  },
+  {
+    p: "openai",
+    m: "gpt-4o-mini-search-preview",
+    c: 128_000,
+    r: { input: "0.15", output: "0.6", web_search: "0.025" },
+    src: OPENAI_PRICES,
+  },
+  {
+    p: "anthropic",
+    m: "claude-fable-5-2",
+    c: 1_000_000,
+    o: 128_000,
+    r: { input: "8", cache_read: "0.2", cache_write_5m: "10", cache_write_1h: "16", output: "40", web_search: "0.01" },
+    src: "platform.claude.com/docs/en/about-claude/pricing",
+  },
+  // The price of cached reads was halved when Haiku 5.5 came.
+  { ...SONNET_5_5, to: "2026-10-07", r: sonnet("0.2") },
+  { ...SONNET_5_5, from: "2026-10-07", r: sonnet("0.1") },
+  {
+    p: "anthropic",
+    m: "claude-haiku-5-5",
+    c: 1_000_000,
+    o: 128_000,
+    r: { input: "0.1", cache_read: "0.01", cache_write_5m: "0.125", cache_write_1h: "0.2", output: "0.5", web_search: "0.01" },
+    t: [{ above: 100_000, r: { input: "0.5", cache_read: "0.05", cache_write_5m: "0.625", cache_write_1h: "1", output: "2.5" } }],
+    src: `${CLAUDE_MODELS}/haiku-5-5/overview`,
+  },
+];
+
+/** What calls of hosted tools cost, by model or by all of a provider's. */
+export const PIECES: Readonly<Record<string, { readonly rates: Rates; readonly source: string }>> = {
+  // The search of models that do not reason, with what it found: 25 USD per 1,000.
+  "openai/gpt-4o-search-preview": { rates: { web_search: "0.025" }, source: OPENAI_PRICES },
+  // Searches of the web and of posts alike 5 USD per 1,000, of collections 2.50.
+  "xai/*": { rates: { web_search: "0.005", file_search: "0.0025" }, source: "docs.x.ai/developers/pricing" },
+};
+
+/** By how much a tier multiplies the rates of tokens, whatever the length of the prompt. */
+type Factors = Readonly<Record<string, string>>;
+
+const OPENAI_TIERS: Factors = { flex: "0.5", batch: "0.5", priority: "2", fast: "2" };
+/** Anthropic's discount for batches holds for every model; where a model ran costs a tenth more since Opus 4.6; both multiply. */
+const BATCH: Factors = { batch: "0.5" };
+const US: Factors = { ...BATCH, us: "1.1", "batch+us": "0.55" };
+const fast = (by: string, both: string): Factors => ({ ...US, fast: by, "fast+us": both });
+
+/** Where `FACTORS` was read. */
+export const FACTORS_SOURCE: Readonly<Record<string, string>> = {
+  openai: "service tiers: openai.com/api-fast-mode and developers.openai.com/api/docs/pricing",
+  anthropic: "batches, speed and place: platform.claude.com/docs/en/about-claude/pricing, build-with-claude/fast-mode and data-residency",
+};
+
+/** By provider and model. */
+export const FACTORS: Readonly<Record<string, Factors>> = {
+  "openai/gpt-5.6-sol": OPENAI_TIERS,
+  "openai/gpt-5.6-terra": OPENAI_TIERS,
+  "openai/gpt-5.6-luna": OPENAI_TIERS,
+  "openai/gpt-6-astra": OPENAI_TIERS,
+  "openai/gpt-6-sol": OPENAI_TIERS,
+  "openai/gpt-6-luna": OPENAI_TIERS,
+  "openai/gpt-6.1-sol": OPENAI_TIERS,
+  "anthropic/claude-3-haiku": BATCH,
+  "anthropic/claude-3-5-haiku-latest": BATCH,
+  "anthropic/claude-3-7-sonnet-latest": BATCH,
+  "anthropic/claude-sonnet-4-0": BATCH,
+  "anthropic/claude-sonnet-4-5": BATCH,
+  "anthropic/claude-haiku-4-5": BATCH,
+  "anthropic/claude-opus-4-0": BATCH,
+  "anthropic/claude-opus-4-1": BATCH,
+  "anthropic/claude-opus-4-5": BATCH,
+  "anthropic/claude-opus-4-6": fast("6", "6.6"),
+  "anthropic/claude-opus-4-7": US,
+  "anthropic/claude-opus-4-8": fast("2", "2.2"),
+  "anthropic/claude-opus-5": fast("2", "2.2"),
+  "anthropic/claude-opus-5-5": fast("2", "2.2"),
+  "anthropic/claude-sonnet-4-6": US,
+  "anthropic/claude-sonnet-5": US,
+  "anthropic/claude-sonnet-5-5": US,
+  "anthropic/claude-haiku-5-5": US,
+  "anthropic/claude-fable-5": US,
+  "anthropic/claude-fable-5-1": US,
+  "anthropic/claude-fable-5-2": US,
+};
