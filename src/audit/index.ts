@@ -1,16 +1,7 @@
+export { type Attribution } from "./attribution.ts";
 export { consume } from "./consumer.ts";
 export { type AuditEvent, type Event, type RequestEvent } from "./contract.ts";
 export { auditEntry, type AuditFacts } from "./entry.ts";
-export {
-  type Attribution,
-  type AuditRow,
-  type CostRow,
-  getRecord,
-  getRequest,
-  listRecords,
-  listRequests,
-  type RequestRow,
-  searchAudit,
-} from "./records.ts";
+export { type AuditRow, type CostRow, getRecord, getRequest, listRecords, listRequests, type RequestRow, searchAudit } from "./records.ts";
 export { pruneRequests } from "./retention.ts";
 export { costSummary, type Sums } from "./summary.ts";
