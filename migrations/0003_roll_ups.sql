@@ -1,24 +1,26 @@
 -- What one cost record adds to each cell that it falls into: the one definition that the triggers and the first filling share.
--- End users may be as many as records, so that they have months alone, and no cell by model.
+-- The more there may be of who, the less of what and when is told apart, so that cells stay far fewer than records: hours are those of
+-- the whole deployment; keys and tags have no capability; end users, who may be as many as records, have months alone and no model.
 CREATE VIEW cost_shares AS
 SELECT
   r.id AS id, l.level AS level, g.grain AS grain, unixepoch(strftime(g.format, r.at / 1000, 'unixepoch')) * 1000 AS start,
   iif(l.by_team, r.team, '') AS team, iif(l.by_key, coalesce(r.user, ''), '') AS user, iif(l.by_key, r.key, '') AS key,
   coalesce(t.value, '') AS tag, iif(l.by_end_user, coalesce(r.end_user, ''), '') AS end_user,
   iif(l.by_end_user, '', r.provider) AS provider, iif(l.by_end_user, '', r.model) AS model,
-  iif(l.by_end_user, '', r.capability) AS capability,
+  iif(l.by_capability, r.capability, '') AS capability,
   1 AS requests, r.nano_floor AS nano, r.femto_rest AS femto, r.input + r.audio_input AS input, r.cache_read AS cache_read,
   r.cache_write_5m + r.cache_write_1h AS cache_write, r.output + r.audio_output AS output, r.reasoning AS reasoning
 FROM cost_records AS r
 CROSS JOIN (
-  SELECT 'all' AS level, 0 AS by_team, 0 AS by_key, 0 AS by_tag, 0 AS by_end_user
-  UNION ALL VALUES ('team', 1, 0, 0, 0), ('key', 1, 1, 0, 0), ('tag', 1, 0, 1, 0), ('end_user', 1, 0, 0, 1)
+  SELECT 'all' AS level, 0 AS by_team, 0 AS by_key, 0 AS by_tag, 0 AS by_end_user, 1 AS by_capability, 'hour day month' AS grains
+  UNION ALL VALUES ('team', 1, 0, 0, 0, 1, 'day month'), ('key', 1, 1, 0, 0, 0, 'day month'), ('tag', 1, 0, 1, 0, 0, 'day month'),
+    ('end_user', 1, 0, 0, 1, 0, 'month')
 ) AS l
 CROSS JOIN (
   SELECT 'hour' AS grain, '%Y-%m-%d %H:00' AS format UNION ALL VALUES ('day', '%Y-%m-%d'), ('month', '%Y-%m-01')
 ) AS g
 LEFT JOIN json_each(iif(l.by_tag, r.tags, '[]')) AS t
-WHERE g.grain = 'month' OR l.level <> 'end_user';
+WHERE instr(l.grains, g.grain) > 0;
 --> statement-breakpoint
 -- A record counts as long as no other reprices it, whichever of the two arrives first.
 CREATE TRIGGER cost_records_count AFTER INSERT ON cost_records

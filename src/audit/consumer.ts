@@ -75,8 +75,8 @@ async function written(db: Db, events: readonly Event[]): Promise<boolean> {
 
 type Table = typeof tables.costRecords | typeof tables.requests | typeof tables.auditEntries;
 
-/** One statement for any number of rows, which travel as one parameter: D1 takes at most a hundred. */
-function insertAll(db: Db, table: Table, rows: readonly Readonly<Record<string, unknown>>[]) {
+/** One statement for any number of rows, none of which is inserted twice; they travel as one parameter: D1 takes at most a hundred. */
+export function insertAll(db: Db, table: Table, rows: readonly Readonly<Record<string, unknown>>[]) {
   const columns = Object.entries(getTableColumns(table));
   const values = columns.map(([, { name }]) => sql.raw(`json_extract(value, '$.${name}')`));
   const plain = rows.map((row) =>

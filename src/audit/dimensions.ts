@@ -68,14 +68,15 @@ export interface Level {
   readonly grains: readonly Grain[];
 }
 
-const WHAT = ["provider", "model", "capability", "hour", "day", "month"];
+const WHAT = ["provider", "model", "hour", "day", "month"];
+const DAYS: readonly Grain[] = ["month", "day"];
 
 /** From the fewest cells. */
 const LEVELS: readonly Level[] = [
-  { name: "all", tells: new Set(WHAT), grains: GRAINS },
-  { name: "team", tells: new Set(["team", ...WHAT]), grains: GRAINS },
-  { name: "tag", tells: new Set(["team", "tag", ...WHAT]), grains: GRAINS },
-  { name: "key", tells: new Set(["team", "user", "key", ...WHAT]), grains: GRAINS },
+  { name: "all", tells: new Set([...WHAT, "capability"]), grains: GRAINS },
+  { name: "team", tells: new Set(["team", ...WHAT, "capability"]), grains: DAYS },
+  { name: "tag", tells: new Set(["team", "tag", ...WHAT]), grains: DAYS },
+  { name: "key", tells: new Set(["team", "user", "key", ...WHAT]), grains: DAYS },
   { name: "end_user", tells: new Set(["team", "end_user", "month"]), grains: ["month"] },
 ];
 

@@ -1,7 +1,18 @@
 export { type Attribution } from "./attribution.ts";
 export { consume } from "./consumer.ts";
 export { type AuditEvent, type Event, type RequestEvent } from "./contract.ts";
+export { appendCorrections, type Correction } from "./corrections.ts";
 export { auditEntry, type AuditFacts } from "./entry.ts";
-export { type AuditRow, type CostRow, getRecord, getRequest, listRecords, listRequests, type RequestRow, searchAudit } from "./records.ts";
+export {
+  type AuditRow,
+  type CostRow,
+  getRecord,
+  getRequest,
+  listCurrent,
+  listRecords,
+  listRequests,
+  type RequestRow,
+  searchAudit,
+} from "./records.ts";
 export { pruneRequests } from "./retention.ts";
 export { costSummary, type Sums } from "./summary.ts";

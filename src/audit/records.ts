@@ -47,6 +47,11 @@ export function listRecords(db: Db, filter: Attribution, paging: Paging): Promis
   return newest(db, costRecords, { filter, paging });
 }
 
+/** Cost records that no later one reprices, newest first. */
+export function listCurrent(db: Db, filter: Attribution, paging: Paging): Promise<Listing<CostRow>> {
+  return newest(db, costRecords, { filter, paging, also: CURRENT });
+}
+
 /** One cost record within the reader's own rows, or null; another's looks exactly like a missing one. */
 export async function getRecord(db: Db, id: string, filter: Attribution): Promise<CostRow | null> {
   const [row] = await db
@@ -74,10 +79,15 @@ export async function getRequest(db: Db, id: string, filter: Attribution): Promi
 interface Wanted {
   readonly filter: Attribution;
   readonly paging: Paging;
+  readonly also?: SQL;
 }
 
 /** The rows of a page, in the order of an index; those of a tag in the order of the tag's own, which holds the same times and ids. */
-async function newest<Table extends Attributed>(db: Db, table: Table, { filter, paging }: Wanted): Promise<Listing<Table["$inferSelect"]>> {
+async function newest<Table extends Attributed>(
+  db: Db,
+  table: Table,
+  { filter, paging, also }: Wanted,
+): Promise<Listing<Table["$inferSelect"]>> {
   const { from, to, tag } = filter;
   const tags = tagsOf(table);
   const order = tag === undefined ? table : tags;
@@ -87,6 +97,7 @@ async function newest<Table extends Attributed>(db: Db, table: Table, { filter, 
     to === undefined ? undefined : lt(order.at, to),
     after(order, paging.cursor),
     ...owned(table, filter),
+    also,
   );
   const all = db.select(getTableColumns<Attributed>(table)).from<Attributed>(table).$dynamic();
   const chosen = tag === undefined ? all : all.innerJoin(tags, eq(table.id, tags.id));

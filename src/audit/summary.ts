@@ -80,7 +80,7 @@ export async function costSummary(db: Db, { filter, groupBy, limit, offset = 0 }
     .limit(limit)
     .offset(offset);
   const [groups, [all]] = await db.batch([grouped, total]);
-  return { groups: groups.map((row) => ({ ...sums(row), group: groupOf(row.group, groupBy) })), total: sums(all!) };
+  return { groups: groups.map(({ group, ...row }) => ({ ...sums(row), group: groupOf(group, groupBy) })), total: sums(all!) };
 }
 
 function column(_: string, at: number): SQL {

@@ -45,7 +45,8 @@ type Asked = z.output<z.ZodObject<typeof FIELDS>>;
 /** Whose and when, beside what an operation takes of its own. `metadata.<name>` stands for any name; what else is unknown is refused. */
 export function attributed<Extra extends z.ZodRawShape>(extra: Extra) {
   const known = new Set([...Object.keys(FIELDS), ...Object.keys(extra)]);
-  return z.looseObject({ ...FIELDS, ...extra }).superRefine((asked: Readonly<Record<string, unknown>>, context) => {
+  const fields: Omit<typeof FIELDS, keyof Extra> & Extra = { ...FIELDS, ...extra };
+  return z.looseObject(fields).superRefine((asked: Readonly<Record<string, unknown>>, context) => {
     const others = Object.entries(asked).filter(([name]) => !known.has(name));
     const strange = others.find(([name]) => !METADATA.test(name));
     if (strange) context.addIssue({ code: "unrecognized_keys", keys: [strange[0]], input: asked });
