@@ -21,6 +21,8 @@ CREATE TABLE `cost_cells` (
 	PRIMARY KEY(`level`, `grain`, `start`, `team`, `user`, `key`, `tag`, `end_user`, `provider`, `model`, `capability`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE INDEX `cost_cells_team` ON `cost_cells` (`level`,`team`,`grain`,`start`);--> statement-breakpoint
+CREATE INDEX `cost_cells_key` ON `cost_cells` (`level`,`key`,`grain`,`start`);--> statement-breakpoint
 CREATE TABLE `cost_tags` (
 	`tag` text NOT NULL,
 	`at` integer NOT NULL,

@@ -31,16 +31,37 @@ export function tagsOf(table: Attributed): typeof costTags | typeof requestTags 
   return table === costRecords ? costTags : requestTags;
 }
 
-/** Whose: the conditions but for time and tag. Every value is bound, none becomes part of the statement. */
+/** What a filter may name, from what leaves the fewest rows; each has an index by time. */
+const BY_FEWNESS = ["session", "task", "endUser", "key", "user", "tag", "team", "model", "provider", "capability"] as const;
+
+/** What rows are searched by: SQLite knows no counts, and would search a key's rows of a model among everybody's of that model. */
+function leading(filter: Attribution): (typeof BY_FEWNESS)[number] | undefined {
+  return BY_FEWNESS.find((name) => filter[name] !== undefined);
+}
+
+/** Whether rows are searched in the order of their tag, which holds the same times and ids as the rows' own. */
+export function searchedByTag(filter: Attribution): boolean {
+  return leading(filter) === "tag";
+}
+
+/** Whose: the conditions but for time, and for a tag that is searched by. Every value is bound, none becomes part of the statement. */
 export function owned(table: Attributed, filter: Attribution): (SQL | undefined)[] {
-  const metadata = Object.entries(filter.metadata ?? {});
+  const first = leading(filter);
   return [
-    ...OWNED.map((name) => same(table[name], filter[name])),
-    ...metadata.map(([name, value]) => sql`${metadataOf(table, name)} = ${value}`),
+    ...BY_FEWNESS.map((name) => {
+      if (name === "tag") return first === "tag" ? undefined : carries(table, filter.tag);
+      // A plus keeps a column from being searched by.
+      return name === first ? same(table[name], filter[name]) : same(sql`+${table[name]}`, filter[name]);
+    }),
+    ...Object.entries(filter.metadata ?? {}).map(([name, value]) => sql`${metadataOf(table, name)} = ${value}`),
   ];
 }
 
-const OWNED = ["key", "team", "user", "endUser", "session", "task", "provider", "model", "capability"] as const;
+function carries(table: Attributed, tag: string | undefined): SQL | undefined {
+  if (tag === undefined) return undefined;
+  const tags = tagsOf(table);
+  return sql`exists (select 1 from ${tags} where ${tags.tag} = ${tag} and ${tags.at} = ${table.at} and ${tags.id} = ${table.id})`;
+}
 
 /** The same of a cell; what a cell does not know is not asked of it. */
 export function ownedCell(filter: Attribution): (SQL | undefined)[] {
@@ -50,7 +71,7 @@ export function ownedCell(filter: Attribution): (SQL | undefined)[] {
 const CELL_OWNED = ["key", "team", "user", "endUser", "provider", "model", "capability", "tag"] as const;
 
 /** A condition where something is asked for. */
-export function same(column: AnySQLiteColumn, value: string | undefined): SQL | undefined {
+export function same(column: AnySQLiteColumn | SQL, value: string | undefined): SQL | undefined {
   return value === undefined ? undefined : sql`${column} = ${value}`;
 }
 

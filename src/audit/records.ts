@@ -2,7 +2,7 @@ import { and, desc, eq, getTableColumns, gte, lt, type SQL, sql } from "drizzle-
 import type { AnySQLiteColumn } from "drizzle-orm/sqlite-core";
 import { TollgateError } from "#core";
 import { type Db, tables } from "#db";
-import { type Attributed, type Attribution, owned, same, tagsOf } from "./attribution.ts";
+import { type Attributed, type Attribution, owned, same, searchedByTag, tagsOf } from "./attribution.ts";
 
 const { auditEntries, costRecords, requests } = tables;
 
@@ -82,7 +82,7 @@ interface Wanted {
   readonly also?: SQL;
 }
 
-/** The rows of a page, in the order of an index; those of a tag in the order of the tag's own, which holds the same times and ids. */
+/** The rows of a page, in the order of the index that they are searched by. */
 async function newest<Table extends Attributed>(
   db: Db,
   table: Table,
@@ -90,9 +90,10 @@ async function newest<Table extends Attributed>(
 ): Promise<Listing<Table["$inferSelect"]>> {
   const { from, to, tag } = filter;
   const tags = tagsOf(table);
-  const order = tag === undefined ? table : tags;
+  const byTag = searchedByTag(filter);
+  const order = byTag ? tags : table;
   const where = and(
-    tag === undefined ? undefined : eq(tags.tag, tag),
+    byTag ? same(tags.tag, tag) : undefined,
     from === undefined ? undefined : gte(order.at, from),
     to === undefined ? undefined : lt(order.at, to),
     after(order, paging.cursor),
@@ -100,7 +101,7 @@ async function newest<Table extends Attributed>(
     also,
   );
   const all = db.select(getTableColumns<Attributed>(table)).from<Attributed>(table).$dynamic();
-  const chosen = tag === undefined ? all : all.innerJoin(tags, eq(table.id, tags.id));
+  const chosen = byTag ? all.innerJoin(tags, eq(table.id, tags.id)) : all;
   const rows = await chosen
     .where(where)
     .orderBy(desc(order.at), desc(order.id))

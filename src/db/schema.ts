@@ -269,6 +269,8 @@ export const costCells = sqliteTable(
         table.capability,
       ],
     }),
+    index("cost_cells_team").on(table.level, table.team, table.grain, table.start),
+    index("cost_cells_key").on(table.level, table.key, table.grain, table.start),
   ],
 );
 

@@ -83,6 +83,9 @@ const LISTS = [
   "/audit?limit=1000",
   "/costs/summary?group_by=tag,metadata.part,end_user",
   "/costs/summary?group_by=session,day",
+  "/costs/summary?group_by=key,model,month",
+  "/costs/summary?group_by=capability,model,hour&metadata.part=p-1",
+  "/requests?tag=odd&metadata.part=p-1&limit=1000",
 ];
 
 describe("exports", () => {

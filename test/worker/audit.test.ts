@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { auditEntry, costSummary, getRecord, listRecords, listRequests, searchAudit } from "#audit";
+import { auditEntry, costSummary, getRecord, listRecords, listRequests, pruneRequests, searchAudit } from "#audit";
 import { db, deliver, paid } from "../support/events.ts";
 
 async function count(table: "cost_records" | "requests" | "audit_entries"): Promise<number> {
@@ -102,6 +102,26 @@ describe("listings", () => {
     expect((await listRequests(db, { team: "pages" }, { limit: 10 })).rows).toHaveLength(5);
     expect(await getRecord(db, seen[0]!, { team: "pages" })).not.toBeNull();
     expect(await getRecord(db, seen[0]!, { team: "other" })).toBeNull();
+  });
+
+  test("a row of the request log that is dropped leaves no tag behind, and its cost record stays", async () => {
+    const at = Date.UTC(2026, 0, 2);
+    await deliver([paid("dropped", "1", { tags: ["gone", "stays"], at }), paid("dropped", "1", { tags: ["stays"], at: at + 5 })]);
+    await pruneRequests(db, at + 5);
+    const { results } = await env.DB.prepare("select tag, at from request_tags where at between ? and ?")
+      .bind(at, at + 5)
+      .all();
+    expect(results).toEqual([{ tag: "stays", at: at + 5 }]);
+    expect((await listRequests(db, { tag: "gone" }, { limit: 5 })).rows).toEqual([]);
+    expect((await listRecords(db, { tag: "gone" }, { limit: 5 })).rows).toHaveLength(1);
+  });
+
+  test("who, for whom and for what stand in the record and in the log as the caller said it", async () => {
+    const said = { user: "user_1", endUser: "u 77", session: "s", task: "task_1", tags: ["a", "b"], metadata: { feature: "x", "": "y" } };
+    await deliver([paid("said", "1", { ...said, tags: ["a", "", "b", "a"] }), paid("said", "1", { endUser: "", session: "" })]);
+    const nobody = { user: null, endUser: null, session: null, task: null, tags: [], metadata: {} };
+    for (const list of [listRecords, listRequests])
+      expect((await list(db, { team: "said" }, { limit: 5 })).rows).toMatchObject([nobody, said]);
   });
 
   test("audit entries are found by field and by text", async () => {
