@@ -75,8 +75,8 @@ async function written(db: Db, events: readonly Event[]): Promise<boolean> {
 
 type Table = typeof tables.costRecords | typeof tables.requests | typeof tables.auditEntries;
 
-/** One statement for any number of rows, which travel as one parameter: D1 takes at most a hundred. */
-function insertAll(db: Db, table: Table, rows: readonly Readonly<Record<string, unknown>>[]) {
+/** One statement for any number of rows, none of which is inserted twice; they travel as one parameter: D1 takes at most a hundred. */
+export function insertAll(db: Db, table: Table, rows: readonly Readonly<Record<string, unknown>>[]) {
   const columns = Object.entries(getTableColumns(table));
   const values = columns.map(([, { name }]) => sql.raw(`json_extract(value, '$.${name}')`));
   const plain = rows.map((row) =>
@@ -122,8 +122,15 @@ export function joined(nanoFloor: string, femtoRest: string): string {
   return usdFromFemto(BigInt(nanoFloor) * FEMTO_PER_NANO + BigInt(femtoRest));
 }
 
+/** Whose a row is, in the one form that sums and filters know: nothing is null, never empty, and no tag stands twice. */
+function attributed(invocation: RequestEvent["invocation"]) {
+  const { endUser, session, tags } = invocation;
+  const named = tags.filter((tag) => tag !== "");
+  return { ...invocation, endUser: endUser || null, session: session || null, tags: [...new Set(named)] };
+}
+
 function requestRow({ invocation, cost, log }: RequestEvent): RequestInsert {
-  const { request: id, task: _, ...facts } = invocation;
+  const { request: id, ...facts } = attributed(invocation);
   return {
     ...facts,
     id,
@@ -145,7 +152,7 @@ function costRow({ invocation, charges }: RequestEvent, cost: NonNullable<Reques
   const amount = split(cost.actualUsd);
   if (!amount) throw new RangeError("an amount that was judged before is none");
   return {
-    ...invocation,
+    ...attributed(invocation),
     ...paid,
     ...usage,
     ...amount,

@@ -59,10 +59,11 @@ const cost = z.object({
   usage,
   serviceTier: text.nullable(),
   reprices: id.nullable(),
-  /** The price row by id, the table's hash and the lines. */
+  /** The price row by id, the table's hash and the lines; `basis` says whose count the usage is, also where no price is known. */
   receipt: z.object({
     price: z.record(z.string(), z.unknown()),
     tableHash: z.string(),
+    basis: z.enum(["actual", "estimated"]).optional(),
     lines: z.array(z.object({ class: z.string(), quantity: count, rate: z.string(), per: z.number(), usd: z.string() })),
   }),
 });

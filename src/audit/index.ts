@@ -1,12 +1,14 @@
+export { type Attribution } from "./attribution.ts";
 export { consume } from "./consumer.ts";
 export { type AuditEvent, type Event, type RequestEvent } from "./contract.ts";
+export { appendCorrections, type Correction } from "./corrections.ts";
 export { auditEntry, type AuditFacts } from "./entry.ts";
 export {
-  type Attribution,
   type AuditRow,
   type CostRow,
   getRecord,
   getRequest,
+  listCurrent,
   listRecords,
   listRequests,
   type RequestRow,

@@ -1,7 +1,8 @@
-import { and, desc, eq, gte, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gte, lt, type SQL, sql } from "drizzle-orm";
 import type { AnySQLiteColumn } from "drizzle-orm/sqlite-core";
 import { TollgateError } from "#core";
 import { type Db, tables } from "#db";
+import { type Attributed, type Attribution, owned, same, searchedByTag, tagsOf } from "./attribution.ts";
 
 const { auditEntries, costRecords, requests } = tables;
 
@@ -11,21 +12,6 @@ export type CostRow = typeof costRecords.$inferSelect;
 export type RequestRow = typeof requests.$inferSelect;
 /** A stored audit entry. */
 export type AuditRow = typeof auditEntries.$inferSelect;
-
-/** Whose and when: `from` inclusive, `to` exclusive, in milliseconds. A key holder's reader sets `key`, and sees no other's rows. */
-export interface Attribution {
-  readonly from?: number;
-  readonly to?: number;
-  readonly key?: string;
-  readonly team?: string;
-  readonly user?: string;
-  readonly endUser?: string;
-  readonly session?: string;
-  readonly provider?: string;
-  readonly model?: string;
-  readonly capability?: string;
-  readonly tag?: string;
-}
 
 /** What an audit search may ask for; `text` is looked for in type, subject, details, before and after. */
 export interface AuditFilter {
@@ -53,22 +39,17 @@ export interface Listing<Row> {
   readonly next: string | null;
 }
 
-/** The conditions on cost records; every value is bound, none becomes part of the statement. */
-export function costConditions(filter: Attribution): (SQL | undefined)[] {
-  return conditions(costRecords, filter);
+/** A record that a later one reprices is no longer what was paid. */
+export const CURRENT = sql`not exists (select 1 from ${costRecords} as newer where newer.reprices = ${costRecords.id})`;
+
+/** Cost records, newest first; repriced ones stand beside what they reprice, at the same time. */
+export function listRecords(db: Db, filter: Attribution, paging: Paging): Promise<Listing<CostRow>> {
+  return newest(db, costRecords, { filter, paging });
 }
 
-/** Cost records, newest first. */
-export async function listRecords(db: Db, filter: Attribution, paging: Paging): Promise<Listing<CostRow>> {
-  const where = and(...costConditions(filter), after(costRecords, paging.cursor));
-  const order = [desc(costRecords.at), desc(costRecords.id)];
-  const rows = await db
-    .select()
-    .from(costRecords)
-    .where(where)
-    .orderBy(...order)
-    .limit(paging.limit + 1);
-  return listed(rows, paging.limit);
+/** Cost records that no later one reprices, newest first. */
+export function listCurrent(db: Db, filter: Attribution, paging: Paging): Promise<Listing<CostRow>> {
+  return newest(db, costRecords, { filter, paging, also: CURRENT });
 }
 
 /** One cost record within the reader's own rows, or null; another's looks exactly like a missing one. */
@@ -76,21 +57,13 @@ export async function getRecord(db: Db, id: string, filter: Attribution): Promis
   const [row] = await db
     .select()
     .from(costRecords)
-    .where(and(eq(costRecords.id, id), ...costConditions(filter)));
+    .where(and(eq(costRecords.id, id), ...owned(costRecords, filter)));
   return row ?? null;
 }
 
 /** The request log, newest first. */
-export async function listRequests(db: Db, filter: Attribution, paging: Paging): Promise<Listing<RequestRow>> {
-  const where = and(...conditions(requests, filter), after(requests, paging.cursor));
-  const order = [desc(requests.at), desc(requests.id)];
-  const rows = await db
-    .select()
-    .from(requests)
-    .where(where)
-    .orderBy(...order)
-    .limit(paging.limit + 1);
-  return listed(rows, paging.limit);
+export function listRequests(db: Db, filter: Attribution, paging: Paging): Promise<Listing<RequestRow>> {
+  return newest(db, requests, { filter, paging });
 }
 
 /** One row of the request log within the reader's own, or null. */
@@ -98,8 +71,42 @@ export async function getRequest(db: Db, id: string, filter: Attribution): Promi
   const [row] = await db
     .select()
     .from(requests)
-    .where(and(eq(requests.id, id), ...conditions(requests, filter)));
+    .where(and(eq(requests.id, id), ...owned(requests, filter)));
   return row ?? null;
+}
+
+/** What a listing wants of a table. */
+interface Wanted {
+  readonly filter: Attribution;
+  readonly paging: Paging;
+  readonly also?: SQL;
+}
+
+/** The rows of a page, in the order of the index that they are searched by. */
+async function newest<Table extends Attributed>(
+  db: Db,
+  table: Table,
+  { filter, paging, also }: Wanted,
+): Promise<Listing<Table["$inferSelect"]>> {
+  const { from, to, tag } = filter;
+  const tags = tagsOf(table);
+  const byTag = searchedByTag(filter);
+  const order = byTag ? tags : table;
+  const where = and(
+    byTag ? same(tags.tag, tag) : undefined,
+    from === undefined ? undefined : gte(order.at, from),
+    to === undefined ? undefined : lt(order.at, to),
+    after(order, paging.cursor),
+    ...owned(table, filter),
+    also,
+  );
+  const all = db.select(getTableColumns<Attributed>(table)).from<Attributed>(table).$dynamic();
+  const chosen = byTag ? all.innerJoin(tags, eq(table.id, tags.id)) : all;
+  const rows = await chosen
+    .where(where)
+    .orderBy(desc(order.at), desc(order.id))
+    .limit(paging.limit + 1);
+  return listed(rows, paging.limit);
 }
 
 /** Audit entries, newest first. */
@@ -129,36 +136,12 @@ export async function searchAudit(db: Db, filter: AuditFilter, paging: Paging): 
   return listed(rows, paging.limit);
 }
 
-type Attributed = typeof costRecords | typeof requests;
-
-function conditions(table: Attributed, filter: Attribution): (SQL | undefined)[] {
-  const { from, to, tag } = filter;
-  return [
-    from === undefined ? undefined : gte(table.at, from),
-    to === undefined ? undefined : lt(table.at, to),
-    same(table.key, filter.key),
-    same(table.team, filter.team),
-    same(table.user, filter.user),
-    same(table.endUser, filter.endUser),
-    same(table.session, filter.session),
-    same(table.provider, filter.provider),
-    same(table.model, filter.model),
-    same(table.capability, filter.capability),
-    tag === undefined ? undefined : sql`exists (select 1 from json_each(${table.tags}) as t where t.value = ${tag})`,
-  ];
-}
-
-function same(column: AnySQLiteColumn, value: string | undefined): SQL | undefined {
-  return value === undefined ? undefined : sql`${column} = ${value}`;
-}
-
 /** What comes after a cursor that a listing answered. @throws TollgateError `invalid_request` naming `cursor`. */
-function after(table: Attributed | typeof auditEntries, cursor: string | undefined): SQL | undefined {
+function after(table: { readonly at: AnySQLiteColumn; readonly id: AnySQLiteColumn }, cursor: string | undefined): SQL | undefined {
   if (cursor === undefined) return undefined;
   const match = /^(\d{1,15})\.([\x21-\x7e]{1,128})$/.exec(cursor);
   if (!match) throw new TollgateError("invalid_request", "cursor is not one that a list answered", { param: "cursor" });
-  const at = Number(match[1]);
-  return or(lt(table.at, at), sql`${table.at} = ${at} and ${table.id} < ${match[2]!}`);
+  return sql`(${table.at}, ${table.id}) < (${Number(match[1])}, ${match[2]!})`;
 }
 
 function listed<Row extends { readonly at: number; readonly id: string }>(rows: Row[], limit: number): Listing<Row> {

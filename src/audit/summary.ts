@@ -1,34 +1,19 @@
-import { and, type SQL, sql } from "drizzle-orm";
-import { TollgateError } from "#core";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { type Db, tables } from "#db";
+import { type Attribution, owned, ownedCell, same, searchedByTag } from "./attribution.ts";
 import { joined } from "./consumer.ts";
-import { type Attribution, costConditions } from "./records.ts";
+import { inCell, inRecord, type Level, levelOf } from "./dimensions.ts";
+import { CURRENT } from "./records.ts";
+import { cover, FOREVER, type Span } from "./spans.ts";
 
-const { costRecords } = tables;
-const METADATA = /^metadata\.([A-Za-z0-9_.-]{1,64})$/;
+const { costCells, costRecords, costTags } = tables;
 
-/** What a summary may be grouped by, besides `metadata.<name>`; a record with two tags counts in both tags' groups, once in the total. */
-const COLUMNS = {
-  key: sql`${costRecords.key}`,
-  team: sql`${costRecords.team}`,
-  user: sql`${costRecords.user}`,
-  end_user: sql`${costRecords.endUser}`,
-  tag: sql`tag.value`,
-  provider: sql`${costRecords.provider}`,
-  model: sql`${costRecords.provider} || '/' || ${costRecords.model}`,
-  capability: sql`${costRecords.capability}`,
-  session: sql`${costRecords.session}`,
-  task: sql`${costRecords.task}`,
-  hour: sql`strftime('%Y-%m-%dT%H:00:00Z', ${costRecords.at} / 1000, 'unixepoch')`,
-  day: sql`strftime('%Y-%m-%d', ${costRecords.at} / 1000, 'unixepoch')`,
-  month: sql`strftime('%Y-%m', ${costRecords.at} / 1000, 'unixepoch')`,
-} as const satisfies Record<string, SQL>;
-
-/** Which rows to sum, and along what. */
+/** Which rows to sum, along what, and which of the groups to show. */
 export interface SummaryQuery {
   readonly filter: Attribution;
   readonly groupBy: readonly string[];
   readonly limit: number;
+  readonly offset?: number;
 }
 
 /** Sums of one group, exact. */
@@ -50,55 +35,120 @@ export interface Summary {
   readonly total: Sums;
 }
 
-type SumRow = Record<string, string | number | null>;
+const CELL_AMOUNTS = sql`${costCells.requests} as requests, ${costCells.nano} as nano, ${costCells.femto} as femto, ${costCells.input} as input,
+  ${costCells.cacheRead} as cache_read, ${costCells.cacheWrite} as cache_write, ${costCells.output} as output, ${costCells.reasoning} as reasoning`;
 
-const SUMS = sql`cast(coalesce(sum(${costRecords.nanoFloor}), 0) as text) as nano, cast(coalesce(sum(${costRecords.femtoRest}), 0) as text) as rest,
-  count(distinct ${costRecords.request}) as requests,
-  coalesce(sum(${costRecords.input} + ${costRecords.audioInput}), 0) as input, coalesce(sum(${costRecords.cacheRead}), 0) as cache_read,
-  coalesce(sum(${costRecords.cacheWrite5m} + ${costRecords.cacheWrite1h}), 0) as cache_write,
-  coalesce(sum(${costRecords.output} + ${costRecords.audioOutput}), 0) as output, coalesce(sum(${costRecords.reasoning}), 0) as reasoning`;
+const RECORD_AMOUNTS = sql`1 as requests, ${costRecords.nanoFloor} as nano, ${costRecords.femtoRest} as femto,
+  ${costRecords.input} + ${costRecords.audioInput} as input, ${costRecords.cacheRead} as cache_read,
+  ${costRecords.cacheWrite5m} + ${costRecords.cacheWrite1h} as cache_write,
+  ${costRecords.output} + ${costRecords.audioOutput} as output, ${costRecords.reasoning} as reasoning`;
 
-/** A record that a later one reprices is no longer what was paid. */
-const CURRENT = sql`${costRecords.id} not in (select reprices from cost_records where reprices is not null)`;
+/** Sums of money leave as text: they pass what a JavaScript number holds exactly. */
+const SUMS = {
+  nano: sql<string>`cast(coalesce(sum(nano), 0) as text)`,
+  femto: sql<string>`cast(coalesce(sum(femto), 0) as text)`,
+  requests: summed("requests"),
+  input: summed("input"),
+  cacheRead: summed("cache_read"),
+  cacheWrite: summed("cache_write"),
+  output: summed("output"),
+  reasoning: summed("reasoning"),
+};
+
+type SumRow = { readonly [Name in keyof typeof SUMS]: (typeof SUMS)[Name]["_"]["type"] };
+
+function summed(name: string) {
+  return sql<number>`coalesce(sum(${sql.identifier(name)}), 0)`;
+}
 
 /**
- * Sums the cost records. The two integer columns are summed apart and joined as BigInt, so no amount is rounded.
+ * Sums what was paid. Whole hours, days and months come from the cells that know what is asked for, the ends of the range and
+ * what no cell knows from the records; both sum the same two integers, which are joined as BigInt, so that no amount is rounded.
+ * A record with two tags counts in both tags' groups, once in the total.
  * @throws TollgateError `invalid_request` naming `group_by`.
  */
-export async function costSummary(db: Db, { filter, groupBy, limit }: SummaryQuery): Promise<Summary> {
-  const where = and(...costConditions(filter), CURRENT);
-  const [total] = await db.all<SumRow>(sql`select ${SUMS} from ${costRecords} where ${where}`);
-  if (groupBy.length === 0) return { groups: [], total: sums(total!) };
-  const groups = groupBy.map((name, at) => sql`${groupExpression(name)} as ${sql.identifier(`g${at}`)}`);
-  const names = groupBy.map((_, at) => sql.identifier(`g${at}`));
+export async function costSummary(db: Db, { filter, groupBy, limit, offset = 0 }: SummaryQuery): Promise<Summary> {
+  const total = db.select(SUMS).from(sql`(${amounts(filter, [])})`);
+  if (groupBy.length === 0) return { groups: [], total: sums((await total)[0]!) };
+  const names = groupBy.map(column);
+  const grouped = db
+    .select({ ...SUMS, group: sql<string>`json_array(${sql.join(names, sql`, `)})` })
+    .from(sql`(${amounts(filter, groupBy)})`)
+    .groupBy(...names)
+    .having(sql`sum(requests) > 0`)
+    .orderBy(sql`sum(nano) desc`, ...names)
+    .limit(limit)
+    .offset(offset);
+  const [groups, [all]] = await db.batch([grouped, total]);
+  return { groups: groups.map(({ group, ...row }) => ({ ...sums(row), group: groupOf(group, groupBy) })), total: sums(all!) };
+}
+
+function column(_: string, at: number): SQL {
+  return sql`${sql.identifier(`g${at}`)}`;
+}
+
+/** A query of everything that the filter leaves, cell by cell and record by record, each with the groups that it stands in. */
+function amounts(filter: Attribution, groupBy: readonly string[]): SQL {
+  const level = levelOf(filter, groupBy);
+  const spans = cover(Math.max(filter.from ?? 0, 0), Math.min(filter.to ?? FOREVER, FOREVER), level?.grains ?? []);
+  const whole = spans.filter(({ grain }) => grain !== null);
+  const ends = spans.filter(({ grain }) => grain === null);
+  const parts = [
+    ...(level && whole.length > 0 ? [cells(level, whole, { filter, groupBy })] : []),
+    ...(ends.length > 0 || whole.length === 0 ? [records(ends, { filter, groupBy })] : []),
+  ];
+  return sql.join(parts, sql` union all `);
+}
+
+type Wanted = Pick<SummaryQuery, "filter" | "groupBy">;
+
+function cells(level: Level, spans: readonly Span[], { filter, groupBy }: Wanted): SQL {
+  const { grain, start } = costCells;
+  return sql`select ${selected(groupBy, inCell)} ${CELL_AMOUNTS} from ${listed(spans)} cross join ${costCells} ${indexOf(filter)}
+    where ${and(
+      sql`${costCells.level} = ${level.name}`,
+      sql`${grain} = span.value ->> 'grain' and ${start} >= span.value ->> 'from' and ${start} < span.value ->> 'to'`,
+      ...ownedCell(filter),
+    )}`;
+}
+
+/** Where one key or team is asked for, its own cells are searched rather than everybody's of the range, which SQLite takes for cheaper. */
+function indexOf({ key, team }: Attribution): SQL {
+  if (key !== undefined) return sql`indexed by cost_cells_key`;
+  return team === undefined ? sql`` : sql`indexed by cost_cells_team`;
+}
+
+function records(spans: readonly Span[], { filter, groupBy }: Wanted): SQL {
+  const byTag = searchedByTag(filter);
+  const order = byTag ? costTags : costRecords;
+  const source = byTag ? sql`${costTags} cross join ${costRecords}` : sql`${costRecords}`;
   const tags = groupBy.includes("tag") ? sql`left join json_each(${costRecords.tags}) as tag` : sql``;
-  const rows = await db.all<SumRow>(sql`
-    select ${sql.join(groups, sql`, `)}, ${SUMS} from ${costRecords} ${tags} where ${where}
-    group by ${sql.join(names, sql`, `)} order by sum(${costRecords.nanoFloor}) desc, ${sql.join(names, sql`, `)} limit ${limit}`);
-  return { groups: rows.map((row) => Object.assign(sums(row), { group: groupOf(row, groupBy) })), total: sums(total!) };
+  return sql`select ${selected(groupBy, inRecord)} ${RECORD_AMOUNTS} from ${listed(spans)} cross join ${source} ${tags}
+    where ${and(
+      sql`${order.at} >= span.value ->> 'from' and ${order.at} < span.value ->> 'to'`,
+      byTag ? and(same(costTags.tag, filter.tag), eq(costRecords.id, costTags.id)) : undefined,
+      ...owned(costRecords, filter),
+      CURRENT,
+    )}`;
 }
 
-function groupExpression(name: string): SQL {
-  if (Object.hasOwn(COLUMNS, name)) return COLUMNS[name as keyof typeof COLUMNS];
-  const field = METADATA.exec(name)?.[1];
-  if (field === undefined) throw new TollgateError("invalid_request", "group_by names no dimension", { param: "group_by" });
-  return sql`json_extract(${costRecords.metadata}, ${`$."${field}"`})`;
+/** The spans as a table: all of them in one parameter, and one search of the index for each. */
+function listed(spans: readonly Span[]): SQL {
+  return sql`json_each(${JSON.stringify(spans)}) as span`;
 }
 
-function groupOf(row: SumRow, groupBy: readonly string[]): Record<string, string | null> {
-  return Object.fromEntries(groupBy.map((name, at) => [name, row[`g${at}`] === null ? null : String(row[`g${at}`])]));
+function selected(groupBy: readonly string[], expression: (name: string) => SQL): SQL {
+  return sql.join(
+    groupBy.map((name, at) => sql`${expression(name)} as ${column(name, at)}, `),
+    sql``,
+  );
 }
 
-function sums(row: SumRow): Sums {
-  return {
-    usd: joined(String(row["nano"]), String(row["rest"])),
-    requests: Number(row["requests"]),
-    tokens: {
-      input: Number(row["input"]),
-      cacheRead: Number(row["cache_read"]),
-      cacheWrite: Number(row["cache_write"]),
-      output: Number(row["output"]),
-      reasoning: Number(row["reasoning"]),
-    },
-  };
+function groupOf(values: string, groupBy: readonly string[]): Record<string, string | null> {
+  const listed = JSON.parse(values) as readonly (string | number | null)[];
+  return Object.fromEntries(groupBy.map((name, at) => [name, listed[at] === null ? null : String(listed[at])]));
+}
+
+function sums({ nano, femto, requests, ...tokens }: SumRow): Sums {
+  return { usd: joined(nano, femto), requests, tokens };
 }

@@ -203,9 +203,81 @@ export const costRecords = sqliteTable(
     index("cost_records_at").on(table.at),
     index("cost_records_team_at").on(table.team, table.at),
     index("cost_records_key_at").on(table.key, table.at),
+    index("cost_records_model_at").on(table.model, table.at),
+    index("cost_records_provider_at").on(table.provider, table.at),
+    index("cost_records_capability_at").on(table.capability, table.at),
+    index("cost_records_user_at")
+      .on(table.user, table.at)
+      .where(sql`"user" is not null`),
+    index("cost_records_end_user_at")
+      .on(table.endUser, table.at)
+      .where(sql`"end_user" is not null`),
+    index("cost_records_session_at")
+      .on(table.session, table.at)
+      .where(sql`"session" is not null`),
+    index("cost_records_task_at")
+      .on(table.task, table.at)
+      .where(sql`"task" is not null`),
     index("cost_records_request").on(table.request),
+    uniqueIndex("cost_records_reprices")
+      .on(table.reprices)
+      .where(sql`"reprices" is not null`),
   ],
 );
+
+/**
+ * Owned by audit, kept by triggers on `cost_records` in the insert's own transaction (migrations/0003_roll_ups.sql): the sums of
+ * the records that count, by who, what and when. A column that a level does not tell apart is empty. `nano` and `femto` are sums
+ * of `nanoFloor` and `femtoRest`.
+ */
+export const costCells = sqliteTable(
+  "cost_cells",
+  {
+    level: text({ enum: ["all", "team", "key", "tag", "end_user"] }).notNull(),
+    grain: text({ enum: ["hour", "day", "month"] }).notNull(),
+    start: integer().notNull(),
+    team: text().notNull(),
+    user: text().notNull(),
+    key: text().notNull(),
+    tag: text().notNull(),
+    endUser: text("end_user").notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    capability: text().notNull(),
+    requests: integer().notNull(),
+    nano: integer().notNull(),
+    femto: integer().notNull(),
+    input: integer().notNull(),
+    cacheRead: integer("cache_read").notNull(),
+    cacheWrite: integer("cache_write").notNull(),
+    output: integer().notNull(),
+    reasoning: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [
+        table.level,
+        table.grain,
+        table.start,
+        table.team,
+        table.user,
+        table.key,
+        table.tag,
+        table.endUser,
+        table.provider,
+        table.model,
+        table.capability,
+      ],
+    }),
+    index("cost_cells_team").on(table.level, table.team, table.grain, table.start),
+    index("cost_cells_key").on(table.level, table.key, table.grain, table.start),
+  ],
+);
+
+/** Owned by audit, kept by a trigger: which cost records carry a tag, in the order that they are listed in. */
+export const costTags = sqliteTable("cost_tags", { tag: text().notNull(), at: integer().notNull(), id: text().notNull() }, (table) => [
+  primaryKey({ columns: [table.tag, table.at, table.id] }),
+]);
 
 /** Owned by audit. The request log: one row per inference request, refused ones included; content only where a key asks for it. */
 export const requests = sqliteTable(
@@ -218,6 +290,7 @@ export const requests = sqliteTable(
     user: text(),
     endUser: text("end_user"),
     session: text(),
+    task: text(),
     capability: text().notNull(),
     requested: text().notNull(),
     provider: text(),
@@ -242,7 +315,29 @@ export const requests = sqliteTable(
     index("requests_at").on(table.at),
     index("requests_team_at").on(table.team, table.at),
     index("requests_key_at").on(table.key, table.at),
+    index("requests_model_at").on(table.model, table.at),
+    index("requests_provider_at").on(table.provider, table.at),
+    index("requests_capability_at").on(table.capability, table.at),
+    index("requests_user_at")
+      .on(table.user, table.at)
+      .where(sql`"user" is not null`),
+    index("requests_end_user_at")
+      .on(table.endUser, table.at)
+      .where(sql`"end_user" is not null`),
+    index("requests_session_at")
+      .on(table.session, table.at)
+      .where(sql`"session" is not null`),
+    index("requests_task_at")
+      .on(table.task, table.at)
+      .where(sql`"task" is not null`),
   ],
+);
+
+/** Owned by audit, kept by triggers: which rows of the request log carry a tag, for as long as they are there. */
+export const requestTags = sqliteTable(
+  "request_tags",
+  { tag: text().notNull(), at: integer().notNull(), id: text().notNull() },
+  (table) => [primaryKey({ columns: [table.tag, table.at, table.id] })],
 );
 
 /** Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. */

@@ -50,7 +50,7 @@ export function requestEvent(
       usage: paid.usage,
       serviceTier: short(paid.serviceTier),
       reprices: null,
-      receipt: { price: { ...paid.price }, tableHash: paid.tableHash, lines: paid.lines.map((line) => ({ ...line })) },
+      receipt: { price: { ...paid.price }, tableHash: paid.tableHash, basis: status, lines: paid.lines.map((line) => ({ ...line })) },
     },
     log: logOf(arrival, ending),
     charges: [],

@@ -111,6 +111,14 @@ describe("documentation", () => {
     }
     const steps = JSON.parse(readFileSync("bench/steps.json", "utf8")) as { results: Record<string, number> };
     for (const [step, cost] of Object.entries(steps.results)) expect(text).toContain(`| ${step} | ${cost} |`);
+    const reports = JSON.parse(readFileSync("bench/reports.json", "utf8")) as {
+      filled: { records: number };
+      results: Record<string, { p50_ms: number; p99_ms: number }>;
+    };
+    expect(reports.filled.records).toBe(1_000_000);
+    expect(Object.keys(reports.results).length).toBeGreaterThan(20);
+    for (const [report, { p50_ms, p99_ms }] of Object.entries(reports.results))
+      expect(text).toContain(`| ${report} | ${p50_ms} | ${p99_ms} |`);
   });
 });
 

@@ -83,6 +83,9 @@ const LISTS = [
   "/audit?limit=1000",
   "/costs/summary?group_by=tag,metadata.part,end_user",
   "/costs/summary?group_by=session,day",
+  "/costs/summary?group_by=key,model,month",
+  "/costs/summary?group_by=capability,model,hour&metadata.part=p-1",
+  "/requests?tag=odd&metadata.part=p-1&limit=1000",
 ];
 
 describe("exports", () => {
@@ -191,6 +194,11 @@ describe("filters", () => {
     capability: (row) => row["capability"] as string | null,
     provider: (row) => (row["resource"] as Record<string, string>)["provider"]!,
     model: (row) => (row["resource"] as Record<string, string>)["model"]!,
+    hour: (row) => `${String(row["at"]).slice(0, 13)}:00:00Z`,
+    day: (row) => String(row["at"]).slice(0, 10),
+    month: (row) => String(row["at"]).slice(0, 7),
+    "metadata.part": (row) => (row["metadata"] as Record<string, string>)["part"]!,
+    "metadata.only-1": (row) => (row["metadata"] as Record<string, string>)["only-1"] ?? null,
   };
 
   test.each(Object.keys(RECORD))("%s keeps exactly its rows, in records, in the log and in sums", async (name) => {
@@ -207,6 +215,34 @@ describe("filters", () => {
       expect(new Set(requests.map(({ id }) => id))).toEqual(new Set(expected.map(({ request }) => request)));
       expect(total["requests"]).toBe(expected.length);
     }
+  });
+
+  test.each([
+    ["metadata.=1", "metadata."],
+    ["metadata.a%22b=1", 'metadata.a"b'],
+    ["feature=1", "feature"],
+    ["metadata.a=1&metadata.a=2", "metadata.a"],
+    ["hour=2026-11-21T04:30:00Z", "hour"],
+    ["day=2026-02-30", "day"],
+    ["day=2026-11", "day"],
+    ["month=2026-13", "month"],
+    ["from=yesterday", "from"],
+  ])("%s is refused by its name, wherever rows are chosen", async (query, param) => {
+    for (const path of ["/costs/summary", "/costs/records", "/requests"]) {
+      const answer = await ask("GET", `/admin/v1${path}?${query}`, { as: ADMIN });
+      expect([path, answer.status, ((await answer.json()) as { error: Json }).error]).toMatchObject([
+        path,
+        400,
+        { code: "invalid_request", param },
+      ]);
+    }
+  });
+
+  test("a bucket within a range keeps what both hold, and a summary says which range it took", async () => {
+    const day = String((await admin<Page>("GET", "/costs/records?limit=1")).data[0]!["at"]).slice(0, 10);
+    const to = `${day}T00:00:00.001Z`;
+    const asked = await admin("GET", `/costs/summary?day=${day}&month=${day.slice(0, 7)}&to=${to}`);
+    expect(asked).toMatchObject({ from: `${day}T00:00:00.000Z`, to, total: { requests: 0 } });
   });
 
   test("a tag keeps the rows that carry it, among others or alone", async () => {
@@ -229,6 +265,50 @@ describe("filters", () => {
     expect(await ranged(iso(oldest + 1), iso(newest + 1))).toEqual(all.filter((row) => Date.parse(String(row["at"])) > oldest));
     const berlin = iso(oldest + 3_600_000).replace("Z", "+01:00");
     expect(await ranged(berlin, iso(newest + 1))).toEqual(all);
+  });
+});
+
+const DIMENSIONS = "key team user end_user tag provider model capability session task hour day month metadata.part metadata.only-0".split(
+  " ",
+);
+
+describe("D6: a principal cannot see another's", () => {
+  test.each(DIMENSIONS)("sums by %s: an ordinary key's are those of its own rows, whatever it filters by", async (name) => {
+    for (const each of [key, other]) {
+      const own = await admin<Page & { total: Json }>("GET", `/costs/summary?key=${each.id}&group_by=${name}`);
+      for (const wish of ["", `&key=${key.id}`, `&key=${other.id}`]) {
+        const answer = await ask("GET", `/admin/v1/costs/summary?group_by=${name}${wish}`, { as: each.secret });
+        expect(await answer.json()).toEqual(own);
+      }
+    }
+  });
+
+  test("no filter finds another's rows, in records, in the log or in sums", async () => {
+    const mine = (await admin<Page>("GET", `/costs/records?limit=1000&key=${other.id}`)).data;
+    expect(mine).toHaveLength(1);
+    const theirs = (await admin<Page>("GET", `/costs/records?limit=1000&key=${key.id}`)).data;
+    const values = new Set(
+      theirs.flatMap((row) => [
+        `team=${String(row["team"])}`,
+        `user=${String(row["user"])}`,
+        `end_user=${encodeURIComponent(String(row["end_user"]))}`,
+        `session=${String(row["session"])}`,
+        `tag=${encodeURIComponent((row["tags"] as string[])[0]!)}`,
+        `metadata.part=${(row["metadata"] as Record<string, string>)["part"]!}`,
+      ]),
+    );
+    expect(values.size).toBeGreaterThan(15);
+    for (const wish of values) {
+      const records = (await (await ask("GET", `/admin/v1/costs/records?${wish}`, { as: other.secret })).json()) as Page;
+      const requests = (await (await ask("GET", `/admin/v1/requests?${wish}`, { as: other.secret })).json()) as Page;
+      const sums = (await (await ask("GET", `/admin/v1/costs/summary?${wish}`, { as: other.secret })).json()) as { total: Json };
+      for (const row of [...records.data, ...requests.data]) expect([wish, row["key"]]).toEqual([wish, other.id]);
+      expect([wish, sums.total["requests"]]).toEqual([wish, records.data.length]);
+    }
+    for (const { id, request } of theirs) {
+      for (const path of [`/costs/records/${String(id)}`, `/requests/${String(request)}`])
+        expect((await ask("GET", `/admin/v1${path}`, { as: other.secret })).status).toBe(404);
+    }
   });
 });
 

@@ -1,86 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { auditEntry, consume, costSummary, getRecord, listRecords, listRequests, type RequestEvent, searchAudit } from "#audit";
-import { NO_USAGE } from "#core";
-import { connect } from "#db";
-
-const db = connect(env.DB);
-let serial = 0;
-
-/** One paid request of `team`, as the ledger sends it. */
-function paid(team: string, actualUsd: string, invocation: Partial<RequestEvent["invocation"]> = {}): RequestEvent {
-  const id = `${team}_${++serial}`;
-  return {
-    v: 1,
-    kind: "request",
-    invocation: {
-      request: `req_${id}`,
-      at: Date.UTC(2026, 10, 21, 4) + serial,
-      key: "key_a",
-      team,
-      user: null,
-      endUser: null,
-      session: null,
-      task: null,
-      capability: "chat.completions",
-      requested: "m",
-      provider: "acme",
-      model: "m-1",
-      stream: false,
-      outcome: "ok",
-      attempts: [
-        {
-          provider: "acme",
-          model: "m-1",
-          status: 200,
-          ms: 1.5,
-        },
-      ],
-      tags: [],
-      metadata: {},
-      ...invocation,
-    },
-    cost: {
-      id: `cost_${id}`,
-      status: "actual",
-      priceState: "priced",
-      cache: "miss",
-      estimatedUsd: actualUsd,
-      actualUsd,
-      nanoUsd: 1,
-      usage: {
-        ...NO_USAGE,
-        input: 3,
-        output: 2,
-      },
-      serviceTier: null,
-      reprices: null,
-      receipt: {
-        price: {},
-        tableHash: "h",
-        lines: [],
-      },
-    },
-    log: { httpStatus: 200, code: null, latencyMs: 12.7, firstByteMs: null, overheadMs: 0.4, upstreamRequestId: null, content: null },
-    charges: [],
-  };
-}
-
-/** Sends bodies as one batch and tells which were acknowledged and which retried. */
-async function deliver(bodies: unknown[]) {
-  const fates: string[] = bodies.map(() => "none");
-  const messages = bodies.map((body, at) => ({
-    id: String(at),
-    timestamp: new Date(0),
-    body,
-    attempts: 1,
-    ack: () => void (fates[at] = "ack"),
-    retry: () => void (fates[at] = "retry"),
-  }));
-  const batch = { queue: "events", messages, ackAll() {}, retryAll() {}, metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
-  await consume(batch, db);
-  return fates;
-}
+import { auditEntry, costSummary, getRecord, listRecords, listRequests, pruneRequests, searchAudit } from "#audit";
+import { db, deliver, paid } from "../support/events.ts";
 
 async function count(table: "cost_records" | "requests" | "audit_entries"): Promise<number> {
   return (await env.DB.prepare(`select count(*) as n from ${table}`).first<number>("n"))!;
@@ -181,6 +102,26 @@ describe("listings", () => {
     expect((await listRequests(db, { team: "pages" }, { limit: 10 })).rows).toHaveLength(5);
     expect(await getRecord(db, seen[0]!, { team: "pages" })).not.toBeNull();
     expect(await getRecord(db, seen[0]!, { team: "other" })).toBeNull();
+  });
+
+  test("a row of the request log that is dropped leaves no tag behind, and its cost record stays", async () => {
+    const at = Date.UTC(2026, 0, 2);
+    await deliver([paid("dropped", "1", { tags: ["gone", "stays"], at }), paid("dropped", "1", { tags: ["stays"], at: at + 5 })]);
+    await pruneRequests(db, at + 5);
+    const { results } = await env.DB.prepare("select tag, at from request_tags where at between ? and ?")
+      .bind(at, at + 5)
+      .all();
+    expect(results).toEqual([{ tag: "stays", at: at + 5 }]);
+    expect((await listRequests(db, { tag: "gone" }, { limit: 5 })).rows).toEqual([]);
+    expect((await listRecords(db, { tag: "gone" }, { limit: 5 })).rows).toHaveLength(1);
+  });
+
+  test("who, for whom and for what stand in the record and in the log as the caller said it", async () => {
+    const said = { user: "user_1", endUser: "u 77", session: "s", task: "task_1", tags: ["a", "b"], metadata: { feature: "x", "": "y" } };
+    await deliver([paid("said", "1", { ...said, tags: ["a", "", "b", "a"] }), paid("said", "1", { endUser: "", session: "" })]);
+    const nobody = { user: null, endUser: null, session: null, task: null, tags: [], metadata: {} };
+    for (const list of [listRecords, listRequests])
+      expect((await list(db, { team: "said" }, { limit: 5 })).rows).toMatchObject([nobody, said]);
   });
 
   test("audit entries are found by field and by text", async () => {

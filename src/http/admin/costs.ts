@@ -1,29 +1,14 @@
 import { z } from "@hono/zod-openapi";
-import { type Attribution, type CostRow, costSummary, getRecord, listRecords, type Sums } from "#audit";
+import { type CostRow, costSummary, getRecord, listRecords, type Sums } from "#audit";
 import type { Charge } from "#budget";
-import { ownRowsOnly } from "#keys";
 import type { PriceRow } from "#models";
-import type { Actor } from "./actor.ts";
+import { attributed, filterOf, rangeOf } from "./attribution.ts";
 import { asAsked, names } from "./export.ts";
 import { type AdminApp, read } from "./operation.ts";
 import { priceShape } from "./prices.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, moment, page, paging } from "./shapes.ts";
+import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
 
-/** Whose and when; shared by everything that is attributed to a caller. */
-export const attribution = {
-  from: moment.optional(),
-  to: moment.optional(),
-  key: id.optional(),
-  team: id.optional(),
-  user: id.optional(),
-  end_user: z.string().max(512).optional(),
-  session: z.string().max(512).optional(),
-  provider: z.string().max(128).optional(),
-  model: z.string().max(256).optional(),
-  capability: z.string().max(64).optional(),
-  tag: z.string().max(64).optional(),
-};
 /**
  * How many groups came before. Groups are sums, dearest first, so pages agree only where `to` holds the rows still; deeper than
  * this a reader narrows the filter.
@@ -34,15 +19,6 @@ const groupCursor = z
   .transform(Number)
   .refine((before) => before <= 20_000, "is too deep; narrow the filter");
 export const format = z.enum(["json", "csv", "ndjson"]).optional();
-
-type Asked = z.output<z.ZodObject<typeof attribution>>;
-
-/** The filter as the reports take it. A key holder's is pinned to its own key, whatever it asked for. */
-export function filterOf(asked: Asked, actor: Actor): Attribution {
-  const { end_user, from, to, key, team, user, session, provider, model, capability, tag } = asked;
-  const filter = given({ from, to, key, team, user, endUser: end_user, session, provider, model, capability, tag });
-  return ownRowsOnly(actor.role) ? { ...filter, key: actor.key ?? "" } : filter;
-}
 
 const record = z
   .looseObject({ id, object: z.literal("cost_record"), request: id, at: z.string(), actual_usd: z.string(), nano_usd: z.number() })
@@ -123,8 +99,7 @@ function sumsShape({ usd, requests, tokens }: Sums) {
 /** `/costs`: what was spent, summed or by the record, with the arithmetic. */
 export function costs(app: AdminApp): void {
   const resource = "costs";
-  const summed = z.strictObject({
-    ...attribution,
+  const summed = attributed({
     group_by: z.string().max(256).optional(),
     limit: z.coerce.number().int().min(1).max(1000).default(1000),
     cursor: groupCursor.optional(),
@@ -135,25 +110,25 @@ export function costs(app: AdminApp): void {
     { method: "get", path: "/costs/summary", resource, summary: "Sum costs", query: summed, answer: summary },
     async ({ query, actor }, context) => {
       const groupBy = names(query.group_by);
-      const start = query.cursor ?? 0;
-      const end = start + query.limit;
-      const { groups, total } = await costSummary(context.env.db, { filter: filterOf(query, actor), groupBy, limit: end + 1 });
-      const data = groups.slice(start, end).map((group) => ({ group: group.group, ...sumsShape(group) }));
+      const { limit, cursor: offset = 0 } = query;
+      const { groups, total } = await costSummary(context.env.db, { filter: filterOf(query, actor), groupBy, limit: limit + 1, offset });
+      const data = groups.slice(0, limit).map((group) => ({ group: group.group, ...sumsShape(group) }));
+      const { from = null, to = null } = rangeOf(query);
       return asAsked(
         context,
         {
-          from: iso(query.from ?? null),
-          to: iso(query.to ?? null),
+          from: iso(from),
+          to: iso(to),
           group_by: groupBy,
           data,
           total: sumsShape(total),
-          next_cursor: groups.length > end ? String(end) : null,
+          next_cursor: groups.length > limit ? String(offset + limit) : null,
         },
         query.format,
       );
     },
   );
-  const listed = z.strictObject({ ...attribution, ...paging, format });
+  const listed = attributed({ ...paging, format });
   read(
     app,
     { method: "get", path: "/costs/records", resource, summary: "List cost records", query: listed, answer: listOf(record) },

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { type AuditRow, getRequest, listRequests, type RequestRow, searchAudit } from "#audit";
-import { attribution, filterOf, format } from "./costs.ts";
+import { attributed, filterOf } from "./attribution.ts";
+import { format } from "./costs.ts";
 import { asAsked } from "./export.ts";
 import { type AdminApp, read } from "./operation.ts";
 import { iso } from "../time.ts";
@@ -21,6 +22,7 @@ function requestShape(row: RequestRow) {
     user: row.user,
     end_user: row.endUser,
     session: row.session,
+    task: row.task,
     capability: row.capability,
     requested: row.requested,
     provider: row.provider,
@@ -67,7 +69,7 @@ function entryShape(row: AuditRow) {
 /** `/requests`: every inference request, refused ones included. */
 export function requests(app: AdminApp): void {
   const resource = "requests";
-  const query = z.strictObject({ ...attribution, ...paging, format });
+  const query = attributed({ ...paging, format });
   read(
     app,
     { method: "get", path: "/requests", resource, summary: "List requests", query, answer: listOf(request) },
