@@ -12,6 +12,7 @@ import { models } from "./models.ts";
 import type { AdminApp, AdminHttp } from "./operation.ts";
 import { prices } from "./prices.ts";
 import { providers } from "./providers.ts";
+import { reconciliations } from "./reconcile.ts";
 import { teams, users } from "./tenants.ts";
 
 const BODY_BYTES_MAX = 1_000_000;
@@ -39,7 +40,7 @@ export function adminApp(): AdminApp {
       },
     }),
   );
-  for (const resource of [teams, users, keys, budgets, providers, models, prices, costs, requests, audit]) resource(app);
+  for (const resource of [teams, users, keys, budgets, providers, models, prices, costs, reconciliations, requests, audit]) resource(app);
   app.get("/openapi.json", (context) => {
     // It stands for no resource, so it has a gate of its own: whoever holds a role of the plane.
     if (ownRowsOnly(context.get("actor").role)) throw new TollgateError("permission_denied", "An ordinary key may not read the document");
