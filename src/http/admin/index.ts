@@ -10,6 +10,7 @@ import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
 import { models } from "./models.ts";
 import type { AdminApp, AdminHttp } from "./operation.ts";
+import { priceProposals } from "./price-proposals.ts";
 import { prices } from "./prices.ts";
 import { providers } from "./providers.ts";
 import { reconciliations } from "./reconcile.ts";
@@ -40,7 +41,8 @@ export function adminApp(): AdminApp {
       },
     }),
   );
-  for (const resource of [teams, users, keys, budgets, providers, models, prices, costs, reconciliations, requests, audit]) resource(app);
+  for (const resource of [teams, users, keys, budgets, providers, models, priceProposals, prices, costs, reconciliations, requests, audit])
+    resource(app);
   app.get("/openapi.json", (context) => {
     // It stands for no resource, so it has a gate of its own: whoever holds a role of the plane.
     if (ownRowsOnly(context.get("actor").role)) throw new TollgateError("permission_denied", "An ordinary key may not read the document");
