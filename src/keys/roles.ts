@@ -13,7 +13,7 @@ export type Resource =
   | "models"
   | "prices"
   | "costs"
-  | "reconciliations"
+  | "reconcile"
   | "requests"
   | "audit"
   | "metrics";
@@ -25,7 +25,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: { read: EVERYTHING, write: ["teams", "users", "keys", "budgets", "providers", "models", "prices"] },
   analyst: {
-    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconciliations", "requests", "metrics"],
+    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconcile", "requests", "metrics"],
     write: [],
   },
   auditor: { read: ["audit"], write: [] },

@@ -21,7 +21,7 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
   owner: { read: "all", write: "all" },
   operator: { read: "all", write: ["teams", "users", "keys", "budgets", "providers", "models", "prices"] },
   analyst: {
-    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconciliations", "requests"],
+    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconcile", "requests"],
     write: [],
   },
   auditor: { read: ["audit"], write: [] },

@@ -106,7 +106,7 @@ export function reconciliations(app: AdminApp): void {
     {
       method: "post",
       path: "/reconcile",
-      resource: "reconciliations",
+      resource: "reconcile",
       summary: "Hold a provider's usage or cost export against the cost records",
       body: asked,
       answer,
