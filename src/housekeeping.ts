@@ -1,10 +1,12 @@
 import { pruneRequests } from "#audit";
-import { type Platform, pruneIdempotency } from "#http";
+import { checkPricesDaily, type Platform, pruneIdempotency } from "#http";
 
 const DAY_MS = 86_400_000;
 
-/** What the clock does every ten minutes: drops what has outlived its time. Cost records and audit entries are kept for good. */
-export async function housekeeping({ db, config, now }: Platform): Promise<void> {
+/** What the clock does every ten minutes: drops what has outlived its time, and once a day looks for news of prices. Cost records and audit entries are kept for good. */
+export async function housekeeping(platform: Platform): Promise<void> {
+  const { db, config, now } = platform;
   await pruneIdempotency(db, now());
   await pruneRequests(db, now() - config.TOLLGATE_REQUEST_LOG_DAYS * DAY_MS);
+  await checkPricesDaily(platform);
 }

@@ -20,6 +20,9 @@ const usage = z.object({
   audioOutput: count,
   images: count,
   webSearches: count,
+  fileSearches: count.default(0),
+  searchSources: count.default(0),
+  extras: count.default(0),
 });
 
 const outcome = z.enum(["ok", "error", "cancelled", "truncated", "denied"]);

@@ -16,3 +16,4 @@ export {
 } from "./records.ts";
 export { pruneRequests } from "./retention.ts";
 export { costSummary, type Sums } from "./summary.ts";
+export { type Histogram, traffic } from "./traffic.ts";

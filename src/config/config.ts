@@ -38,6 +38,8 @@ const schema = z.object({
   TOLLGATE_TIMEOUT_BODY_S: seconds.default(30),
   /** How long after its total timeout a hold is expired as an estimate. */
   TOLLGATE_HOLD_GRACE_S: seconds.default(30),
+  /** Where news of prices is read once a day: https, a document in the form of src/models/table.json or of genai-prices. */
+  TOLLGATE_PRICES_URL: origin.optional(),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 

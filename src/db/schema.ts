@@ -151,6 +151,41 @@ export const prices = sqliteTable(
   (table) => [index("prices_model").on(table.provider, table.model)],
 );
 
+/** The terms of a price, as JSON columns hold them. */
+interface StoredTerms {
+  readonly rates: Readonly<Record<string, string | null>>;
+  readonly tiers: readonly { readonly aboveInputTokens: number; readonly rates: Readonly<Record<string, string | null>> }[];
+  readonly serviceTiers: Readonly<Record<string, { readonly rates: Readonly<Record<string, string | null>> }>>;
+}
+
+/**
+ * Owned by models. What a price source has otherwise than this deployment; it does nothing until an operator approves it, and then
+ * `price` names the row of `prices` that it became. One proposal of a model is pending at a time; `terms` tells equal ones apart.
+ */
+export const priceProposals = sqliteTable(
+  "price_proposals",
+  {
+    id: text().primaryKey(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    proposed: json<StoredTerms>("proposed").notNull(),
+    current: json<(StoredTerms & { readonly price: string }) | null>("current"),
+    terms: text().notNull(),
+    source: text().notNull(),
+    status: text({ enum: ["pending", "approved", "rejected", "withdrawn"] }).notNull(),
+    createdAt: integer("created_at").notNull(),
+    decidedAt: integer("decided_at"),
+    decidedBy: text("decided_by"),
+    price: text(),
+  },
+  (table) => [
+    index("price_proposals_created").on(table.createdAt),
+    uniqueIndex("price_proposals_pending")
+      .on(table.provider, table.model)
+      .where(sql`"status" = 'pending'`),
+  ],
+);
+
 /**
  * Owned by audit, append-only by trigger. The exact cost is `actualUsd`; `nanoFloor` and `femtoRest` are the same amount in
  * two integers, so that SQL sums stay exact; `nanoUsd` is what the counters were charged (rounded up).
@@ -193,6 +228,9 @@ export const costRecords = sqliteTable(
     audioOutput: integer("audio_output").notNull(),
     images: integer().notNull(),
     webSearches: integer("web_searches").notNull(),
+    fileSearches: integer("file_searches").notNull().default(0),
+    searchSources: integer("search_sources").notNull().default(0),
+    extras: integer().notNull().default(0),
     serviceTier: text("service_tier"),
     tags: json<string[]>("tags").notNull(),
     metadata: json<Record<string, string>>("metadata").notNull(),

@@ -23,13 +23,14 @@ export function addsUsage({ capability, stream, wantsUsage }: Ask): boolean {
 }
 
 /** The facts of an answer that began, as its record tells them. */
-export function endingOf({ response, begunAt }: Answer, hold: Hold, at: Gateway): Ending {
+export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: Gateway): Ending {
   return {
     outcome: "ok",
     httpStatus: response.status,
     code: null,
     endedAt: at.now(),
     firstByteMs: begunAt - hold.draft.arrival.at,
+    overheadMs: sentAt - hold.draft.arrival.at,
     upstreamRequestId: responseHeaders(response).upstreamRequestId,
     sent: true,
   };

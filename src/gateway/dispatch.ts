@@ -77,6 +77,7 @@ function failed(hold: Hold, thrown: unknown, call: { deadline: Deadline; sentAt:
     code: error.code,
     endedAt,
     firstByteMs: null,
+    overheadMs: call.sentAt - hold.draft.arrival.at,
     upstreamRequestId: null,
     sent: true,
   };

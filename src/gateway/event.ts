@@ -16,6 +16,8 @@ export interface Ending {
   readonly endedAt: number;
   /** Milliseconds from arrival; null where no byte came. */
   readonly firstByteMs: number | null;
+  /** Milliseconds from arrival until the call left; null where none did. */
+  readonly overheadMs: number | null;
   readonly upstreamRequestId: string | null;
   /** Whether the upstream was asked at all. */
   readonly sent: boolean;
@@ -65,6 +67,7 @@ export function refusedEvent(ask: Ask, arrival: Arrival, error: TollgateError, e
     code: error.code,
     endedAt,
     firstByteMs: null,
+    overheadMs: null,
     upstreamRequestId: null,
     sent: false,
   };
@@ -115,7 +118,7 @@ function logOf(arrival: Arrival, ending: Ending): RequestEvent["log"] {
     code: ending.code,
     latencyMs: ending.endedAt - arrival.at,
     firstByteMs: ending.firstByteMs,
-    overheadMs: null,
+    overheadMs: ending.overheadMs,
     upstreamRequestId: short(ending.upstreamRequestId),
     content: null,
   };

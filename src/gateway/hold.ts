@@ -155,7 +155,7 @@ function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { costMax } 
 
 /** The record that the hold becomes if nobody ends it. */
 function pendingEvent(draft: Draft, reserved: Amount): RequestEvent {
-  const ending = { outcome: "error", httpStatus: 500, code: "lost", firstByteMs: null, upstreamRequestId: null } as const;
+  const ending = { outcome: "error", httpStatus: 500, code: "lost", firstByteMs: null, overheadMs: null, upstreamRequestId: null } as const;
   const bill = { receipt: receipt(draft.price, NO_USAGE, null, draft.tableHash), status: "estimated" } as const;
   return requestEvent({ draft, reserved }, bill, { ...ending, endedAt: draft.arrival.at, sent: true });
 }

@@ -7,6 +7,7 @@ import { infer } from "./inference/infer.ts";
 import { key } from "./inference/key.ts";
 import { listModels, oneModel } from "./inference/models.ts";
 import { INFERENCE } from "./inference/routes.ts";
+import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
 
@@ -26,6 +27,7 @@ export function createApp(): Hono<Http> {
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
   offer(app, "GET", "/v1/key", key);
   offer(app, "GET", "/healthz", health);
+  offer(app, "GET", "/metrics", metrics);
   offer(app, "GET", "/", (context) => context.json({ name: "tollgate", docs: "/healthz" }));
   app.route("/admin/v1", adminApp());
   return app;

@@ -13,6 +13,7 @@ export type Resource =
   | "models"
   | "prices"
   | "costs"
+  | "reconcile"
   | "requests"
   | "audit"
   | "metrics";
@@ -23,7 +24,10 @@ const EVERYTHING = "*";
 const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] | typeof EVERYTHING>>>> = {
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: { read: EVERYTHING, write: ["teams", "users", "keys", "budgets", "providers", "models", "prices"] },
-  analyst: { read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "requests", "metrics"], write: [] },
+  analyst: {
+    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconcile", "requests", "metrics"],
+    write: [],
+  },
   auditor: { read: ["audit"], write: [] },
   key_holder: { read: ["costs", "requests"], write: [] },
 };

@@ -6,3 +6,6 @@ export { receipt } from "./receipt.ts";
 export { allowed, resolveModel } from "./resolve.ts";
 export { type ModelRow, ModelStore } from "./store.ts";
 export { PriceStore } from "./price-store.ts";
+export { readPriceSource } from "./price-source.ts";
+export { type Checked, type ProposalRow, ProposalStore } from "./proposal-store.ts";
+export { changesOf, proposalsFrom, type Terms } from "./proposals.ts";

@@ -6,7 +6,8 @@ import type { PriceRow, Rates } from "./contract.ts";
 const { prices } = tables;
 
 type Stored = typeof prices.$inferSelect;
-type StoredPrice = PriceRow & { readonly createdAt: number; readonly createdBy: string };
+/** A price of the deployment, and who made it when. */
+export type StoredPrice = PriceRow & { readonly createdAt: number; readonly createdBy: string };
 
 /** What an operator says of a price; the rest is the store's. Times are milliseconds UTC. */
 export type NewPrice = Omit<PriceRow, "id" | "checkedAt" | "contextTokens" | "maxOutputTokens"> & { readonly createdBy: string };
@@ -26,25 +27,7 @@ export class PriceStore {
 
   /** Makes a price. @throws TollgateError `invalid_request` naming the field. */
   async create(fields: NewPrice): Promise<StoredPrice> {
-    check(fields);
-    const now = this.#clock();
-    const row: Stored = {
-      id: newId("prc", now),
-      provider: fields.provider,
-      model: fields.model,
-      aliases: [...fields.aliases],
-      state: fields.state,
-      scopeKind: fields.scope.kind,
-      scopeId: fields.scope.id,
-      effectiveFrom: fields.effectiveFrom,
-      effectiveTo: fields.effectiveTo,
-      rates: stored(fields.rates),
-      tiers: fields.tiers.map((tier) => ({ above_input_tokens: tier.aboveInputTokens, rates: stored(tier.rates) })),
-      serviceTiers: Object.fromEntries(Object.entries(fields.serviceTiers).map(([name, { rates }]) => [name, { rates: stored(rates) }])),
-      source: fields.source,
-      checkedAt: now,
-      createdBy: fields.createdBy,
-    };
+    const row = rowOf(fields, this.#clock());
     await this.#db.insert(prices).values(row);
     return priceOf(row);
   }
@@ -99,11 +82,34 @@ export class PriceStore {
   }
 }
 
+/** A price as a row of its table, judged. @throws TollgateError `invalid_request` naming the field. */
+export function rowOf(fields: NewPrice, now: number): Stored {
+  check(fields);
+  return {
+    id: newId("prc", now),
+    provider: fields.provider,
+    model: fields.model,
+    aliases: [...fields.aliases],
+    state: fields.state,
+    scopeKind: fields.scope.kind,
+    scopeId: fields.scope.id,
+    effectiveFrom: fields.effectiveFrom,
+    effectiveTo: fields.effectiveTo,
+    rates: stored(fields.rates),
+    tiers: fields.tiers.map((tier) => ({ above_input_tokens: tier.aboveInputTokens, rates: stored(tier.rates) })),
+    serviceTiers: Object.fromEntries(Object.entries(fields.serviceTiers).map(([name, { rates }]) => [name, { rates: stored(rates) }])),
+    source: fields.source,
+    checkedAt: now,
+    createdBy: fields.createdBy,
+  };
+}
+
 function stored(rates: Rates): Record<string, string | null> {
   return Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, rate ?? null]));
 }
 
-function priceOf(row: Stored): StoredPrice {
+/** A row of the table as a price. */
+export function priceOf(row: Stored): StoredPrice {
   const { scopeKind, scopeId, tiers, ...rest } = row;
   return {
     ...rest,

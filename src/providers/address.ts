@@ -20,8 +20,8 @@ const PRIVATE_V4: readonly (readonly [string, number])[] = [
   ["224.0.0.0", 3],
 ];
 
-function refuse(why: string): never {
-  throw new TollgateError("invalid_request", `base_url ${why}`, { param: "base_url" });
+function refuse(why: string, param: string): never {
+  throw new TollgateError("invalid_request", `${param} ${why}`, { param });
 }
 
 function numberOf(address: string): number {
@@ -55,16 +55,19 @@ function isPrivateHost(host: string): boolean {
  * Parses a provider's base URL, against requests forged into the operator's network. The URL parser has already turned
  * decimal, octal and hex hosts into dotted form. Names that resolve to private addresses are not seen here: Workers cannot
  * resolve before they connect, and Cloudflare's network does not route to private space.
- * @throws TollgateError `invalid_request` with param `base_url`.
+ * @throws TollgateError `invalid_request` with `param`, the name of what the URL was given as.
  */
-export function checkBaseUrl(url: string, allowPrivate: boolean): URL {
-  if (!URL.canParse(url)) refuse("must be an absolute URL");
+export function checkBaseUrl(url: string, allowPrivate: boolean, param = "base_url"): URL {
+  if (!URL.canParse(url)) refuse("must be an absolute URL", param);
   const parsed = new URL(url);
-  if (parsed.username || parsed.password || url.includes("@")) refuse("must not carry credentials");
-  if (/[?#]/.test(url)) refuse("must not have a query or fragment");
-  if (parsed.protocol !== "https:" && !(allowPrivate && parsed.protocol === "http:")) refuse("must be https");
-  if (allowPrivate) return parsed;
-  if (parsed.hostname.endsWith(".")) refuse("must not name a host with a trailing dot");
-  if (isPrivateHost(parsed.hostname)) refuse("must not point to a private, loopback or link-local address");
+  if (parsed.username || parsed.password || url.includes("@")) refuse("must not carry credentials", param);
+  if (/[?#]/.test(url)) refuse("must not have a query or fragment", param);
+  if (parsed.protocol !== "https:" && !(allowPrivate && parsed.protocol === "http:")) refuse("must be https", param);
+  if (!allowPrivate) checkHost(parsed.hostname, param);
   return parsed;
+}
+
+function checkHost(host: string, param: string): void {
+  if (host.endsWith(".")) refuse("must not name a host with a trailing dot", param);
+  if (isPrivateHost(host)) refuse("must not point to a private, loopback or link-local address", param);
 }

@@ -1,5 +1,6 @@
 export { checkBaseUrl } from "./address.ts";
 export { type Call, send } from "./call.ts";
+export { readDocument } from "./document.ts";
 export { requestHeaders, responseHeaders } from "./headers.ts";
 export { redactSecrets } from "./redact.ts";
 export { type ProviderRow, registry, speaks, type Upstream } from "./registry.ts";

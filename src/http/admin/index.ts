@@ -10,8 +10,10 @@ import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
 import { models } from "./models.ts";
 import type { AdminApp, AdminHttp } from "./operation.ts";
+import { priceProposals } from "./price-proposals.ts";
 import { prices } from "./prices.ts";
 import { providers } from "./providers.ts";
+import { reconciliations } from "./reconcile.ts";
 import { reprice } from "./reprice.ts";
 import { teams, users } from "./tenants.ts";
 
@@ -40,7 +42,22 @@ export function adminApp(): AdminApp {
       },
     }),
   );
-  for (const resource of [teams, users, keys, budgets, providers, models, prices, costs, reprice, requests, audit]) resource(app);
+  const resources = [
+    teams,
+    users,
+    keys,
+    budgets,
+    providers,
+    models,
+    priceProposals,
+    prices,
+    costs,
+    reprice,
+    reconciliations,
+    requests,
+    audit,
+  ];
+  for (const resource of resources) resource(app);
   app.get("/openapi.json", (context) => {
     // It stands for no resource, so it has a gate of its own: whoever holds a role of the plane.
     if (ownRowsOnly(context.get("actor").role)) throw new TollgateError("permission_denied", "An ordinary key may not read the document");

@@ -49,10 +49,10 @@ export interface Written {
 const EMPTY = z.strictObject({});
 
 /** Registers an operation that changes nothing; it may answer with a response of its own, such as an export. */
-export function read<Params extends Shape, Query extends Shape>(
+export function read<Params extends Shape, Query extends Shape, Body extends Shape>(
   app: AdminApp,
-  operation: Operation<Params, Query, Shape>,
-  run: (input: Input<Params, Query, Shape>, context: AdminContext) => Promise<unknown>,
+  operation: Operation<Params, Query, Body>,
+  run: (input: Input<Params, Query, Body>, context: AdminContext) => Promise<unknown>,
 ): void {
   register(app, operation, "read", async (context) => {
     const answer = await run(inputOf(context), context);

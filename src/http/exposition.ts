@@ -1,0 +1,31 @@
+/** One value of a metric. Amounts are decimal text, which loses nothing on the way out. */
+export interface Sample {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number | string;
+}
+
+/** A gauge: its name, what it means, and its samples. */
+export interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly samples: readonly Sample[];
+}
+
+/** Prometheus's text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats, read 2026-11-21). */
+export function exposition(families: readonly Family[]): string {
+  return families
+    .map(({ name, help, samples }) =>
+      [`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} gauge`, ...samples.map((sample) => line(name, sample)), ""].join("\n"),
+    )
+    .join("");
+}
+
+function line(name: string, { labels = {}, value }: Sample): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text).replaceAll('"', '\\"')}"`);
+  return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
+}
+
+/** A caller's text may not end its line: names of models come from requests. */
+function escaped(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}

@@ -1,0 +1,251 @@
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import { consume } from "#audit";
+import { NO_USAGE } from "#core";
+import { connect } from "#db";
+import dashboard from "../../docs/grafana/tollgate.json" with { type: "json" };
+import { createApp } from "#http";
+import { platformOf } from "../../src/compose.ts";
+import { exposition } from "../../src/http/exposition.ts";
+import { ADMIN, ask, newKey } from "../support/front.ts";
+
+/** Everything of the text that a scraper takes: samples by name and labels, and which names were declared. */
+function read(text: string) {
+  const declared = new Map<string, { help: boolean; type: string }>();
+  const samples: { name: string; labels: Record<string, string>; value: number }[] = [];
+  for (const line of text.split("\n").slice(0, -1)) {
+    const meta = /^# (HELP|TYPE) ([a-z_]+) (.+)$/.exec(line);
+    if (meta) {
+      const known = declared.get(meta[2]!) ?? { help: false, type: "" };
+      declared.set(meta[2]!, meta[1] === "HELP" ? { ...known, help: true } : { ...known, type: meta[3]! });
+      continue;
+    }
+    const sample = /^([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?[\d.]+)$/.exec(line);
+    expect([line, sample !== null]).toEqual([line, true]);
+    const labels = [...(sample![2] ?? "").matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)].map(([, name, value]) => [
+      name!,
+      value!.replace(/\\(.)/g, (_, each: string) => (each === "n" ? "\n" : each)),
+    ]);
+    samples.push({ name: sample![1]!, labels: Object.fromEntries(labels), value: Number(sample![3]) });
+  }
+  return {
+    declared,
+    samples,
+    of: (name: string, labels: Record<string, string> = {}) =>
+      samples.filter((each) => each.name === name && Object.entries(labels).every(([label, value]) => each.labels[label] === value)),
+  };
+}
+
+/** A scrape by an isolate that has not scraped before, since its bindings are its own. */
+async function scrape(as: string = ADMIN) {
+  const answer = await ask("GET", "/metrics", { as, bindings: {} });
+  return { status: answer.status, type: answer.headers.get("content-type"), text: await answer.text() };
+}
+
+const settled = { timeout: 15_000, interval: 300 };
+let serial = 0;
+
+/** A request of so many milliseconds ago, as the queue brings it. */
+async function recorded(fields: {
+  agoMs: number;
+  model?: string;
+  key?: string;
+  usd?: string;
+  code?: string;
+  outcome?: "ok" | "denied" | "error";
+  overheadMs?: number;
+  firstByteMs?: number;
+}): Promise<void> {
+  const { agoMs, model = "m", key = "key_m", usd = "0.5", code = null, outcome = "ok", overheadMs = 3, firstByteMs = 150 } = fields;
+  const id = `metrics_${++serial}`;
+  const body = {
+    v: 1,
+    kind: "request",
+    invocation: {
+      request: `req_${id}`,
+      at: Date.now() - agoMs,
+      key,
+      team: "team_default",
+      user: null,
+      endUser: null,
+      session: null,
+      task: null,
+      capability: "chat.completions",
+      requested: model,
+      provider: outcome === "denied" ? null : "prov",
+      model: outcome === "denied" ? null : model,
+      stream: true,
+      outcome,
+      attempts: [],
+      tags: [],
+      metadata: {},
+    },
+    cost:
+      outcome === "denied"
+        ? null
+        : {
+            id: `cost_${id}`,
+            status: "actual",
+            priceState: "priced",
+            cache: "bypass",
+            estimatedUsd: usd,
+            actualUsd: usd,
+            nanoUsd: 1,
+            usage: { ...NO_USAGE, input: 10, cacheRead: 4, cacheWrite5m: 2, output: 7, reasoning: 3 },
+            serviceTier: null,
+            reprices: null,
+            receipt: { price: {}, tableHash: "h", lines: [] },
+          },
+    log: { httpStatus: 200, code, latencyMs: 1, firstByteMs, overheadMs, upstreamRequestId: null, content: null },
+    charges: [],
+  };
+  const messages = [{ id, timestamp: new Date(0), body, attempts: 1, ack() {}, retry() {} }];
+  await consume(
+    { queue: "q", messages, ackAll() {}, retryAll() {}, metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } },
+    connect(env.DB),
+  );
+}
+
+describe("D16: /metrics", () => {
+  test("shows spend, tokens, requests, refusals, overhead and time to first token as the records have them", async () => {
+    const before = read((await scrape()).text);
+    await recorded({ agoMs: 60_000, usd: "0.000000001", overheadMs: 4, firstByteMs: 90 });
+    await recorded({ agoMs: 60_000, usd: "2.5", overheadMs: 40, firstByteMs: 900 });
+    await recorded({ agoMs: 60_000, outcome: "denied", code: "budget_exceeded" });
+    await recorded({ agoMs: 400_000, usd: "1" });
+    await recorded({ agoMs: 0, usd: "0.25" });
+    const { text, type } = await scrape();
+    expect(type).toBe("text/plain; version=0.0.4; charset=utf-8");
+    const seen = read(text);
+    const one = (name: string, labels: Record<string, string> = {}) => {
+      const found = seen.of(name, labels);
+      expect([name, found.length]).toEqual([name, 1]);
+      return found[0]!.value;
+    };
+    expect(one("tollgate_spend_usd", { provider: "prov" })).toBe(3.750_000_001);
+    expect(text).toContain('tollgate_spend_usd{provider="prov"} 3.750000001\n');
+    expect(
+      ["input", "cache_read", "cache_write", "output"].map((name) => one("tollgate_tokens", { provider: "prov", class: name })),
+    ).toEqual([40, 16, 8, 28]);
+    expect(one("tollgate_paid_requests", { provider: "prov" })).toBe(4);
+    expect(one("tollgate_today_spend_usd_by_model", { model: "prov/m" })).toBeGreaterThan(0);
+    expect(one("tollgate_today_spend_usd_by_key", { key: "key_m" })).toBeGreaterThan(0);
+    const grown = (name: string, labels: Record<string, string>) => one(name, labels) - (before.of(name, labels)[0]?.value ?? 0);
+    expect(grown("tollgate_recent_requests", { outcome: "ok" })).toBe(2);
+    expect(grown("tollgate_recent_requests", { outcome: "denied" })).toBe(1);
+    expect(grown("tollgate_recent_refusals", { code: "budget_exceeded" })).toBe(1);
+    const overhead = (le: string) => grown("tollgate_recent_overhead_seconds_bucket", { le });
+    expect(["0.001", "0.005", "0.02", "0.05", "1", "+Inf"].map(overhead)).toEqual([0, 2, 2, 3, 3, 3]);
+    const first = (le: string) => grown("tollgate_recent_time_to_first_token_seconds_bucket", { le });
+    expect(["0.05", "0.1", "0.2", "0.5", "1", "30", "+Inf"].map(first)).toEqual([0, 1, 2, 2, 3, 3, 3]);
+    expect(one("tollgate_recent_window_seconds")).toBe(300);
+  });
+
+  test("declares every family before its samples, says that it is a gauge and of what, and names no metric twice", async () => {
+    const { text } = await scrape();
+    const { declared, samples } = read(text);
+    expect(declared.size).toBeGreaterThan(12);
+    for (const [name, { help, type }] of declared) expect([name, help, type]).toEqual([name, true, "gauge"]);
+    for (const { name } of samples) expect([name, declared.has(name)]).toEqual([name, true]);
+    expect(text.match(/^# TYPE .*$/gm)).toHaveLength(declared.size);
+    for (const line of text.match(/^# HELP tollgate_(?!info|recent_window).*$/gm)!)
+      expect(line).toMatch(/by the cost records in D1|by the request log in D1/);
+  });
+
+  test("a request of this gateway shows in it, with the overhead that its record has", async () => {
+    const { secret } = await newKey();
+    const chat = await ask("POST", "/v1/chat/completions", { as: secret, body: { model: "tollgate/echo", messages: [] } });
+    await chat.text();
+    const id = chat.headers.get("x-request-id")!;
+    const row = async () => {
+      const answer = await ask("GET", `/admin/v1/requests/${id}`, { as: ADMIN });
+      return answer.ok ? await answer.json<Record<string, unknown>>() : null;
+    };
+    await expect.poll(row, settled).toMatchObject({ overhead_ms: expect.any(Number) as unknown });
+    expect(read((await scrape()).text).of("tollgate_spend_usd", { provider: "tollgate" })).toHaveLength(1);
+  });
+
+  test("labels have at most 20 values and one for all others, whose spend adds up to the total", async () => {
+    for (let at = 0; at < 30; at++)
+      await recorded({ agoMs: 1_000, model: `many-${at}`, key: `key_${at}`, usd: `0.${String(at + 1).padStart(3, "0")}` });
+    const seen = read((await scrape()).text);
+    for (const name of ["tollgate_today_spend_usd_by_model", "tollgate_today_spend_usd_by_key"]) {
+      const found = seen.of(name);
+      expect([name, found.length]).toEqual([name, 21]);
+      expect(found.filter(({ labels }) => Object.values(labels).includes("other"))).toHaveLength(1);
+    }
+    const sum = (name: string) => seen.of(name).reduce((total, { value }) => total + value, 0);
+    expect(sum("tollgate_today_spend_usd_by_model")).toBeCloseTo(sum("tollgate_today_spend_usd_by_key"), 12);
+  });
+
+  test("what a caller wrote into a name cannot end its line or its label", () => {
+    const hostile = 'a"} 1\ntollgate_spend_usd{provider="x"} 9\\';
+    const seen = read(exposition([{ name: "tollgate_x", help: "a\nb \\", samples: [{ labels: { model: hostile }, value: 1 }] }]));
+    expect(seen.samples).toEqual([{ name: "tollgate_x", labels: { model: hostile }, value: 1 }]);
+  });
+
+  test("threat 5: only roles that may read metrics are answered", async () => {
+    for (const [role, status] of [
+      ["owner", 200],
+      ["operator", 200],
+      ["analyst", 200],
+      ["auditor", 403],
+      ["key_holder", 403],
+    ] as const) {
+      const { secret } = await newKey({ role });
+      expect([role, (await scrape(secret)).status]).toEqual([role, status]);
+    }
+    expect((await ask("GET", "/metrics")).status).toBe(401);
+    expect((await ask("POST", "/metrics", { as: ADMIN })).status).toBe(405);
+  });
+
+  test("figures stand for ten seconds within an isolate, so that scrapers load storage no more than one", async () => {
+    let statements = 0;
+    const counting = new Proxy(env.DB, {
+      get: (target, name: keyof D1Database) => {
+        if (name === "prepare") statements++;
+        return target[name].bind(target) as unknown;
+      },
+    });
+    const platform = platformOf({ ...env, DB: counting });
+    const request = () => new Request("https://gateway.test/metrics", { headers: { authorization: `Bearer ${ADMIN}` } });
+    const first = await createApp().fetch(request(), platform, createExecutionContext());
+    const once = statements;
+    const second = await createApp().fetch(request(), platform, createExecutionContext());
+    expect([first.status, once > 0, statements]).toEqual([200, true, once]);
+    expect(await second.text()).toBe(await first.text());
+  });
+});
+
+describe("the Grafana dashboard", () => {
+  const expressions = dashboard.panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
+
+  test("asks for nothing that is not exposed, and shows every family", async () => {
+    await recorded({ agoMs: 60_000, outcome: "denied", code: "rate_limited" });
+    const { declared } = read((await scrape()).text);
+    const asked = new Set<string>();
+    for (const [title, expr] of expressions) {
+      const names = expr.match(/\btollgate_[a-z_]+/g) ?? [];
+      expect([title, names.length > 0]).toEqual([title, true]);
+      for (const name of names) {
+        expect([title, name, declared.has(name)]).toEqual([title, name, true]);
+        asked.add(name);
+      }
+    }
+    expect([...declared.keys()].filter((name) => !asked.has(name))).toEqual(["tollgate_info"]);
+  });
+
+  test("groups by labels that its metrics have, and holds every panel once in its place", async () => {
+    const { samples } = read((await scrape()).text);
+    for (const [title, expr] of expressions) {
+      for (const [, labels, name] of expr.matchAll(/by \(([a-z, ]+)\) \((tollgate_[a-z_]+)/g)) {
+        const found = samples.find((each) => each.name === name);
+        for (const label of labels!.split(", "))
+          expect([title, label, Object.keys(found?.labels ?? {}).includes(label)]).toEqual([title, label, true]);
+      }
+    }
+    expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
+    expect(new Set(dashboard.panels.map(({ gridPos }) => `${gridPos.x} ${gridPos.y}`)).size).toBe(dashboard.panels.length);
+  });
+});
