@@ -1,0 +1,2 @@
+export { Features } from "./features.ts";
+export { tokensOf } from "./tokens.ts";
