@@ -40,7 +40,15 @@ const body = new TextEncoder().encode(
 );
 const ask = readAsk("chat.completions", body);
 const price = book.find("openai", "gpt-4o-mini", "team_default", Date.now());
-const load = { promptBytes: ask.promptBytes, uncountable: false, tools: false, maxOutput: 64, choices: 1, hasOutput: true };
+const load = {
+  promptBytes: ask.promptBytes,
+  likelyInput: 20,
+  uncountable: false,
+  tools: false,
+  maxOutput: 64,
+  choices: 1,
+  hasOutput: true,
+};
 const usage = { ...NO_USAGE, input: 12, output: 20 };
 const answer = JSON.stringify({
   choices: [{ index: 0, message: { content: "word ".repeat(20) }, finish_reason: "stop" }],

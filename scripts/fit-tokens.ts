@@ -145,7 +145,8 @@ function named(fits: typeof tokenizers) {
   return Object.fromEntries(Object.entries(fits).map(([name, { close, tight }]) => [name, { close: byName(close), tight: byName(tight) }]));
 }
 
-const { FEATURES, Features } = await import("../src/estimate/features.ts");
+const { FEATURES } = await import("../src/estimate/alphabet.ts");
+const { Features } = await import("../src/estimate/features.ts");
 const heldOut = process.argv.includes("--held-out");
 const only = heldOut ? CORPUS.filter(({ seen }) => seen) : CORPUS;
 const tokenizers: Record<string, { close: number[]; tight: number[] }> = {};

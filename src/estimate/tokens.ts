@@ -1,4 +1,5 @@
-import { type Feature, FEATURES, type Features } from "./features.ts";
+import { type Feature, FEATURES } from "./alphabet.ts";
+import type { Features } from "./features.ts";
 import fits from "./fits.json" with { type: "json" };
 
 /** Tokenizers that the estimators are fitted to. */
