@@ -16,7 +16,7 @@ export interface Prompt {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Characters of one prompt that are looked at; the rest is taken to be like them, so that no prompt costs more than a few milliseconds. */
-const READ_MAX = 1_048_576;
+const READ_MAX = 524_288;
 const SPOKEN = ["system", "instructions", "messages", "input", "prompt", "suffix"] as const;
 /** Sent to the model as text, structure and all. */
 const RENDERED = ["tools", "functions", "response_format", "text"] as const;
