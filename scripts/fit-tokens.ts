@@ -13,6 +13,7 @@ import { TOKENIZERS } from "../test/support/tokenizers.ts";
 
 const VOCABULARY = "src/estimate/vocabulary.json";
 const FILE = "src/estimate/fits.json";
+const heldOut = process.argv.includes("--held-out");
 const RIDGE = 3e-4;
 const SWEEPS = 4_000;
 
@@ -101,7 +102,7 @@ function commonPairs(): string {
 }
 
 const pairs = commonPairs();
-writeFileSync(FILE, JSON.stringify({ ...(JSON.parse(readFileSync(FILE, "utf8")) as object), commonPairs: pairs }));
+if (!heldOut) writeFileSync(FILE, JSON.stringify({ ...(JSON.parse(readFileSync(FILE, "utf8")) as object), commonPairs: pairs }));
 
 /** Words as tokens of a vocabulary: letters only, or a pair of characters where words have no spaces; small letters. */
 function wordsOf(ranks: string): Set<string> {
@@ -136,7 +137,7 @@ const vocabulary = {
   old: bitsOf([...older].filter((word) => newer.has(word))),
   new: bitsOf([...newer].filter((word) => !older.has(word))),
 };
-writeFileSync(VOCABULARY, `${JSON.stringify(vocabulary, null, 1)}\n`);
+if (!heldOut) writeFileSync(VOCABULARY, `${JSON.stringify(vocabulary, null, 1)}\n`);
 
 /** Weights by the features' names, without those that are nought. */
 function named(fits: typeof tokenizers) {
@@ -147,7 +148,6 @@ function named(fits: typeof tokenizers) {
 
 const { FEATURES } = await import("../src/estimate/alphabet.ts");
 const { Features } = await import("../src/estimate/features.ts");
-const heldOut = process.argv.includes("--held-out");
 const only = heldOut ? CORPUS.filter(({ seen }) => seen) : CORPUS;
 const tokenizers: Record<string, { close: number[]; tight: number[] }> = {};
 for (const { name, count } of TOKENIZERS) {
