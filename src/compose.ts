@@ -1,6 +1,7 @@
 import { ledgerOf, Tills } from "#budget";
 import { type Config, readConfig } from "#config";
 import { connect, type Db } from "#db";
+import { Estimators } from "#estimate";
 import { DirectoryCache, type DirectorySource } from "#gateway";
 import type { Platform } from "#http";
 import { KeyRing } from "#keys";
@@ -28,6 +29,7 @@ function compose(env: Env): Platform {
     db,
     keys: new KeyRing(db, config.TOLLGATE_PEPPER, now, config.TOLLGATE_DEV_KEY ?? null),
     directory: new DirectoryCache(config, directorySource(db, config, now), now),
+    estimators: new Estimators(),
     events: env.EVENTS,
     authFailures: env.AUTH_FAILURES,
     ledger: (team, background) => tills.ledger(team, background),

@@ -28,7 +28,11 @@ function fits(path: readonly Standing[], amount: Amount): boolean {
  * most half of what is left; else the larger of the floor and half of what is left. Where every budget is tight: the likely
  * amount, else the floor. The floor must fit.
  */
-export function grant(admission: Admission, path: readonly Standing[], now: number): Grant | Refusal {
+export function grant(
+  admission: Pick<Admission, "floor" | "likely" | "ceiling" | "stream">,
+  path: readonly Standing[],
+  now: number,
+): Grant | Refusal {
   const { floor, likely, ceiling, stream } = admission;
   if (path.length === 0) return { amount: ceiling, bound: false };
   const refusing = path.filter((standing) => measured(floor, standing.budget.unit) > Math.max(0, room(standing)));

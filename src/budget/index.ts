@@ -1,4 +1,5 @@
 export type * from "./contract.ts";
 export { type BudgetRow, BudgetStore, type NewBudget } from "./store.ts";
+export { foresee } from "./foresee.ts";
 export { type LedgerRemote, type LedgerStub, ledgerOf } from "./stub.ts";
 export { Tills } from "./till.ts";

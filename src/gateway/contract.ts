@@ -2,6 +2,7 @@ import type { LedgerStub } from "#budget";
 import type { Config } from "#config";
 import type { Caller } from "#core";
 import type { Event } from "#audit";
+import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Price, Route } from "#models";
 import type { Upstream } from "#providers";
 import type { Ask } from "#wire";
@@ -11,6 +12,7 @@ import type { DirectoryCache } from "./directory.ts";
 export interface Gateway {
   readonly config: Config;
   readonly directory: DirectoryCache;
+  readonly estimators: Estimators;
   readonly ledger: (team: string) => LedgerStub;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
@@ -50,5 +52,7 @@ export interface Draft {
   readonly upstream: Upstream;
   readonly price: Price;
   readonly tableHash: string;
+  /** The prompt's tokens as estimated; none where counting is free. */
+  readonly input: TokenCounts;
   readonly bounds: Bounds;
 }

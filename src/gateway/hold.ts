@@ -127,7 +127,7 @@ export async function reserve(draft: Draft, at: Gateway): Promise<Admitted> {
 }
 
 /** A ledger that cannot be reached admits nothing: a budget that is not known is taken as spent. */
-function unreachable(cause: unknown): TollgateError {
+export function unreachable(cause: unknown): TollgateError {
   return new TollgateError("overloaded", "Budgets cannot be read at the moment; try again", {
     cause,
     retryAfterMs: 1_000,
@@ -136,7 +136,7 @@ function unreachable(cause: unknown): TollgateError {
 }
 
 /** The three amounts, none above the cap that the caller set for this request. */
-function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { costMax } }: Draft) {
+export function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { costMax } }: Draft) {
   if (costMax === null) return { floor, likely, ceiling };
   if (floor.nano > costMax) {
     throw new TollgateError("invalid_request", `The request may cost more than x-tollgate-max-cost allows`, {

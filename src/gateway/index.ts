@@ -1,3 +1,4 @@
 export type { Arrival, Gateway } from "./contract.ts";
 export { DirectoryCache, type DirectorySource } from "./directory.ts";
+export { quote, type Quote } from "./quote.ts";
 export { serve } from "./serve.ts";

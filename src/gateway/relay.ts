@@ -6,7 +6,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
-import { used, usedUnseen } from "./used.ts";
+import { learn, used, usedUnseen } from "./used.ts";
 
 const TICK_MS = 1_000;
 /** How long a client that reads nothing may keep a call that was given up from being booked. */
@@ -138,6 +138,7 @@ async function book(fault: TollgateError | "cancelled" | null, { answer, hold, m
   const reported = meter.reported();
   const unseen = { ranMs: at.now() - answer.sentAt, outputMax: hold.cap ?? hold.draft.bounds.outputMax };
   const { usage, serviceTier, status } = hold.granted.bound ? usedUnseen(hold.draft, reported, unseen) : used(hold.draft, reported);
+  if (status === "actual") learn(hold.draft, usage, at);
   const ending = { ...endingOf(answer, hold, at), ...outcomeOf(fault, reported.failed) };
   await hold.settle(hold.price(usage, serviceTier), status, ending);
 }

@@ -1,10 +1,12 @@
 import { type Caller, TollgateError } from "#core";
 import { allowed, type Bounds, bounds, type Limits, type Price, resolveModel, type Route } from "#models";
 import { speaks, type Upstream } from "#providers";
+import type { ModelCall, TokenCounts } from "#estimate";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 
+const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
 const FREE = { nano: 0, tokens: 0, requests: 1 };
 /** Counting tokens is free at every provider that offers it. */
 const NOTHING: Bounds = {
@@ -33,11 +35,13 @@ export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Ga
   const common = { ask, arrival, caller, route, upstream, tableHash: book.tableHash };
   if (ask.capability === "count_tokens") {
     const { row } = book.find(route.provider, route.model, caller.team, arrival.at);
-    return { ...common, price: { state: "free", row }, bounds: NOTHING };
+    return { ...common, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
   }
   const price = priceOf(book, route, caller, arrival.at);
+  const input = at.estimators.tokens(modelCall(common));
   const load = {
     promptBytes: ask.promptBytes,
+    likelyInput: input.tight,
     uncountable: ask.uncountable,
     tools: ask.tools,
     serviceTier: ask.serviceTier,
@@ -46,7 +50,12 @@ export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Ga
     choices: ask.choices,
     hasOutput: ask.capability !== "embeddings",
   };
-  return { ...common, price, bounds: bounds(price, load) };
+  return { ...common, price, input, bounds: bounds(price, load) };
+}
+
+/** A draft as estimators see it. */
+export function modelCall({ ask, route }: Pick<Draft, "ask" | "route">): ModelCall {
+  return { operation: ask.capability, provider: route.provider, model: route.model, ask };
 }
 
 interface Found {

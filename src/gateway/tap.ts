@@ -5,7 +5,7 @@ import { type Answer, endingOf, headersOf, setCost, shownCost } from "./answer.t
 import type { Gateway } from "./contract.ts";
 import type { Hold } from "./hold.ts";
 import { relay } from "./relay.ts";
-import { used } from "./used.ts";
+import { learn, used } from "./used.ts";
 
 /**
  * Hands an upstream's answer to the client and ends the hold by what it says it used. Bytes pass as they came but for the
@@ -37,6 +37,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const text = new TextDecoder().decode(bytes);
   const { usage, serviceTier, status } = used(hold.draft, reportedFromJson(ask.capability, text));
   const paid = hold.price(usage, serviceTier);
+  if (status === "actual") learn(hold.draft, usage, at);
   at.background(hold.settle(paid, status, endingOf(answer, hold, at)));
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);

@@ -1,7 +1,7 @@
 import { inputTokens, NO_USAGE, outputTokens, type Usage } from "#core";
-import { closeTokens } from "#models";
 import type { Reported } from "#wire";
-import type { Draft } from "./contract.ts";
+import type { Draft, Gateway } from "./contract.ts";
+import { modelCall } from "./resolve.ts";
 
 /** What a request used, and whether the provider said so or it was estimated here. */
 export interface Used {
@@ -32,8 +32,13 @@ export function used(draft: Draft, reported: Reported): Used {
   return { usage, serviceTier, status: reported.complete && usage === reported.usage ? "actual" : "estimated" };
 }
 
-function ownCount({ ask }: Draft, { outputTokens }: Reported): Usage {
-  return { ...NO_USAGE, input: Math.min(ask.promptBytes, closeTokens(ask.promptBytes)), output: outputTokens };
+/** Lets the estimators learn from what a provider says of a prompt. */
+export function learn(draft: Draft, usage: Usage, { estimators }: Pick<Gateway, "estimators">): void {
+  estimators.learn(modelCall(draft), draft.input, inputTokens(usage));
+}
+
+function ownCount({ input }: Draft, { outputTokens }: Reported): Usage {
+  return { ...NO_USAGE, input: input.close, output: outputTokens };
 }
 
 function possible({ bounds }: Draft, usage: Usage, own: Usage): Usage {

@@ -3,6 +3,7 @@ import { newId, TollgateError } from "#core";
 import { adminApp } from "./admin/index.ts";
 import { onError } from "./envelope.ts";
 import { health } from "./health.ts";
+import { estimate } from "./inference/estimate.ts";
 import { infer } from "./inference/infer.ts";
 import { key } from "./inference/key.ts";
 import { listModels, oneModel } from "./inference/models.ts";
@@ -23,6 +24,7 @@ export function createApp(): Hono<Http> {
     throw new TollgateError("not_found", `There is no route ${context.req.method} ${context.req.path.slice(0, 200)} here`);
   });
   for (const [path, capability] of Object.entries(INFERENCE)) offer(app, "POST", path, infer(capability));
+  offer(app, "POST", "/v1/estimate", estimate);
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
   offer(app, "GET", "/v1/key", key);

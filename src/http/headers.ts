@@ -12,6 +12,8 @@ export interface Directions {
   readonly costMax: Nano | null;
   /** The cost goes into the answer's usage. */
   readonly costInUsage: boolean;
+  /** The request is priced and not sent. */
+  readonly dryRun: boolean;
 }
 
 const KNOWN = new Set([
@@ -24,6 +26,7 @@ const KNOWN = new Set([
   "x-tollgate-max-cost",
   "x-tollgate-usage",
   "x-tollgate-cache",
+  "x-tollgate-dry-run",
 ]);
 const METADATA_KEYS_MAX = 16;
 const METADATA_KEY_MAX = 64;
@@ -89,6 +92,12 @@ function readUsageWish(headers: Headers): boolean {
   return text !== null;
 }
 
+function readDryRun(headers: Headers): boolean {
+  const text = readText(headers, "x-tollgate-dry-run");
+  if (text !== null && text !== "true" && text !== "false") refuse("x-tollgate-dry-run", "must be true or false");
+  return text === "true";
+}
+
 /** Nothing is cached yet, so what forbids caching is obeyed by itself and what asks for it is refused. */
 function checkCacheWish(headers: Headers): void {
   const text = readText(headers, "x-tollgate-cache");
@@ -112,5 +121,6 @@ export function readDirections(headers: Headers): Directions {
     timeoutMs: readTimeout(headers),
     costMax: readCostMax(headers),
     costInUsage: readUsageWish(headers),
+    dryRun: readDryRun(headers),
   };
 }

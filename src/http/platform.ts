@@ -1,6 +1,7 @@
 import type { LedgerStub } from "#budget";
 import type { Config } from "#config";
 import type { Db } from "#db";
+import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
 
@@ -10,6 +11,7 @@ export interface Platform {
   readonly db: Db;
   readonly keys: KeyRing;
   readonly directory: DirectoryCache;
+  readonly estimators: Estimators;
   /** Finished events that no ledger delivers: refused requests and audit entries. */
   readonly events: Queue;
   /** Asked only after a failed authentication. */

@@ -8,21 +8,12 @@ const CONTEXT_TOKENS = Math.max(...BUNDLED.map(({ contextTokens }) => contextTok
 /** The most output of any model known, for one whose own limit is not. */
 const OUTPUT_TOKENS = 128_000;
 const FIRST_OUTPUT_TOKENS = 512;
-const LIKELY_OUTPUT_TOKENS = 1_024;
+/** What one answer likely comes to, where its cap allows it. */
+export const LIKELY_OUTPUT_TOKENS = 1_024;
 /** Hidden instructions that vendors add for tools: Anthropic documents up to 530 tokens, others less. */
 const TOOL_TOKENS = 1_024;
 /** Searches that one answer may make unseen. */
 const SEARCHES = 10n;
-
-/** A quick estimate of a text's tokens from its bytes, a little above the truth for ordinary text. */
-function tightTokens(bytes: number): number {
-  return Math.ceil((bytes / 3) * 1.1) + 8;
-}
-
-/** The closest cheap estimate of a text's tokens, for amounts that nobody reported. */
-export function closeTokens(bytes: number): number {
-  return Math.ceil(bytes / 4);
-}
 
 /**
  * What a request may cost before it is sent. The ceiling is what the provider can bill at the very most: a prompt has no more
@@ -42,7 +33,7 @@ export function bounds(price: Price, load: Load): Bounds {
   };
   const floor = amount(inputMax, inputFemto, FIRST_OUTPUT_TOKENS);
   const ceiling = amount(inputMax, inputFemto, perChoice);
-  const likelyInput = Math.min(inputMax, tightTokens(load.promptBytes));
+  const likelyInput = Math.min(inputMax, load.likelyInput);
   const guessed = amount(likelyInput, BigInt(likelyInput) * worst.plainInput, LIKELY_OUTPUT_TOKENS);
   const outputMax = countable(perChoice * load.choices);
   return {

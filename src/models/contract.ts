@@ -81,6 +81,8 @@ export interface Amount {
 /** What is known of a request before it is sent. */
 export interface Load {
   readonly promptBytes: number;
+  /** Tokens of the prompt by an estimate that is seldom under. */
+  readonly likelyInput: number;
   /** The prompt holds what its bytes do not bound. */
   readonly uncountable: boolean;
   /** Tools are offered: providers add hidden instructions for them. */

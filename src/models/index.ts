@@ -1,5 +1,5 @@
 export { PriceBook } from "./book.ts";
-export { bounds, closeTokens, outputCap } from "./bounds.ts";
+export { bounds, LIKELY_OUTPUT_TOKENS, outputCap } from "./bounds.ts";
 export { listModels, type ModelCard } from "./cards.ts";
 export * from "./contract.ts";
 export { receipt } from "./receipt.ts";

@@ -1,39 +1,18 @@
 import type { Context } from "hono";
-import { type Capability, TollgateError } from "#core";
-import { type Arrival, type Gateway, serve } from "#gateway";
-import { readCredential } from "#keys";
+import type { Capability } from "#core";
+import { quote, serve } from "#gateway";
 import { readAsk } from "#wire";
-import { authenticated } from "../authenticate.ts";
-import { readDirections } from "../headers.ts";
-import type { Http, Platform } from "../platform.ts";
-import { readBytes } from "../read-body.ts";
+import type { Http } from "../platform.ts";
+import { arrive } from "./arrive.ts";
+import { quoteShape } from "./estimate.ts";
 
-/** Serves one inference route. The caller is known before a byte of the body is read. */
+/** Serves one inference route; with `x-tollgate-dry-run` it says what the answer would cost, and asks nobody for one. */
 export function infer(capability: Capability) {
   return async (context: Context<Http>): Promise<Response> => {
-    const platform = context.env;
-    const request = context.req.raw;
-    const at = platform.now();
-    const caller = await authenticated(platform, request);
-    const directions = readDirections(request.headers);
-    const { TOLLGATE_MAX_BODY_BYTES, TOLLGATE_TIMEOUT_BODY_S } = platform.config;
-    refuseEncoding(request.headers);
-    const bytes = await readBytes(request, { bytesMax: TOLLGATE_MAX_BODY_BYTES, timeoutMs: TOLLGATE_TIMEOUT_BODY_S * 1000 });
+    const { arrival, directions, bytes, gateway } = await arrive(context);
     const ask = readAsk(capability, bytes);
-    const arrival: Arrival = {
-      id: context.get("requestId"),
-      at,
-      caller,
-      reauthenticate: () => {
-        platform.keys.forget(caller.key);
-        return platform.keys.authenticate(readCredential(request.headers));
-      },
-      headers: request.headers,
-      search: new URL(request.url).search,
-      signal: request.signal,
-      ...directions,
-    };
-    const served = serve(ask, arrival, gatewayOf(platform, context.executionCtx));
+    if (directions.dryRun) return context.json(quoteShape(await quote(ask, arrival, gateway)));
+    const served = serve(ask, arrival, gateway);
     // A client that leaves must not take the request's own ending with it: whoever holds money in flight gets to end it.
     context.executionCtx.waitUntil(
       served.then(
@@ -43,33 +22,4 @@ export function infer(capability: Capability) {
     );
     return served;
   };
-}
-
-/** The gateway as this request may use it. */
-function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUntil">): Gateway {
-  const background = (work: Promise<unknown>) => execution.waitUntil(work.catch(report));
-  return {
-    config: platform.config,
-    directory: platform.directory,
-    ledger: (team) => platform.ledger(team, background),
-    record: async (event) => {
-      await platform.events.send(event);
-    },
-    now: () => platform.now(),
-    background,
-  };
-}
-
-/** Work beside an answer has nobody to tell but the log. */
-function report(error: unknown): void {
-  const reason = error instanceof Error ? error.message : "non-error thrown";
-  // oxlint-disable-next-line no-console -- the platform's log sink; messages of our own and of the runtime, never of a client.
-  console.error(JSON.stringify({ level: "error", code: "background", reason }));
-}
-
-/** Bodies are judged as they are read; one that must be unpacked first could be larger than any limit. */
-function refuseEncoding(headers: Headers): void {
-  const encoding = headers.get("content-encoding");
-  if (encoding === null || encoding === "identity") return;
-  throw new TollgateError("invalid_request", "A body with content-encoding is not accepted; send it plain", { param: "content-encoding" });
 }

@@ -171,6 +171,7 @@ describe("a receipt", () => {
 
 const load = fc.record<Load>({
   promptBytes: fc.integer({ min: 1, max: 2_000_000 }),
+  likelyInput: fc.nat(200_000),
   uncountable: fc.boolean(),
   tools: fc.boolean(),
   maxOutput: fc.option(fc.nat(200_000), { nil: null }),
@@ -180,6 +181,7 @@ const load = fc.record<Load>({
 });
 const request = (fields: Partial<Load>): Load => ({
   promptBytes: 100,
+  likelyInput: 40,
   uncountable: false,
   tools: false,
   maxOutput: 10,
@@ -328,16 +330,18 @@ describe("bounds", () => {
     expect([free.floor.nano, free.ceiling.nano]).toEqual([0, 0]);
   });
 
-  it("covers the instructions that vendors add for tools, and guesses ordinary text closely", () => {
+  it("covers the instructions that vendors add for tools, and takes the likely input as it was estimated", () => {
     const [plain, tools] = [false, true].map((offered) =>
-      bounds(sonnet, request({ tools: offered, promptBytes: 3_000, maxOutput: 2_000 })),
+      bounds(sonnet, request({ tools: offered, promptBytes: 3_000, likelyInput: 1_100, maxOutput: 2_000 })),
     );
     expect(tools!.inputMax - plain!.inputMax).toBeGreaterThanOrEqual(530);
     expect(plain!.floor.tokens).toBe(3_512);
     expect(plain!.likely.tokens).toBe(3_512);
     expect(plain!.ceiling.tokens).toBe(5_000);
-    const short = bounds(sonnet, request({ promptBytes: 301, maxOutput: 2_000 }));
-    expect([short.likely.tokens, short.floor.tokens]).toEqual([111 + 8 + 1_024, 813]);
+    const short = bounds(sonnet, request({ promptBytes: 301, likelyInput: 119, maxOutput: 2_000 }));
+    expect([short.likely.tokens, short.floor.tokens]).toEqual([119 + 1_024, 813]);
+    const absurd = bounds(sonnet, request({ promptBytes: 301, likelyInput: 9_000, maxOutput: 2_000 }));
+    expect(absurd.likely.tokens).toBe(301 + 1_024);
   });
 
   it("what has no output is held for its input alone, and capped at nothing", () => {
@@ -346,19 +350,51 @@ describe("bounds", () => {
   });
 
   it("threat 37: ten thousand choices are priced ten thousand times", () => {
-    const one = bounds(sonnet, { promptBytes: 100, uncountable: false, tools: false, maxOutput: 1_000, choices: 1, hasOutput: true });
-    const many = bounds(sonnet, { promptBytes: 100, uncountable: false, tools: false, maxOutput: 1_000, choices: 10_000, hasOutput: true });
+    const one = bounds(sonnet, {
+      promptBytes: 100,
+      likelyInput: 40,
+      uncountable: false,
+      tools: false,
+      maxOutput: 1_000,
+      choices: 1,
+      hasOutput: true,
+    });
+    const many = bounds(sonnet, {
+      promptBytes: 100,
+      likelyInput: 40,
+      uncountable: false,
+      tools: false,
+      maxOutput: 1_000,
+      choices: 10_000,
+      hasOutput: true,
+    });
     expect(many.outputMax).toBe(10_000 * one.outputMax);
     expect(many.ceiling.nano).toBeGreaterThan(9_000 * one.outputMax * 15_000);
   });
 
   it("an input that cannot be counted is held at the model's context window", () => {
-    const made = bounds(sonnet, { promptBytes: 100, uncountable: true, tools: false, maxOutput: 10, choices: 1, hasOutput: true });
+    const made = bounds(sonnet, {
+      promptBytes: 100,
+      likelyInput: 40,
+      uncountable: true,
+      tools: false,
+      maxOutput: 10,
+      choices: 1,
+      hasOutput: true,
+    });
     expect(made.inputMax).toBe(200_000);
   });
 
   it("a floor's cap is the first 512 tokens, and the ceiling's the whole", () => {
-    const made = bounds(sonnet, { promptBytes: 400, uncountable: false, tools: true, maxOutput: 4_000, choices: 2, hasOutput: true });
+    const made = bounds(sonnet, {
+      promptBytes: 400,
+      likelyInput: 150,
+      uncountable: false,
+      tools: true,
+      maxOutput: 4_000,
+      choices: 2,
+      hasOutput: true,
+    });
     expect([outputCap(made, made.floor), outputCap(made, made.ceiling)]).toEqual([512, 4_000]);
   });
 });

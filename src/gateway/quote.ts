@@ -1,0 +1,66 @@
+import { foresee } from "#budget";
+import { type Nano, TollgateError } from "#core";
+import type { Cost, TokenCounts } from "#estimate";
+import { LIKELY_OUTPUT_TOKENS, receipt, type Route } from "#models";
+import type { Ask } from "#wire";
+import type { Arrival, Draft, Gateway } from "./contract.ts";
+import { underOwnCap, unreachable } from "./hold.ts";
+import { refusalError } from "./refuse.ts";
+import { modelCall, resolve } from "./resolve.ts";
+
+/** What a request would cost and whether it would be let in, were it sent now. */
+export interface Quote {
+  readonly route: Route;
+  readonly input: TokenCounts;
+  /** Of all its choices. */
+  readonly outputMax: number;
+  /** What the ledger would hold for it; what it would need at the least, where it would be refused. */
+  readonly reserved: Nano;
+  readonly expected: Cost;
+  readonly priceState: "priced" | "free" | "unknown";
+  /** What the caller would be told; null where it would be let in. */
+  readonly refusal: TollgateError | null;
+}
+
+/**
+ * Prices a request that is not sent. Goes the way of a real one up to the ledger, which is asked where it stands and holds nothing; no
+ * record is left.
+ * @throws TollgateError what is wrong with the request itself, as for a real one.
+ */
+export async function quote(ask: Ask, arrival: Arrival, at: Gateway): Promise<Quote> {
+  const draft = await resolve(ask, arrival.caller, arrival, at);
+  const { reserved, refusal } = await foreseen(draft, at);
+  const { route, bounds, price, input } = draft;
+  return {
+    route,
+    input: { ...input, strict: bounds.inputMax },
+    outputMax: bounds.outputMax,
+    reserved,
+    expected: expectedCost(draft, at),
+    priceState: price.state,
+    refusal,
+  };
+}
+
+function expectedCost({ ask, route, input, bounds, price, tableHash }: Draft, { estimators }: Gateway): Cost {
+  return estimators.estimate(modelCall({ ask, route }), {
+    tokens: input,
+    outputTokens: Math.min(bounds.outputMax, LIKELY_OUTPUT_TOKENS * ask.choices),
+    charge: (usage) => receipt(price, usage, ask.serviceTier, tableHash),
+  });
+}
+
+async function foreseen(draft: Draft, at: Gateway): Promise<Pick<Quote, "reserved" | "refusal">> {
+  const { caller, ask } = draft;
+  const status = await at
+    .ledger(caller.team)
+    .keyStatus(caller.key)
+    .catch((cause: unknown) => {
+      throw unreachable(cause);
+    });
+  const admission = { ...underOwnCap(draft), stream: ask.stream };
+  if (!status) throw new TollgateError("invalid_api_key", "The API key is not valid", { reason: "unknown to its ledger" });
+  const verdict = foresee(status, admission, at.now());
+  if (!("kind" in verdict)) return { reserved: verdict.amount.nano, refusal: null };
+  return { reserved: admission.floor.nano, refusal: refusalError(verdict) };
+}

@@ -1,0 +1,72 @@
+import type { Context } from "hono";
+import { TollgateError } from "#core";
+import type { Arrival, Gateway } from "#gateway";
+import { readCredential } from "#keys";
+import { authenticated } from "../authenticate.ts";
+import { type Directions, readDirections } from "../headers.ts";
+import type { Http, Platform } from "../platform.ts";
+import { readBytes } from "../read-body.ts";
+
+/** A request at the door: who asks, what its headers direct, its body unread as to meaning, and what it may be served with. */
+export interface Arrived {
+  readonly arrival: Arrival;
+  readonly directions: Directions;
+  readonly bytes: Uint8Array;
+  readonly gateway: Gateway;
+}
+
+/** Lets a request in. The caller is known before a byte of the body is read. */
+export async function arrive(context: Context<Http>): Promise<Arrived> {
+  const platform = context.env;
+  const request = context.req.raw;
+  const at = platform.now();
+  const caller = await authenticated(platform, request);
+  const directions = readDirections(request.headers);
+  const { TOLLGATE_MAX_BODY_BYTES, TOLLGATE_TIMEOUT_BODY_S } = platform.config;
+  refuseEncoding(request.headers);
+  const bytes = await readBytes(request, { bytesMax: TOLLGATE_MAX_BODY_BYTES, timeoutMs: TOLLGATE_TIMEOUT_BODY_S * 1000 });
+  const arrival: Arrival = {
+    id: context.get("requestId"),
+    at,
+    caller,
+    reauthenticate: () => {
+      platform.keys.forget(caller.key);
+      return platform.keys.authenticate(readCredential(request.headers));
+    },
+    headers: request.headers,
+    search: new URL(request.url).search,
+    signal: request.signal,
+    ...directions,
+  };
+  return { arrival, directions, bytes, gateway: gatewayOf(platform, context.executionCtx) };
+}
+
+/** The gateway as this request may use it. */
+function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUntil">): Gateway {
+  const background = (work: Promise<unknown>) => execution.waitUntil(work.catch(report));
+  return {
+    config: platform.config,
+    directory: platform.directory,
+    estimators: platform.estimators,
+    ledger: (team) => platform.ledger(team, background),
+    record: async (event) => {
+      await platform.events.send(event);
+    },
+    now: () => platform.now(),
+    background,
+  };
+}
+
+/** Work beside an answer has nobody to tell but the log. */
+function report(error: unknown): void {
+  const reason = error instanceof Error ? error.message : "non-error thrown";
+  // oxlint-disable-next-line no-console -- the platform's log sink; messages of our own and of the runtime, never of a client.
+  console.error(JSON.stringify({ level: "error", code: "background", reason }));
+}
+
+/** Bodies are judged as they are read; one that must be unpacked first could be larger than any limit. */
+function refuseEncoding(headers: Headers): void {
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || encoding === "identity") return;
+  throw new TollgateError("invalid_request", "A body with content-encoding is not accepted; send it plain", { param: "content-encoding" });
+}
