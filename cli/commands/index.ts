@@ -1,0 +1,8 @@
+import type { Command } from "../command.ts";
+import { budgets } from "./budgets.ts";
+import { costs } from "./costs.ts";
+import { keys } from "./keys.ts";
+import { status } from "./status.ts";
+
+/** Every command, in the order that help shows them. */
+export const COMMANDS: readonly Command[] = [...status, ...keys, ...budgets, ...costs];
