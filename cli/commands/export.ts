@@ -15,31 +15,27 @@ export interface Export {
 
 /** Writes a list from its first page to its last, showing how far it is. */
 export async function exportPages(gateway: Gateway, output: Output, wanted: Export): Promise<void> {
-  const rows =
-    wanted.file === null ? await pour(gateway, output, wanted, (text) => output.text(text)) : await fill(gateway, output, wanted);
+  const { file } = wanted;
+  const rows = await (file === null ? pour(gateway, output, wanted, (text) => output.text(text)) : fill(gateway, output, wanted, file));
   await output.progress("");
-  if (wanted.file !== null) await output.note(`${rows} records are in ${wanted.file}.`);
+  if (file !== null) await output.note(`${rows} records are in ${file}.`);
 }
 
 /** Writes into a file beside the one that is wanted, which takes its name only when it is whole. */
-async function fill(gateway: Gateway, output: Output, wanted: Export): Promise<number> {
-  const part = `${wanted.file}.part`;
+async function fill(gateway: Gateway, output: Output, wanted: Export, name: string): Promise<number> {
+  const part = `${name}.part`;
   const file = await open(part, "w", 0o600).catch((error: unknown) => {
-    throw unwritable(wanted.file!, error);
+    throw unwritable(name, error);
   });
   try {
-    const rows = await pour(gateway, output, wanted, async (text) => {
-      await file.write(text).catch((error: unknown) => {
-        throw unwritable(wanted.file!, error);
-      });
-    });
+    const rows = await pour(gateway, output, wanted, async (text) => void (await file.write(text)));
     await file.close();
-    await rename(part, wanted.file!);
+    await rename(part, name);
     return rows;
   } catch (error) {
     await file.close();
     await rm(part, { force: true });
-    throw error;
+    throw error instanceof Failure ? error : unwritable(name, error);
   }
 }
 
@@ -81,5 +77,5 @@ function linesOf(text: string): number {
 
 function unwritable(file: string, cause: unknown): Failure {
   const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  return new Failure("failed", `${file} cannot be written: ${why}`, { code: "file", param: "--out", cause });
+  return new Failure("failed", `--out: ${file} cannot be written (${why})`, { code: "file", param: "--out", cause });
 }

@@ -31,7 +31,7 @@ const changeable = {
 } satisfies OptionTable;
 
 const lasting = {
-  role: choice("what it may do on the admin plane, where key_holder (the default) only sees its own costs", ROLES, "role"),
+  role: choice("its rights on the admin plane, beside calling models (key_holder)", ROLES, "role"),
   "unknown-price": choice("what becomes of a model without a price", ["charge_dearest", "refuse"], "unknown_price"),
 } satisfies OptionTable;
 
