@@ -60,13 +60,13 @@ export class Gateway {
 
   /** Reads one object. */
   async get(path: string, ask: Ask = {}): Promise<Row> {
-    return json(await this.#read(path, ask), this.origin);
+    return this.#json(await this.#read(path, ask));
   }
 
   /** Changes something; null where the answer has no body. */
   async write(method: "POST" | "PATCH" | "DELETE", path: string, ask: Ask = {}): Promise<Row | null> {
     const answer = await this.#send(method, path, ask);
-    return answer.status === 204 ? null : json(answer, this.origin);
+    return answer.status === 204 ? null : this.#json(answer);
   }
 
   /** Reads a list to its end by its cursors, or to `most` rows. */
@@ -122,6 +122,12 @@ export class Gateway {
     if (answer.status >= 300 && answer.status < 400) throw redirected(origin, answer);
     if (!answer.ok && answer.status !== also) throw await refusal(answer, origin);
     return answer;
+  }
+
+  async #json(answer: Response): Promise<Row> {
+    const body = parsed(await this.#heard(answer.text()));
+    if (typeof body !== "object" || body === null) throw stranger(this.origin, answer.status);
+    return body as Row;
   }
 
   /** Waits for the network, and gives its failures their meaning. */
@@ -191,10 +197,13 @@ function redirected(origin: string, answer: Response): Failure {
   });
 }
 
-async function json(answer: Response, origin: string): Promise<Row> {
-  const body: unknown = await answer.json().catch(() => null);
-  if (typeof body !== "object" || body === null) throw stranger(origin, answer.status);
-  return body as Row;
+/** JSON as its value; null for what is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** The system's word for what went wrong; `fetch` itself only says that it failed. */

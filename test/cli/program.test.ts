@@ -4,6 +4,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, inject, it } from "vitest";
 import { Admin, freePort } from "../support/gateway.ts";
@@ -85,6 +86,11 @@ describe("tollgate's exit codes", () => {
     [["keys", "list", "--base-url", "gateway"], "--base-url", "http"],
     [["keys", "list", "--base-url", "http://me:secret@127.0.0.1"], "--base-url", "no credentials"],
     [["keys", "list", "--timeout", "30"], "--timeout", "90s"],
+    [["estimate"], "--model", "--request"],
+    [["estimate", "--model", "tollgate/echo"], "--prompt", "--request"],
+    [["estimate", "--request", "body.json", "--prompt", "hi"], "--prompt", "one or the other"],
+    [["estimate", "--model", "m", "--prompt", "hi", "--operation", "messages"], "--max-tokens", "needs"],
+    [["estimate", "--model", "m", "--prompt", "hi", "--operation", "embeddings", "--max-tokens", "5"], "--max-tokens", "leave"],
   ])("2: %j is a wrong command line, told before anything is sent", async (words, param, told) => {
     const { code, out, err } = await tollgate([...words, "--json"]);
     expect([code, out]).toEqual([2, ""]);
@@ -128,7 +134,7 @@ describe("tollgate's exit codes", () => {
     }
     const broken = await stranger((_, response) => {
       response.writeHead(200, { "content-length": 100 }).write("{");
-      setTimeout(() => response.destroy(), 50);
+      void setTimeout(50).then(() => response.destroy());
     });
     expect((await tollgate(["costs", "export", "--base-url", broken])).code).toBe(3);
   });
@@ -157,6 +163,45 @@ describe("tollgate's exit codes", () => {
     child.kill("SIGINT");
     const [code] = (await once(child, "close")) as [number];
     expect([code, err, readdirSync(folder)]).toEqual([130, "", []]);
+  });
+
+  it("130: Ctrl-C also ends what waits for its standard input", async () => {
+    const child = start(["estimate", "--request", "-"], { env: { TOLLGATE_KEY: "k" } });
+    // More than a pipe holds: once it is written, the program is reading.
+    await new Promise((resolve) => child.stdin.write(" ".repeat(1_000_000), resolve));
+    child.kill("SIGINT");
+    const [code] = (await once(child, "close")) as [number];
+    expect(code).toBe(130);
+  });
+
+  it("1: a file that is not there or is no JSON is named, with its option, and nothing is sent", async () => {
+    const folder = emptyFolder();
+    writeFileSync(join(folder, "broken.json"), "{");
+    for (const [file, why] of [
+      ["none.json", "cannot be read (ENOENT)"],
+      ["broken.json", "is not JSON"],
+    ] as const) {
+      const { code, err } = await tollgate(["estimate", "--request", file], { folder, env: { TOLLGATE_KEY: "k" } });
+      expect([code, err]).toEqual([1, `error: --request: ${file} ${why}\n`]);
+    }
+  });
+
+  it("a gateway that sheds load is asked again when it says so, but only for what changes nothing", async () => {
+    let refused = 0;
+    const busy = await stranger((request, response) => {
+      if (refused++ % 2 === 0) {
+        response.writeHead(503, { "content-type": "application/json", "x-should-retry": "true", "retry-after-ms": "20" });
+        response.end('{"error":{"message":"Too busy","type":"overloaded_error","param":null,"code":"overloaded"}}');
+        return;
+      }
+      const through = fetch(inject("origin") + request.url, { headers: { authorization: request.headers.authorization! } });
+      void through.then(async (answer) => response.writeHead(answer.status).end(await answer.text()));
+    });
+    const read = await tollgate(["keys", "list", "--limit", "1", "--json", "--base-url", busy]);
+    expect([read.code, read.out, refused]).toEqual([0, expect.stringContaining('"object":"key"'), 2]);
+    const written = await tollgate(["keys", "create", "x", "--base-url", busy]);
+    expect([written.code, written.out, refused]).toEqual([1, "", 3]);
+    expect(written.err).toMatch(/Too busy\n +code +overloaded \(503\)/);
   });
 
   it("0: a reader that has read enough is no failure", async () => {
