@@ -95,10 +95,11 @@ function checkOperands(own: readonly string[], { name, operands }: Command): voi
   const missing = operands[own.length];
   if (missing !== undefined) throw misuse(`${name} needs ${missing}: tollgate ${name} ${operands.join(" ")}`, missing);
   // Not repeated to the terminal: it may be a secret that lost its option.
+  const open = operands.at(-1)?.endsWith("…") ?? false;
   const taken = operands.length === 0 ? "nothing" : `only ${operands.join(" ")}`;
-  if (own.length > operands.length) throw misuse(`${name} takes ${taken} beside its options; ${own.length} words were given`);
-  const empty = operands.find((_, at) => own[at] === "");
-  if (empty !== undefined) throw misuse(`${empty} is empty`, empty);
+  if (own.length > operands.length && !open) throw misuse(`${name} takes ${taken} beside its options; ${own.length} words were given`);
+  const empty = own.indexOf("");
+  if (empty >= 0) throw misuse(`${operands[empty] ?? operands.at(-1)} is empty`, operands[empty] ?? operands.at(-1));
 }
 
 /** What help is asked about: a command, a group of them, or (the empty topic) all. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { EVERYWHERE } from "../../../cli/command.ts";
 import { COMMANDS } from "../../../cli/commands/index.ts";
+import { Failure } from "../../../cli/failure.ts";
 import { helpPage } from "../../../cli/help.ts";
 import { fieldsOf, nested, optionOf } from "../../../cli/option.ts";
 import { parse } from "../../../cli/parse.ts";
@@ -45,9 +46,9 @@ describe("the table of commands", () => {
     for (const { name } of COMMANDS) expect(guide).toContain(`\`${name}`);
   });
 
-  it("every field that an option fills is one that the API's document names", () => {
+  it("every field that an option of keys, budgets and costs fills is one that the API's document names", () => {
     const document = readFileSync("docs/openapi.json", "utf8");
-    for (const { options } of COMMANDS)
+    for (const { options } of COMMANDS.filter(({ name }) => /^(keys|budgets|costs) /.test(name)))
       for (const { field } of Object.values(options)) if (field !== undefined) expect(document).toContain(`"${field.split(".").at(-1)}"`);
   });
 });
@@ -59,6 +60,11 @@ describe("a command line", () => {
       expect([command.name, operands, everywhere.json]).toEqual(["keys show", ["key_1"], true]);
     }
     expect(given("keys list --limit=3").given).toEqual(given("keys list --limit 3").given);
+  });
+
+  it("takes as many operands as its table says, or any number where the last of them is open", () => {
+    expect(given("reconcile a.csv b.json --provider p c.csv").operands).toEqual(["a.csv", "b.json", "c.csv"]);
+    for (const line of ["reconcile --provider p", "keys show", "keys show a b", "keys list a"]) expect(() => given(line)).toThrow(Failure);
   });
 
   it("after -- words are operands, whatever they begin with; a joined value may begin with a dash", () => {
