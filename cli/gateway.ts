@@ -185,7 +185,8 @@ async function refusal(answer: Response, origin: string): Promise<Failure> {
   return new Refusal(message, answer, { ...facts, message, code });
 }
 
-function stranger(origin: string, status?: number): Failure {
+/** The failure that something else stands at the gateway's address. */
+export function stranger(origin: string, status?: number): Failure {
   const said = status === undefined ? "" : ` (status ${status})`;
   return new Failure("unreachable", `What answers at ${origin} is not a Tollgate gateway${said}`, { code: "unreachable" });
 }

@@ -54,10 +54,13 @@ export class Output {
     return [this.#bold(head), ...body];
   }
 
-  /** Lines that show a whole object: its values by their paths, and a table for each list of objects within it. */
-  details(row: Row): string[] {
+  /**
+   * Lines that show a whole object: its values by their paths, and a table for each list of objects within it, with the columns that
+   * `known` has for the list's path, or else one for each value.
+   */
+  details(row: Row, known: Readonly<Record<string, readonly Column[]>> = {}): string[] {
     const { values, lists } = apart(row, "");
-    const tables = lists.map(([name, members]) => ["", this.#bold(name), ...this.table(columnsOf(members), members)]);
+    const tables = lists.map(([name, members]) => ["", this.#bold(name), ...this.table(known[name] ?? columnsOf(members), members)]);
     return [...pairs(values), ...tables.flat()];
   }
 

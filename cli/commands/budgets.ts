@@ -1,23 +1,9 @@
 import { type Call, type Command, command, rowsMax } from "../command.ts";
 import { misuse } from "../failure.ts";
 import { choice, flag, type OptionTable, text } from "../option.ts";
-import type { Column } from "../print.ts";
-import { limits, oneOf, WINDOWS } from "./limit.ts";
+import { BUDGET_COLUMNS, limits, oneOf, WINDOWS } from "./limit.ts";
 
 const PATH = "/admin/v1/budgets";
-const COLUMNS: readonly Column[] = [
-  { head: "ID", path: "id" },
-  { head: "OF", path: "scope.kind" },
-  { head: "WHOM", path: "scope.id" },
-  { head: "WINDOW", path: "window" },
-  { head: "MODE", path: "mode" },
-  { head: "UNIT", path: "status.unit" },
-  { head: "LIMIT", path: "status.limit", figure: true },
-  { head: "SPENT", path: "status.spent", figure: true },
-  { head: "RESERVED", path: "status.reserved", figure: true },
-  { head: "REMAINING", path: "status.remaining", figure: true },
-  { head: "RESETS", path: "status.resets_at" },
-];
 const MODE = choice("how much a request reserves: all it may cost (the default), or what is likely", ["strict", "tight"], "mode");
 
 /** Whom a budget binds. */
@@ -69,7 +55,7 @@ const list = command({
     const { team: _, ...whom } = given;
     const of = scopeOf(whom, "at most");
     const query = { ...fields, scope_kind: of?.kind, scope_id: of?.id };
-    await output.list(gateway.pages(PATH, { query }, given.limit), COLUMNS, "There are no such budgets.");
+    await output.list(gateway.pages(PATH, { query }, given.limit), BUDGET_COLUMNS, "There are no such budgets.");
   },
 });
 

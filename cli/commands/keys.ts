@@ -2,7 +2,7 @@ import { type Command, command, rowsMax } from "../command.ts";
 import { misuse } from "../failure.ts";
 import { choice, clearing, count, duration, flag, moment, nested, type OptionTable, pairs, text, texts } from "../option.ts";
 import type { Column } from "../print.ts";
-import { limits, oneOf, WINDOWS } from "./limit.ts";
+import { BUDGET_COLUMNS, limits, oneOf, WINDOWS } from "./limit.ts";
 
 const PATH = "/admin/v1/keys";
 const COLUMNS: readonly Column[] = [
@@ -88,7 +88,7 @@ const show = command({
   options: {},
   examples: [["keys show key_9f3k2m7q1xab", "everything about one key but its secret, which nobody keeps"]],
   async run({ operands: [id], gateway, output }) {
-    await output.object(await gateway.get(place(id)));
+    await output.object(await gateway.get(place(id)), (key) => output.details(key, { budgets: BUDGET_COLUMNS }));
   },
 });
 

@@ -1,5 +1,21 @@
 import { misuse } from "../failure.ts";
 import { count, type OptionTable, text } from "../option.ts";
+import type { Column } from "../print.ts";
+
+/** A budget and where it stands, as a line of a table. */
+export const BUDGET_COLUMNS: readonly Column[] = [
+  { head: "ID", path: "id" },
+  { head: "OF", path: "scope.kind" },
+  { head: "WHOM", path: "scope.id" },
+  { head: "WINDOW", path: "window" },
+  { head: "MODE", path: "mode" },
+  { head: "UNIT", path: "status.unit" },
+  { head: "LIMIT", path: "status.limit", figure: true },
+  { head: "SPENT", path: "status.spent", figure: true },
+  { head: "RESERVED", path: "status.reserved", figure: true },
+  { head: "REMAINING", path: "status.remaining", figure: true },
+  { head: "RESETS", path: "status.resets_at" },
+];
 
 /** The windows of a budget; they follow the calendar. */
 export const WINDOWS = ["hour", "day", "week", "month", "total"] as const;

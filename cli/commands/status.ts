@@ -1,12 +1,13 @@
 import { type Command, command } from "../command.ts";
 import { type Exit, Failure } from "../failure.ts";
-import type { Gateway, Row } from "../gateway.ts";
+import { type Gateway, type Row, stranger } from "../gateway.ts";
 import type { Output } from "../output.ts";
+import { BUDGET_COLUMNS } from "./limit.ts";
 
 /** What became of showing a credential: an answer, a refusal, or nothing shown. */
 type Shown = Row | Failure | null;
 
-const command_ = command({
+const report = command({
   name: "status",
   summary: "Is the gateway there and well, and who am I to it?",
   more: "Ends with 4 where the gateway is degraded, and with 1 where it refuses a credential that is set.",
@@ -18,6 +19,7 @@ const command_ = command({
   ],
   async run({ gateway, output }): Promise<Exit> {
     const health = await gateway.get("/healthz", { as: "none", also: 503 });
+    if (typeof health["version"] !== "string") throw stranger(gateway.origin);
     const admin = gateway.holds("admin") ? await shown(gateway, "/admin/v1/teams?limit=1", "admin") : null;
     const key = gateway.holds("key") ? await shown(gateway, "/v1/key", "key") : null;
     const standing = { gateway: gateway.origin, health, admin: adminWord(admin), key: key instanceof Failure ? key.facts.code! : key };
@@ -28,7 +30,7 @@ const command_ = command({
 });
 
 /** `status`: the gateway's health, and what the credentials that are set are worth. */
-export const status: readonly Command[] = [command_];
+export const status: readonly Command[] = [report];
 
 async function shown(gateway: Gateway, path: string, as: "admin" | "key"): Promise<Row | Failure> {
   try {
@@ -56,5 +58,5 @@ function lines(
 ): string[] {
   const unset = { admin: "not set (TOLLGATE_ADMIN_KEY)", key: "not set (TOLLGATE_KEY)" };
   const who = typeof key === "object" && key !== null ? { key } : { key: key ?? unset.key };
-  return output.details({ gateway, ...health, admin: admin ?? unset.admin, ...who });
+  return output.details({ gateway, ...health, admin: admin ?? unset.admin, ...who }, { "key.budgets": BUDGET_COLUMNS });
 }

@@ -95,7 +95,7 @@ describe("tollgate keys", () => {
     const { id } = await made("cli-field", "--limit-requests", "7", "--window", "total");
     expect((await tollgate(["keys", "show", id, "--field", "budgets.0.limit_requests"])).out).toBe("7\n");
     expect((await tollgate(["keys", "show", id, "--field", "name"])).out).toBe("cli-field\n");
-    expect((await tollgate(["keys", "show", id])).out).toMatch(/^budgets\n.*limit_requests/m);
+    expect((await tollgate(["keys", "show", id])).out).toMatch(/^budgets\nID .*LIMIT .*\nbud_.* 7 /m);
   });
 
   it("update changes what is named and clears what is told", async () => {

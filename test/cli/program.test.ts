@@ -136,6 +136,8 @@ describe("tollgate's exit codes", () => {
       expect([code, out]).toEqual([3, ""]);
       expect(err).toContain(`What answers at ${url} is not a Tollgate gateway`);
     }
+    const polite = await stranger((_, response) => response.end('{"status":"ok"}'));
+    expect((await tollgate(["status", "--base-url", polite])).code).toBe(3);
     const broken = await stranger((_, response) => {
       response.writeHead(200, { "content-length": 100 }).write("{");
       void setTimeout(50).then(() => response.destroy());
@@ -153,6 +155,30 @@ describe("tollgate's exit codes", () => {
     const { code, err } = await tollgate(["keys", "list", "--base-url", url]);
     expect([code, err]).toEqual([3, expect.stringContaining(`redirects to ${elsewhere}/`)]);
     expect(seen).toEqual([]);
+  });
+
+  it("4: where the answer is a clear no: a gateway that is degraded, a budget that is exceeded", async () => {
+    const health = { status: "degraded", version: "0.1.0", environment: "production", d1: "ok", ledger: "down", private_upstreams: false };
+    const degraded = await stranger((_, response) => response.writeHead(503).end(JSON.stringify(health)));
+    const status = await tollgate(["status", "--base-url", degraded, "--json"], { env: nobody });
+    expect([status.code, JSON.parse(status.out)]).toEqual([4, expect.objectContaining({ health })]);
+    const details = { scope: { kind: "team", id: "team_core" }, limit: "5", resets_at: null };
+    const error = { message: "The budget is exceeded", type: "billing_error", param: null, code: "budget_exceeded", details };
+    const poor = await stranger((_, response) => response.writeHead(402).end(JSON.stringify({ error })));
+    const words = ["estimate", "--model", "m", "--prompt", "p", "--base-url", poor];
+    const exceeded = await tollgate(words, { env: { TOLLGATE_KEY: "k" } });
+    expect([exceeded.code, exceeded.out]).toEqual([4, ""]);
+    expect(exceeded.err.split("\n")).toEqual([
+      "error: The budget is exceeded",
+      "  code   budget_exceeded (402)",
+      '  scope  {"kind":"team","id":"team_core"}',
+      "  limit  5",
+      "",
+    ]);
+    const { code, message } = error;
+    expect(JSON.parse((await tollgate([...words, "--json"], { env: { TOLLGATE_KEY: "k" } })).err)).toMatchObject({
+      error: { code, message, details },
+    });
   });
 
   it("130: Ctrl-C ends it at once, cleanly, and leaves no half file", async () => {
