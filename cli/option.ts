@@ -10,7 +10,7 @@ export interface Option<Value = unknown> {
   /** May be given more than once. */
   readonly many?: boolean;
   /** Its value out of what was given: one text, or several where it may be repeated. @throws Misread */
-  readonly read: (texts: readonly string[]) => Value;
+  readonly read: (given: readonly string[]) => Value;
 }
 
 /** The options of a command, by name without the dashes. */
@@ -23,28 +23,28 @@ export type Given<Options extends OptionTable> = {
 
 /** Whatever text. */
 export function text(about: string, field?: string, value = "<text>"): Option<string> {
-  return { about, value, ...where(field), read: (texts) => one(texts) };
+  return { about, value, ...where(field), read: one };
 }
 
 /** Texts, one each time it is given. */
 export function texts(about: string, field?: string, value = "<text>"): Option<readonly string[]> {
-  return { about, value, ...where(field), many: true, read: (texts) => texts };
+  return { about, value, ...where(field), many: true, read: (given) => given };
 }
 
 /** Names with values, one pair each time it is given. */
 export function pairs(about: string, field?: string): Option<Readonly<Record<string, string>>> {
-  return { about, value: "<name=value>", ...where(field), many: true, read: (texts) => Object.fromEntries(texts.map(readPair)) };
+  return { about, value: "<name=value>", ...where(field), many: true, read: (given) => Object.fromEntries(given.map(readPair)) };
 }
 
 /** A whole number. */
 export function count(about: string, field?: string, least = 0): Option<number> {
-  return { about, value: "<n>", ...where(field), read: (texts) => readCount(one(texts), least) };
+  return { about, value: "<n>", ...where(field), read: (given) => readCount(one(given), least) };
 }
 
 /** One of a closed set of words. */
 export function choice<const Word extends string>(about: string, words: readonly Word[], field?: string): Option<Word> {
-  const read = (texts: readonly string[]): Word => {
-    const found = words.find((word) => word === one(texts));
+  const read = (given: readonly string[]): Word => {
+    const found = words.find((word) => word === one(given));
     if (found === undefined) throw new Misread(`takes ${words.join(", ")}`);
     return found;
   };
@@ -53,12 +53,12 @@ export function choice<const Word extends string>(about: string, words: readonly
 
 /** A length of time, in seconds. */
 export function duration(about: string, field?: string): Option<number> {
-  return { about, value: "<duration>", ...where(field), read: (texts) => readDuration(one(texts)) };
+  return { about, value: "<duration>", ...where(field), read: (given) => readDuration(one(given)) };
 }
 
 /** A point in time, as ISO 8601; a duration counts from now, backwards or forwards. */
 export function moment(about: string, direction: "ago" | "ahead", field?: string): Option<string> {
-  return { about, value: "<time>", ...where(field), read: (texts) => readMoment(one(texts), direction) };
+  return { about, value: "<time>", ...where(field), read: (given) => readMoment(one(given), direction) };
 }
 
 /** Given or not. */
@@ -69,10 +69,9 @@ export function flag(about: string): Option<true> {
 /** Clears fields of the API by the names of their options: null for a value, nothing for a list. */
 export function clearing(options: OptionTable): Option<readonly string[]> {
   const names = Object.keys(options);
-  const read = (texts: readonly string[]): readonly string[] => {
-    const wrong = texts.find((text) => !names.includes(text));
-    if (wrong !== undefined) throw new Misread(`takes ${names.join(", ")}`);
-    return texts;
+  const read = (given: readonly string[]): readonly string[] => {
+    if (!given.every((name) => names.includes(name))) throw new Misread(`takes ${names.join(", ")}`);
+    return given;
   };
   return { about: `take away what is set: ${names.join(", ")}`, value: "<option>", many: true, read };
 }
@@ -107,8 +106,8 @@ export function nested(fields: Readonly<Record<string, unknown>>): Record<string
   return root;
 }
 
-function one(texts: readonly string[]): string {
-  return texts[0] ?? "";
+function one(given: readonly string[]): string {
+  return given[0] ?? "";
 }
 
 function where(field: string | undefined): { field?: string } {

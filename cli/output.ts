@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import { Failure } from "./failure.ts";
 import type { Page, Row } from "./gateway.ts";
 import { at, cell, type Column, jsonText, pairs, printable, table } from "./print.ts";
 
@@ -87,6 +88,8 @@ export class Output {
   #machine(row: Row): string {
     const { field } = this.#form;
     if (field === null) return jsonText(row);
+    // A slip in the name must not become an empty variable in somebody's script.
+    if (!Object.keys(row).some((name) => `${field}.`.startsWith(`${name}.`))) throw unknownField(field, row);
     const value = at(row, field);
     return typeof value === "string" ? printable(value) : value === undefined || value === null ? "" : jsonText(value);
   }
@@ -122,6 +125,11 @@ function columnsOf(rows: readonly Row[]): Column[] {
 
 function isObject(value: unknown): value is Row {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unknownField(field: string, row: Row): Failure {
+  const names = Object.keys(row).join(", ");
+  return new Failure("failed", `--field: there is no ${field}; there are ${names}`, { code: "field", param: "--field" });
 }
 
 function written(stream: Stream, text: string): Promise<void> {

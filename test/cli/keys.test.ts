@@ -95,6 +95,9 @@ describe("tollgate keys", () => {
     const { id } = await made("cli-field", "--limit-requests", "7", "--window", "total");
     expect((await tollgate(["keys", "show", id, "--field", "budgets.0.limit_requests"])).out).toBe("7\n");
     expect((await tollgate(["keys", "show", id, "--field", "name"])).out).toBe("cli-field\n");
+    expect((await tollgate(["keys", "show", id, "--field", "expires_at"])).out).toBe("\n");
+    const slip = await tollgate(["keys", "show", id, "--field", "secrte"]);
+    expect([slip.code, slip.out, slip.err]).toEqual([1, "", expect.stringContaining("there is no secrte; there are id, object, name")]);
     expect((await tollgate(["keys", "show", id])).out).toMatch(/^budgets\nID .*LIMIT .*\nbud_.* 7 /m);
   });
 
