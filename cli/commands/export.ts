@@ -3,7 +3,8 @@ import { Failure } from "../failure.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Output } from "../output.ts";
 
-const PAGE_ROWS = 1_000;
+/** Few enough that progress is seen, many enough that a month takes few requests. */
+const PAGE_ROWS = 500;
 
 /** What is exported, and where it goes; no file means standard output. */
 export interface Export {
