@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { inject } from "vitest";
+import { afterAll, inject } from "vitest";
 
 const PROGRAM = resolve("cli/tollgate.ts");
 
@@ -20,13 +20,20 @@ export interface Setting {
   readonly stdin?: string;
 }
 
-/** A folder without anything that the program might find in it. */
+const folders: string[] = [];
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+/** A folder without anything that the program might find in it. It is gone when the tests are. */
 export function emptyFolder(): string {
-  return mkdtempSync(join(tmpdir(), "tollgate-cli-"));
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-cli-"));
+  folders.push(folder);
+  return folder;
 }
 
+const NOWHERE = emptyFolder();
+
 /** Starts the program as a process of its own, as an operator of the tests' gateway. */
-export function start(argv: readonly string[], { env = {}, folder = emptyFolder() }: Setting = {}) {
+export function start(argv: readonly string[], { env = {}, folder = NOWHERE }: Setting = {}) {
   const variables = { TOLLGATE_URL: inject("origin"), TOLLGATE_ADMIN_KEY: inject("adminKey"), TOLLGATE_KEY: "" };
   return spawn(process.execPath, [PROGRAM, ...argv], { env: { ...process.env, ...variables, ...env }, cwd: folder });
 }
