@@ -32,7 +32,7 @@ export default defineConfig({
       {
         test: {
           name: "conformance",
-          include: ["test/conformance/**/*.test.ts"],
+          include: ["test/conformance/**/*.test.ts", "test/cli/**/*.test.ts"],
           environment: "node",
           globalSetup: ["./test/conformance/global-setup.ts"],
           testTimeout: 30_000,

@@ -48,7 +48,7 @@ describe("documentation", () => {
     const source = text.replaceAll("http://127.0.0.1:8787", set.origin);
     const file = join(folder, `snippet-${at}.${language === "sh" ? "sh" : "mts"}`);
     writeFileSync(file, source);
-    const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey") };
+    const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey"), TOLLGATE_URL: set.origin };
     const { stdout } = await run(
       language === "sh" ? "bash" : process.execPath,
       [...(language === "sh" ? ["-euo", "pipefail"] : []), file],

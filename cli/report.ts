@@ -1,0 +1,25 @@
+import { type Command, EVERYWHERE } from "./command.ts";
+import type { Failure } from "./failure.ts";
+import { optionOf } from "./option.ts";
+import { jsonText, pairs, printable } from "./print.ts";
+
+/** A failure in the API's own envelope, one line: what a program reads from standard error. */
+export function failureJson({ message, facts }: Failure): string {
+  const { code = "failed", param = null, details } = facts;
+  return jsonText({ error: { message, code, param, ...(details === undefined ? {} : { details }) } });
+}
+
+/** A failure for a person: what is wrong, which option it came by, and what the gateway knows about it. */
+export function failureLines({ message, facts, exit }: Failure, command: Command | null): string[] {
+  const { code, status, param, request, details } = facts;
+  const option = param && command ? optionOf({ ...EVERYWHERE, ...command.options }, param) : null;
+  const known: [string, unknown][] = [
+    ["option", option],
+    ["code", status === undefined ? null : `${code} (${status})`],
+    ["request", request],
+    ...Object.entries(details ?? {}).map(([name, value]): [string, unknown] => [name, value]),
+  ];
+  const told = known.filter(([, value]) => value !== null && value !== undefined);
+  const help = exit === "usage" ? [`tollgate help${command ? ` ${command.name}` : ""} tells more.`] : [];
+  return [printable(message), ...pairs(told.map(([name, value]) => [`  ${name}`, value])), ...help];
+}
