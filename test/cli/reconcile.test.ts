@@ -24,7 +24,12 @@ beforeAll(async () => {
   );
   for (const answer of answers) await set.admin.record(answer.headers.get("x-request-id")!);
   const [summary] = await rows<{ data: { group: { day: string }; usd: string; tokens: Record<string, number> }[] }>([
-    ...["costs", "summary", "--by", "day", "--provider", set.openai],
+    "costs",
+    "summary",
+    "--by",
+    "day",
+    "--provider",
+    set.openai,
   ]);
   const [sums] = summary!.data;
   day = sums!.group.day;
@@ -64,7 +69,9 @@ describe("tollgate reconcile", () => {
     const start_time = Date.parse(day) / 1000;
     const bucket = (result: object) => ({ object: "bucket", start_time, end_time: start_time + 86_400, results: [result] });
     const usage = {
-      ...{ object: "organization.usage.completions.result", model: "gpt-4o-mini", num_model_requests: 3 },
+      object: "organization.usage.completions.result",
+      model: "gpt-4o-mini",
+      num_model_requests: 3,
       input_tokens: tokens["input"]! + tokens["cache_read"]!,
       input_cached_tokens: tokens["cache_read"],
       output_tokens: tokens["output"],

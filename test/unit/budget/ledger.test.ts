@@ -65,7 +65,7 @@ describe("the ledger", () => {
     (name) => {
       const found = fc.check(
         fc.property(story, (told) => play(told, DEFECTS[name])),
-        { numRuns: 20_000, endOnFailure: true },
+        { numRuns: 20_000, endOnFailure: true, seed: 7 },
       );
       expect(found.failed).toBe(true);
     },
