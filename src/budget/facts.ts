@@ -18,6 +18,9 @@ export interface Payer {
   readonly budgets: readonly Budget[];
 }
 
+/** A key is judged by its team's ledger, and by no other. */
+const ANYBODY: KeyFacts = { epoch: 0, active: true, expiresAt: null, user: null, limits: { rpm: null, tpm: null, concurrency: null } };
+
 /** A budget as its row says. */
 export function budgetOf(row: typeof tables.budgets.$inferSelect): Budget {
   const { id, scopeKind, scopeId, window, timeZone, unit, limit, mode } = row;
@@ -51,6 +54,13 @@ export class Facts {
     await this.#ready(id, epoch);
     const key = this.#keys.get(id);
     return key ? { key, budgets: this.#binding(id, key) } : null;
+  }
+
+  /** Who pays in the ledger of a scope across teams: whoever comes, by the budgets of the scope alone. */
+  async anybody(): Promise<Payer> {
+    if (!this.#budgets) await this.#readBudgets();
+    else await this.#renewed();
+    return { key: ANYBODY, budgets: this.#budgets ?? [] };
   }
 
   /** The team's, the user's and the key's own. */

@@ -9,6 +9,7 @@ export class Meter {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #sink: StreamReader;
   #pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
+  #begun = false;
   #bytes = 0;
 
   constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader) {
@@ -29,6 +30,7 @@ export class Meter {
 
   /** Takes what has arrived, without waiting for more; the read that finds nothing is kept for the next gulp. */
   async take(): Promise<void> {
+    this.#begun = true;
     for (;;) {
       this.#pending ??= this.#reader.read();
       const got = await Promise.race([this.#pending, new Promise<null>((resolve) => setTimeout(resolve, 0, null))]);
@@ -39,14 +41,22 @@ export class Meter {
     }
   }
 
-  /** Takes everything that is left of a stream that has ended: in one piece, since a read for each chunk costs more than the chunk. */
+  /**
+   * Takes everything that is left of a stream that has ended. One that nobody has read from yet is taken in one piece, since a read for
+   * each chunk costs more than the chunk.
+   */
   async rest(): Promise<void> {
-    const got = this.#pending && (await this.#pending);
-    this.#pending = null;
-    if (got?.done) return;
-    if (got) this.#push(got.value);
-    this.#reader.releaseLock();
-    this.#push(new Uint8Array(await new Response(this.#copy).arrayBuffer()));
+    if (!this.#begun) {
+      this.#reader.releaseLock();
+      this.#push(new Uint8Array(await new Response(this.#copy).arrayBuffer()));
+      return;
+    }
+    for (;;) {
+      const got = await (this.#pending ?? this.#reader.read());
+      this.#pending = null;
+      if (got.done) return;
+      this.#push(got.value);
+    }
   }
 
   /** Lets go of the copy, so that the upstream is cancelled once the client's branch is. */
