@@ -148,8 +148,13 @@ function floatedEnding(sql: Sql, { admission: { id, key }, granted, float, legs 
   return { id, key, how: "settled", legs, elsewhere: [], held: draw(sql, float, granted), actual, paced: null };
 }
 
-/** A settle of what has ended already: a repeat, or the truth about what had expired into an estimate. */
-function again(sql: Sql, { id, actual, usage, event }: Settlement, before: EndedRow, now: number): Settled {
+/** An ending of what has ended already: a repeat, or better news of what had expired. */
+function again(
+  sql: Sql,
+  { id, actual, usage, event, how = "settled" }: Settlement & { how?: "settled" | "expired" },
+  before: EndedRow,
+  now: number,
+): Settled {
   if (before.how === "released") return { kind: "unknown" };
   if (before.how === "settled") return { kind: "repeated", charged: before.charged };
   const charged: readonly Charge[] = chargesOf([...before.legs, ...everyLeg(before.elsewhere)], actual);
@@ -161,7 +166,15 @@ function again(sql: Sql, { id, actual, usage, event }: Settlement, before: Ended
     }),
   );
   total(sql, [{ key: before.key, nano: actual.nano - before.nano, requests: 0, ...usage }]);
-  sql.exec("UPDATE ended SET how = 'settled', nano = ?, charged = ? WHERE id = ?", actual.nano, JSON.stringify(charged), id);
+  sql.exec(
+    "UPDATE ended SET how = ?, nano = ?, tokens = ?, requests = ?, charged = ? WHERE id = ?",
+    how,
+    actual.nano,
+    actual.tokens,
+    actual.requests,
+    JSON.stringify(charged),
+    id,
+  );
   notify(sql, [{ id, how: "settled", actual, elsewhere: before.elsewhere }], now);
   if (event !== "") deliver(sql, [late(event, charged)], now);
   return { kind: "late", charged };
@@ -172,6 +185,7 @@ const NO_USAGE = { input: 0, output: 0 };
 /** Follows the ledger that keeps a request's record: what it came to there it comes to here. */
 export function follow(sql: Sql, { id, how, actual }: Notice, now: number): void {
   const hold = holdsOf(sql, [id]).get(id);
-  if (hold && how !== "settled") end(sql, [endingOf(hold, how, actual)], now);
-  else if (how !== "released") settle(sql, [{ settlement: { id, actual, usage: NO_USAGE, event: "" }, floated: null }], now);
+  const before = endedOf(sql, [id]).get(id);
+  if (hold) end(sql, [endingOf(hold, how, actual)], now);
+  else if (before && how !== "released") again(sql, { id, actual, usage: NO_USAGE, event: "", how }, before, now);
 }

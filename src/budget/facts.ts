@@ -71,10 +71,10 @@ export class Facts {
     });
   }
 
-  /** Budgets by id. */
-  async budgets(ids: readonly string[]): Promise<readonly Budget[]> {
+  /** Budgets by id; all of them for null. */
+  async budgets(ids: readonly string[] | null): Promise<readonly Budget[]> {
     if (!this.#budgets) await this.#readBudgets();
-    return (this.#budgets ?? []).filter(({ id }) => ids.includes(id));
+    return (this.#budgets ?? []).filter(({ id }) => ids === null || ids.includes(id));
   }
 
   async #ready(id: string, epoch: number): Promise<void> {

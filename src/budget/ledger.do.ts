@@ -146,8 +146,8 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     return payer && this.#ledger.keyStatus(key, payer, Date.now());
   }
 
-  /** Where budgets of this team stand; those that are not there are left out. */
-  async budgetStatus(team: string, budgets: readonly string[]): Promise<BudgetStatus[]> {
+  /** Where budgets of this ledger stand, all of them for null; those that are not there are left out. */
+  async budgetStatus(team: string, budgets: readonly string[] | null): Promise<BudgetStatus[]> {
     return this.#ledger.budgetStatus(await this.#of(team).budgets(budgets), Date.now());
   }
 

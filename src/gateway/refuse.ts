@@ -24,8 +24,9 @@ export function refusalError(refusal: Refusal): TollgateError {
 
 function budgetError(refusal: Exceeded): TollgateError {
   const show = refusal.unit === "usd" ? usdFromNano : String;
+  const { kind, id } = refusal.scope;
   const details = {
-    scope: refusal.scope,
+    scope: kind === "deployment" ? { kind } : { kind, id },
     budget: refusal.budget,
     window: refusal.window,
     unit: refusal.unit,
@@ -36,7 +37,7 @@ function budgetError(refusal: Exceeded): TollgateError {
     resets_at: refusal.resetsAt === null ? null : new Date(refusal.resetsAt).toISOString(),
   };
   const unit = refusal.unit === "usd" ? " USD" : ` ${refusal.unit}`;
-  const message = `The ${refusal.window} budget of ${refusal.scope.kind} ${refusal.scope.id} is exhausted: ${details.spent}${unit} spent and ${details.reserved} reserved of ${details.limit}; this request needs ${details.requested}`;
+  const message = `The ${refusal.window} budget of ${kind === "deployment" ? "the deployment" : `${kind} ${id}`} is exhausted: ${details.spent}${unit} spent and ${details.reserved} reserved of ${details.limit}; this request needs ${details.requested}`;
   return new TollgateError("budget_exceeded", message, { details });
 }
 
