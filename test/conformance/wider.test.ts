@@ -82,10 +82,9 @@ describe("a budget across teams", () => {
     await expect.poll(() => standing(limited), { timeout: 5_000 }).toMatchObject({ spent: "2", reserved: "0" });
   });
 
-  it("on the deployment: counts everything, and a stream that its client cuts as well", async () => {
-    const limited = await budget({ kind: "deployment" }, { limit_usd: "1000" });
-    expect(limited.scope).toEqual({ kind: "deployment" });
-    const secret = await keyOf(await team("g"));
+  it("counts a stream that its client cuts, and binds nobody once it is gone", async () => {
+    const limited = await budget({ kind: "tag", id: "wide-4" }, { limit_usd: "1000" });
+    const secret = await keyOf(await team("g"), { tags: ["wide-4"] });
     const spentBefore = Number((await standing(limited)).spent);
     const cut = new AbortController();
     const answer = await fetch(`${set.origin}/v1/chat/completions`, {

@@ -323,13 +323,47 @@ describe("LedgerObject", () => {
     await runInDurableObject(object(), (_, { storage }) => {
       storage.sql.exec(
         `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
-         INSERT INTO ended SELECT 'old_' || i, key, how, nano, tokens, requests, legs, charged, 0 FROM n, ended`,
+         INSERT INTO ended SELECT 'old_' || i, key, how, nano, tokens, requests, legs, charged, elsewhere, 0 FROM n, ended`,
       );
     });
     const left = () => runInDurableObject(object(), (_, { storage }) => storage.sql.exec("SELECT id FROM ended").toArray());
     await expect.poll(async () => (await runDurableObjectAlarm(object()), await left()), { timeout: 10_000 }).toEqual([{ id: asked.id }]);
     const alarmAt = await runInDurableObject(object(), (_, { storage }) => storage.getAlarm());
     expect(alarmAt).toBeGreaterThan(Date.now() + 23 * 3_600_000);
+  });
+
+  test("I7: a budget of the deployment comes to what two teams' ledgers were billed, told by their alarms", async () => {
+    const { id } = await budgets.create({
+      scope: { kind: "deployment", id: "" },
+      window: "day",
+      timeZone: "UTC",
+      unit: "usd",
+      limit: 10_000,
+      mode: "strict",
+    });
+    const deployment = ledgerOf(env.LEDGER, "deployment");
+    const other = await new TenantStore(db, clock).createTeam({ name: "other" });
+    const theirs = (await keys.create({ name: "k", team: other.id, rpm: null, concurrency: null })).row.id;
+    const hold = async (of: LedgerRemote, key: string, more: Partial<Admission> = {}) => {
+      const asked = admission(key, more);
+      const wide = await deployment.reserve({ ...asked, event: "", ttlMs: asked.ttlMs + 3_600_000 });
+      if (wide.kind !== "granted") throw new Error("refused");
+      expect(await of.reserve({ ...asked, elsewhere: [{ ledger: "deployment", legs: wide.legs }] })).toMatchObject({ kind: "granted" });
+      return asked;
+    };
+    const mine = await newKey();
+    const there = ledgerOf(env.LEDGER, other.id);
+    const [settled, released] = [await hold(ledger, mine), await hold(there, theirs)];
+    await hold(there, theirs, { ttlMs: 1 });
+    await settle(settled.id, mine, 700);
+    await there.release(released.id);
+    const standing = async () => (await deployment.budgetStatus([id]))[0];
+    await expect.poll(standing, { timeout: 8_000 }).toMatchObject({ spent: 1_700, reserved: 0 });
+    expect(await deployment.reserve(admission(mine, { event: "", floor: { nano: 9_000, tokens: 1, requests: 1 } }))).toMatchObject({
+      kind: "budget_exceeded",
+      scope: { kind: "deployment" },
+    });
+    await budgets.delete(id);
   });
 
   test("threat 41: a budget's window and zone are fixed, so no change of clocks or of zone opens a second window", async () => {
