@@ -32,20 +32,20 @@ export const MODELS: readonly CompactRow[] = [
     o: 128_000,
     r: { input: "2", cache_read: "0.1", cache_write_5m: "2.5", output: "10", web_search: "0.01", file_search: "0.0025" },
     t: [{ above: 272_000, r: { input: "4", cache_read: "0.2", cache_write_5m: "5", output: "15" } }],
-    src: `${OPENAI_MODELS}/gpt-6.1-sol`,
+    src: `${OPENAI_MODELS}/gpt-6.1-sol, as docs.litellm.ai/blog/gpt_6_1_sol and wavespeed.ai/llm/openai/gpt-6.1-sol tell it`,
   },
   {
     p: "openai",
     m: "gpt-5-search-api",
     r: { input: "1.25", cache_read: "0.125", output: "10", web_search: "0.01" },
-    src: OPENAI_PRICES,
+    src: `${OPENAI_PRICES}, not compared`,
   },
   {
     p: "openai",
     m: "gpt-4o-mini-search-preview",
     c: 128_000,
     r: { input: "0.15", output: "0.6", web_search: "0.025" },
-    src: OPENAI_PRICES,
+    src: `${OPENAI_PRICES} of 2026-07-15 for searches; tokens not compared`,
   },
   {
     p: "anthropic",
@@ -53,9 +53,9 @@ export const MODELS: readonly CompactRow[] = [
     c: 1_000_000,
     o: 128_000,
     r: { input: "8", cache_read: "0.2", cache_write_5m: "10", cache_write_1h: "16", output: "40", web_search: "0.01" },
-    src: "platform.claude.com/docs/en/about-claude/pricing",
+    src: `${CLAUDE_MODELS}/fable-5-2/overview, input and output as docs.laozhang.ai tells them; the cache not compared`,
   },
-  // The price of cached reads was halved when Haiku 5.5 came.
+  // The price of cached reads was halved when Haiku 5.5 came, as the release notes of github.com/TheKrush/PromptFuel tell it.
   { ...SONNET_5_5, to: "2026-10-07", r: sonnet("0.2") },
   { ...SONNET_5_5, from: "2026-10-07", r: sonnet("0.1") },
   {
@@ -73,7 +73,8 @@ export const MODELS: readonly CompactRow[] = [
 export const PIECES: Readonly<Record<string, { readonly rates: Rates; readonly source: string }>> = {
   // The search of models that do not reason, with what it found: 25 USD per 1,000.
   "openai/gpt-4o-search-preview": { rates: { web_search: "0.025" }, source: OPENAI_PRICES },
-  // Searches of the web and of posts alike 5 USD per 1,000, of collections 2.50.
+  // Searches of the web and of posts alike 5 USD per 1,000, which answers of 2026-08-24 with xAI's own bill confirm; of collections
+  // 2.50, which was not compared.
   "xai/*": { rates: { web_search: "0.005", file_search: "0.0025" }, source: "docs.x.ai/developers/pricing" },
 };
 
@@ -88,8 +89,9 @@ const fast = (by: string, both: string): Factors => ({ ...US, fast: by, "fast+us
 
 /** Where `FACTORS` was read. */
 export const FACTORS_SOURCE: Readonly<Record<string, string>> = {
-  openai: "service tiers: openai.com/api-fast-mode and developers.openai.com/api/docs/pricing",
-  anthropic: "batches, speed and place: platform.claude.com/docs/en/about-claude/pricing, build-with-claude/fast-mode and data-residency",
+  openai: "service tiers: developers.openai.com/api/docs/pricing of 2026-07-15; that of later models as of GPT-5.6",
+  anthropic:
+    "batches, speed and place: platform.claude.com/docs/en/about-claude/pricing of 2026-08-21, build-with-claude/fast-mode and data-residency; Opus 5.5's speed as docs.litellm.ai tells it",
 };
 
 /** By provider and model. */

@@ -25,7 +25,7 @@ function publishedTokenizer(model: string): Tokenizer | null {
   return LLAMA3.test(model) ? "llama3" : null;
 }
 
-/** Instructions that come with tools: Anthropic documents up to 530 tokens, others less. */
+/** Instructions that come with tools: Anthropic documents up to 804 tokens, others less. */
 const TOOLS_MAX = 1_024;
 
 function model(family: Family): CostEstimator {

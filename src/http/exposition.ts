@@ -11,7 +11,7 @@ export interface Family {
   readonly samples: readonly Sample[];
 }
 
-/** Prometheus's text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats, read 2026-11-21). */
+/** Prometheus's text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats). */
 export function exposition(families: readonly Family[]): string {
   return families
     .map(({ name, help, samples }) =>

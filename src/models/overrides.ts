@@ -3,12 +3,12 @@ import type { CompactRow } from "./table.ts";
 
 /** What the borrowed table lacks; the build step puts it into the table, so that the table's hash covers it. */
 
-/** When the sources below were read. */
+/** When the table was last held against its sources, which were read in copies of days before that. */
 export const CHECKED_AT = "2026-11-21";
 
 /**
- * The most output tokens a model gives, where its vendor's model page says so (platform.openai.com/docs/models,
- * docs.claude.com/en/docs/about-claude/models, read 2026-11-21). A cap above it would be refused by the vendor.
+ * The most output tokens a model gives; a cap above it would be refused by the vendor. Those of Claude 4.5 stand on
+ * platform.claude.com/docs/en/about-claude/models/overview (copy of 2026-08-22); the others were not compared with a page.
  */
 export const MAX_OUTPUT_TOKENS: Readonly<Record<string, number>> = {
   "openai/gpt-3.5-turbo": 4_096,
@@ -43,9 +43,9 @@ export const MAX_OUTPUT_TOKENS: Readonly<Record<string, number>> = {
   "anthropic/claude-haiku-4-5": 64_000,
 };
 
-/** Where `SERVICE_TIERS` was read, in stored copies of both: the vendor's page for the priority rates, the table for the rest. */
+/** Where `SERVICE_TIERS` was read: the vendor's page, and for GPT-5.3, which it does not list, another table. */
 export const SERVICE_TIERS_SOURCE =
-  "service tiers: openai.com/api-fast-mode and github.com/BerriAI/litellm model_prices_and_context_window.json at 00035b69";
+  "service tiers: developers.openai.com/api/docs/pricing of 2026-07-15 and, for GPT-5.3, github.com/BerriAI/litellm model_prices_and_context_window.json at 00035b69";
 
 /** Rates of one model by service tier, beside the standard rates that stood when they were read. */
 export interface ServiceTiers {
@@ -61,7 +61,7 @@ const rates = (input: string, cache_read: string | null, output: string): Rates 
   output,
 });
 
-/** OpenAI's flex (the batch rates) and priority tiers. */
+/** OpenAI's flex (the batch rates) and priority tiers; the page rounds a half of o4-mini's cached reads. */
 export const SERVICE_TIERS: Readonly<Record<string, ServiceTiers>> = {
   "openai/gpt-4.1": { standard: ["2", "8"], priority: rates("3.5", "0.875", "14") },
   "openai/gpt-4.1-mini": { standard: ["0.4", "1.6"], priority: rates("0.7", "0.175", "2.8") },
@@ -72,8 +72,8 @@ export const SERVICE_TIERS: Readonly<Record<string, ServiceTiers>> = {
   "openai/gpt-5": { standard: ["1.25", "10"], flex: rates("0.625", "0.0625", "5"), priority: rates("2.5", "0.25", "20") },
   "openai/gpt-5-mini": { standard: ["0.25", "2"], flex: rates("0.125", "0.0125", "1"), priority: rates("0.45", "0.045", "3.6") },
   "openai/gpt-5-nano": { standard: ["0.05", "0.4"], flex: rates("0.025", "0.0025", "0.2") },
-  "openai/gpt-5.1": { standard: ["1.25", "10"], priority: rates("2.5", "0.25", "20") },
-  "openai/gpt-5.2": { standard: ["1.75", "14"], priority: rates("3.5", "0.35", "28") },
+  "openai/gpt-5.1": { standard: ["1.25", "10"], flex: rates("0.625", "0.0625", "5"), priority: rates("2.5", "0.25", "20") },
+  "openai/gpt-5.2": { standard: ["1.75", "14"], flex: rates("0.875", "0.0875", "7"), priority: rates("3.5", "0.35", "28") },
   "openai/gpt-5.3": { standard: ["1.75", "14"], priority: rates("3.5", "0.35", "28") },
   "openai/gpt-5.3-codex": { standard: ["1.75", "14"], priority: rates("3.5", "0.35", "28") },
   "openai/gpt-5.4": { standard: ["2.5", "15"], flex: rates("1.25", "0.13", "7.5"), priority: rates("5", "0.5", "30") },
@@ -88,12 +88,12 @@ export const SERVICE_TIERS: Readonly<Record<string, ServiceTiers>> = {
 
 /**
  * Claude's one-hour cache writes cost this many times the input, as the five-minute ones cost 1.25 times
- * (docs.anthropic.com/en/docs/about-claude/pricing). Fills in where the borrowed table has only the latter.
+ * (platform.claude.com/docs/en/about-claude/pricing, copy of 2026-08-21). Fills in where the borrowed table has only the latter.
  */
 export const CLAUDE_CACHE_WRITE_1H = 2;
 
-/** Where `AUDIO` was read. */
-export const AUDIO_SOURCE = "audio: developers.openai.com/api/docs/models";
+/** Where the rates of `AUDIO` should stand; no copy of those pages was found to compare them with. */
+export const AUDIO_SOURCE = "audio: developers.openai.com/api/docs/models, not compared";
 
 /** Rates of audio, in and out, of models of which the borrowed table has those of text alone. */
 export const AUDIO: Readonly<Record<string, readonly [input: string, output: string]>> = {

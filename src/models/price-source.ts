@@ -46,7 +46,7 @@ const compact = z.looseObject({
     .max(MODELS_MAX),
 });
 
-/** The form of @pydantic/genai-prices (github.com/pydantic/genai-prices, prices/data.json and data_slim.json, read 2026-11-21). */
+/** The form of @pydantic/genai-prices (github.com/pydantic/genai-prices, prices/data.json and data_slim.json; the types of 0.1.8). */
 const tiered = z.looseObject({ base: rate, tiers: z.array(z.looseObject({ start: above, price: rate })).max(16) });
 const modelPrice = z.record(z.string().max(64), z.union([rate, tiered]).nullable());
 const conditional = z.looseObject({ constraint: z.looseObject({ start_date: z.iso.date().optional() }).optional(), prices: modelPrice });

@@ -18,7 +18,7 @@ const page = <Result extends z.ZodType>(result: Result) =>
 
 /**
  * `GET /v1/organizations/usage_report/messages`, with `group_by[]=model`
- * (platform.claude.com/docs/en/api/admin/usage_report/retrieve_messages, read 2026-11-21): the four classes of input are disjoint.
+ * (platform.claude.com/docs/en/api/admin/usage_report/retrieve_messages, copy of 2026-08-22): the four classes of input are disjoint.
  */
 const usagePage = page(
   z.looseObject({
@@ -36,7 +36,7 @@ const usagePage = page(
 
 /**
  * `GET /v1/organizations/cost_report`, with `group_by[]=description`
- * (platform.claude.com/docs/en/api/admin/cost_report/retrieve, read 2026-11-21): `amount` is decimal text in the lowest unit of the
+ * (platform.claude.com/docs/en/api/admin/cost_report/retrieve, copy of 2026-08-22): `amount` is decimal text in the lowest unit of the
  * currency, so "123.45" of USD is 1.2345 dollars; what is not billed by the token names no model but its `cost_type`.
  */
 const costPage = page(

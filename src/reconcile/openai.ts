@@ -18,8 +18,8 @@ const page = <Result extends z.ZodType>(result: Result) =>
 
 /**
  * `GET /v1/organization/usage/completions` and `/embeddings`, with `group_by=model`
- * (developers.openai.com/api/reference/resources/organization/subresources/usage and the declarations of openai 7.55.0, read
- * 2026-11-21): `input_tokens` includes cached and cache-write tokens, and text, audio and images; `input_uncached_tokens` excludes
+ * (developers.openai.com/api/reference/resources/organization/subresources/usage; OpenAI's openapi.yaml of 2026-08-21 and the
+ * declarations of openai 7.55.0): `input_tokens` includes cached and cache-write tokens, and text, audio and images; `input_uncached_tokens` excludes
  * both; `input_audio_tokens` counts uncached audio; `output_tokens` includes audio.
  */
 const usagePage = page(
@@ -38,7 +38,7 @@ const usagePage = page(
 
 /**
  * `GET /v1/organization/costs`, with `group_by=line_item` (developers.openai.com/api/reference/resources/organization/subresources/
- * audit_logs/methods/get_costs and the declarations of openai 7.55.0, read 2026-11-21): `amount.value` in `amount.currency`. A line
+ * audit_logs/methods/get_costs; OpenAI's openapi.yaml of 2026-08-21 and the declarations of openai 7.55.0): `amount.value` in `amount.currency`. A line
  * item of tokens is named by its model and, after a comma, the kind of token.
  */
 const costsPage = page(

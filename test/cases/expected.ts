@@ -4,17 +4,21 @@ import { join } from "node:path";
 /**
  * Works out what every wire case must cost, and writes the arithmetic into the case: `node test/cases/expected.ts`; `--check` fails
  * where a file says otherwise. It knows nothing of the code under test: what each answer is billed for was counted by hand
- * (`billed`), the rates stand in `prices.json` with the page and the day they were read, and the decimals are its own.
+ * (`billed`), the rates stand in `prices.json`, and the decimals are its own. What the cases' usage and the rates were compared with
+ * stands in `sources.json`: which pages, in which copy, of which day, and when they were read.
  */
 
 const FOLDER = import.meta.dirname;
 const PRICES = "prices.json";
+const SOURCES = "sources.json";
 /** Classes that are counted in tokens; all others by the piece. */
 const TOKENS = ["input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output"];
 
 interface Row {
+  /** Where the vendor lists the price. */
   readonly page: string;
-  readonly read: string;
+  /** What the rates were compared with, of `sources.json`; none where nothing was found. */
+  readonly from: readonly string[];
   readonly rates: Readonly<Record<string, string>>;
   readonly state?: "free";
   readonly note?: string;
@@ -28,6 +32,8 @@ interface Prices {
 /** A wire case as the files hold it. */
 interface Case {
   readonly name: string;
+  /** Where the numbers of the usage stand, of `sources.json`, or that they stand nowhere. */
+  readonly compared: string;
   readonly price: string;
   /** Disjoint classes; null where the answer reports nothing that can be believed. */
   readonly billed: Readonly<Record<string, number>> | null;
@@ -114,7 +120,7 @@ function written(cases: readonly Case[]): string {
 }
 
 const prices = JSON.parse(readFileSync(join(FOLDER, PRICES), "utf8")) as Prices;
-for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".json") && name !== PRICES)) {
+for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".json") && name !== PRICES && name !== SOURCES)) {
   const path = join(FOLDER, file);
   const before = readFileSync(path, "utf8");
   const after = written((JSON.parse(before) as Case[]).map((each) => worked(each, prices)));

@@ -100,6 +100,16 @@ describe("D2: OpenAI", () => {
     ["o1", 1_024, 1_024, "high", 675],
     ["gpt-4.1-mini", 1_024, 1_024, "high", Math.ceil(1_024 * 1.62)],
     ["gpt-5-nano", 1_800, 2_400, "high", Math.ceil(1_452 * 2.46)],
+    ["gpt-5.2", 1_800, 2_400, "high", 1_452],
+    // Its rules, by which its own examples are worked out, at the limits of the newer models.
+    ["gpt-5.4", 1_600, 1_600, "high", 2_500],
+    ["gpt-5.4", 4_096, 1_024, "auto", 64 * 16],
+    ["gpt-5.4", 4_096, 1_024, "original", 128 * 32],
+    ["gpt-5.5", 4_096, 1_024, "auto", 128 * 32],
+    ["gpt-5.5", 12_000, 1_500, "auto", 188 * 24],
+    ["gpt-5.6-sol", 12_000, 1_500, "auto", 375 * 47],
+    ["gpt-6.1-sol", 12_000, 1_500, "high", 64 * 8],
+    ["gpt-5.6-sol", 12_000, 1_500, "low", 16 * 2],
   ])("%s sees a picture of %d by %d at detail %s as %s tokens", (model, width, height, detail, tokens) => {
     const url = `data:image/png;base64,${png(width, height)}`;
     const seen = close(chat(model, [{ type: "image_url", image_url: { url, detail } }])) - close(chat(model, []));
@@ -110,6 +120,8 @@ describe("D2: OpenAI", () => {
     const far = { type: "image_url", image_url: { url: "https://pictures.example/a.png" } };
     expect(close(chat("gpt-4o", [far])) - close(chat("gpt-4o", []))).toBe(85 + 8 * 170);
     expect(close(chat("gpt-5-mini", [far])) - close(chat("gpt-5-mini", []))).toBe(Math.ceil(1_536 * 1.62));
+    expect(close(chat("gpt-5.4", [far])) - close(chat("gpt-5.4", []))).toBe(2_500);
+    expect(close(chat("gpt-5.6-sol", [far])) - close(chat("gpt-5.6-sol", []))).toBe(10_000);
   });
 
   it("tools count with their schema and what stands around them", () => {
@@ -136,16 +148,21 @@ describe("D3: Anthropic", () => {
     expect((close(message(content)) - plain) / each).toBeCloseTo(3, 1);
   });
 
-  // The examples of Anthropic's page on vision, and what is scaled down.
+  // The examples of Anthropic's pages on vision and on coordinates.
   it.each([
-    ["claude-sonnet-4-5", 200, 200, 54],
-    ["claude-sonnet-4-5", 1_000, 1_000, 1_334],
-    ["claude-sonnet-4-5", 1_092, 1_092, 1_590],
-    ["claude-sonnet-4-5", 8_000, 8_000, 1_600],
-    ["claude-sonnet-4-5", 3_136, 750, 784],
-    ["claude-opus-4-7", 2_000, 1_500, 4_000],
-    ["claude-opus-4-7", 8_000, 8_000, 4_784],
-    ["claude-opus-4-20250514", 8_000, 8_000, 1_600],
+    ["claude-sonnet-4-5", 200, 200, 64],
+    ["claude-sonnet-4-5", 1_000, 1_000, 1_296],
+    ["claude-sonnet-4-5", 1_092, 1_092, 1_521],
+    ["claude-sonnet-4-5", 1_920, 1_080, 1_560],
+    ["claude-sonnet-4-5", 2_000, 1_500, 1_564],
+    ["claude-sonnet-4-5", 3_840, 2_160, 1_560],
+    ["claude-sonnet-4-5", 1_075, 1_520, 33 * 47],
+    ["claude-opus-4-7", 1_075, 1_520, 2_145],
+    ["claude-opus-4-7", 1_920, 1_080, 2_691],
+    ["claude-opus-5", 2_000, 1_500, 3_888],
+    ["claude-opus-5", 3_840, 2_160, 4_784],
+    ["claude-opus-4-20250514", 3_840, 2_160, 1_560],
+    ["claude-sonnet-4-5", 40_000, 1, 56],
   ])("%s sees a picture of %d by %d as %d tokens", (model, width, height, tokens) => {
     const source = { type: "base64", media_type: "image/png", data: png(width, height) };
     expect(close(message([{ type: "image", source }], {}, model)) - close(message([], {}, model))).toBe(tokens);
@@ -158,7 +175,7 @@ describe("D3: Anthropic", () => {
     ["JPEG", jpeg(640, 480)],
   ])("reads the size of a %s out of its first bytes", (_, data) => {
     const source = { type: "base64", media_type: "image/x", data };
-    expect(close(message([{ type: "image", source }])) - close(message([]))).toBe(Math.ceil((640 * 480) / 750));
+    expect(close(message([{ type: "image", source }])) - close(message([]))).toBe(23 * 18);
   });
 
   it.each([
@@ -170,12 +187,12 @@ describe("D3: Anthropic", () => {
     ["nothing", ""],
   ])("takes %s at the most that one picture can come to", (_, data) => {
     const source = { type: "base64", media_type: "image/png", data };
-    expect(close(message([{ type: "image", source }])) - close(message([]))).toBe(1_600);
+    expect(close(message([{ type: "image", source }])) - close(message([]))).toBe(1_568);
   });
 
   it("tools bring the instructions that Anthropic documents", () => {
     const tools = [{ name: "a", input_schema: { type: "object" } }];
-    expect(close(message("hi", { tools })) - close(message("hi"))).toBeGreaterThan(346);
+    expect(close(message("hi", { tools })) - close(message("hi"))).toBeGreaterThan(497);
   });
 });
 

@@ -53,17 +53,17 @@ describe("the bundled table", () => {
 
   const inTable = (model: string, provider = "openai") => book.find(provider, model, "t", NOW).row;
 
-  // OpenAI's own page, openai.com/api-fast-mode; flex is billed at the batch rates.
+  // OpenAI's own page, developers.openai.com/api/docs/pricing; flex is billed at the batch rates.
   it("has OpenAI's flex and priority rates beside the standard ones, and says where they are from", () => {
     expect(inTable("gpt-5").serviceTiers).toEqual({
       flex: { rates: { input: "0.625", cache_read: "0.0625", output: "5" } },
       priority: { rates: { input: "2.5", cache_read: "0.25", output: "20" } },
     });
     expect(inTable("gpt-4o").serviceTiers["priority"]).toEqual({ rates: { input: "4.25", cache_read: "2.125", output: "17" } });
-    expect(inTable("gpt-5").source).toContain("openai.com/api-fast-mode");
+    expect(inTable("gpt-5").source).toContain("developers.openai.com/api/docs/pricing of 2026-07-15");
   });
 
-  // openai.com/api-fast-mode as it stood before and after the price cut of 2026-08-21.
+  // Twice the standard rates, as the price list of 2026-07-15 has them of those before the cut of 2026-08-21.
   it("has tiers that multiply the rates in force, at every length and by every date", () => {
     const at = (time: string) => {
       const { rates, serviceTiers, tiers } = book.find("openai", "gpt-5.6-sol", "t", Date.parse(time)).row;

@@ -16,7 +16,9 @@ const FOLDER = "test/cases";
 interface Case {
   readonly name: string;
   readonly cites: string;
+  /** Whether a vendor shows these very numbers as an example. */
   readonly example: boolean;
+  readonly compared: string;
   readonly capability: Capability;
   readonly model: string;
   readonly at: string;
@@ -30,7 +32,9 @@ interface Case {
   readonly provider: string;
 }
 
-const files = readdirSync(FOLDER).filter((file) => file.endsWith(".json") && file !== "prices.json");
+const files = readdirSync(FOLDER).filter((file) => file.endsWith(".json") && !["prices.json", "sources.json"].includes(file));
+/** What a case says that was compared with no source. */
+const UNCOMPARED = ["shape as documented; not compared with a page", "made up here"];
 const CASES = files.flatMap((file) =>
   (JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as Case[]).map((each): Case => ({ ...each, provider: file.replace(".json", "") })),
 );
@@ -77,13 +81,21 @@ describe("wire cases", () => {
     expect(titles.filter((title, at) => titles.indexOf(title) !== at)).toEqual([]);
   });
 
-  it("cite the page of their price and the day it was read, and the page that shows their shape", () => {
-    const { rows } = JSON.parse(readFileSync(join(FOLDER, "prices.json"), "utf8")) as {
-      rows: Record<string, { page: string; read: string }>;
-    };
-    for (const { cites, price } of CASES) {
-      expect([price, rows[price]?.read]).toEqual([price, expect.stringMatching(/^\d{4}-\d{2}-\d{2}$/)]);
-      expect([price, rows[price]?.page]).toEqual([price, expect.stringMatching(/^(https:\/\/|docs\/guides\/)/)]);
+  it("say with what copy of which page they were compared and when it was read, or that they were not", () => {
+    const read = (file: string) => JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as Record<string, unknown>;
+    const sources = read("sources.json") as Record<string, { what: string; copy: string; of: string | null; read: string }>;
+    const { rows } = read("prices.json") as { rows: Record<string, { page: string; from: string[]; note?: string }> };
+    for (const [name, source] of Object.entries(sources)) {
+      expect([name, source.read]).toEqual([name, expect.stringMatching(/^\d{4}-\d{2}-\d{2}$/)]);
+      expect([name, source.of ?? source.copy]).toEqual([name, expect.stringMatching(source.of ? /^\d{4}-\d{2}-\d{2}$/ : /\bundated\b/)]);
+      expect([name, (source.of ?? "") <= source.read]).toEqual([name, true]);
+    }
+    for (const { cites, price, example, compared } of CASES) {
+      const row = rows[price]!;
+      expect([price, row.page]).toEqual([price, expect.stringMatching(/^(https:\/\/|docs\/guides\/)/)]);
+      expect([price, row.from.filter((from) => !sources[from])]).toEqual([price, []]);
+      expect([price, row.from.length > 0 || row.note !== undefined]).toEqual([price, true]);
+      expect([...(example ? [] : UNCOMPARED), ...Object.keys(sources)]).toContain(compared);
       expect(cites.length).toBeGreaterThan(9);
     }
   });
