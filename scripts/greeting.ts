@@ -9,10 +9,12 @@ export interface Started {
   readonly given: Record<string, string>;
 }
 
+const REAL = { OPENAI_API_KEY: "openai", ANTHROPIC_API_KEY: "anthropic", OLLAMA_BASE_URL: "ollama" } as const;
+
 function upstreamLine(given: Record<string, string>): string {
-  const real = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_BASE_URL"].filter((name) => given[name]);
+  const real = Object.entries(REAL).flatMap(([variable, name]) => (given[variable] ? [name] : []));
   return real.length > 0
-    ? `Providers: tollgate (built in), and by ${real.join(", ")}.`
+    ? `Providers: tollgate (built in), ${real.join(", ")}.`
     : "Providers: tollgate (built in). Set OPENAI_API_KEY or ANTHROPIC_API_KEY and start again for the real ones.";
 }
 

@@ -85,7 +85,7 @@ function priceOf(book: Directory["book"], route: Route, caller: Caller, now: num
 }
 
 function notKnown({ model }: Ask): TollgateError {
-  const message = `The model ${quoted(model)} is not known here; GET /v1/models lists what this key may call`;
+  const message = `The model ${quoted(model)} is not known here; GET /v1/models lists what this key may call, and provider/model names any other`;
   return new TollgateError("model_not_found", message, { param: "model" });
 }
 
