@@ -1,4 +1,4 @@
-import { ledgerOf, Tills } from "#budget";
+import { BudgetStore, ledgerOf, Tills } from "#budget";
 import { type Config, readConfig } from "#config";
 import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
@@ -41,5 +41,6 @@ function directorySource(db: Db, config: Config, now: () => number): DirectorySo
   const providers = new ProviderStore(db, config, now);
   const models = new ModelStore(db, now);
   const prices = new PriceStore(db, now);
-  return { providers: () => providers.all(), aliases: () => models.all(), prices: () => prices.all() };
+  const budgets = new BudgetStore(db, now);
+  return { providers: () => providers.all(), aliases: () => models.all(), prices: () => prices.all(), wider: () => budgets.wider() };
 }

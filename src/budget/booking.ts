@@ -1,7 +1,8 @@
-import type { Amount, Charge, Floated, Leg, Report, Settled, Settlement } from "./contract.ts";
+import type { Amount, Charge, Elsewhere, Floated, Leg, Notice, Report, Settled, Settlement } from "./contract.ts";
 import { draw } from "./floats.ts";
 import { type EndedRow, endedOf, type HoldRow, holdsOf, insertHold, isKnown } from "./holds.ts";
 import { change, chargesOf, measured, reserve } from "./legs.ts";
+import { notify } from "./notices.ts";
 import { deliver, type Delivery, finished, late } from "./outbox.ts";
 import { count } from "./pace.ts";
 import type { Sql } from "./sql.ts";
@@ -12,6 +13,7 @@ export interface Ending {
   readonly key: string;
   readonly how: EndedRow["how"];
   readonly legs: readonly Leg[];
+  readonly elsewhere: readonly Elsewhere[];
   readonly held: Amount;
   readonly actual: Amount;
   /** Where its pace was counted; null where it was not. */
@@ -20,8 +22,8 @@ export interface Ending {
 
 /** The ending of a hold. */
 export function endingOf(hold: HoldRow, how: EndedRow["how"], actual: Amount): Ending {
-  const { id, key, legs, second, counted, paced } = hold;
-  return { id, key, how, legs, held: hold, actual, paced: paced ? { second, counted } : null };
+  const { id, key, legs, elsewhere, second, counted, paced } = hold;
+  return { id, key, how, legs, elsewhere, held: hold, actual, paced: paced ? { second, counted } : null };
 }
 
 /** Frees what was held, books what it came to and remembers it: so many statements, however many reservations end. */
@@ -37,19 +39,27 @@ export function end(sql: Sql, endings: readonly Ending[], now: number): void {
     ),
   );
   sql.exec("DELETE FROM holds WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(endings.map(({ id }) => id)));
-  const rows = endings.map(({ id, key, how, legs, actual }) => {
+  const rows = endings.map(({ id, key, how, legs, elsewhere, actual }) => {
     const { nano, tokens, requests } = actual;
-    return { id, key, how, nano, tokens, requests, legs: JSON.stringify(legs), charged: JSON.stringify(chargesOf(legs, actual)) };
+    const charged = JSON.stringify(chargesOf([...legs, ...everyLeg(elsewhere)], actual));
+    return { id, key, how, nano, tokens, requests, legs: JSON.stringify(legs), elsewhere: JSON.stringify(elsewhere), charged };
   });
   sql.exec(
-    `INSERT INTO ended (id, key, how, nano, tokens, requests, legs, charged, at)
-     SELECT value->>'id', value->>'key', value->>'how', value->>'nano', value->>'tokens', value->>'requests', value->>'legs', value->>'charged', ?
+    `INSERT INTO ended (id, key, how, nano, tokens, requests, legs, charged, elsewhere, at)
+     SELECT value->>'id', value->>'key', value->>'how', value->>'nano', value->>'tokens', value->>'requests', value->>'legs',
+       value->>'charged', value->>'elsewhere', ?
      FROM json_each(?)`,
     now,
     JSON.stringify(rows),
   );
+  notify(sql, endings, now);
   for (const { key, actual, paced } of endings)
     if (paced) count(sql, key, paced.second, { requests: 0, tokens: actual.tokens - paced.counted });
+}
+
+/** The windows of wider budgets that a request is charged to as well. */
+export function everyLeg(elsewhere: readonly Elsewhere[]): Leg[] {
+  return elsewhere.flatMap(({ legs }) => legs);
 }
 
 /** What a key's totals grow by. */
@@ -101,7 +111,7 @@ export function begin(sql: Sql, began: Report["began"]): void {
       requests: granted.requests - drawn.requests,
     });
     const unpaced = { second: Math.floor(at / 1000), counted: 0, paced: false, bound: false };
-    insertHold(sql, { id, key, body: "", ...granted, legs, ...unpaced, event }, at + ttlMs);
+    insertHold(sql, { id, key, body: "", ...granted, legs, ...unpaced, event, elsewhere: [] }, at + ttlMs);
   }
 }
 
@@ -121,10 +131,10 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
     const hold = holds.get(id);
     if (!hold && !floated) return { kind: "unknown" };
     const ending = hold ? endingOf(hold, "settled", actual) : floatedEnding(sql, floated!, actual);
-    const charged = chargesOf(ending.legs, actual);
+    const charged = chargesOf([...ending.legs, ...everyLeg(ending.elsewhere)], actual);
     endings.push(ending);
     totals.push({ key: ending.key, nano: actual.nano, requests: actual.requests, ...usage });
-    deliveries.push(finished(event, charged));
+    if (event !== "") deliveries.push(finished(event, charged));
     return { kind: "settled", charged };
   });
   end(sql, endings, now);
@@ -135,14 +145,19 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
 
 /** A request that ended before its beginning was told. */
 function floatedEnding(sql: Sql, { admission: { id, key }, granted, float, legs }: Floated, actual: Amount): Ending {
-  return { id, key, how: "settled", legs, held: draw(sql, float, granted), actual, paced: null };
+  return { id, key, how: "settled", legs, elsewhere: [], held: draw(sql, float, granted), actual, paced: null };
 }
 
-/** A settle of what has ended already: a repeat, or the truth about what had expired into an estimate. */
-function again(sql: Sql, { id, actual, usage, event }: Settlement, before: EndedRow, now: number): Settled {
+/** An ending of what has ended already: a repeat, or better news of what had expired. */
+function again(
+  sql: Sql,
+  { id, actual, usage, event, how = "settled" }: Settlement & { how?: "settled" | "expired" },
+  before: EndedRow,
+  now: number,
+): Settled {
   if (before.how === "released") return { kind: "unknown" };
   if (before.how === "settled") return { kind: "repeated", charged: before.charged };
-  const charged: readonly Charge[] = chargesOf(before.legs, actual);
+  const charged: readonly Charge[] = chargesOf([...before.legs, ...everyLeg(before.elsewhere)], actual);
   change(
     sql,
     before.legs.map((leg) => {
@@ -151,7 +166,26 @@ function again(sql: Sql, { id, actual, usage, event }: Settlement, before: Ended
     }),
   );
   total(sql, [{ key: before.key, nano: actual.nano - before.nano, requests: 0, ...usage }]);
-  sql.exec("UPDATE ended SET how = 'settled', nano = ?, charged = ? WHERE id = ?", actual.nano, JSON.stringify(charged), id);
-  deliver(sql, [late(event, charged)], now);
+  sql.exec(
+    "UPDATE ended SET how = ?, nano = ?, tokens = ?, requests = ?, charged = ? WHERE id = ?",
+    how,
+    actual.nano,
+    actual.tokens,
+    actual.requests,
+    JSON.stringify(charged),
+    id,
+  );
+  notify(sql, [{ id, how: "settled", actual, elsewhere: before.elsewhere }], now);
+  if (event !== "") deliver(sql, [late(event, charged)], now);
   return { kind: "late", charged };
+}
+
+const NO_USAGE = { input: 0, output: 0 };
+
+/** Follows the ledger that keeps a request's record: what it came to there it comes to here. */
+export function follow(sql: Sql, { id, how, actual }: Notice, now: number): void {
+  const hold = holdsOf(sql, [id]).get(id);
+  const before = endedOf(sql, [id]).get(id);
+  if (hold) end(sql, [endingOf(hold, how, actual)], now);
+  else if (before && how !== "released") again(sql, { id, actual, usage: NO_USAGE, event: "", how }, before, now);
 }

@@ -29,10 +29,28 @@ export interface Admission {
   readonly stream: boolean;
   /** Milliseconds after which the hold may be expired: the request's total timeout and a grace. */
   readonly ttlMs: number;
-  /** What an expired hold becomes: the record's facts as known before the call, JSON, opaque to the ledger. */
+  /**
+   * What an expired hold becomes: the record's facts as known before the call, JSON, opaque to the ledger. Empty where another
+   * ledger keeps the record: an expired hold then comes to nothing, until that one says what it came to.
+   */
   readonly event: string;
+  /** Where else the request is held: those ledgers are told how it ends. */
+  readonly elsewhere?: readonly Elsewhere[];
   /** Asks for a float beside the hold, by the id it shall have. It is granted or not; the hold does not hang on it. */
   readonly float?: { readonly id: string; readonly wanted: Amount };
+}
+
+/** A hold of the same id in the ledger of a wider budget, by that ledger's name. */
+export interface Elsewhere {
+  readonly ledger: string;
+  readonly legs: readonly Leg[];
+}
+
+/** How a request ended, as its team's ledger tells the ledgers of wider budgets. Repeating it changes nothing. */
+export interface Notice {
+  readonly id: string;
+  readonly how: "settled" | "expired" | "released";
+  readonly actual: Amount;
 }
 
 /**
@@ -123,6 +141,8 @@ export interface Granted {
   readonly granted: Amount;
   /** True where any budget binds this request: its output must then be capped at what was granted. */
   readonly bound: boolean;
+  /** The windows that it is charged to. */
+  readonly legs: readonly Leg[];
   /** The tightest USD budget after this hold; null where none binds. */
   readonly tightest: { readonly budget: string; readonly scope: Scope; readonly remaining: Nano; readonly resetsAt: number | null } | null;
   readonly rpm: Pace | null;

@@ -18,6 +18,9 @@ export interface Payer {
   readonly budgets: readonly Budget[];
 }
 
+/** A key is judged by its team's ledger, and by no other. */
+const ANYBODY: KeyFacts = { epoch: 0, active: true, expiresAt: null, user: null, limits: { rpm: null, tpm: null, concurrency: null } };
+
 /** A budget as its row says. */
 export function budgetOf(row: typeof tables.budgets.$inferSelect): Budget {
   const { id, scopeKind, scopeId, window, timeZone, unit, limit, mode } = row;
@@ -53,6 +56,13 @@ export class Facts {
     return key ? { key, budgets: this.#binding(id, key) } : null;
   }
 
+  /** Who pays in the ledger of a scope across teams: whoever comes, by the budgets of the scope alone. */
+  async anybody(): Promise<Payer> {
+    if (!this.#budgets) await this.#readBudgets();
+    else await this.#renewed();
+    return { key: ANYBODY, budgets: this.#budgets ?? [] };
+  }
+
   /** The team's, the user's and the key's own. */
   #binding(id: string, { user }: KeyFacts): readonly Budget[] {
     return (this.#budgets ?? []).filter(({ scope }) => {
@@ -61,10 +71,10 @@ export class Facts {
     });
   }
 
-  /** Budgets by id. */
-  async budgets(ids: readonly string[]): Promise<readonly Budget[]> {
+  /** Budgets by id; all of them for null. */
+  async budgets(ids: readonly string[] | null): Promise<readonly Budget[]> {
     if (!this.#budgets) await this.#readBudgets();
-    return (this.#budgets ?? []).filter(({ id }) => ids.includes(id));
+    return (this.#budgets ?? []).filter(({ id }) => ids === null || ids.includes(id));
   }
 
   async #ready(id: string, epoch: number): Promise<void> {

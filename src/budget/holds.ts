@@ -1,4 +1,4 @@
-import type { Amount, Charge, Leg } from "./contract.ts";
+import type { Amount, Charge, Elsewhere, Leg } from "./contract.ts";
 import type { Sql } from "./sql.ts";
 
 /** One request's reservation. */
@@ -15,6 +15,7 @@ export interface HoldRow extends Amount {
   readonly paced: boolean;
   readonly bound: boolean;
   readonly event: string;
+  readonly elsewhere: readonly Elsewhere[];
 }
 
 /** How a reservation ended, kept for a day so that a repeat is answered alike. */
@@ -23,6 +24,7 @@ export interface EndedRow extends Amount {
   readonly key: string;
   readonly how: "settled" | "expired" | "released";
   readonly legs: readonly Leg[];
+  readonly elsewhere: readonly Elsewhere[];
   readonly charged: readonly Charge[];
 }
 
@@ -46,13 +48,17 @@ export function holdsOf(sql: Sql, ids: readonly string[]): ReadonlyMap<string, H
     paced: number;
     bound: number;
     event: string;
+    elsewhere: string;
   }>(
-    `SELECT id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, event FROM holds
+    `SELECT id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, event, elsewhere FROM holds
      WHERE id IN (SELECT value FROM json_each(?))`,
     JSON.stringify(ids),
   );
   return new Map(
-    rows.map((row) => [row.id, { ...row, legs: JSON.parse(row.legs) as Leg[], paced: row.paced === 1, bound: row.bound === 1 }]),
+    rows.map((row) => {
+      const lists = { legs: JSON.parse(row.legs) as Leg[], elsewhere: JSON.parse(row.elsewhere) as Elsewhere[] };
+      return [row.id, { ...row, ...lists, paced: row.paced === 1, bound: row.bound === 1 }];
+    }),
   );
 }
 
@@ -67,20 +73,24 @@ export function endedOf(sql: Sql, ids: readonly string[]): ReadonlyMap<string, E
     requests: number;
     legs: string;
     charged: string;
+    elsewhere: string;
   }>(
-    "SELECT id, key, how, nano, tokens, requests, legs, charged FROM ended WHERE id IN (SELECT value FROM json_each(?))",
+    "SELECT id, key, how, nano, tokens, requests, legs, charged, elsewhere FROM ended WHERE id IN (SELECT value FROM json_each(?))",
     JSON.stringify(ids),
   );
   return new Map(
-    rows.map((row) => [row.id, { ...row, legs: JSON.parse(row.legs) as Leg[], charged: JSON.parse(row.charged) as Charge[] }]),
+    rows.map((row) => {
+      const lists = { legs: JSON.parse(row.legs) as Leg[], elsewhere: JSON.parse(row.elsewhere) as Elsewhere[] };
+      return [row.id, { ...row, ...lists, charged: JSON.parse(row.charged) as Charge[] }];
+    }),
   );
 }
 
 /** Takes a hold down; its balances are another matter. */
 export function insertHold(sql: Sql, hold: HoldRow, expiresAt: number): void {
   sql.exec(
-    `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, expires_at, event)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, expires_at, event, elsewhere)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hold.id,
     hold.key,
     hold.body,
@@ -94,6 +104,7 @@ export function insertHold(sql: Sql, hold: HoldRow, expiresAt: number): void {
     Number(hold.bound),
     expiresAt,
     hold.event,
+    JSON.stringify(hold.elsewhere),
   );
 }
 

@@ -1,16 +1,19 @@
 import { DurableObject } from "cloudflare:workers";
 import { inArray, sql as query } from "drizzle-orm";
 import { connect, type Db, tables } from "#db";
-import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Report } from "./contract.ts";
+import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Notice, Refusal, Report } from "./contract.ts";
 import { Facts } from "./facts.ts";
 import { Ledger } from "./ledger.ts";
+import { type Bundle, dueNotices, heard, unheard } from "./notices.ts";
 import { awaiting, confirmed, due, nextDelivery, packed, resend, sent } from "./outbox.ts";
 import type { Sql, Value } from "./sql.ts";
+import { isWider } from "./wider.ts";
 
 /** The bindings that a ledger object uses. */
 interface LedgerEnv {
   readonly DB: D1Database;
   readonly EVENTS: Queue;
+  readonly LEDGER: DurableObjectNamespace<LedgerObject>;
 }
 
 const EXPIRED_PER_ALARM = 200;
@@ -22,6 +25,7 @@ const TIDY_MS = 60_000;
 const FLOAT_MS = 3_100;
 const EVENTS_PER_ALARM = 200;
 const CONFIRMED_PER_ALARM = 500;
+const NOTICES_PER_ALARM = 1_000;
 /** One message carries as many events as fit into a queue's 128 kB. */
 const MESSAGE_BYTES = 100_000;
 
@@ -73,6 +77,7 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
    */
   async reserve(team: string, admission: Admission, report: Report): Promise<Granted | Refusal> {
     if (!isEmpty(report)) await this.report(report);
+    if (isWider(team)) return this.#reserveWider(team, admission);
     const payer = await this.#of(team).payer(admission.key, admission.epoch);
     if (!payer) return { kind: "inactive" };
     const now = Date.now();
@@ -81,9 +86,27 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     return answer;
   }
 
+  /** Admits a request by the budgets of a scope across teams; where there are none, nothing is held. */
+  async #reserveWider(scope: string, admission: Admission): Promise<Granted | Refusal> {
+    const payer = await this.#of(scope).anybody();
+    if (payer.budgets.length === 0) {
+      return { kind: "granted", granted: admission.ceiling, bound: false, legs: [], tightest: null, rpm: null, tpm: null };
+    }
+    const now = Date.now();
+    const { float: _, ...asked } = admission;
+    const answer = this.#ledger.reserve(asked, payer, now);
+    if (answer.kind === "granted") await this.#wake(now + admission.ttlMs);
+    return answer;
+  }
+
+  /** Takes down how requests ended whose records other ledgers keep. */
+  async follow(notices: readonly Notice[]): Promise<void> {
+    this.#ledger.follow(notices, Date.now());
+  }
+
   /** Grows a hold to an absolute amount. */
   async extend(team: string, key: string, id: string, to: Amount): Promise<Granted | Refusal> {
-    const payer = await this.#of(team).payer(key);
+    const payer = isWider(team) ? await this.#of(team).anybody() : await this.#of(team).payer(key);
     return payer ? this.#ledger.extend(id, to, payer, Date.now()) : { kind: "inactive" };
   }
 
@@ -112,7 +135,9 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
 
   /** Gives a hold back. */
   async release(id: string): Promise<void> {
-    this.#ledger.release(id, Date.now());
+    const now = Date.now();
+    this.#ledger.release(id, now);
+    await this.#wake(this.#nextWork(now));
   }
 
   /** Everything known of a key; null where the team has no such key. */
@@ -121,8 +146,8 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     return payer && this.#ledger.keyStatus(key, payer, Date.now());
   }
 
-  /** Where budgets of this team stand; those that are not there are left out. */
-  async budgetStatus(team: string, budgets: readonly string[]): Promise<BudgetStatus[]> {
+  /** Where budgets of this ledger stand, all of them for null; those that are not there are left out. */
+  async budgetStatus(team: string, budgets: readonly string[] | null): Promise<BudgetStatus[]> {
     return this.#ledger.budgetStatus(await this.#of(team).budgets(budgets), Date.now());
   }
 
@@ -141,6 +166,7 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     const steps = [
       () => this.#ledger.expire(now, EXPIRED_PER_ALARM),
       () => this.#tidy(now),
+      () => this.#notify(now),
       () => this.#drain(now),
       () => this.#confirm(now),
     ];
@@ -173,6 +199,19 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
       sent(this.#sql, ids, now);
     }
     if (failures.length > 0) throw new AggregateError(failures, "the queue refused events");
+  }
+
+  /** Tells the ledgers of wider budgets how requests ended; one that is down keeps no other waiting. */
+  async #notify(now: number): Promise<void> {
+    const tell = async (bundle: Bundle) => {
+      try {
+        await this.env.LEDGER.getByName(bundle.ledger).follow(bundle.notices);
+        heard(this.#sql, bundle);
+      } catch {
+        unheard(this.#sql, bundle, now);
+      }
+    };
+    await Promise.all(dueNotices(this.#sql, now, NOTICES_PER_ALARM).map(tell));
   }
 
   /** Drops the events that D1 has. */

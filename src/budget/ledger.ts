@@ -1,11 +1,25 @@
 import type { PaceLimits } from "#core";
-import { begin, end, endingOf, settle, total } from "./booking.ts";
-import type { Admission, Amount, Budget, BudgetStatus, Granted, KeyStatus, Leg, Refusal, Report, Settled, Settlement } from "./contract.ts";
+import { begin, end, endingOf, everyLeg, follow, settle, total } from "./booking.ts";
+import type {
+  Admission,
+  Amount,
+  Budget,
+  BudgetStatus,
+  Granted,
+  KeyStatus,
+  Leg,
+  Notice,
+  Refusal,
+  Report,
+  Settled,
+  Settlement,
+} from "./contract.ts";
 import type { Payer } from "./facts.ts";
 import { endFloat, giveBack, lend, nextOverdue, overdue, withFloating } from "./floats.ts";
 import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
 import { type HoldRow, holdOf, insertHold, isKnown } from "./holds.ts";
 import { balancesOf, chargesOf, legAt, measured, reserve } from "./legs.ts";
+import { nextNotice } from "./notices.ts";
 import { deliver, estimated } from "./outbox.ts";
 import { count, forgetPace, paceOf, paceRefusal, type Recent, recentOf } from "./pace.ts";
 import { createTables, type Sql } from "./sql.ts";
@@ -14,6 +28,7 @@ import { windowAt } from "./windows.ts";
 const ENDED_KEPT_MS = 24 * 3_600_000;
 /** Limits that make everything be counted. */
 const EVERY_LIMIT = { rpm: 1, tpm: 1, concurrency: 1 };
+const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 const UNKNOWN_HOLD: Refusal = { kind: "mismatch" };
 
 /**
@@ -84,12 +99,19 @@ export class Ledger {
     });
   }
 
+  /** Takes down how requests ended whose records another ledger keeps. */
+  follow(notices: readonly Notice[], now: number): void {
+    this.#sql.transaction(() => {
+      for (const notice of notices) follow(this.#sql, notice, now);
+    });
+  }
+
   /** Gives a hold back: nothing was sent upstream, so nothing counts. */
   release(id: string, now: number): void {
     this.#sql.transaction(() => {
       const hold = holdOf(this.#sql, id);
       if (!hold) return;
-      end(this.#sql, [endingOf(hold, "released", { nano: 0, tokens: 0, requests: 0 })], now);
+      end(this.#sql, [endingOf(hold, "released", NOTHING)], now);
       if (hold.paced) count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
     });
   }
@@ -125,9 +147,13 @@ export class Ledger {
   #expireOne(id: string, now: number): void {
     const hold = holdOf(this.#sql, id);
     if (!hold) return;
+    if (hold.event === "") {
+      end(this.#sql, [endingOf(hold, "expired", NOTHING)], now);
+      return;
+    }
     end(this.#sql, [endingOf(hold, "expired", hold)], now);
     total(this.#sql, [{ key: hold.key, nano: hold.nano, requests: hold.requests, input: 0, output: 0 }]);
-    deliver(this.#sql, [estimated(hold.event, hold, chargesOf(hold.legs, hold))], now);
+    deliver(this.#sql, [estimated(hold.event, hold, chargesOf([...hold.legs, ...everyLeg(hold.elsewhere)], hold))], now);
   }
 
   /** Drops what nobody can ask for any more, at most `limit` ended holds; says how many. */
@@ -141,7 +167,7 @@ export class Ledger {
   nextDue(): { readonly expiry: number | null; readonly forgetting: number | null } {
     const [hold] = this.#sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM holds");
     const [ended] = this.#sql.exec<{ at: number | null }>("SELECT min(at) AS at FROM ended");
-    const expiry = Math.min(hold?.at ?? Infinity, nextOverdue(this.#sql) ?? Infinity);
+    const expiry = Math.min(hold?.at ?? Infinity, nextOverdue(this.#sql) ?? Infinity, nextNotice(this.#sql) ?? Infinity);
     return { expiry: expiry === Infinity ? null : expiry, forgetting: typeof ended?.at === "number" ? ended.at + ENDED_KEPT_MS : null };
   }
 
@@ -211,8 +237,8 @@ export class Ledger {
     const second = Math.floor(now / 1000);
     const { rpm, tpm } = facts.limits;
     const paced = rpm !== null || tpm !== null;
-    const { id, key, event } = admission;
-    const hold = { id, key, body, ...amount, legs, second, counted, paced, bound, event };
+    const { id, key, event, elsewhere = [] } = admission;
+    const hold = { id, key, body, ...amount, legs, second, counted, paced, bound, event, elsewhere };
     reserve(this.#sql, legs, amount);
     insertHold(this.#sql, hold, now + admission.ttlMs);
     if (paced) count(this.#sql, key, second, { requests: 1, tokens: counted });
@@ -226,6 +252,7 @@ export class Ledger {
       kind: "granted",
       granted: { nano: hold.nano, tokens: hold.tokens, requests: hold.requests },
       bound: hold.bound,
+      legs: hold.legs,
       tightest: least && {
         budget: least.budget.id,
         scope: least.budget.scope,

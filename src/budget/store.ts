@@ -1,9 +1,13 @@
-import { and, desc, eq } from "drizzle-orm";
+import { and, desc, eq, inArray } from "drizzle-orm";
 import { NANO_MAX, newId, type Scope, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+import { widerLedger } from "./wider.ts";
 import { isTimeZone } from "./windows.ts";
 
 const { budgets, keys, teams, users } = tables;
+
+/** More scopes than this are asked one by one, whether they have budgets or not. */
+const LISTED_MAX = 10_000;
 
 /** A budget as stored; `team` names the ledger that enforces it. */
 export type BudgetRow = typeof budgets.$inferSelect;
@@ -89,8 +93,22 @@ export class BudgetStore {
     return gone;
   }
 
-  /** The team whose ledger enforces a scope. */
+  /** The ledgers of scopes across teams that have budgets; null for more than are worth listing. */
+  async wider(): Promise<readonly string[] | null> {
+    const rows = await this.#db
+      .selectDistinct({ ledger: budgets.team })
+      .from(budgets)
+      .where(inArray(budgets.scopeKind, ["deployment", "tag", "end_user"]))
+      .limit(LISTED_MAX + 1);
+    return rows.length > LISTED_MAX ? null : rows.map(({ ledger }) => ledger);
+  }
+
+  /** The ledger that enforces a scope: its team's, or one of its own. */
   async #teamOf({ kind, id }: Scope): Promise<string> {
+    if ((kind === "deployment") !== (id === "")) {
+      const fault = kind === "deployment" ? "is not given for the deployment: there is one" : "is missing";
+      throw new TollgateError("invalid_request", `scope.id ${fault}`, { param: "scope.id" });
+    }
     const [found] = await this.#find(kind, id);
     if (found) return found.team;
     throw new TollgateError("invalid_request", `scope.id names no ${kind}`, { param: "scope.id" });
@@ -104,10 +122,10 @@ export class BudgetStore {
         return this.#db.select({ team: users.team }).from(users).where(eq(users.id, id));
       case "key":
         return this.#db.select({ team: keys.team }).from(keys).where(eq(keys.id, id));
-      default:
-        throw new TollgateError("invalid_request", `Budgets of scope ${kind} are not offered yet; use team, user or key`, {
-          param: "scope.kind",
-        });
+      case "deployment":
+      case "tag":
+      case "end_user":
+        return [{ team: widerLedger({ kind, id })! }];
     }
   }
 }

@@ -11,7 +11,8 @@ export interface LedgerStub {
   /** Only where nothing was sent upstream. */
   release(id: string): Promise<void>;
   keyStatus(key: string): Promise<KeyStatus | null>;
-  budgetStatus(budgets: readonly string[]): Promise<BudgetStatus[]>;
+  /** Where its budgets stand, all of them for null. */
+  budgetStatus(budgets: readonly string[] | null): Promise<BudgetStatus[]>;
   /** Has the ledger read keys and budgets again, before it returns. */
   refresh(): Promise<void>;
 }

@@ -100,9 +100,9 @@ export class Till {
 
   /** Admits from the float in hand; null where there is none, or not enough in it. */
   #admit(admission: Admission): Granted | null {
-    const inHand = this.#keys.get(admission.key)?.inHand;
     const now = this.#clock();
-    if (!inHand || inHand.epoch !== admission.epoch || now >= inHand.until) return null;
+    const inHand = this.#usable(admission, now);
+    if (!inHand) return null;
     const granted = inHand.left ? admission.likely : admission.ceiling;
     if (inHand.left && !covers(inHand.left, granted)) return null;
     if (inHand.left) inHand.left = plus(inHand.left, granted, -1);
@@ -115,10 +115,18 @@ export class Till {
       kind: "granted",
       granted,
       bound: false,
+      legs,
       tightest: tightest && { ...tightest, remaining: tightest.remaining + left },
       rpm: null,
       tpm: null,
     };
+  }
+
+  /** The float that a request may be admitted from, if it has enough. */
+  #usable({ key, epoch, elsewhere }: Admission, now: number): InHand | null {
+    const inHand = this.#keys.get(key)?.inHand;
+    // A request that wider budgets hold too must stand in its team's ledger, which tells theirs how it ends.
+    return inHand && inHand.epoch === epoch && now < inHand.until && !elsewhere ? inHand : null;
   }
 
   /** Asks the ledger, and for a float beside. */

@@ -68,7 +68,8 @@ export function shownCost({ total, lines }: Receipt): ShownCost {
 function setBudget(headers: Headers, { granted: { tightest } }: Hold): void {
   if (!tightest) return;
   headers.set("x-tollgate-budget-remaining", usdFromNano(tightest.remaining));
-  headers.set("x-tollgate-budget-scope", `${tightest.scope.kind}:${tightest.scope.id}`);
+  const { kind, id } = tightest.scope;
+  headers.set("x-tollgate-budget-scope", kind === "deployment" ? kind : `${kind}:${id}`);
   if (tightest.resetsAt !== null) headers.set("x-tollgate-budget-reset", new Date(tightest.resetsAt).toISOString());
 }
 

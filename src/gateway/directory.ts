@@ -1,3 +1,4 @@
+import { WiderScopes } from "#budget";
 import type { Config } from "#config";
 import { type Limits, PriceBook, type PriceRow, type Target } from "#models";
 import { type ProviderRow, registry, type Upstream } from "#providers";
@@ -7,6 +8,8 @@ export interface Directory {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly aliases: ReadonlyMap<string, Target & { readonly limits: Limits }>;
   readonly book: PriceBook;
+  /** Which budgets across teams there are. */
+  readonly wider: WiderScopes;
 }
 
 /** Reads the control plane's rows; credentials come opened. */
@@ -14,6 +17,7 @@ export interface DirectorySource {
   providers(): Promise<readonly ProviderRow[]>;
   aliases(): Promise<readonly ({ readonly name: string } & Target & Limits)[]>;
   prices(): Promise<readonly PriceRow[]>;
+  wider(): Promise<readonly string[] | null>;
 }
 
 const FRESH_MS = 2_000;
@@ -68,11 +72,18 @@ export class DirectoryCache {
     this.#askedAt = askedAt;
     const generation = this.#generation;
     try {
-      const [providers, aliases, prices] = await Promise.all([this.#source.providers(), this.#source.aliases(), this.#source.prices()]);
+      const source = this.#source;
+      const [providers, aliases, prices, wider] = await Promise.all([
+        source.providers(),
+        source.aliases(),
+        source.prices(),
+        source.wider(),
+      ]);
       const directory = {
         upstreams: registry(this.#config, providers),
         aliases: new Map(aliases.map(({ name, provider, model, ...limits }) => [name, { provider, model, limits }])),
         book: new PriceBook(prices),
+        wider: new WiderScopes(wider),
       };
       if (generation === this.#generation) {
         this.#directory = directory;

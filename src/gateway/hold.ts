@@ -1,10 +1,11 @@
 import type { RequestEvent } from "#audit";
-import type { Amount, Granted, LedgerStub, Refusal } from "#budget";
+import type { Admission, Amount, Granted, LedgerStub, Refusal } from "#budget";
 import { outputTokens, inputTokens, nanoCeil, NO_USAGE, TollgateError, type Usage } from "#core";
 import { outputCap, receipt, type Receipt } from "#models";
 import type { Draft, Gateway } from "./contract.ts";
 import { type Ending, requestEvent } from "./event.ts";
 import { refusalError } from "./refuse.ts";
+import { holdWider, together, type Wider, widerLedgersOf, within } from "./wider.ts";
 
 const FLOOR_ONLY = 1;
 
@@ -20,18 +21,23 @@ function amountOf({ total, usage }: Receipt): Amount {
 export class Hold implements AsyncDisposable {
   readonly draft: Draft;
   readonly granted: Granted;
-  readonly #ledger: LedgerStub;
+  /** Every ledger that holds it; the last is the team's, which keeps its record and tells the others how it ends. */
+  readonly #ledgers: readonly LedgerStub[];
   #mine = true;
 
-  constructor(draft: Draft, granted: Granted, ledger: LedgerStub) {
+  constructor(draft: Draft, granted: Granted, ledgers: readonly LedgerStub[]) {
     this.draft = draft;
     this.granted = granted;
-    this.#ledger = ledger;
+    this.#ledgers = ledgers;
+  }
+
+  get #ledger(): LedgerStub {
+    return this.#ledgers.at(-1)!;
   }
 
   /** Hands the duty to end this hold to another owner. */
   move(): Hold {
-    const moved = new Hold(this.draft, this.granted, this.#ledger);
+    const moved = new Hold(this.draft, this.granted, this.#ledgers);
     this.#mine = false;
     return moved;
   }
@@ -61,8 +67,11 @@ export class Hold implements AsyncDisposable {
   /** Asks for more, up to an absolute amount; null when it was granted. */
   async extend(to: Amount): Promise<TollgateError | null> {
     try {
-      const answer = await this.#ledger.extend(this.draft.caller.key, this.draft.arrival.id, to);
-      return answer.kind === "granted" ? null : refusalError(answer);
+      for (const ledger of this.#ledgers) {
+        const answer = await ledger.extend(this.draft.caller.key, this.draft.arrival.id, to);
+        if (answer.kind !== "granted") return refusalError(answer);
+      }
+      return null;
     } catch (cause) {
       return unreachable(cause);
     }
@@ -115,13 +124,36 @@ export async function reserve(draft: Draft, at: Gateway): Promise<Admitted> {
     ttlMs: (at.config.TOLLGATE_TIMEOUT_TOTAL_S + at.config.TOLLGATE_HOLD_GRACE_S) * 1000,
     event: JSON.stringify(pendingEvent(draft, capped.likely)),
   };
-  const ledger = at.ledger(caller.team);
+  const names = await widerLedgersOf(draft, at);
+  if (names.length === 0) return admitted(draft, admission, NO_WIDER, at);
+  const wider = await holdWider(admission, names, at).catch((cause: unknown) => {
+    throw unreachable(cause);
+  });
+  if ("kind" in wider) throw refusalError(wider);
+  try {
+    const answer = await admitted(draft, within(admission, wider), wider, at);
+    if (answer === "stale") at.background(giveBack(wider, admission.id));
+    return answer;
+  } catch (refused) {
+    at.background(giveBack(wider, admission.id));
+    throw refused;
+  }
+}
+
+const NO_WIDER: Wider = { elsewhere: [], ledgers: [], granted: [] };
+
+async function giveBack({ ledgers }: Wider, id: string): Promise<void> {
+  await Promise.all(ledgers.map((ledger) => ledger.release(id)));
+}
+
+async function admitted(draft: Draft, admission: Admission, wider: Wider, at: Gateway): Promise<Admitted> {
+  const ledger = at.ledger(draft.caller.team);
   const answer: Granted | Refusal = await ledger.reserve(admission).catch((cause: unknown) => {
     // The reservation may stand although its answer was lost; nothing will be sent on it.
     at.background(ledger.release(admission.id));
     throw unreachable(cause);
   });
-  if (answer.kind === "granted") return new Hold(draft, answer, ledger);
+  if (answer.kind === "granted") return new Hold(draft, together(answer, wider), [...wider.ledgers, ledger]);
   if (answer.kind === "stale") return "stale";
   throw refusalError(answer);
 }

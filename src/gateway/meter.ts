@@ -5,13 +5,16 @@ import type { Reported, StreamReader } from "#wire";
  * is bounded by what a provider sends between two of them.
  */
 export class Meter {
-  readonly #copy: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #copy: ReadableStream<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #sink: StreamReader;
   #pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
+  #begun = false;
   #bytes = 0;
 
   constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader) {
-    this.#copy = copy.getReader();
+    this.#copy = copy;
+    this.#reader = copy.getReader();
     this.#sink = sink;
   }
 
@@ -27,8 +30,9 @@ export class Meter {
 
   /** Takes what has arrived, without waiting for more; the read that finds nothing is kept for the next gulp. */
   async take(): Promise<void> {
+    this.#begun = true;
     for (;;) {
-      this.#pending ??= this.#copy.read();
+      this.#pending ??= this.#reader.read();
       const got = await Promise.race([this.#pending, new Promise<null>((resolve) => setTimeout(resolve, 0, null))]);
       if (got === null) return;
       this.#pending = null;
@@ -37,24 +41,28 @@ export class Meter {
     }
   }
 
-  /** Takes everything to the end; ends as well where the stream broke off. */
+  /**
+   * Takes everything that is left of a stream that has ended. One that nobody has read from yet is taken in one piece, since a read for
+   * each chunk costs more than the chunk.
+   */
   async rest(): Promise<void> {
-    try {
-      for (;;) {
-        const got = await (this.#pending ?? this.#copy.read());
-        this.#pending = null;
-        if (got.done) return;
-        this.#push(got.value);
-      }
-    } catch {
-      // A broken stream has no more to tell; how it ended is judged by whoever pipes it.
+    if (!this.#begun) {
+      this.#reader.releaseLock();
+      this.#push(new Uint8Array(await new Response(this.#copy).arrayBuffer()));
+      return;
+    }
+    for (;;) {
+      const got = await (this.#pending ?? this.#reader.read());
+      this.#pending = null;
+      if (got.done) return;
+      this.#push(got.value);
     }
   }
 
   /** Lets go of the copy, so that the upstream is cancelled once the client's branch is. */
   async drop(): Promise<void> {
     await this.take().catch(() => undefined);
-    await this.#copy.cancel().catch(() => undefined);
+    await this.#reader.cancel().catch(() => undefined);
   }
 
   #push(chunk: Uint8Array): void {

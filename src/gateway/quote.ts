@@ -7,6 +7,7 @@ import type { Arrival, Draft, Gateway } from "./contract.ts";
 import { underOwnCap, unreachable } from "./hold.ts";
 import { refusalError } from "./refuse.ts";
 import { modelCall, resolve } from "./resolve.ts";
+import { widerLedgersOf } from "./wider.ts";
 
 /** What a request would cost and whether it would be let in, were it sent now. */
 export interface Quote {
@@ -60,7 +61,8 @@ async function foreseen(draft: Draft, at: Gateway): Promise<Pick<Quote, "reserve
     });
   const admission = { ...underOwnCap(draft), stream: ask.stream };
   if (!status) throw new TollgateError("invalid_api_key", "The API key is not valid", { reason: "unknown to its ledger" });
-  const verdict = foresee(status, admission, at.now());
+  const across = await Promise.all((await widerLedgersOf(draft, at)).map((ledger) => at.ledger(ledger).budgetStatus(null)));
+  const verdict = foresee({ ...status, budgets: [...status.budgets, ...across.flat()] }, admission, at.now());
   if (!("kind" in verdict)) return { reserved: verdict.amount.nano, refusal: null };
   return { reserved: admission.floor.nano, refusal: refusalError(verdict) };
 }

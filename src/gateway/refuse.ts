@@ -24,8 +24,9 @@ export function refusalError(refusal: Refusal): TollgateError {
 
 function budgetError(refusal: Exceeded): TollgateError {
   const show = refusal.unit === "usd" ? usdFromNano : String;
+  const { kind, id } = refusal.scope;
   const details = {
-    scope: refusal.scope,
+    scope: kind === "deployment" ? { kind } : { kind, id },
     budget: refusal.budget,
     window: refusal.window,
     unit: refusal.unit,
@@ -36,7 +37,7 @@ function budgetError(refusal: Exceeded): TollgateError {
     resets_at: refusal.resetsAt === null ? null : new Date(refusal.resetsAt).toISOString(),
   };
   const unit = refusal.unit === "usd" ? " USD" : ` ${refusal.unit}`;
-  const whose = `The ${refusal.window} budget of ${refusal.scope.kind} ${refusal.scope.id}`;
+  const whose = `The ${refusal.window} budget of ${kind === "deployment" ? "the deployment" : `${kind} ${id}`}`;
   const stands = `${details.spent}${unit} spent and ${details.reserved} reserved of ${details.limit}`;
   const resets = details.resets_at === null ? "" : `; it resets at ${details.resets_at}`;
   const message = `${whose} has too little left: ${stands}; this request needs ${details.requested}${resets}`;

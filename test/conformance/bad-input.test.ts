@@ -288,7 +288,7 @@ describe("threat 30: debug surfaces", () => {
     "/json/list",
     "/.dev.vars",
     "/index.js.map",
-    "/metrics",
+    "/debug/pprof",
   ])("%s is nothing here", async (path) => {
     const answer = await fetch(`${set.origin}${path}`);
     expect([path, answer.status]).toEqual([path, 404]);

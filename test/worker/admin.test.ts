@@ -162,7 +162,9 @@ describe("shapes", () => {
     ["POST", "/keys", { name: "x", team: "team_nobody" }, "team"],
     ["POST", "/keys", { name: "x", policies: ["p"] }, "policies"],
     ["POST", "/budgets", { scope: { kind: "key", id: "key_nobody" }, window: "day", limit_usd: "1" }, "scope.id"],
-    ["POST", "/budgets", { scope: { kind: "tag", id: "x" }, window: "day", limit_usd: "1" }, "scope.kind"],
+    ["POST", "/budgets", { scope: { kind: "tag" }, window: "day", limit_usd: "1" }, "scope.id"],
+    ["POST", "/budgets", { scope: { kind: "deployment", id: "x" }, window: "day", limit_usd: "1" }, "scope.id"],
+    ["POST", "/budgets", { scope: { kind: "planet", id: "x" }, window: "day", limit_usd: "1" }, "scope.kind"],
     [
       "POST",
       "/budgets",

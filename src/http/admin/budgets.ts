@@ -3,7 +3,7 @@ import { and, desc, eq, inArray, sql } from "drizzle-orm";
 import { type BudgetRow, type BudgetStatus, BudgetStore, type NewBudget } from "#budget";
 import { type Scope, TollgateError, usdFromNano } from "#core";
 import { type Db, tables } from "#db";
-import { budgetStatusShape } from "../budget-shape.ts";
+import { budgetStatusShape, scopeShape } from "../budget-shape.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
 import { byId, found, given, id, listOf, nanoOf, page, paging, usd } from "./shapes.ts";
@@ -33,6 +33,8 @@ const scope = z.strictObject({
   kind: z.enum(["deployment", "team", "user", "key", "tag", "end_user"]),
   id: z.string().max(128).default(""),
 });
+/** As it is shown: the deployment has no id. */
+const shownScope = scope.extend({ id: z.string().optional() });
 const status = z.object({
   unit: z.enum(["usd", "tokens", "requests"]),
   limit: z.string(),
@@ -48,7 +50,7 @@ export const budget = z
   .object({
     id,
     object: z.literal("budget"),
-    scope,
+    scope: shownScope,
     window: budgetFields.window,
     time_zone: z.string(),
     mode,
@@ -90,7 +92,7 @@ export function budgetShape(row: BudgetRow, standing: BudgetStatus | undefined) 
   return {
     id: row.id,
     object: "budget",
-    scope: { kind: row.scopeKind, id: row.scopeId },
+    scope: scopeShape({ kind: row.scopeKind, id: row.scopeId }),
     window: row.window,
     time_zone: row.timeZone,
     mode: row.mode,
@@ -135,12 +137,18 @@ export async function removeBudgetsOf(context: AdminContext, team: string, user?
 const store = ({ env }: AdminContext) => new BudgetStore(env.db, () => env.now());
 
 async function refreshed(context: AdminContext, row: BudgetRow) {
-  await context.env.ledger(row.team).refresh();
+  await told(context, row);
   const [shape] = await budgetShapes(context, [row]);
   return shape;
 }
 
-/** `/budgets`: limits on what a team, a user or a key may spend. */
+/** Makes a budget's ledger see its change, and this isolate that there is such a ledger. */
+async function told({ env }: AdminContext, { team }: BudgetRow): Promise<void> {
+  await env.ledger(team).refresh();
+  env.directory.invalidate();
+}
+
+/** `/budgets`: limits on what a team, a user or a key may spend, and across teams the deployment, a tag or an end user. */
 export function budgets(app: AdminApp): void {
   const resource = "budgets";
   const create = z.strictObject({ scope, ...budgetFields });
@@ -210,7 +218,7 @@ function budgetChanges(app: AdminApp): void {
     { method: "delete", path: "/budgets/{id}", resource, summary: "Delete a budget", params: byId, status: 204 },
     async ({ params }, context) => {
       const row = await store(context).delete(params.id);
-      await context.env.ledger(row.team).refresh();
+      await told(context, row);
       return {
         answer: null,
         audit: { type: "budget.delete", subject: { kind: "budget", id: row.id }, team: row.team, before: budgetShape(row, undefined) },

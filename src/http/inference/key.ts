@@ -3,16 +3,23 @@ import type { BudgetStatus, KeyStatus, Pace } from "#budget";
 import { type Caller, usdFromNano } from "#core";
 import { refuseKey } from "#keys";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
-import { budgetStatusShape } from "../budget-shape.ts";
+import { budgetStatusShape, scopeShape } from "../budget-shape.ts";
 import type { Http } from "../platform.ts";
 import { iso } from "../time.ts";
 
 /** `GET /v1/key`: what this key is, what it may still spend and when that resets. */
 export async function key(context: Context<Http>): Promise<Response> {
   const caller = await authenticated(context.env, context.req.raw, FRESH_MS);
-  const status = await context.env.ledger(caller.team).keyStatus(caller.key);
+  const [status, across] = await Promise.all([context.env.ledger(caller.team).keyStatus(caller.key), acrossTeams(context, caller)]);
   if (!status) throw refuseKey("unknown to its ledger");
-  return context.json({ ...identity(caller), ...standing(caller, status) });
+  return context.json({ ...identity(caller), ...standing(caller, { ...status, budgets: [...status.budgets, ...across] }) });
+}
+
+/** The budgets across teams that bind whatever this key asks for: the deployment's and those of its tags. */
+async function acrossTeams({ env, executionCtx }: Context<Http>, { tags }: Caller): Promise<BudgetStatus[]> {
+  const { wider } = await env.directory.get((work) => executionCtx.waitUntil(work));
+  const found = await Promise.all(wider.of({ tags, endUser: null }).map((ledger) => env.ledger(ledger).budgetStatus(null)));
+  return found.flat();
 }
 
 function identity(caller: Caller) {
@@ -50,5 +57,5 @@ function pace(pace: Pace | null) {
 
 function budgetShape(status: BudgetStatus) {
   const { id, scope, window, timeZone, mode } = status.budget;
-  return { id, scope, window, time_zone: timeZone, mode, status: budgetStatusShape(status) };
+  return { id, scope: scopeShape(scope), window, time_zone: timeZone, mode, status: budgetStatusShape(status) };
 }

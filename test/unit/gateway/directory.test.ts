@@ -31,6 +31,7 @@ function plane() {
     },
     aliases: () => Promise.resolve([]),
     prices: () => Promise.resolve([]),
+    wider: () => Promise.resolve([]),
   };
   const work: Promise<unknown>[] = [];
   const cache = new DirectoryCache(config, source, () => now);
