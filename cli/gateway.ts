@@ -139,7 +139,11 @@ export class Gateway {
       signal.throwIfAborted();
       const late = error instanceof Error && error.name === "TimeoutError";
       const why = late ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error);
-      throw new Failure("unreachable", `There is no gateway to be reached at ${origin}: ${why}`, { code: "unreachable", cause: error });
+      const remedy = late ? "" : "; npm start starts one on this machine, TOLLGATE_URL names another";
+      throw new Failure("unreachable", `There is no gateway to be reached at ${origin}: ${why}${remedy}`, {
+        code: "unreachable",
+        cause: error,
+      });
     }
   }
 
@@ -149,7 +153,8 @@ export class Gateway {
     const found = { admin: adminKey, key: apiKey, either: adminKey ?? apiKey }[as];
     if (found !== null) return found;
     const names = { admin: "TOLLGATE_ADMIN_KEY", key: "TOLLGATE_KEY", either: "TOLLGATE_ADMIN_KEY or TOLLGATE_KEY" }[as];
-    throw misuse(`No credential: set ${names}. After npm start the admin key is in .dev.vars`, names);
+    const where = as === "key" ? "npm start prints one" : "after npm start the admin key is in .dev.vars";
+    throw misuse(`No credential: set ${names}; ${where}`, names);
   }
 }
 

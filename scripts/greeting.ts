@@ -9,10 +9,12 @@ export interface Started {
   readonly given: Record<string, string>;
 }
 
+const REAL = { OPENAI_API_KEY: "openai", ANTHROPIC_API_KEY: "anthropic", OLLAMA_BASE_URL: "ollama" } as const;
+
 function upstreamLine(given: Record<string, string>): string {
-  const real = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_BASE_URL"].filter((name) => given[name]);
+  const real = Object.entries(REAL).flatMap(([variable, name]) => (given[variable] ? [name] : []));
   return real.length > 0
-    ? `Providers: tollgate (built in), and by ${real.join(", ")}.`
+    ? `Providers: tollgate (built in), ${real.join(", ")}.`
     : "Providers: tollgate (built in). Set OPENAI_API_KEY or ANTHROPIC_API_KEY and start again for the real ones.";
 }
 
@@ -26,13 +28,21 @@ function snippets(origin: string, key: string): string[] {
   return [
     'import OpenAI from "openai";',
     `const openai = new OpenAI({ baseURL: "${origin}/v1", apiKey: "${key}" });`,
-    'const messages = [{ role: "user", content: "Hello, Tollgate" }];',
-    'const stream = await openai.chat.completions.create({ model: "tollgate/echo", messages, stream: true });',
+    "const stream = await openai.chat.completions.create({",
+    '  model: "tollgate/echo",',
+    '  messages: [{ role: "user", content: "Hello, Tollgate" }],',
+    "  stream: true,",
+    "});",
     'for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? "");',
+    "console.log();",
     "",
     'import Anthropic from "@anthropic-ai/sdk";',
     `const anthropic = new Anthropic({ baseURL: "${origin}", apiKey: "${key}" });`,
-    'const message = await anthropic.messages.create({ model: "tollgate/echo", max_tokens: 100, messages: [{ role: "user", content: "Hello" }] });',
+    "const message = await anthropic.messages.create({",
+    '  model: "tollgate/echo",',
+    "  max_tokens: 100,",
+    '  messages: [{ role: "user", content: "Hello, Tollgate" }],',
+    "});",
     "console.log(message.content);",
   ];
 }
@@ -59,14 +69,16 @@ export function greeting(started: Started): string {
     "",
     upstreamLine(started.given),
     "",
-    "Try it:",
+    "Try it, in another terminal:",
     "",
     ...curl,
-    ...(first ? ["", ...snippets(origin, key)] : []),
+    ...(first ? ["", "Or save this here as hello.mjs, and run: node hello.mjs", "", ...snippets(origin, key)] : []),
     "",
     "What it cost:",
     "",
     `curl ${origin}/v1/key -H "authorization: Bearer ${key}"`,
+    "",
+    "Next: README.md, docs/guides, npx tollgate help. Ctrl+C stops it; started again, it goes on where it was.",
     ...warnings(started),
     "",
   ].join("\n");

@@ -36,7 +36,7 @@ const SUMS: readonly Column[] = [
 const summary = command({
   name: "costs summary",
   summary: "Sum what was spent, by whatever you ask for.",
-  more: "--by takes up to four of key, team, user, end_user, tag, provider, model, capability, session, hour, day, month, metadata.<name>.",
+  more: "--by takes up to four of key, team, user, end_user, tag, provider, model, capability, session, task, hour, day, month, metadata.<name>.",
   operands: [],
   options: {
     by: text("what to group by, with commas", "group_by", "<names>"),

@@ -1,6 +1,8 @@
 import { type Command, command, rowsMax } from "../command.ts";
 import { misuse } from "../failure.ts";
+import type { Row } from "../gateway.ts";
 import { choice, clearing, count, duration, flag, moment, nested, type OptionTable, pairs, text, texts } from "../option.ts";
+import type { Output } from "../output.ts";
 import type { Column } from "../print.ts";
 import { BUDGET_COLUMNS, limits, oneOf, WINDOWS } from "./limit.ts";
 
@@ -57,7 +59,7 @@ const create = command({
     if (oneOf(birthLimits, given, "at most") !== null && given.window === undefined)
       throw misuse(`A budget needs --window: ${WINDOWS.join(", ")}`, "--window");
     const made = await gateway.write("POST", PATH, { body: { name, ...nested(fields) } });
-    await output.object(made ?? {});
+    await output.object(made ?? {}, whole(output));
     if (!output.plain) await output.note("\nThe secret is shown this once: keep it where secrets are kept.");
   },
 });
@@ -88,7 +90,7 @@ const show = command({
   options: {},
   examples: [["keys show key_9f3k2m7q1xab", "everything about one key but its secret, which nobody keeps"]],
   async run({ operands: [id], gateway, output }) {
-    await output.object(await gateway.get(place(id)), (key) => output.details(key, { budgets: BUDGET_COLUMNS }));
+    await output.object(await gateway.get(place(id)), whole(output));
   },
 });
 
@@ -105,7 +107,7 @@ const update = command({
     const cleared = (given.clear ?? []).map((name) => cleanSlate(name as keyof typeof changeable, given));
     const changes = { ...fields, ...Object.fromEntries(cleared) };
     if (Object.keys(changes).length === 0) throw misuse("keys update needs something to change, such as --rpm 60");
-    await output.object((await gateway.write("PATCH", place(id), { body: nested(changes) })) ?? {});
+    await output.object((await gateway.write("PATCH", place(id), { body: nested(changes) })) ?? {}, whole(output));
   },
 });
 
@@ -152,9 +154,14 @@ function switching(verb: "disable" | "enable", summary: string): Command {
     options: {},
     examples: [[`keys ${verb} key_9f3k2m7q1xab`, "in force when the command ends"]],
     async run({ operands: [id], gateway, output }) {
-      await output.object((await gateway.write("POST", `${place(id)}/${verb}`)) ?? {});
+      await output.object((await gateway.write("POST", `${place(id)}/${verb}`)) ?? {}, whole(output));
     },
   });
+}
+
+/** A whole key for a person, its budgets in their own columns. */
+function whole(output: Output): (key: Row) => readonly string[] {
+  return (key) => output.details(key, { budgets: BUDGET_COLUMNS });
 }
 
 function place(id: string | undefined): string {

@@ -37,7 +37,10 @@ function budgetError(refusal: Exceeded): TollgateError {
     resets_at: refusal.resetsAt === null ? null : new Date(refusal.resetsAt).toISOString(),
   };
   const unit = refusal.unit === "usd" ? " USD" : ` ${refusal.unit}`;
-  const message = `The ${refusal.window} budget of ${kind === "deployment" ? "the deployment" : `${kind} ${id}`} is exhausted: ${details.spent}${unit} spent and ${details.reserved} reserved of ${details.limit}; this request needs ${details.requested}`;
+  const whose = `The ${refusal.window} budget of ${kind === "deployment" ? "the deployment" : `${kind} ${id}`}`;
+  const stands = `${details.spent}${unit} spent and ${details.reserved} reserved of ${details.limit}`;
+  const resets = details.resets_at === null ? "" : `; it resets at ${details.resets_at}`;
+  const message = `${whose} has too little left: ${stands}; this request needs ${details.requested}${resets}`;
   return new TollgateError("budget_exceeded", message, { details });
 }
 

@@ -28,10 +28,10 @@ const NOTHING: Bounds = {
 export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
   const directory = await at.directory.get(at.background);
   const found = find(ask.model, directory, arrival.at) ?? find(ask.model, await at.directory.reload(), arrival.at);
-  if (!found) throw new TollgateError("model_not_found", `The model ${quoted(ask.model)} is not known here`, { param: "model" });
+  if (!found) throw notKnown(ask);
   const { route, upstream, book } = found;
   if (!allowed(caller.models, route)) throw notAllowed(route);
-  if (!speaks(upstream, ask.capability)) throw otherDialect(ask, route);
+  if (!speaks(upstream, ask.capability)) throw otherDialect(ask, route, upstream);
   const common = { ask, arrival, caller, route, upstream, tableHash: book.tableHash };
   if (ask.capability === "count_tokens") {
     const { row } = book.find(route.provider, route.model, caller.team, arrival.at);
@@ -84,6 +84,11 @@ function priceOf(book: Directory["book"], route: Route, caller: Caller, now: num
   );
 }
 
+function notKnown({ model }: Ask): TollgateError {
+  const message = `The model ${quoted(model)} is not known here; GET /v1/models lists what this key may call, and provider/model names any other`;
+  return new TollgateError("model_not_found", message, { param: "model" });
+}
+
 function notAllowed(route: Route): TollgateError {
   const name = `${route.provider}/${route.model}`;
   return new TollgateError("permission_denied", `This key may not call ${quoted(name)}`, {
@@ -92,14 +97,13 @@ function notAllowed(route: Route): TollgateError {
   });
 }
 
-function otherDialect(ask: Ask, route: Route): TollgateError {
-  return new TollgateError(
-    "invalid_request",
-    `The provider ${route.provider} does not speak ${ask.capability}; call it in its own dialect`,
-    {
-      param: "model",
-    },
-  );
+function otherDialect(ask: Ask, route: Route, { kind }: Upstream): TollgateError {
+  const anthropic = kind === "anthropic";
+  const own = anthropic ? "Anthropic's: use that SDK, or POST /v1/messages" : "OpenAI's: use that SDK, or POST /v1/chat/completions";
+  const remedy = anthropic === (ask.dialect === "anthropic") ? "" : `; its dialect is ${own}`;
+  return new TollgateError("invalid_request", `The provider ${route.provider} does not speak ${ask.capability}${remedy}`, {
+    param: "model",
+  });
 }
 
 /** A name of the caller's, safe to repeat in a message. */

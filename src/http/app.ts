@@ -21,7 +21,9 @@ export function createApp(): Hono<Http> {
   });
   app.onError(onError);
   app.notFound((context) => {
-    throw new TollgateError("not_found", `There is no route ${context.req.method} ${context.req.path.slice(0, 200)} here`);
+    const { method, path } = context.req;
+    const remedy = `/v1${path}` in INFERENCE || path === "/models" ? "; the base URL of OpenAI's SDKs ends in /v1" : "";
+    throw new TollgateError("not_found", `There is no route ${method} ${path.slice(0, 200)} here${remedy}`);
   });
   for (const [path, capability] of Object.entries(INFERENCE)) offer(app, "POST", path, infer(capability));
   offer(app, "POST", "/v1/estimate", estimate);
@@ -30,7 +32,7 @@ export function createApp(): Hono<Http> {
   offer(app, "GET", "/v1/key", key);
   offer(app, "GET", "/healthz", health);
   offer(app, "GET", "/metrics", metrics);
-  offer(app, "GET", "/", (context) => context.json({ name: "tollgate", docs: "/healthz" }));
+  offer(app, "GET", "/", (context) => context.json({ name: "tollgate", health: "/healthz" }));
   app.route("/admin/v1", adminApp());
   return app;
 }

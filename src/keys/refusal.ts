@@ -1,6 +1,10 @@
 import { TollgateError } from "#core";
 
+const MESSAGE =
+  "The API key is missing, malformed, expired or not valid. " +
+  "This gateway takes keys of its own (sk-tg-…, and the admin key on /admin/v1), not a provider's.";
+
 /** The one public face of every authentication failure, so that no answer tells a guesser how close it came. */
 export function refuseKey(reason: string, cause?: unknown): TollgateError {
-  return new TollgateError("invalid_api_key", "The API key is missing, malformed, expired or not valid.", { reason, cause });
+  return new TollgateError("invalid_api_key", MESSAGE, { reason, cause });
 }

@@ -56,6 +56,14 @@ describe("tollgate keys", () => {
     expect((await standing(key.secret)).status).toBe(200);
   });
 
+  it("create shows a key's budgets to people in the columns of budgets list", async () => {
+    const { code, out } = await tollgate(["keys", "create", "cli-shown", "--limit-usd", "5", "--window", "day"]);
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/^ID +OF +WHOM +WINDOW +MODE +UNIT +LIMIT +SPENT +RESERVED +REMAINING +RESETS$/m),
+    ]);
+  });
+
   it("threat 29: a secret is printed by the command that made it and by no other", async () => {
     const { code, out, err } = await tollgate(["keys", "create", "cli-once"]);
     expect(code).toBe(0);

@@ -118,7 +118,8 @@ describe("tollgate's exit codes", () => {
     const closed = `http://127.0.0.1:${await freePort()}`;
     const refused = await tollgate(["keys", "list", "--base-url", closed]);
     expect([refused.code, refused.out]).toEqual([3, ""]);
-    expect(refused.err).toBe(`error: There is no gateway to be reached at ${closed}: ECONNREFUSED\n`);
+    const remedy = "npm start starts one on this machine, TOLLGATE_URL names another";
+    expect(refused.err).toBe(`error: There is no gateway to be reached at ${closed}: ECONNREFUSED; ${remedy}\n`);
     const silent = await stranger(() => undefined);
     const late = await tollgate(["keys", "list", "--timeout", "1s", "--base-url", silent]);
     expect([late.code, late.err]).toEqual([3, `error: There is no gateway to be reached at ${silent}: no answer within 1 s\n`]);

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { greeting } from "../../scripts/greeting.ts";
 import { stage } from "./stage.ts";
 
 const set = stage("docs");
@@ -60,8 +61,35 @@ describe("documentation", () => {
     expect(/"error":\s*\{/.test(stdout)).toBe(expectsError);
   });
 
+  it("a first start prints code that runs as it is printed, by curl and by both SDKs", async () => {
+    const port = Number(new URL(set.origin).port);
+    const secrets = { TOLLGATE_DEV_KEY: set.key, TOLLGATE_PEPPER: "", TOLLGATE_ENCRYPTION_KEY: "" };
+    const lines = greeting({ port, first: true, development: true, secrets, given: {} }).split("\n");
+    const from = lines.findIndex((line) => line.startsWith("import OpenAI"));
+    const to = lines.indexOf("console.log(message.content);") + 1;
+    const file = join(folder, "hello.mjs");
+    writeFileSync(file, lines.slice(from, to).join("\n"));
+    const { stdout } = await run(process.execPath, [file]);
+    expect(stdout.match(/You said: Hello, Tollgate/g)).toHaveLength(2);
+    const curls = lines
+      .slice(0, from - 2)
+      .concat(lines.slice(to))
+      .join("\n")
+      .match(/^curl (?:.*\\\n)*.*/gm);
+    expect(curls).toHaveLength(2);
+    for (const curl of curls ?? []) expect((await run("bash", ["-c", curl])).stdout).toMatch(/^(data: \{"id":"chatcmpl|\{"id":"key_)/);
+  });
+
   it("links to nothing that is not there", () => {
-    for (const file of [...FILES, "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/conformance.md", "docs/performance.md"]) {
+    for (const file of [
+      "README.md",
+      "SECURITY.md",
+      "CONTRIBUTING.md",
+      "CHANGELOG.md",
+      ...readdirSync("docs", { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".md"))
+        .map((file) => join("docs", file)),
+    ]) {
       for (const [, target] of readFileSync(file, "utf8").matchAll(/\]\(([^)#:]+)\)/g))
         expect([file, target, readable(join(file, "..", target!))]).toEqual([file, target, true]);
     }

@@ -16,6 +16,12 @@ it("a first start prints both base URLs, a key, a call and both SDKs' code, and 
   for (const secret of ["admin-secret", "pepper", "wrap"]) expect(text).not.toContain(secret);
 });
 
+it("names the providers whose variables are set", () => {
+  const text = greeting({ ...started, given: { ANTHROPIC_API_KEY: "sk-ant-hidden", OLLAMA_BASE_URL: "http://127.0.0.1:11434" } });
+  expect(text).toContain("Providers: tollgate (built in), anthropic, ollama.");
+  expect(text).not.toContain("sk-ant-hidden");
+});
+
 it("production prints no key, and says loudly when private upstreams are let in", () => {
   const text = greeting({ ...started, development: false, given: { TOLLGATE_ALLOW_PRIVATE_UPSTREAMS: "true" } });
   expect(text).not.toContain("sk-tg-dev");

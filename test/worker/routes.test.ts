@@ -70,6 +70,28 @@ describe("the first look", () => {
   });
 });
 
+describe("what a newcomer gets wrong is answered with what to do", () => {
+  const NO_V1 = "/chat/completions";
+  test.each([
+    ["a provider's key", "/v1/chat/completions", { as: "sk-proj-0123456789" }, "keys of its own"],
+    ["no key for the admin plane", "/admin/v1/keys", {}, "the admin key on /admin/v1"],
+    ["a base URL without /v1", NO_V1, {}, `There is no route POST ${NO_V1} here; the base URL of OpenAI's SDKs ends in /v1`],
+    ["a model that nobody has", "/v1/chat/completions", { model: "gtp-5" }, "GET /v1/models lists what this key may call"],
+    ["Anthropic's SDK on OpenAI's model", "/v1/messages", { model: "gpt-4o-mini" }, "use that SDK, or POST /v1/chat/completions"],
+    ["OpenAI's SDK on Anthropic's model", "/v1/chat/completions", { model: "claude-sonnet-5-5" }, "use that SDK, or POST /v1/messages"],
+    ["a provider without its key", "/v1/chat/completions", { model: "gpt-4o-mini" }, "set OPENAI_API_KEY to use it"],
+    ["a budget that is too small", "/v1/chat/completions", { budgets: [{ window: "day", limit_usd: "0" }] }, "it resets at 20"],
+  ])("%s", async (_, path, { as, model = "tollgate/echo", budgets }: { as?: string; model?: string; budgets?: unknown[] }, told) => {
+    const { secret } = await newKey(budgets === undefined ? {} : { budgets });
+    const answer = await ask("POST", path, {
+      ...(path === "/admin/v1/keys" ? {} : { as: as ?? secret }),
+      body: { model, max_tokens: 5, messages: [{ role: "user", content: "hi" }] },
+    });
+    const { error } = (await answer.json()) as { error: { message: string } };
+    expect(error.message).toContain(told);
+  });
+});
+
 describe("threat 9: failed authentications", () => {
   test("200 from one address: 429 from the twentieth on, whatever it forwards; others and good keys are let in", async () => {
     const { secret } = await newKey();

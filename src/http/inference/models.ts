@@ -17,7 +17,10 @@ export async function oneModel(context: Context<Http>): Promise<Response> {
   const cards = await cardsFor(context);
   const id = decoded(context.req.path.slice("/v1/models/".length));
   const card = cards.find((each) => each.id === id) ?? cards.find((each) => each.model === id);
-  if (!card) throw new TollgateError("model_not_found", "The model is not known here", { param: "model" });
+  if (!card)
+    throw new TollgateError("model_not_found", "The model is not known here; GET /v1/models lists what this key may call", {
+      param: "model",
+    });
   return context.json(anthropic(context) ? anthropicShape(card) : openaiShape(card));
 }
 
