@@ -1,5 +1,5 @@
 import type { PaceLimits } from "#core";
-import { begin, end, endingOf, settle, total } from "./booking.ts";
+import { begin, end, type Ending, endingOf, settle, total } from "./booking.ts";
 import type { Admission, Amount, Budget, BudgetStatus, Granted, KeyStatus, Leg, Refusal, Report, Settled, Settlement } from "./contract.ts";
 import type { Payer } from "./facts.ts";
 import { endFloat, giveBack, lend, nextOverdue, overdue, withFloating } from "./floats.ts";
@@ -15,6 +15,7 @@ const ENDED_KEPT_MS = 24 * 3_600_000;
 /** Limits that make everything be counted. */
 const EVERY_LIMIT = { rpm: 1, tpm: 1, concurrency: 1 };
 const UNKNOWN_HOLD: Refusal = { kind: "mismatch" };
+const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 
 /**
  * The ledger of one team: who may spend how much, what is held and what was spent. Pure over its SQL and the time it is given;
@@ -84,13 +85,16 @@ export class Ledger {
     });
   }
 
-  /** Gives a hold back: nothing was sent upstream, so nothing counts. */
+  /**
+   * Gives a hold back: nothing was sent upstream, so nothing counts. One that is not known is remembered as given back all the same:
+   * what would make it may still be on its way here, and nobody would end it.
+   */
   release(id: string, now: number): void {
     this.#sql.transaction(() => {
       const hold = holdOf(this.#sql, id);
-      if (!hold) return;
-      end(this.#sql, [endingOf(hold, "released", { nano: 0, tokens: 0, requests: 0 })], now);
-      if (hold.paced) count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
+      if (!hold && isKnown(this.#sql, id)) return;
+      end(this.#sql, [hold ? endingOf(hold, "released", NOTHING) : givenBack(id)], now);
+      if (hold?.paced) count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
     });
   }
 
@@ -261,4 +265,9 @@ function isPaced({ rpm, tpm, concurrency }: PaceLimits): boolean {
 /** What must be the same for an id to be a repeat. */
 function bodyOf({ key, floor, ceiling, likely, stream }: Admission): string {
   return JSON.stringify([key, floor, ceiling, likely, stream]);
+}
+
+/** The ending of what was never held. */
+function givenBack(id: string): Ending {
+  return { id, key: "", how: "released", legs: [], held: NOTHING, actual: NOTHING, paced: null };
 }
