@@ -85,6 +85,7 @@ describe("the terminal", () => {
   const OBEYED = /[^\P{Cc}\r\n]|\r(?!\n)|\p{Bidi_Control}/u;
 
   it("obeys no name that a caller gave to its metadata, nor a column that a gateway made up", async () => {
+    vi.stubEnv("FORCE_COLOR", undefined);
     const out = stream(false);
     const row = { metadata: { [HOSTILE]: "1" }, [`list${HOSTILE}`]: [{ [HOSTILE]: 1 }] };
     await new Output(out.stream, stream(false).stream, PEOPLE).object(row);
