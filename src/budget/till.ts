@@ -100,7 +100,7 @@ export class Till {
       background(this.#flush());
       return own;
     }
-    return this.#patiently(admission.key, () => this.#ask(admission));
+    return this.#patiently(() => this.#ask(admission));
   }
 
   /** Admits from the float in hand; null where there is none, or not enough in it. */
@@ -152,17 +152,15 @@ export class Till {
     till.inHand = null;
   }
 
-  /** Asks again while the money that is missing lies in floats, this isolate's own given back first. */
-  async #patiently(key: string, ask: () => Promise<Granted | Refusal>): Promise<Granted | Refusal> {
+  /** Asks again while the money that is missing lies in floats, all of this isolate's own given back first. */
+  async #patiently(ask: () => Promise<Granted | Refusal>): Promise<Granted | Refusal> {
     const from = this.#clock();
     for (;;) {
       const answer = await ask();
       if (answer.kind !== "budget_exceeded" || answer.floating === 0 || this.#clock() - from >= PATIENCE_MS) return answer;
-      const till = this.#tillOf(key);
-      if (till.inHand) {
-        this.#putBack(till);
-        await this.#send();
-      } else await sleep(PATIENCE_STEP_MS);
+      const lent = [...this.#keys.values()].filter(({ inHand }) => inHand?.float.legs.some(({ budget }) => budget === answer.budget));
+      for (const till of lent) this.#putBack(till);
+      await (lent.length > 0 ? this.#send() : sleep(PATIENCE_STEP_MS));
     }
   }
 
@@ -170,7 +168,7 @@ export class Till {
   async #extend(key: string, id: string, to: Amount): Promise<Granted | Refusal> {
     const untold = this.#untold.get(id);
     if (untold) await this.#report({ began: [untold.floated], ended: [], returned: [] });
-    return this.#patiently(key, () => this.#remote.extend(key, id, to));
+    return this.#patiently(() => this.#remote.extend(key, id, to));
   }
 
   async #settle(settlement: Settlement): Promise<void> {

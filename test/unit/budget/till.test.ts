@@ -247,6 +247,20 @@ describe("tills", () => {
     expect(far.records()).toEqual(["cost_req_b"]);
   });
 
+  it("give back the floats of all their keys where only these keep a request of another key from a shared budget", async () => {
+    const far = new Far([budget(1_600 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_a")));
+    const { reserved } = far.status();
+    expect(reserved).toBeGreaterThan(2 * COST);
+    const dear = { nano: 1_600 * COST - reserved + COST, tokens: 10, requests: 1 };
+    const from = Date.now();
+    const asked = { ...admissionOf("req_b"), key: "key_2", floor: dear, likely: dear, ceiling: dear };
+    expect((await run(ledger.reserve(asked))).kind).toBe("granted");
+    expect(Date.now() - from).toBeLessThan(200);
+  });
+
   it("use a float for two seconds and no longer, so that a revoked key is refused then", async () => {
     const far = new Far([]);
     const till = new Till(far.remote(), Date.now);
