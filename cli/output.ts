@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { Failure } from "./failure.ts";
 import type { Page, Row } from "./gateway.ts";
-import { at, cell, type Column, jsonText, pairs, printable, table } from "./print.ts";
+import { at, cell, type Column, jsonText, pairs, printable, printableLines, table } from "./print.ts";
 
 /** A stream that may be a terminal. */
 export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean };
@@ -61,13 +61,22 @@ export class Output {
    */
   details(row: Row, known: Readonly<Record<string, readonly Column[]>> = {}): string[] {
     const { values, lists } = apart(row, "");
-    const tables = lists.map(([name, members]) => ["", this.#bold(name), ...this.table(known[name] ?? columnsOf(members), members)]);
+    const tables = lists.map(([name, members]) => [
+      "",
+      this.#bold(printable(name)),
+      ...this.table(known[name] ?? columnsOf(members), members),
+    ]);
     return [...pairs(values), ...tables.flat()];
   }
 
   /** Text as it is. Resolves when the reader has taken it, so that a slow one slows us. */
   text(text: string): Promise<void> {
     return text === "" ? Promise.resolve() : written(this.#out, text);
+  }
+
+  /** A part of a file: as it is, but for a terminal, which would obey what callers wrote into their requests. */
+  file(text: string): Promise<void> {
+    return this.text(this.#out.isTTY ? printableLines(text) : text);
   }
 
   /** A line of advice for the person at the terminal. */

@@ -36,6 +36,14 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (mark) => `\\u${mark.codePointAt(0)!.toString(16).padStart(4, "0")}`);
 }
 
+/** A part of a file, as a terminal may show it: its lines end, and nothing else in it is obeyed. */
+export function printableLines(text: string): string {
+  return text
+    .split(/(\r?\n)/)
+    .map((part, at) => (at % 2 === 0 ? printable(part) : part))
+    .join("");
+}
+
 /** JSON with nothing in it that a terminal would obey; it parses to the same value. */
 export function jsonText(value: unknown): string {
   return JSON.stringify(value).replaceAll(/[\u007F-\u009F\p{Bidi_Control}]/gu, printable);
@@ -43,7 +51,7 @@ export function jsonText(value: unknown): string {
 
 /** Lines of a table: its head, then its rows. Columns are parted by two blanks, and no line ends in one. */
 export function table(columns: readonly Column[], rows: readonly unknown[]): string[] {
-  const heads = columns.map(({ head }) => head);
+  const heads = columns.map(({ head }) => printable(head));
   const body = rows.map((row) => columns.map(({ path }) => cell(at(row, path))));
   const aligned = columns.map(({ figure }, place) => {
     const cells = body.map((cells) => cells[place]!);
@@ -57,9 +65,9 @@ export function table(columns: readonly Column[], rows: readonly unknown[]): str
   );
 }
 
-/** Lines of names and values. */
+/** Lines of names and values. Names are callers' own too, as metadata's are. */
 export function pairs(entries: readonly (readonly [string, unknown])[]): string[] {
-  const names = padded(entries.map(([name]) => name));
+  const names = padded(entries.map(([name]) => printable(name)));
   return entries.map(([, value], line) => `${names[line]}  ${cell(value)}`);
 }
 

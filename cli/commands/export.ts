@@ -17,7 +17,7 @@ export interface Export {
 /** Writes a list from its first page to its last, showing how far it is. */
 export async function exportPages(gateway: Gateway, output: Output, wanted: Export): Promise<void> {
   const { file } = wanted;
-  const rows = await (file === null ? pour(gateway, output, wanted, (text) => output.text(text)) : fill(gateway, output, wanted, file));
+  const rows = await (file === null ? pour(gateway, output, wanted, (text) => output.file(text)) : fill(gateway, output, wanted, file));
   await output.progress("");
   if (file !== null) await output.note(`${rows} records are in ${file}.`);
 }

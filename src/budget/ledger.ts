@@ -1,5 +1,5 @@
 import type { PaceLimits } from "#core";
-import { begin, end, endingOf, everyLeg, follow, settle, total } from "./booking.ts";
+import { begin, end, type Ending, endingOf, everyLeg, follow, settle, total } from "./booking.ts";
 import type {
   Admission,
   Amount,
@@ -106,13 +106,16 @@ export class Ledger {
     });
   }
 
-  /** Gives a hold back: nothing was sent upstream, so nothing counts. */
+  /**
+   * Gives a hold back: nothing was sent upstream, so nothing counts. One that is not known is remembered as given back all the same:
+   * what would make it may still be on its way here, and nobody would end it.
+   */
   release(id: string, now: number): void {
     this.#sql.transaction(() => {
       const hold = holdOf(this.#sql, id);
-      if (!hold) return;
-      end(this.#sql, [endingOf(hold, "released", NOTHING)], now);
-      if (hold.paced) count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
+      if (!hold && isKnown(this.#sql, id)) return;
+      end(this.#sql, [hold ? endingOf(hold, "released", NOTHING) : givenBack(id)], now);
+      if (hold?.paced) count(this.#sql, hold.key, hold.second, { requests: -1, tokens: 0 });
     });
   }
 
@@ -288,4 +291,9 @@ function isPaced({ rpm, tpm, concurrency }: PaceLimits): boolean {
 /** What must be the same for an id to be a repeat. */
 function bodyOf({ key, floor, ceiling, likely, stream }: Admission): string {
   return JSON.stringify([key, floor, ceiling, likely, stream]);
+}
+
+/** The ending of what was never held. */
+function givenBack(id: string): Ending {
+  return { id, key: "", how: "released", legs: [], elsewhere: [], held: NOTHING, actual: NOTHING, paced: null };
 }

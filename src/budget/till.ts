@@ -23,6 +23,13 @@ interface InHand {
   left: Amount | null;
 }
 
+/** A request that was admitted here, and that the ledger has not acknowledged. */
+interface Untold {
+  readonly floated: Floated;
+  /** Once its beginning was sent, the ledger may know of it, whatever became of the answer. */
+  sent: "not" | "on its way" | "in vain";
+}
+
 /** What this isolate knows of one key's requests. */
 interface KeyTill {
   inHand: InHand | null;
@@ -49,9 +56,7 @@ export class Till {
   readonly #remote: LedgerRemote;
   readonly #clock: () => number;
   readonly #keys = new Map<string, KeyTill>();
-  /** Admitted here, and not yet acknowledged by the ledger. */
-  readonly #untold = new Map<string, Floated>();
-  readonly #onTheWay = new Set<string>();
+  readonly #untold = new Map<string, Untold>();
   #ended: Report["ended"][number][] = [];
   #returned: Report["returned"][number][] = [];
   #flushAt = -Infinity;
@@ -95,7 +100,7 @@ export class Till {
       background(this.#flush());
       return own;
     }
-    return this.#patiently(admission.key, () => this.#ask(admission));
+    return this.#patiently(() => this.#ask(admission));
   }
 
   /** Admits from the float in hand; null where there is none, or not enough in it. */
@@ -108,7 +113,7 @@ export class Till {
     if (inHand.left) inHand.left = plus(inHand.left, granted, -1);
     this.#count(admission);
     const { id, legs } = inHand.float;
-    this.#untold.set(admission.id, { admission, granted, float: id, legs, at: now });
+    this.#untold.set(admission.id, { floated: { admission, granted, float: id, legs, at: now }, sent: "not" });
     const { tightest } = inHand;
     const left = inHand.left?.nano ?? 0;
     return {
@@ -155,36 +160,37 @@ export class Till {
     till.inHand = null;
   }
 
-  /** Asks again while the money that is missing lies in floats, this isolate's own given back first. */
-  async #patiently(key: string, ask: () => Promise<Granted | Refusal>): Promise<Granted | Refusal> {
+  /** Asks again while the money that is missing lies in floats, all of this isolate's own given back first. */
+  async #patiently(ask: () => Promise<Granted | Refusal>): Promise<Granted | Refusal> {
     const from = this.#clock();
     for (;;) {
       const answer = await ask();
       if (answer.kind !== "budget_exceeded" || answer.floating === 0 || this.#clock() - from >= PATIENCE_MS) return answer;
-      const till = this.#tillOf(key);
-      if (till.inHand) {
-        this.#putBack(till);
-        await this.#send();
-      } else await sleep(PATIENCE_STEP_MS);
+      const lent = [...this.#keys.values()].filter(({ inHand }) => inHand?.float.legs.some(({ budget }) => budget === answer.budget));
+      for (const till of lent) this.#putBack(till);
+      await (lent.length > 0 ? this.#send() : sleep(PATIENCE_STEP_MS));
     }
   }
 
+  /** What another request's report has of this one may arrive later than this asks; so it is told again. */
   async #extend(key: string, id: string, to: Amount): Promise<Granted | Refusal> {
-    if (this.#untold.has(id)) await this.#send();
-    return this.#patiently(key, () => this.#remote.extend(key, id, to));
+    const untold = this.#untold.get(id);
+    if (untold) await this.#report({ began: [untold.floated], ended: [], returned: [] });
+    return this.#patiently(() => this.#remote.extend(key, id, to));
   }
 
   async #settle(settlement: Settlement): Promise<void> {
-    const floated = this.#untold.get(settlement.id) ?? null;
+    const floated = this.#untold.get(settlement.id)?.floated ?? null;
     this.#untold.delete(settlement.id);
     this.#ended.push({ settlement, floated });
     await this.#flush();
   }
 
   async #release(id: string): Promise<void> {
-    const floated = this.#untold.get(id);
-    if (!floated) return this.#remote.release(id);
+    const untold = this.#untold.get(id);
     this.#untold.delete(id);
+    if (untold?.sent !== "not") return this.#remote.release(id);
+    const { floated } = untold;
     const inHand = this.#keys.get(floated.admission.key)?.inHand;
     if (inHand?.left && inHand.float.id === floated.float) inHand.left = plus(inHand.left, floated.granted, 1);
   }
@@ -205,36 +211,36 @@ export class Till {
    * @throws where no try succeeds. What was to be told is kept for the next report; what the ledger knows of expires into estimates.
    */
   async #send(): Promise<void> {
-    if (this.idle) return;
-    await this.#telling(async (report) => {
-      for (let tried = 1; ; tried++) {
-        try {
-          return await this.#remote.report(report);
-        } catch (error) {
-          if (tried === TRIES) throw error;
-          await sleep(50 * 4 ** tried);
-        }
+    if (!this.idle) await this.#telling((report) => this.#report(report));
+  }
+
+  async #report(report: Report): Promise<void> {
+    for (let tried = 1; ; tried++) {
+      try {
+        return await this.#remote.report(report);
+      } catch (error) {
+        if (tried === TRIES) throw error;
+        await sleep(50 * 4 ** tried);
       }
-    });
+    }
   }
 
   /** Makes a call that takes along everything that the ledger does not know; what it could not take is kept for the next. */
   async #telling<Answer>(call: (report: Report) => Promise<Answer>): Promise<Answer> {
-    const began = [...this.#untold.values()].filter(({ admission }) => !this.#onTheWay.has(admission.id));
-    const report: Report = { began, ended: this.#ended, returned: this.#returned };
-    for (const { admission } of began) this.#onTheWay.add(admission.id);
+    const began = [...this.#untold.values()].filter(({ sent }) => sent !== "on its way");
+    const report: Report = { began: began.map(({ floated }) => floated), ended: this.#ended, returned: this.#returned };
+    for (const each of began) each.sent = "on its way";
     this.#ended = [];
     this.#returned = [];
     try {
       const answer = await call(report);
-      for (const { admission } of began) this.#untold.delete(admission.id);
+      for (const { floated } of began) this.#untold.delete(floated.admission.id);
       return answer;
     } catch (error) {
+      for (const each of began) each.sent = "in vain";
       this.#ended.push(...report.ended);
       this.#returned.push(...report.returned);
       throw error;
-    } finally {
-      for (const { admission } of began) this.#onTheWay.delete(admission.id);
     }
   }
 

@@ -98,7 +98,8 @@ export function readCsv(data: unknown, path: string): Sheet {
 function checkColumns(columns: readonly string[], layout: Layout, path: string): void {
   const measures = [...Object.values(layout.counts), ...(layout.usd === null ? [] : [layout.usd])];
   const known = new Set([layout.day, layout.model, layout.requests, ...measures]);
-  const twice = columns.find((name, at) => columns.indexOf(name) !== at);
+  const seen = new Set<string>();
+  const twice = columns.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined) refuse(path, `names the column ${twice.slice(0, 64)} twice`);
   const unknown = layout.others ? undefined : columns.find((name) => !known.has(name));
   if (unknown !== undefined) refuse(path, `has an unknown column ${unknown.slice(0, 64)}`);

@@ -260,6 +260,8 @@ function admissionOf(each: Step, id: string): Admission {
 
 function reserve(ledger: Ledger, each: Step, id: string, scene: Scene): void {
   const { truth, now, sql, before } = scene;
+  // An id is one request's: what an isolate admitted is asked of nobody else.
+  if (truth.isolates.some(({ untold }) => untold.has(id))) return;
   const payer = payerOf(scene, each.key);
   const wanted = { nano: 20 * (each.floor + each.more), tokens: 200 * (each.floor + each.more), requests: 20 };
   const admission = { ...admissionOf(each, id), float: { id: `flt_${id}`, wanted } };
@@ -319,11 +321,13 @@ function tell(ledger: Ledger, each: Step, id: string, { truth, budgets, sql }: S
     ledger.report({ began: [floated], ended: [], returned: [] }, floated.at);
     must(sql.dump(...TABLES) === once, "I4: a beginning that is told again changes nothing");
   }
+  truth.isolates[each.isolate]!.untold.delete(id);
+  // It was given back before its beginning arrived.
+  if (truth.ended.has(id)) return;
   const { granted, float, at } = floated;
   const legs = floated.legs.map(({ budget, start }) => ({ budget: budgets.find((one) => one.id === budget)!, start: start ?? 0 }));
   truth.draw(float, granted);
   truth.held.set(id, { key: Number(floated.admission.key.slice(1)), legs, expiresAt: at + TTL_MS, amount: granted });
-  truth.isolates[each.isolate]!.untold.delete(id);
 }
 
 /** An isolate gives up what it has not admitted from its float; giving it up again changes nothing. */
@@ -389,9 +393,9 @@ function settle(ledger: Ledger, each: Step, id: string, { truth, budgets, now, s
   const settlement = { id, actual, usage: { input: 1, output: 1 }, event };
   const answer = ledger.report({ began: [], ended: [{ settlement, floated }], returned: [] }, now)[0]!;
   isolate?.untold.delete(id);
-  const held = truth.held.get(id) ?? (floated ? heldOf(floated, budgets) : undefined);
-  if (floated) truth.draw(floated.float, floated.granted);
   const ended = truth.ended.get(id);
+  const held = truth.held.get(id) ?? (floated && !ended ? heldOf(floated, budgets) : undefined);
+  if (floated && !ended) truth.draw(floated.float, floated.granted);
   must(answer.kind === expected(held, ended), `I3: at most one settle of an id (answered ${answer.kind})`);
   if (answer.kind === "settled") {
     truth.held.delete(id);
@@ -418,11 +422,16 @@ function expected(held: Held | undefined, ended: { how: string } | undefined): S
   return ended.how === "settled" ? "repeated" : "late";
 }
 
+/** What is given back before the ledger has heard of it begins no more. */
 function release(truth: Truth, id: string): void {
+  const charged = { nano: 0, tokens: 0, requests: 0 };
   const held = truth.held.get(id);
-  if (!held) return;
+  if (!held) {
+    if (!truth.ended.has(id)) truth.ended.set(id, { how: "released", held: { key: 0, legs: [], expiresAt: 0, amount: charged }, charged });
+    return;
+  }
   truth.held.delete(id);
-  truth.ended.set(id, { how: "released", held, charged: { nano: 0, tokens: 0, requests: 0 } });
+  truth.ended.set(id, { how: "released", held, charged });
   const at = truth.admissions.findLastIndex(({ key }) => key === held.key);
   truth.admissions.splice(at, 1);
 }

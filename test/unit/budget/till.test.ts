@@ -205,6 +205,62 @@ describe("tills", () => {
     expect(far.trips).toBe(trips);
   });
 
+  it("leave no hold behind of a request that is given back while its beginning is on its way", async () => {
+    const far = new Far([budget(1_000_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger((work) => void work.catch(() => undefined));
+    await run(ledger.reserve(admissionOf("req_first")));
+    await run(ledger.settle(settlementOf("req_first")));
+    for (let at = 0; at < 40; at++) {
+      await run(ledger.reserve(admissionOf(`req_${at}`)));
+      await vi.advanceTimersByTimeAsync(at);
+      await run(ledger.release(`req_${at}`));
+      await vi.advanceTimersByTimeAsync(100);
+    }
+    far.ledger.expire(Date.now() + 61_000, 1_000);
+    expect(far.records()).toEqual(["cost_req_first"]);
+    expect(far.status()).toMatchObject({ reserved: 0, spent: COST });
+  });
+
+  it("let a stream ask for more while another's report of its beginning is on its way", async () => {
+    const far = new Far([budget(1_000_000 * COST)]);
+    const remote = far.remote();
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    let reports = 0;
+    const slow = {
+      ...remote,
+      report: async (...report: Parameters<typeof remote.report>) => {
+        if (reports++ === 0) await gate;
+        return remote.report(...report);
+      },
+    };
+    const till = new Till(slow, Date.now);
+    const ledger = till.ledger((work) => void work.catch(() => undefined));
+    await run(ledger.reserve(admissionOf("req_a")));
+    await ledger.reserve(admissionOf("req_b"));
+    await vi.advanceTimersByTimeAsync(30);
+    const answer = await run(ledger.extend("key_1", "req_b", { nano: 3 * COST, tokens: 30, requests: 1 }));
+    open();
+    await run(ledger.settle(settlementOf("req_b", 2 * COST)));
+    expect(answer.kind).toBe("granted");
+    expect(far.records()).toEqual(["cost_req_b"]);
+  });
+
+  it("give back the floats of all their keys where only these keep a request of another key from a shared budget", async () => {
+    const far = new Far([budget(1_600 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_a")));
+    const { reserved } = far.status();
+    expect(reserved).toBeGreaterThan(2 * COST);
+    const dear = { nano: 1_600 * COST - reserved + COST, tokens: 10, requests: 1 };
+    const from = Date.now();
+    const asked = { ...admissionOf("req_b"), key: "key_2", floor: dear, likely: dear, ceiling: dear };
+    expect((await run(ledger.reserve(asked))).kind).toBe("granted");
+    expect(Date.now() - from).toBeLessThan(200);
+  });
+
   it("use a float for two seconds and no longer, so that a revoked key is refused then", async () => {
     const far = new Far([]);
     const till = new Till(far.remote(), Date.now);

@@ -81,6 +81,29 @@ describe("values", () => {
 });
 
 describe("the terminal", () => {
+  const HOSTILE = "\u001B]0;yours\u0007\u009B2J\u202E\r";
+  const OBEYED = /[^\P{Cc}\r\n]|\r(?!\n)|\p{Bidi_Control}/u;
+
+  it("obeys no name that a caller gave to its metadata, nor a column that a gateway made up", async () => {
+    vi.stubEnv("FORCE_COLOR", undefined);
+    const out = stream(false);
+    const row = { metadata: { [HOSTILE]: "1" }, [`list${HOSTILE}`]: [{ [HOSTILE]: 1 }] };
+    await new Output(out.stream, stream(false).stream, PEOPLE).object(row);
+    const shown = out.text();
+    expect(shown).toContain("metadata.\\u001b]0;");
+    expect(shown).not.toMatch(OBEYED);
+  });
+
+  it("obeys nothing in an exported file, which is as it is everywhere else", async () => {
+    const file = `id,end_user\r\n1,"${HOSTILE}\r\nx"\r\n`;
+    for (const isTTY of [true, false]) {
+      const out = stream(isTTY);
+      await new Output(out.stream, stream(isTTY).stream, PEOPLE).file(file);
+      if (isTTY) expect(out.text()).not.toMatch(OBEYED);
+      else expect(out.text()).toBe(file);
+    }
+  });
+
   it("sees progress, each line over the last, and nobody else does", async () => {
     for (const isTTY of [true, false]) {
       const [out, err] = [stream(false), stream(isTTY)];
