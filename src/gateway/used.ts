@@ -24,7 +24,7 @@ const FIRST_TOKEN_MS = 2_000;
  */
 export function used(draft: Draft, reported: Reported): Used {
   const { serviceTier } = reported;
-  if (draft.ask.capability === "count_tokens") return { usage: NO_USAGE, serviceTier, status: "actual" };
+  if (draft.ask.capability === "count_tokens" || reported.unbilled) return { usage: NO_USAGE, serviceTier, status: "actual" };
   const own = ownCount(draft, reported);
   if (!reported.usage) return { usage: own, serviceTier, status: "estimated" };
   const complete = reported.complete ? reported.usage : { ...reported.usage, output: Math.max(reported.usage.output, own.output) };

@@ -56,6 +56,8 @@ export interface Reported {
   readonly complete: boolean;
   /** The provider itself reported an error in band. */
   readonly failed: boolean;
+  /** The provider tells counts that it does not bill: Anthropic's of a request that it refused before a word. */
+  readonly unbilled: boolean;
   /** Output tokens by our own count of the text seen: one for each short delta, a quarter of the bytes of a longer text. */
   readonly outputTokens: number;
 }

@@ -66,7 +66,7 @@ abstract class Watcher implements Observer {
   reported(): Reported {
     const { serviceTier, complete, failed, outputTokens } = this;
     const usage = this.usage && addUsage(this.usage, { ...NO_USAGE, ...this.beside() });
-    return { usage, serviceTier, complete, failed, outputTokens };
+    return { usage, serviceTier, complete, failed, unbilled: false, outputTokens };
   }
 
   /** What was seen to be billed beside the counts of the answer's own tokens. */
@@ -187,10 +187,18 @@ class MessagesObserver extends Watcher {
   readonly #told: Record<string, unknown> = {};
   #iterations: Usage = NO_USAGE;
   #runs = 0;
+  #refused = false;
+
+  override reported(): Reported {
+    const reported = super.reported();
+    const unbilled = this.#refused && reported.outputTokens === 0 && (reported.usage?.output ?? 0) === 0;
+    return unbilled ? { ...reported, usage: NO_USAGE, unbilled } : reported;
+  }
 
   whole(answer: unknown): void {
     const fields = fieldsOf(answer);
     this.complete = true;
+    this.#refused = fields["stop_reason"] === "refusal";
     this.#usage(fields["usage"]);
     const content: unknown = fields["content"];
     for (const block of Array.isArray(content) ? content : []) {
@@ -216,6 +224,7 @@ class MessagesObserver extends Watcher {
         this.#block(fieldsOf(fields["delta"]));
         break;
       case "message_delta":
+        this.#refused ||= fieldsOf(fields["delta"])["stop_reason"] === "refusal";
         this.#usage(fields["usage"]);
         break;
       case "message_stop":
@@ -255,4 +264,4 @@ function jsonOf(value: unknown): string {
 }
 
 /** Nothing known of an answer that could not be read. */
-export const UNREADABLE: Reported = { usage: null, serviceTier: null, complete: false, failed: false, outputTokens: 0 };
+export const UNREADABLE: Reported = { usage: null, serviceTier: null, complete: false, failed: false, unbilled: false, outputTokens: 0 };

@@ -49,7 +49,14 @@ const FORMS = STREAMS.flatMap(([name, capability, stream]) =>
 describe("threat 21: a stream whose text looks like events", () => {
   it.each(FORMS)("%s with %s means the same split at every byte offset, and none of it is forged", (_name, _ends, capability, stream) => {
     const whole = read(capability, stream);
-    expect(whole).toEqual({ usage: counted, serviceTier: null, complete: true, failed: false, outputTokens: whole.outputTokens });
+    expect(whole).toEqual({
+      usage: counted,
+      serviceTier: null,
+      complete: true,
+      failed: false,
+      unbilled: false,
+      outputTokens: whole.outputTokens,
+    });
     expect(whole.outputTokens).toBe(Math.ceil(bytesOf(HOSTILE).length / 4));
     const bytes = bytesOf(stream);
     for (let at = 0; at <= bytes.length; at++) expect(readAll(capability, splitAt(bytes, at))).toEqual(whole);

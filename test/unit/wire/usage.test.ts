@@ -261,6 +261,7 @@ describe("threat 42: an upstream's lies", () => {
       serviceTier: null,
       complete: false,
       failed: false,
+      unbilled: false,
       outputTokens: 0,
     });
     fc.assert(
