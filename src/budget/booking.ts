@@ -1,8 +1,8 @@
 import type { Amount, Charge, Floated, Leg, Report, Settled, Settlement } from "./contract.ts";
 import { draw } from "./floats.ts";
 import { type EndedRow, endedOf, type HoldRow, holdsOf, insertHold, isKnown } from "./holds.ts";
-import { change, chargesOf, measured, reserve } from "./legs.ts";
-import { deliver, type Delivery, finished, late } from "./outbox.ts";
+import { change, chargesOf, measured, reserve, told } from "./legs.ts";
+import { deliver, finished, late } from "./outbox.ts";
 import { count } from "./pace.ts";
 import type { Sql } from "./sql.ts";
 
@@ -112,7 +112,8 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
   const over = endedOf(sql, ids);
   const endings: Ending[] = [];
   const totals: Total[] = [];
-  const deliveries: Delivery[] = [];
+  const events: string[] = [];
+  const charges: (readonly Charge[])[] = [];
   const answers = ended.map(({ settlement, floated }): Settled => {
     const { id, actual, usage, event } = settlement;
     const before = over.get(id);
@@ -124,11 +125,13 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
     const charged = chargesOf(ending.legs, actual);
     endings.push(ending);
     totals.push({ key: ending.key, nano: actual.nano, requests: actual.requests, ...usage });
-    deliveries.push(finished(event, charged));
+    events.push(event);
+    charges.push(charged);
     return { kind: "settled", charged };
   });
   end(sql, endings, now);
   total(sql, totals);
+  const deliveries = told(sql, charges).map((charged, at) => finished(events[at]!, charged));
   deliver(sql, deliveries, now);
   return answers;
 }
@@ -152,6 +155,7 @@ function again(sql: Sql, { id, actual, usage, event }: Settlement, before: Ended
   );
   total(sql, [{ key: before.key, nano: actual.nano - before.nano, requests: 0, ...usage }]);
   sql.exec("UPDATE ended SET how = 'settled', nano = ?, charged = ? WHERE id = ?", actual.nano, JSON.stringify(charged), id);
-  deliver(sql, [late(event, charged)], now);
+  const [toldOf = []] = told(sql, [charged]);
+  deliver(sql, [late(event, toldOf)], now);
   return { kind: "late", charged };
 }

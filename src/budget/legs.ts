@@ -1,4 +1,4 @@
-import type { Amount, Budget, Charge, Leg, Unit } from "./contract.ts";
+import type { Amount, Budget, Charge, Leg, Told, Unit } from "./contract.ts";
 import type { Sql } from "./sql.ts";
 import { windowAt } from "./windows.ts";
 
@@ -84,4 +84,16 @@ export function reserve(sql: Sql, legs: readonly Leg[], amount: Amount, sign: 1 
 /** What each leg is charged for an amount, for the receipt. */
 export function chargesOf(legs: readonly Leg[], amount: Amount): Charge[] {
   return legs.map((leg) => ({ budget: leg.budget, windowStart: leg.start, unit: leg.unit, amount: measured(amount, leg.unit) }));
+}
+
+/** Lists of charges with what has been spent in their windows; read once all that belongs to one transaction is booked, each window once. */
+export function told(sql: Sql, charged: readonly (readonly Charge[])[]): Told[][] {
+  const legs = new Map(charged.flat().map((charge) => [windowOf(charge), { ...charge, start: charge.windowStart }]));
+  const balances = balancesOf(sql, [...legs.values()]);
+  const spent = new Map([...legs.keys()].map((window, at) => [window, balances[at]!.spent]));
+  return charged.map((charges) => charges.map((charge) => ({ ...charge, spent: spent.get(windowOf(charge))! })));
+}
+
+function windowOf({ budget, windowStart }: Charge): string {
+  return `${budget}@${windowStart}`;
 }
