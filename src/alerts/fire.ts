@@ -14,7 +14,7 @@ const ANNOUNCED_AT_ONCE = 100;
  * already has had its own. Answers how many were news.
  */
 export async function fire(db: Db, found: readonly Alert[], now: number): Promise<number> {
-  const distinct = [...new Map(found.map((each) => [nameOf(each), each])).values()];
+  const distinct = [...Map.groupBy(found, nameOf).values()].map(([first]) => first!);
   let fired = 0;
   for (let at = 0; at < distinct.length; at += ROWS_PER_STATEMENT) {
     fired += await fireSome(db, distinct.slice(at, at + ROWS_PER_STATEMENT), now);

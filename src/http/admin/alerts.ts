@@ -87,6 +87,11 @@ function deliveryShape(row: DeliveryRow) {
   };
 }
 
+/** For the audit: many a receiver takes whoever knows its path for a friend. */
+function auditShape(row: WebhookRow) {
+  return { ...webhookShape(row), url: new URL(row.url).origin };
+}
+
 const store = ({ env }: AdminContext) => new WebhookStore(env.db, env.config, env.now);
 
 /** `/webhooks`: who is told of alerts. A signing secret is shown by the answer that made it and never again. */
@@ -97,11 +102,8 @@ export function webhooks(app: AdminApp): void {
     { method: "post", path: "/webhooks", resource, summary: "Register a webhook", body: create, answer: created, status: 201 },
     async ({ body }, context) => {
       const { row, secret: made } = await store(context).create(body);
-      const shape = webhookShape(row);
-      return {
-        answer: { ...shape, secret: made },
-        audit: { type: "webhook.create", subject: { kind: "webhook", id: row.id }, after: shape },
-      };
+      const audit = { type: "webhook.create", subject: { kind: "webhook", id: row.id }, after: auditShape(row) };
+      return { answer: { ...webhookShape(row), secret: made }, audit };
     },
   );
   read(
@@ -125,10 +127,9 @@ function webhookChanges(app: AdminApp): void {
     { method: "patch", path: "/webhooks/{id}", resource, summary: "Change a webhook", params: byId, body: patch, answer: webhook },
     async ({ params, body }, context) => {
       const before = found(await store(context).get(params.id), "webhook");
-      const after = webhookShape(await store(context).patch(params.id, given(body)));
-      const details = { new_secret: body.secret !== undefined };
-      const audit = { type: "webhook.update", subject: { kind: "webhook", id: params.id }, before: webhookShape(before), after, details };
-      return { answer: after, audit };
+      const row = await store(context).patch(params.id, given(body));
+      const facts = { before: auditShape(before), after: auditShape(row), details: { new_secret: body.secret !== undefined } };
+      return { answer: webhookShape(row), audit: { type: "webhook.update", subject: { kind: "webhook", id: row.id }, ...facts } };
     },
   );
   write(
@@ -136,7 +137,7 @@ function webhookChanges(app: AdminApp): void {
     { method: "delete", path: "/webhooks/{id}", resource, summary: "Remove a webhook", params: byId, status: 204 },
     async ({ params }, context) => {
       const row = await store(context).delete(params.id);
-      return { answer: null, audit: { type: "webhook.delete", subject: { kind: "webhook", id: row.id }, before: webhookShape(row) } };
+      return { answer: null, audit: { type: "webhook.delete", subject: { kind: "webhook", id: row.id }, before: auditShape(row) } };
     },
   );
 }
