@@ -1,8 +1,10 @@
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RequestEvent } from "#audit";
 import { tables } from "#db";
+import { createApp } from "#http";
 import { platformOf } from "../../src/compose.ts";
 import { watch, watchTheClock } from "../../src/watch.ts";
 import { deliver, db, paid } from "../support/events.ts";
@@ -259,6 +261,37 @@ describe("D11: a provider that says more than was seen", () => {
     await watchTheClock(platform());
     expect(await alerts(`subject=${team}/m-1`)).toEqual([]);
   });
+});
+
+test("D11: our own count goes along with long answers of text, whole or streamed, and with no short one", async () => {
+  const { id, secret } = await newKey({ team });
+  for (const [words, stream] of [
+    [2_000, false],
+    [2_000, true],
+    [20, false],
+  ] as const) {
+    const content = Array.from({ length: words }, (_, at) => `word${at % 7}`).join(" ");
+    const body = JSON.stringify({ model: "tollgate/echo", stream, messages: [{ role: "user", content }] });
+    const headers = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
+    const context = createExecutionContext();
+    const request = new Request("https://gateway.test/v1/chat/completions", { method: "POST", headers, body });
+    // A long stream is read before what it leaves behind is waited for, as it ends no sooner.
+    const answer = await createApp().fetch(request, platformOf({ ...env } as Env), context);
+    expect([answer.status, (await answer.text()).length > 0]).toEqual([200, true]);
+    await waitOnExecutionContext(context);
+  }
+  const { costRecords } = tables;
+  const own = async () =>
+    (await db.select().from(costRecords).where(eq(costRecords.key, id))).map(({ output, receipt }) => {
+      const { ownOutput = null } = receipt as { ownOutput?: number };
+      return [output >= 200, ownOutput === null ? null : ownOutput > 0.5 * output && ownOutput < 2.5 * output];
+    });
+  await expect.poll(async () => (await own()).length, { timeout: 10_000, interval: 100 }).toBe(3);
+  expect((await own()).toSorted()).toEqual([
+    [false, null],
+    [true, true],
+    [true, true],
+  ]);
 });
 
 test("the audit is told again of an alert whose telling was lost, and shows it once", async () => {
