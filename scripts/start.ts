@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readConfig } from "#config";
 import { greeting } from "./greeting.ts";
 import { prepare } from "./prepare.ts";
-import { boot, build, freePort, workerdChildren } from "./runtime.ts";
+import { boot, build, freePort, keepTime, workerdChildren } from "./runtime.ts";
 import { givenVariables, isDevelopment, readSecrets, stateFolder, takeFolder } from "./state.ts";
 
 const PORT_DEFAULT = 8787;
@@ -30,6 +30,7 @@ async function start(): Promise<void> {
   await prepare(folder, bundle, variables, secrets);
   const runtime = await boot(folder, bundle, variables, port);
   lock.noteWorkerd(workerdChildren());
+  await keepTime(runtime);
   console.log(greeting({ port, first, development, secrets, given }));
   const stop = () => void runtime.dispose().then(() => process.exit(0));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);

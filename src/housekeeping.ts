@@ -1,3 +1,4 @@
+import { forget } from "#alerts";
 import { pruneRequests } from "#audit";
 import { checkPricesDaily, type Platform, pruneIdempotency } from "#http";
 
@@ -8,5 +9,6 @@ export async function housekeeping(platform: Platform): Promise<void> {
   const { db, config, now } = platform;
   await pruneIdempotency(db, now());
   await pruneRequests(db, now() - config.TOLLGATE_REQUEST_LOG_DAYS * DAY_MS);
+  await forget(db, now());
   await checkPricesDaily(platform);
 }

@@ -1,8 +1,8 @@
 import { consume } from "#audit";
-import { connect } from "#db";
 import { createApp, errorResponse } from "#http";
 import { platformOf } from "./compose.ts";
 import { housekeeping } from "./housekeeping.ts";
+import { EVERY_MINUTE, watch, watchTheClock } from "./watch.ts";
 
 export { LedgerObject } from "./budget/ledger.do.ts";
 
@@ -16,6 +16,9 @@ export default {
       return errorResponse(error, request);
     }
   },
-  queue: (batch, env) => consume(batch, connect(env.DB)),
-  scheduled: (_event, env) => housekeeping(platformOf(env)),
+  async queue(batch, env, context) {
+    const platform = platformOf(env);
+    await consume(batch, platform.db, (events) => watch(platform, events, (work) => context.waitUntil(work)));
+  },
+  scheduled: ({ cron }, env) => (cron === EVERY_MINUTE ? watchTheClock(platformOf(env)) : housekeeping(platformOf(env))),
 } satisfies ExportedHandler<Env>;

@@ -16,19 +16,20 @@ interface Rows {
   readonly entries: AuditInsert[];
 }
 
+/** Looks at events once they are written; a batch that it fails on comes again. */
+type Look = (events: readonly Event[]) => Promise<void>;
+
 /**
  * Writes one batch of the queue into D1: a statement per table, however many events. Each row is inserted by its id at most once, so
  * a redelivery changes nothing. What does not parse, or cannot be written, is retried alone and ends in the dead letters; its
- * neighbours pass.
+ * neighbours pass. `look` sees every event that was written, at least once.
  */
-export async function consume(batch: MessageBatch, db: Db): Promise<void> {
+export async function consume(batch: MessageBatch, db: Db, look: Look = async () => undefined): Promise<void> {
   const read = batch.messages.map((message) => ({ message, ...eventsOf(message.body) }));
-  const whole = await written(
-    db,
-    read.flatMap(({ events }) => events),
-  );
+  const taken = async (events: readonly Event[]) => (await written(db, events)) && looked(events, look);
+  const whole = await taken(read.flatMap(({ events }) => events));
   for (const { message, events, sound } of read) {
-    if ((whole || (await written(db, events)) || (await oneByOne(db, events))) && sound) message.ack();
+    if ((whole || (await taken(events)) || (await oneByOne(events, taken))) && sound) message.ack();
     else message.retry();
   }
 }
@@ -51,10 +52,17 @@ function amountsHold(each: Event): boolean {
 }
 
 /** The last resort: what can be written is, so that one bad row keeps no other from its place. */
-async function oneByOne(db: Db, events: readonly Event[]): Promise<boolean> {
+async function oneByOne(events: readonly Event[], taken: (events: readonly Event[]) => Promise<boolean>): Promise<boolean> {
   let all = true;
-  for (const each of events) all = (await written(db, [each])) && all;
+  for (const each of events) all = (await taken([each])) && all;
   return all;
+}
+
+async function looked(events: readonly Event[], look: Look): Promise<boolean> {
+  return look(events).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** One transaction: all of it or nothing. */
@@ -156,7 +164,10 @@ function costRow({ invocation, charges }: RequestEvent, cost: NonNullable<Reques
     ...paid,
     ...usage,
     ...amount,
-    receipt: { ...cost.receipt, charges },
+    receipt: {
+      ...cost.receipt,
+      charges: charges.map(({ budget, windowStart, unit, amount: charged }) => ({ budget, windowStart, unit, amount: charged })),
+    },
     resourceKind: "model",
     provider: invocation.provider ?? "",
     model: invocation.model ?? "",

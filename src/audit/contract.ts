@@ -68,6 +68,8 @@ const cost = z.object({
     tableHash: z.string(),
     basis: z.enum(["actual", "estimated"]).optional(),
     lines: z.array(z.object({ class: z.string(), quantity: count, rate: z.string(), per: z.number(), usd: z.string() })),
+    /** Output tokens by the gateway's own count, where it can be held against the provider's. */
+    ownOutput: count.optional(),
   }),
 });
 
@@ -89,8 +91,19 @@ export const requestEvent = z.object({
   invocation,
   cost: cost.nullable(),
   log,
+  /** The budget that refused it, where one did. */
+  refusedBy: z.object({ budget: id, windowStart: count.nullable() }).nullish(),
+  /** `spent` is what the window came to with it; events of before it was told have none. */
   charges: z
-    .array(z.object({ budget: id, windowStart: count.nullable(), unit: z.enum(["usd", "tokens", "requests"]), amount: count }))
+    .array(
+      z.object({
+        budget: id,
+        windowStart: count.nullable(),
+        unit: z.enum(["usd", "tokens", "requests"]),
+        amount: count,
+        spent: count.optional(),
+      }),
+    )
     .default([]),
 });
 

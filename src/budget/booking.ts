@@ -1,9 +1,9 @@
 import type { Amount, Charge, Elsewhere, Floated, Leg, Notice, Report, Settled, Settlement } from "./contract.ts";
 import { draw } from "./floats.ts";
 import { type EndedRow, endedOf, type HoldRow, holdsOf, insertHold, isKnown } from "./holds.ts";
-import { change, chargesOf, measured, reserve } from "./legs.ts";
+import { change, chargesOf, measured, reserve, told } from "./legs.ts";
 import { notify } from "./notices.ts";
-import { deliver, type Delivery, finished, late } from "./outbox.ts";
+import { deliver, finished, late } from "./outbox.ts";
 import { count } from "./pace.ts";
 import type { Sql } from "./sql.ts";
 
@@ -122,7 +122,8 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
   const over = endedOf(sql, ids);
   const endings: Ending[] = [];
   const totals: Total[] = [];
-  const deliveries: Delivery[] = [];
+  const events: string[] = [];
+  const charges: (readonly Charge[])[] = [];
   const answers = ended.map(({ settlement, floated }): Settled => {
     const { id, actual, usage, event } = settlement;
     const before = over.get(id);
@@ -134,11 +135,15 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
     const charged = chargesOf([...ending.legs, ...everyLeg(ending.elsewhere)], actual);
     endings.push(ending);
     totals.push({ key: ending.key, nano: actual.nano, requests: actual.requests, ...usage });
-    if (event !== "") deliveries.push(finished(event, charged));
+    if (event !== "") {
+      events.push(event);
+      charges.push(charged);
+    }
     return { kind: "settled", charged };
   });
   end(sql, endings, now);
   total(sql, totals);
+  const deliveries = told(sql, charges).map((charged, at) => finished(events[at]!, charged));
   deliver(sql, deliveries, now);
   return answers;
 }
@@ -176,7 +181,10 @@ function again(
     id,
   );
   notify(sql, [{ id, how: "settled", actual, elsewhere: before.elsewhere }], now);
-  if (event !== "") deliver(sql, [late(event, charged)], now);
+  if (event !== "") {
+    const [toldOf = []] = told(sql, [charged]);
+    deliver(sql, [late(event, toldOf)], now);
+  }
   return { kind: "late", charged };
 }
 

@@ -117,6 +117,7 @@ export type Refusal =
       readonly spent: number;
       readonly reserved: number;
       readonly requested: number;
+      readonly windowStart: number | null;
       readonly resetsAt: number | null;
       /** How much of what is reserved lies in floats, and may come back within seconds. */
       readonly floating: number;
@@ -172,6 +173,14 @@ export interface Charge {
   readonly unit: Unit;
   /** Nano-USD, tokens or requests, by unit. */
   readonly amount: number;
+}
+
+/**
+ * A charge as its event tells of it: with all that has been spent in its window since, so that who reads it sees a limit passed. A
+ * budget across teams tells it itself, to whom asks its ledger.
+ */
+export interface Told extends Charge {
+  readonly spent?: number;
 }
 
 /** A budget as the control plane defines it. */

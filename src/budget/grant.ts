@@ -77,6 +77,7 @@ export function tightest(path: readonly Standing[]): Standing {
 }
 
 function exceeded({ budget, balance }: Standing, requested: Amount, now: number): Refusal {
+  const { start, end } = windowAt(budget.window, budget.timeZone, now);
   return {
     kind: "budget_exceeded",
     budget: budget.id,
@@ -87,7 +88,8 @@ function exceeded({ budget, balance }: Standing, requested: Amount, now: number)
     spent: balance.spent,
     reserved: balance.reserved,
     requested: measured(requested, budget.unit),
-    resetsAt: windowAt(budget.window, budget.timeZone, now).end,
+    windowStart: start,
+    resetsAt: end,
     floating: 0,
   };
 }

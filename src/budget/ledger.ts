@@ -18,7 +18,7 @@ import type { Payer } from "./facts.ts";
 import { endFloat, giveBack, lend, nextOverdue, overdue, withFloating } from "./floats.ts";
 import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
 import { type HoldRow, holdOf, insertHold, isKnown } from "./holds.ts";
-import { balancesOf, chargesOf, legAt, measured, reserve } from "./legs.ts";
+import { balancesOf, chargesOf, legAt, measured, reserve, told } from "./legs.ts";
 import { nextNotice } from "./notices.ts";
 import { deliver, estimated } from "./outbox.ts";
 import { count, forgetPace, paceOf, paceRefusal, type Recent, recentOf } from "./pace.ts";
@@ -156,7 +156,8 @@ export class Ledger {
     }
     end(this.#sql, [endingOf(hold, "expired", hold)], now);
     total(this.#sql, [{ key: hold.key, nano: hold.nano, requests: hold.requests, input: 0, output: 0 }]);
-    deliver(this.#sql, [estimated(hold.event, hold, chargesOf([...hold.legs, ...everyLeg(hold.elsewhere)], hold))], now);
+    const [charged = []] = told(this.#sql, [chargesOf([...hold.legs, ...everyLeg(hold.elsewhere)], hold)]);
+    deliver(this.#sql, [estimated(hold.event, hold, charged)], now);
   }
 
   /** Drops what nobody can ask for any more, at most `limit` ended holds; says how many. */

@@ -1,4 +1,4 @@
-import type { Amount, Budget, Charge, Leg, Unit } from "./contract.ts";
+import type { Amount, Budget, Charge, Leg, Told, Unit } from "./contract.ts";
 import type { Sql } from "./sql.ts";
 import { windowAt } from "./windows.ts";
 
@@ -29,14 +29,16 @@ function startKey({ start }: Leg): number {
 
 /** The balance of each leg, in order. */
 export function balancesOf(sql: Sql, legs: readonly Leg[]): Balance[] {
-  return legs.map((leg) => {
-    const [row] = sql.exec<{ spent: number; reserved: number; over: number }>(
-      "SELECT spent, reserved, over FROM balances WHERE budget = ? AND window_start = ?",
-      leg.budget,
-      startKey(leg),
-    );
-    return row ?? EMPTY;
-  });
+  return legs.map((leg) => balanceOf(sql, leg) ?? EMPTY);
+}
+
+function balanceOf(sql: Sql, leg: Leg): Balance | null {
+  const [row] = sql.exec<{ spent: number; reserved: number; over: number }>(
+    "SELECT spent, reserved, over FROM balances WHERE budget = ? AND window_start = ?",
+    leg.budget,
+    startKey(leg),
+  );
+  return row ?? null;
 }
 
 /** A change of one leg's balance. */
@@ -84,4 +86,23 @@ export function reserve(sql: Sql, legs: readonly Leg[], amount: Amount, sign: 1 
 /** What each leg is charged for an amount, for the receipt. */
 export function chargesOf(legs: readonly Leg[], amount: Amount): Charge[] {
   return legs.map((leg) => ({ budget: leg.budget, windowStart: leg.start, unit: leg.unit, amount: measured(amount, leg.unit) }));
+}
+
+/**
+ * Lists of charges with what has been spent in their windows; read once all that belongs to one transaction is booked, each window
+ * once. What another ledger charges, that one knows: it stays as it is.
+ */
+export function told(sql: Sql, charged: readonly (readonly Charge[])[]): Told[][] {
+  const spent = new Map<string, number | null>();
+  const spentIn = (charge: Charge): number | null => {
+    const window = `${charge.budget}@${charge.windowStart}`;
+    if (!spent.has(window)) spent.set(window, balanceOf(sql, { ...charge, start: charge.windowStart })?.spent ?? null);
+    return spent.get(window)!;
+  };
+  return charged.map((charges) =>
+    charges.map((charge) => {
+      const sum = spentIn(charge);
+      return sum === null ? charge : { ...charge, spent: sum };
+    }),
+  );
 }

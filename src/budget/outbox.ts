@@ -1,11 +1,11 @@
 import { usdFromNano } from "#core";
-import type { Amount, Charge } from "./contract.ts";
+import type { Amount, Told } from "./contract.ts";
 import type { Sql } from "./sql.ts";
 
 /** A finished event as the ledger sees it: opaque but for its cost. */
 interface Event {
   readonly cost: { readonly id: string; readonly actualUsd?: string; readonly nanoUsd?: number; readonly reprices?: string };
-  readonly charges: readonly Charge[];
+  readonly charges: readonly Told[];
 }
 
 /** How long the consumer has until an event that D1 does not show is sent again; doubles with each try up to ten minutes. */
@@ -19,7 +19,7 @@ const ROW_BYTES = 50_000;
 const UNCHARGED = '"charges":[]}';
 
 /** The event of a settled request, with what each budget was charged. */
-export function finished(event: string, charges: readonly Charge[]): Delivery {
+export function finished(event: string, charges: readonly Told[]): Delivery {
   const parsed = event.endsWith(UNCHARGED) ? null : (JSON.parse(event) as Event);
   const text = parsed
     ? JSON.stringify({ ...parsed, charges })
@@ -28,13 +28,13 @@ export function finished(event: string, charges: readonly Charge[]): Delivery {
 }
 
 /** The event of a hold that expired: what was reserved is what is billed. */
-export function estimated(event: string, { nano }: Amount, charges: readonly Charge[]): Delivery {
+export function estimated(event: string, { nano }: Amount, charges: readonly Told[]): Delivery {
   const parsed = JSON.parse(event) as Event;
   return delivery({ ...parsed, cost: { ...parsed.cost, actualUsd: usdFromNano(nano), nanoUsd: nano }, charges });
 }
 
 /** The event of a request that was settled after it had expired: a new record that takes the estimate's place. */
-export function late(event: string, charges: readonly Charge[]): Delivery {
+export function late(event: string, charges: readonly Told[]): Delivery {
   const parsed = JSON.parse(event) as Event;
   return delivery({ ...parsed, cost: { ...parsed.cost, id: `${parsed.cost.id}_late`, reprices: parsed.cost.id }, charges });
 }

@@ -40,6 +40,14 @@ const schema = z.object({
   TOLLGATE_HOLD_GRACE_S: seconds.default(30),
   /** Where news of prices is read once a day: https, a document in the form of src/models/table.json or of genai-prices. */
   TOLLGATE_PRICES_URL: origin.optional(),
+  /** A key's hour at more than so many times its usual one, and at more than so many USD, is an anomaly. */
+  TOLLGATE_ANOMALY_FACTOR: z.coerce.number().int().min(2).default(5),
+  TOLLGATE_ANOMALY_USD: z
+    .string()
+    .regex(/^(0|[1-9]\d{0,5})(\.\d{1,9})?$/, "must be an amount in USD")
+    .default("10"),
+  /** By how many percent a provider may say more output than was counted here. */
+  TOLLGATE_USAGE_DOUBT_PERCENT: z.coerce.number().int().positive().default(20),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 

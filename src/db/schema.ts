@@ -409,6 +409,91 @@ export const auditEntries = sqliteTable(
   ],
 );
 
+/**
+ * Owned by alerts. What somebody should know of. The unique index decides that each rule speaks once of a subject, threshold and
+ * window, whatever is delivered again and wherever it is judged. `audited` turns true once the audit was told.
+ */
+export const alerts = sqliteTable(
+  "alerts",
+  {
+    id: text().primaryKey(),
+    type: text({ enum: ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful"] }).notNull(),
+    severity: text({ enum: ["warning", "critical"] }).notNull(),
+    subjectKind: text("subject_kind", { enum: ["budget", "model", "key"] }).notNull(),
+    subjectId: text("subject_id").notNull(),
+    threshold: integer().notNull(),
+    /** When the window that it is about began; 0 for the one that has no beginning. */
+    windowStart: integer("window_start").notNull(),
+    team: text(),
+    key: text(),
+    data: json<Record<string, unknown>>("data").notNull(),
+    audited: integer({ mode: "boolean" }).notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [
+    uniqueIndex("alerts_once").on(table.type, table.subjectKind, table.subjectId, table.threshold, table.windowStart),
+    index("alerts_created").on(table.createdAt),
+    index("alerts_unaudited")
+      .on(table.createdAt)
+      .where(sql`"audited" = 0`),
+  ],
+);
+
+/** Owned by alerts. Who is told. `secret` is sealed (AES-256-GCM, AAD binds it to its row) and never read back by the API. */
+export const webhooks = sqliteTable("webhooks", {
+  id: text().primaryKey(),
+  url: text().notNull(),
+  secret: text().notNull(),
+  /** Types of alerts; empty means all. */
+  events: json<string[]>("events").notNull(),
+  status: text({ enum: ["active", "disabled"] }).notNull(),
+  createdAt: integer("created_at").notNull(),
+});
+
+/** Owned by alerts. One row per alert and webhook, made with the alert; `alert` is null for a test. `nextAt` is also how long an attempt under way has it to itself. */
+export const webhookDeliveries = sqliteTable(
+  "webhook_deliveries",
+  {
+    id: text().primaryKey(),
+    webhook: text().notNull(),
+    alert: text(),
+    status: text({ enum: ["pending", "delivered", "failed"] }).notNull(),
+    attempts: integer().notNull(),
+    nextAt: integer("next_at").notNull(),
+    httpStatus: integer("http_status"),
+    error: text(),
+    createdAt: integer("created_at").notNull(),
+    endedAt: integer("ended_at"),
+  },
+  (table) => [
+    index("webhook_deliveries_due")
+      .on(table.webhook, table.nextAt)
+      .where(sql`"status" = 'pending'`),
+    index("webhook_deliveries_created").on(table.webhook, table.createdAt),
+  ],
+);
+
+/** Owned by alerts, kept by a trigger on `cost_records`: what each key spent in each hour, in nano-USD. */
+export const keyHours = sqliteTable(
+  "key_hours",
+  { key: text().notNull(), hour: integer().notNull(), team: text().notNull(), nano: integer().notNull() },
+  (table) => [primaryKey({ columns: [table.key, table.hour] }), index("key_hours_hour").on(table.hour)],
+);
+
+/** Owned by alerts, kept by a trigger on `cost_records`: output tokens by day as providers said them and as they were counted here, of the answers that can be compared. */
+export const usageChecks = sqliteTable(
+  "usage_checks",
+  {
+    day: integer().notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    answers: integer().notNull(),
+    reported: integer().notNull(),
+    own: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.day, table.provider, table.model] })],
+);
+
 /** Owned by http. What an `Idempotency-Key` answered, without secrets, for 24 hours. */
 export const idempotency = sqliteTable(
   "idempotency",

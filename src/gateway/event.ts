@@ -21,6 +21,10 @@ export interface Ending {
   readonly upstreamRequestId: string | null;
   /** Whether the upstream was asked at all. */
   readonly sent: boolean;
+  /** Output tokens by our own count, where it can be held against what the provider says. */
+  readonly ownOutput?: number | null;
+  /** What refused it, or had it stop. */
+  readonly fault?: TollgateError;
 }
 
 /** What a request is billed. `chargedNano` stands where the amount is no receipt's sum, because nobody can say what the provider billed. */
@@ -52,9 +56,16 @@ export function requestEvent(
       usage: paid.usage,
       serviceTier: short(paid.serviceTier),
       reprices: null,
-      receipt: { price: { ...paid.price }, tableHash: paid.tableHash, basis: status, lines: paid.lines.map((line) => ({ ...line })) },
+      receipt: {
+        price: { ...paid.price },
+        tableHash: paid.tableHash,
+        basis: status,
+        lines: paid.lines.map((line) => ({ ...line })),
+        ...(typeof ending.ownOutput === "number" && { ownOutput: ending.ownOutput }),
+      },
     },
     log: logOf(arrival, ending),
+    ...refusedBy(ending.fault),
     charges: [],
   };
 }
@@ -77,8 +88,16 @@ export function refusedEvent(ask: Ask, arrival: Arrival, error: TollgateError, e
     invocation: invocationOf({ ask, arrival, caller: arrival.caller, route: null }, ending),
     cost: null,
     log: logOf(arrival, ending),
+    ...refusedBy(error),
     charges: [],
   };
+}
+
+/** The budget that an error names, and its window. */
+function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refusedBy"> {
+  const { budget, window_start: start } = error?.facts.details ?? {};
+  if (error?.code !== "budget_exceeded" || typeof budget !== "string") return {};
+  return { refusedBy: { budget, windowStart: typeof start === "string" ? Date.parse(start) : null } };
 }
 
 /** Who asked for what; `route` is null where the request was refused before one was found. */

@@ -34,6 +34,7 @@ function budgetError(refusal: Exceeded): TollgateError {
     spent: show(refusal.spent),
     reserved: show(refusal.reserved),
     requested: show(refusal.requested),
+    window_start: refusal.windowStart === null ? null : new Date(refusal.windowStart).toISOString(),
     resets_at: refusal.resetsAt === null ? null : new Date(refusal.resetsAt).toISOString(),
   };
   const unit = refusal.unit === "usd" ? " USD" : ` ${refusal.unit}`;

@@ -137,14 +137,16 @@ async function close(writable: WritableStream<Uint8Array>): Promise<void> {
 async function book(fault: TollgateError | "cancelled" | null, { answer, hold, meter, at }: Relay): Promise<void> {
   const reported = meter.reported();
   const unseen = { ranMs: at.now() - answer.sentAt, outputMax: hold.cap ?? hold.draft.bounds.outputMax };
-  const { usage, serviceTier, status } = hold.granted.bound ? usedUnseen(hold.draft, reported, unseen) : used(hold.draft, reported);
+  const { usage, serviceTier, status, ownOutput } = hold.granted.bound
+    ? usedUnseen(hold.draft, reported, unseen)
+    : used(hold.draft, reported);
   if (status === "actual") learn(hold.draft, usage, at);
-  const ending = { ...endingOf(answer, hold, at), ...outcomeOf(fault, reported.failed) };
+  const ending = { ...endingOf(answer, hold, at), ...outcomeOf(fault, reported.failed), ownOutput };
   await hold.settle(hold.price(usage, serviceTier), status, ending);
 }
 
-function outcomeOf(fault: TollgateError | "cancelled" | null, failed: boolean): Pick<Ending, "outcome" | "code"> {
+function outcomeOf(fault: TollgateError | "cancelled" | null, failed: boolean): Pick<Ending, "outcome" | "code" | "fault"> {
   if (fault === "cancelled") return { outcome: "cancelled", code: null };
-  if (fault !== null) return { outcome: "truncated", code: fault.code };
+  if (fault !== null) return { outcome: "truncated", code: fault.code, fault };
   return failed ? { outcome: "error", code: "provider_error" } : { outcome: "ok", code: null };
 }

@@ -35,10 +35,10 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival } = hold.draft;
   const text = new TextDecoder().decode(bytes);
-  const { usage, serviceTier, status } = used(hold.draft, reportedFromJson(ask.capability, text));
+  const { usage, serviceTier, status, ownOutput } = used(hold.draft, reportedFromJson(ask.capability, text));
   const paid = hold.price(usage, serviceTier);
   if (status === "actual") learn(hold.draft, usage, at);
-  at.background(hold.settle(paid, status, endingOf(answer, hold, at)));
+  at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput }));
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
   const body = arrival.costInUsage ? spliceCost(text, shownCost(paid)) : bytes;

@@ -8,10 +8,15 @@ export interface Used {
   readonly usage: Usage;
   readonly serviceTier: string | null;
   readonly status: "actual" | "estimated";
+  /** Output tokens by our own count, where it can be held against the provider's; null elsewhere. */
+  readonly ownOutput: number | null;
 }
 
 /** Beyond twice what could be expected, and what vendors add unseen, a count is taken for a fault. */
 const SLACK_TOKENS = 8_192;
+
+/** Our own count is a rough one, and of a short answer too rough to say anything. */
+const COMPARED_TOKENS_MIN = 200;
 
 /** The fastest providers publish less. */
 const FASTEST_TOKENS_PER_S = 3_000;
@@ -24,12 +29,19 @@ const FIRST_TOKEN_MS = 2_000;
  */
 export function used(draft: Draft, reported: Reported): Used {
   const { serviceTier } = reported;
-  if (draft.ask.capability === "count_tokens" || reported.unbilled) return { usage: NO_USAGE, serviceTier, status: "actual" };
+  const unbilled = draft.ask.capability === "count_tokens" || reported.unbilled;
+  if (unbilled) return { usage: NO_USAGE, serviceTier, status: "actual", ownOutput: null };
   const own = ownCount(draft, reported);
-  if (!reported.usage) return { usage: own, serviceTier, status: "estimated" };
+  if (!reported.usage) return { usage: own, serviceTier, status: "estimated", ownOutput: null };
   const complete = reported.complete ? reported.usage : { ...reported.usage, output: Math.max(reported.usage.output, own.output) };
   const usage = possible(draft, complete, own);
-  return { usage, serviceTier, status: reported.complete && usage === reported.usage ? "actual" : "estimated" };
+  const status = reported.complete && usage === reported.usage ? "actual" : "estimated";
+  return { usage, serviceTier, status, ownOutput: status === "actual" ? comparable(usage, own) : null };
+}
+
+/** What was thought or said aloud shows in no text, so that only answers of text alone can be compared. */
+function comparable({ output, reasoning, audioOutput }: Usage, own: Usage): number | null {
+  return reasoning + audioOutput === 0 && Math.max(output, own.output) >= COMPARED_TOKENS_MIN ? own.output : null;
 }
 
 /** Lets the estimators learn from what a provider says of a prompt. */

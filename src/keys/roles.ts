@@ -16,16 +16,18 @@ export type Resource =
   | "reconcile"
   | "requests"
   | "audit"
-  | "metrics";
+  | "metrics"
+  | "alerts"
+  | "webhooks";
 
 const EVERYTHING = "*";
 
 /** Who may do what: a closed table, so that a new resource is denied to all but those who may do everything. */
 const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] | typeof EVERYTHING>>>> = {
   owner: { read: EVERYTHING, write: EVERYTHING },
-  operator: { read: EVERYTHING, write: ["teams", "users", "keys", "budgets", "providers", "models", "prices"] },
+  operator: { read: EVERYTHING, write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks"] },
   analyst: {
-    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconcile", "requests", "metrics"],
+    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconcile", "requests", "metrics", "alerts"],
     write: [],
   },
   auditor: { read: ["audit"], write: [] },

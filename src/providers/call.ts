@@ -1,5 +1,4 @@
-import { type Capability, TollgateError } from "#core";
-import { checkBaseUrl } from "./address.ts";
+import { type Capability, checkBaseUrl, TollgateError } from "#core";
 import { requestHeaders } from "./headers.ts";
 import { pathOf, type Upstream } from "./registry.ts";
 import { respond } from "./tollgate/index.ts";

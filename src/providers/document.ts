@@ -1,5 +1,4 @@
-import { TollgateError } from "#core";
-import { checkBaseUrl } from "./address.ts";
+import { checkBaseUrl, TollgateError } from "#core";
 import type { Guard } from "./call.ts";
 
 /** Bounds of a document that is fetched. */

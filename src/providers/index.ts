@@ -1,9 +1,7 @@
-export { checkBaseUrl } from "./address.ts";
 export { type Call, send } from "./call.ts";
 export { readDocument } from "./document.ts";
 export { requestHeaders, responseHeaders } from "./headers.ts";
 export { redactSecrets } from "./redact.ts";
 export { type ProviderRow, registry, speaks, type Upstream } from "./registry.ts";
 export { respond } from "./tollgate/index.ts";
-export { aadOf, open, rewrap, seal } from "./vault.ts";
 export { ProviderStore, type StoredProvider } from "./store.ts";

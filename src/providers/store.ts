@@ -1,10 +1,8 @@
 import { and, desc, eq, isNull } from "drizzle-orm";
-import { newId, TollgateError } from "#core";
+import { aadOf, checkBaseUrl, newId, open, rewrap, seal, TollgateError, VaultError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
-import { checkBaseUrl } from "./address.ts";
 import type { ProviderRow } from "./registry.ts";
-import { aadOf, open, rewrap, seal, VaultError } from "./vault.ts";
 
 const { providers } = tables;
 

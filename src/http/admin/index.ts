@@ -4,6 +4,7 @@ import packageJson from "#package" with { type: "json" };
 import { TollgateError } from "#core";
 import { ownRowsOnly } from "#keys";
 import { identify } from "./actor.ts";
+import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
 import { keys } from "./keys.ts";
@@ -56,6 +57,8 @@ export function adminApp(): AdminApp {
     reconciliations,
     requests,
     audit,
+    alerts,
+    webhooks,
   ];
   for (const resource of resources) resource(app);
   app.get("/openapi.json", (context) => {

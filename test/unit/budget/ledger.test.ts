@@ -5,7 +5,7 @@ import type { Tamper } from "../../support/node-sql.ts";
 import { play, story } from "./story.ts";
 
 describe("the ledger", () => {
-  it("keeps I1 to I6 over thousands of interleavings with a crash at any statement", () => {
+  it("keeps I1 to I7 over thousands of interleavings with a crash at any statement", () => {
     fc.assert(
       fc.property(story, (told) => play(told)),
       { numRuns: 2_000 },
@@ -47,6 +47,9 @@ describe("the ledger", () => {
     },
     "a check that does not see what was spent": {
       tamper: rewritten("SELECT spent, reserved, over FROM balances", "SELECT 0 AS spent, reserved, over FROM balances"),
+    },
+    "an event that tells of what was spent before it": {
+      tamper: rewritten("SELECT spent, reserved, over FROM balances", "SELECT max(0, spent - 1) AS spent, reserved, over FROM balances"),
     },
     "an extension that is not remembered": { tamper: without("UPDATE holds") },
     "an expiry that takes the living": { tamper: rewritten("WHERE expires_at <= ?", "WHERE expires_at >= ?") },

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import type { PaceLimits } from "#core";
-import type { Admission, Amount, Budget, Float, Floated, Settled } from "../../../src/budget/contract.ts";
+import type { Admission, Amount, Budget, Float, Floated, Settled, Told } from "../../../src/budget/contract.ts";
 import type { Payer } from "../../../src/budget/facts.ts";
 import { Ledger } from "../../../src/budget/ledger.ts";
 import { measured } from "../../../src/budget/legs.ts";
@@ -402,12 +402,24 @@ function settle(ledger: Ledger, each: Step, id: string, { truth, budgets, now, s
     truth.book(held!, actual);
     truth.ended.set(id, { how: "settled", held: held!, charged: actual });
     truth.delivered.add(`cost_${id}`);
+    toldTruly(sql, truth, `cost_${id}`);
   } else if (answer.kind === "late") {
     truth.book(ended!.held, ended!.charged, -1);
     truth.book(ended!.held, actual);
     truth.ended.set(id, { how: "settled", held: ended!.held, charged: actual });
     truth.delivered.add(`cost_${id}_late`);
+    toldTruly(sql, truth, `cost_${id}_late`);
   } else must(sql.dump(...TABLES) === before, "I4: a repeated settle changes nothing");
+}
+
+/** What an event tells of each window that it was charged to is all that has been spent there. */
+function toldTruly(sql: NodeSql, truth: Truth, id: string): void {
+  const row = sql.rows<{ id: string; event: string }>("SELECT id, event FROM outbox").find((each) => each.id === id);
+  const { charges } = JSON.parse(row?.event ?? '{"charges":[]}') as { charges: readonly Told[] };
+  for (const { budget, windowStart, spent } of charges) {
+    const leg = `${budget}@${windowStart ?? 0}`;
+    must(spent === (truth.spent.get(leg) ?? 0), `I7: the event tells what ${leg} has come to`);
+  }
 }
 
 /** A request that the ledger first hears of when it is over, as if it had been told. */

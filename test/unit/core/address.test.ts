@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkBaseUrl } from "#providers";
+import { checkBaseUrl } from "#core";
 
 const REFUSED = [
   "http://api.example.com",

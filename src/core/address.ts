@@ -1,4 +1,4 @@
-import { TollgateError } from "#core";
+import { TollgateError } from "./errors.ts";
 
 const PRIVATE_NAME = /(^|\.)(localhost|internal|local|localdomain|home\.arpa|lan|intranet)$/;
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/;
@@ -52,7 +52,7 @@ function isPrivateHost(host: string): boolean {
 }
 
 /**
- * Parses a provider's base URL, against requests forged into the operator's network. The URL parser has already turned
+ * Parses the address of something that the deployment calls, against requests forged into the operator's network. The URL parser has already turned
  * decimal, octal and hex hosts into dotted form. Names that resolve to private addresses are not seen here: Workers cannot
  * resolve before they connect, and Cloudflare's network does not route to private space.
  * @throws TollgateError `invalid_request` with `param`, the name of what the URL was given as.

@@ -1,0 +1,28 @@
+import type { tables } from "#db";
+
+/** Every type of alert there is; a webhook may name those that it wants. */
+export const ALERTS = ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful"] as const;
+
+/** An alert as stored. */
+export type AlertRow = typeof tables.alerts.$inferSelect;
+
+/** Something that somebody should know of, once for its subject, threshold and window. */
+export type Alert = Pick<
+  AlertRow,
+  "type" | "severity" | "subjectKind" | "subjectId" | "threshold" | "windowStart" | "team" | "key" | "data"
+>;
+
+/** What is looked at of a finished request. */
+export interface Finished {
+  readonly invocation: {
+    readonly at: number;
+    readonly team: string;
+    readonly key: string;
+    readonly provider: string | null;
+    readonly model: string | null;
+    readonly outcome: string;
+  };
+  readonly cost: { readonly priceState: string } | null;
+  readonly refusedBy?: { readonly budget: string; readonly windowStart: number | null } | null | undefined;
+  readonly charges: readonly { readonly budget: string; readonly windowStart: number | null; readonly spent?: number | undefined }[];
+}
