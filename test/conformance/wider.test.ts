@@ -118,4 +118,18 @@ describe("a budget across teams", () => {
     });
     expect(await answer.json()).toMatchObject({ allowed: false, blocked_by: { details: { scope: { kind: "tag", id: "wide-3" } } } });
   });
+
+  it("D11: tells once of each threshold that it comes to", async () => {
+    const limited = await budget({ kind: "tag", id: "wide-5" }, { limit_requests: 2 });
+    const secret = await keyOf(await team("i"), { tags: ["wide-5"] });
+    for (const at of [1, 2]) expect([at, (await chat(secret)).status]).toEqual([at, 200]);
+    const told = async () => {
+      const { data } = await set.admin.call<{ data: { type: string; data: { threshold?: number } }[] }>(
+        "GET",
+        `/alerts?subject=${limited.id}`,
+      );
+      return data.flatMap(({ type, data: { threshold } }) => (type === "budget.threshold" ? [threshold] : [])).toSorted();
+    };
+    await expect.poll(told, { timeout: 10_000 }).toEqual([100, 50, 80]);
+  });
 });
