@@ -25,6 +25,9 @@ interface Fit {
 }
 
 type Weights = Readonly<Partial<Record<Feature, number>>>;
+/** What the texts that were fitted to hold too little of to be weighed: taken at a token each, lest a prompt be built of what costs nothing. */
+const UNWEIGHED: Weights = { otherLetters: 1, controls: 1 };
+
 const FITS: ReadonlyMap<string, Fit> = new Map(
   Object.entries<Readonly<Record<"tight" | "close", Weights>>>(fits.tokenizers).map(([name, { tight, close }]) => [
     name,
@@ -33,7 +36,7 @@ const FITS: ReadonlyMap<string, Fit> = new Map(
 );
 
 function inOrder(weights: Weights): Float64Array {
-  return Float64Array.from(FEATURES, (name) => weights[name] ?? 0);
+  return Float64Array.from(FEATURES, (name) => weights[name] ?? UNWEIGHED[name] ?? 0);
 }
 
 /** The tokens of a text by its features. Where nobody published the tokenizer, the one of those known that makes most of it. */
