@@ -73,12 +73,12 @@ describe("a budget across teams", () => {
   });
 
   it("on an end user: follows the person across teams, by the body's field and by the header", async () => {
-    const limited = await budget({ kind: "end_user", id: "u-77" }, { limit_requests: 2 });
+    const limited = await budget({ kind: "end_user", id: "wide-user-1" }, { limit_requests: 2 });
     const [one, two] = [await keyOf(await team("e")), await keyOf(await team("f"))];
-    expect((await chat(one, { user: "u-77" })).status).toBe(200);
-    expect((await chat(two, {}, { "x-tollgate-user": "u-77" })).status).toBe(200);
-    expect((await chat(two, { user: "u-77" })).status).toBe(402);
-    expect((await chat(two, { user: "u-78" })).status).toBe(200);
+    expect((await chat(one, { user: "wide-user-1" })).status).toBe(200);
+    expect((await chat(two, {}, { "x-tollgate-user": "wide-user-1" })).status).toBe(200);
+    expect((await chat(two, { user: "wide-user-1" })).status).toBe(402);
+    expect((await chat(two, { user: "wide-user-2" })).status).toBe(200);
     await expect.poll(() => standing(limited), { timeout: 5_000 }).toMatchObject({ spent: "2", reserved: "0" });
   });
 
