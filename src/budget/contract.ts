@@ -203,6 +203,8 @@ export interface BudgetStatus {
   readonly remaining: number;
   readonly windowStart: number | null;
   readonly resetsAt: number | null;
+  /** What will have been spent when the window ends, at its pace so far; null where that says nothing. */
+  readonly forecast: number | null;
 }
 
 /** Everything the ledger knows of one key, for `GET /v1/key`. */

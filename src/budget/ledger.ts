@@ -16,6 +16,7 @@ import type {
 } from "./contract.ts";
 import type { Payer } from "./facts.ts";
 import { endFloat, giveBack, lend, nextOverdue, overdue, withFloating } from "./floats.ts";
+import { forecast } from "./forecast.ts";
 import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
 import { type HoldRow, holdOf, insertHold, isKnown } from "./holds.ts";
 import { balancesOf, chargesOf, legAt, measured, reserve, told } from "./legs.ts";
@@ -202,9 +203,10 @@ export class Ledger {
   /** Where budgets stand in their present windows. */
   budgetStatus(budgets: readonly Budget[], now: number): BudgetStatus[] {
     return this.#standings(budgets, now).map(({ budget, balance }) => {
-      const { start, end } = windowAt(budget.window, budget.timeZone, now);
+      const window = windowAt(budget.window, budget.timeZone, now);
       const remaining = Math.max(0, budget.limit - balance.spent - balance.reserved);
-      return { budget, ...balance, remaining, windowStart: start, resetsAt: end };
+      const expected = forecast(balance.spent, window, now);
+      return { budget, ...balance, remaining, windowStart: window.start, resetsAt: window.end, forecast: expected };
     });
   }
 

@@ -8,7 +8,8 @@ function shown(unit: BudgetStatus["budget"]["unit"], amount: number): string {
 }
 
 /** Where a budget stands in its present window, as `/v1/key` and the admin plane show it. */
-export function budgetStatusShape({ budget: { unit, limit }, spent, reserved, over, remaining, windowStart, resetsAt }: BudgetStatus) {
+export function budgetStatusShape({ budget: { unit, limit }, ...standing }: BudgetStatus) {
+  const { spent, reserved, over, remaining, windowStart, resetsAt, forecast } = standing;
   return {
     unit,
     limit: shown(unit, limit),
@@ -18,6 +19,7 @@ export function budgetStatusShape({ budget: { unit, limit }, spent, reserved, ov
     remaining: shown(unit, remaining),
     window_start: iso(windowStart),
     resets_at: iso(resetsAt),
+    forecast: forecast === null ? null : shown(unit, forecast),
   };
 }
 

@@ -44,6 +44,7 @@ const status = z.object({
   remaining: z.string(),
   window_start: z.string().nullable(),
   resets_at: z.string().nullable(),
+  forecast: z.string().nullable(),
 });
 
 export const budget = z
