@@ -115,12 +115,10 @@ describe("the terminal", () => {
   });
 
   it("sees heads in bold, unless NO_COLOR is set; a file never does", () => {
-    vi.stubEnv("FORCE_COLOR", undefined);
     vi.stubEnv("TERM", "xterm-256color");
+    for (const name of ["CI", "TMUX", "FORCE_COLOR", "NO_COLOR", "NODE_DISABLE_COLORS"]) vi.stubEnv(name, undefined);
     const head = (isTTY: boolean) =>
       new Output(stream(isTTY).stream, stream(isTTY).stream, PEOPLE).table([{ head: "ID", path: "id" }], [])[0];
-    vi.stubEnv("NO_COLOR", undefined);
-    vi.stubEnv("NODE_DISABLE_COLORS", undefined);
     expect([head(true), head(false)]).toEqual(["\u001B[1mID\u001B[22m", "ID"]);
     vi.stubEnv("NO_COLOR", "1");
     expect(head(true)).toBe("ID");
