@@ -91,7 +91,10 @@ type Table = typeof tables.costRecords | typeof tables.requests | typeof tables.
 export function insertAll(db: Db, table: Table, rows: readonly Readonly<Record<string, unknown>>[]) {
   const columns = Object.entries(getTableColumns(table));
   const lists = rows.map((row) => columns.map(([property]) => row[property] ?? null));
-  const values = columns.map(([, { dataType }], at) => sql.raw(dataType === "json" ? `nullif(list -> ${at}, 'null')` : `list ->> ${at}`));
+  const values = columns.map(([, { dataType }], at) => {
+    const place = sql.raw(String(at));
+    return dataType === "json" ? sql`nullif(list -> ${place}, 'null')` : sql`list ->> ${place}`;
+  });
   const parsed = sql`with parsed (list) as materialized (select jsonb(value) from json_each(${JSON.stringify(lists)}))`;
   return db
     .insert(table)
