@@ -126,7 +126,22 @@ export const costs: readonly Command[] = [summary, records, record, exported];
 
 function sums(all: Row, groups: readonly Row[], output: Output): string[] {
   const by = all["group_by"] as readonly string[];
-  const total = { ...(all["total"] as Row), group: Object.fromEntries(by.map((name, at) => [name, at === 0 ? "(total)" : null])) };
+  const display = all["display"] as Display | null;
+  const named = Object.fromEntries(by.map((name, at) => [name, at === 0 ? "(total)" : null]));
+  const total = { ...(all["total"] as Row), group: named, display: display?.total };
   const columns = by.map((name): Column => ({ head: name.toUpperCase(), path: `group.${name}` }));
-  return output.table([...columns, ...SUMS], [...groups, total]);
+  if (!display) return output.table([...columns, ...SUMS], [...groups, total]);
+  const { currency, rate, rate_date } = display;
+  const [usd, ...others] = SUMS;
+  const shown: Column = { head: currency, path: "display", figure: true };
+  const lines = output.table([...columns, usd!, shown, ...others], [...groups, total]);
+  return [...lines, `\n1 USD is ${rate} ${currency}, as of ${rate_date}; what is counted and billed is USD.`];
+}
+
+/** The total in the currency that the deployment shows beside USD, and at what rate. */
+interface Display {
+  readonly currency: string;
+  readonly rate: string;
+  readonly rate_date: string;
+  readonly total: string;
 }

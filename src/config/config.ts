@@ -1,3 +1,4 @@
+import type { Currency } from "#core";
 import * as z from "zod";
 
 const origin = z.url({ protocol: /^https?$/ });
@@ -48,6 +49,16 @@ const schema = z.object({
     .default("10"),
   /** By how many percent a provider may say more output than was counted here. */
   TOLLGATE_USAGE_DOUBT_PERCENT: z.coerce.number().int().positive().default(20),
+  /** A currency that costs are shown in beside USD, how much of it one USD is, and the day of that rate: all three, or none. */
+  TOLLGATE_DISPLAY_CURRENCY: z
+    .string()
+    .regex(/^[A-Z]{3}$/, "must be a currency's three letters, such as EUR")
+    .optional(),
+  TOLLGATE_DISPLAY_RATE: z
+    .string()
+    .regex(/^(?=.*[1-9])(0|[1-9]\d{0,8})(\.\d{1,9})?$/, "must be what one USD is in that currency, with at most 9 fraction digits")
+    .optional(),
+  TOLLGATE_DISPLAY_RATE_DATE: z.iso.date().optional(),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 
@@ -56,6 +67,8 @@ export type Config = Readonly<z.infer<typeof schema>> & {
   readonly development: boolean;
   /** Plain http and private addresses as upstreams: development, or said explicitly. */
   readonly allowPrivateUpstreams: boolean;
+  /** The currency that costs are shown in beside USD; null where there is none. */
+  readonly display: Currency | null;
 };
 
 /** Raised when the deployment's variables are wrong; names every variable and never its value. */
@@ -78,5 +91,17 @@ export function readConfig(env: object): Config {
   if (parsed.data.TOLLGATE_DEV_KEY !== undefined && !development) {
     throw new ConfigError("The deployment's variables are wrong. TOLLGATE_DEV_KEY: only for development");
   }
-  return { ...parsed.data, development, allowPrivateUpstreams: parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development };
+  const allowPrivateUpstreams = parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development;
+  return { ...parsed.data, development, allowPrivateUpstreams, display: displayOf(parsed.data) };
+}
+
+const DISPLAY = ["TOLLGATE_DISPLAY_CURRENCY", "TOLLGATE_DISPLAY_RATE", "TOLLGATE_DISPLAY_RATE_DATE"] as const;
+
+/** A rate without its day, or a currency without its rate, would show figures that nobody can check. */
+function displayOf(given: z.infer<typeof schema>): Currency | null {
+  const [code, rate, date] = DISPLAY.map((name) => given[name]);
+  if (code !== undefined && rate !== undefined && date !== undefined) return { code, rate, date };
+  const missing = DISPLAY.filter((name) => given[name] === undefined);
+  if (missing.length === DISPLAY.length) return null;
+  throw new ConfigError(`The deployment's variables are wrong. ${missing.join(", ")}: missing; a display currency needs all three`);
 }

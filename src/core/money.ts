@@ -18,7 +18,7 @@ export const NANO_MAX: Nano = Number.MAX_SAFE_INTEGER;
 const DECIMAL = /^(0|[1-9]\d{0,15})(?:\.(\d{1,15}))?$/;
 
 /** Parses a plain non-negative decimal (no sign, no exponent) of at most `digits` fraction digits into 10^-digits units; null if it is none. */
-function parseDecimal(text: string, digits: number): bigint | null {
+export function parseDecimal(text: string, digits: number): bigint | null {
   const match = DECIMAL.exec(text);
   if (!match) return null;
   const fraction = match[2] ?? "";
@@ -27,7 +27,7 @@ function parseDecimal(text: string, digits: number): bigint | null {
 }
 
 /** Shortest exact decimal of `units` of 10^-digits: no exponent, no trailing zeros. */
-function formatDecimal(units: bigint, digits: number): string {
+export function formatDecimal(units: bigint, digits: number): string {
   const sign = units < 0n ? "-" : "";
   const text = (units < 0n ? -units : units).toString().padStart(digits + 1, "0");
   const fraction = text.slice(-digits).replace(/0+$/, "");

@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { Admin } from "../support/gateway.ts";
 import { emptyFolder, rows, tollgate } from "./run.ts";
@@ -121,6 +123,30 @@ describe("tollgate costs", () => {
     const taken = await tollgate(["costs", "export", "--key", key.id, "--out", "taken"], { folder });
     expect([taken.code, taken.err]).toEqual([1, "error: --out: taken cannot be written (EISDIR)\n"]);
     expect(existsSync(join(folder, "taken.part"))).toBe(false);
+  });
+
+  it("D17: summary shows a deployment's own currency beside USD, with its rate and day", async () => {
+    const sums = { requests: 2, tokens: { input: 4, cache_read: 0, cache_write: 0, output: 2, reasoning: 0 } };
+    const summary = {
+      group_by: ["model"],
+      data: [{ group: { model: "acme/m" }, usd: "2", ...sums, display: "1.8426" }],
+      total: { usd: "2", ...sums },
+      display: { currency: "EUR", rate: "0.9213", rate_date: "2026-11-20", total: "1.8426" },
+      next_cursor: null,
+    };
+    const server = createServer((_, response) => response.setHeader("content-type", "application/json").end(JSON.stringify(summary)));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { out } = await tollgate(["costs", "summary", "--by", "model", "--base-url", url]);
+    server.close();
+    expect(out.split("\n")).toEqual([
+      expect.stringMatching(/^MODEL +USD +EUR +REQUESTS /),
+      expect.stringMatching(/^acme\/m +2 +1\.8426 +2 /),
+      expect.stringMatching(/^\(total\) +2 +1\.8426 +2 /),
+      "",
+      "1 USD is 0.9213 EUR, as of 2026-11-20; what is counted and billed is USD.",
+      "",
+    ]);
   });
 
   it("a range without records exports nothing, and says so", async () => {

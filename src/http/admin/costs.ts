@@ -1,11 +1,13 @@
 import { z } from "@hono/zod-openapi";
 import { type CostRow, costSummary, getRecord, listRecords, type Sums } from "#audit";
 import type { Charge } from "#budget";
+import { inCurrency } from "#core";
 import type { PriceRow } from "#models";
 import { attributed, filterOf, rangeOf } from "./attribution.ts";
 import { asAsked, names } from "./export.ts";
 import { type AdminApp, read } from "./operation.ts";
 import { priceShape } from "./prices.ts";
+import { displayed } from "../display.ts";
 import { iso } from "../time.ts";
 import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
 
@@ -115,7 +117,12 @@ export function costs(app: AdminApp): void {
       const groupBy = names(query.group_by);
       const { limit, cursor: offset = 0 } = query;
       const { groups, total } = await costSummary(context.env.db, { filter: filterOf(query, actor), groupBy, limit: limit + 1, offset });
-      const data = groups.slice(0, limit).map((group) => ({ group: group.group, ...sumsShape(group) }));
+      const { config } = context.env;
+      const data = groups.slice(0, limit).map((group) => ({
+        group: group.group,
+        ...sumsShape(group),
+        ...(config.display && { display: inCurrency(group.usd, config.display) }),
+      }));
       const { from = null, to = null } = rangeOf(query);
       return asAsked(
         context,
@@ -125,6 +132,7 @@ export function costs(app: AdminApp): void {
           group_by: groupBy,
           data,
           total: sumsShape(total),
+          display: displayed(config, { total: total.usd }),
           next_cursor: groups.length > limit ? String(offset + limit) : null,
         },
         query.format,

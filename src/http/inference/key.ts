@@ -1,9 +1,11 @@
 import type { Context } from "hono";
 import type { BudgetStatus, KeyStatus, Pace } from "#budget";
+import type { Config } from "#config";
 import { type Caller, usdFromNano } from "#core";
 import { refuseKey } from "#keys";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import { budgetStatusShape, scopeShape } from "../budget-shape.ts";
+import { displayed } from "../display.ts";
 import type { Http } from "../platform.ts";
 import { iso } from "../time.ts";
 
@@ -12,7 +14,8 @@ export async function key(context: Context<Http>): Promise<Response> {
   const caller = await authenticated(context.env, context.req.raw, FRESH_MS);
   const [status, across] = await Promise.all([context.env.ledger(caller.team).keyStatus(caller.key), acrossTeams(context, caller)]);
   if (!status) throw refuseKey("unknown to its ledger");
-  return context.json({ ...identity(caller), ...standing(caller, { ...status, budgets: [...status.budgets, ...across] }) });
+  const all = { ...status, budgets: [...status.budgets, ...across] };
+  return context.json({ ...identity(caller), ...standing(caller, all, context.env.config) });
 }
 
 /** The budgets across teams that bind whatever this key asks for: the deployment's and those of its tags. */
@@ -36,10 +39,12 @@ function identity(caller: Caller) {
   };
 }
 
-function standing({ limits }: Caller, status: KeyStatus) {
+function standing({ limits }: Caller, status: KeyStatus, config: Config) {
+  const [spent, reserved] = [usdFromNano(status.spent), usdFromNano(status.reserved)];
   return {
-    spent_usd: usdFromNano(status.spent),
-    reserved_usd: usdFromNano(status.reserved),
+    spent_usd: spent,
+    reserved_usd: reserved,
+    display: displayed(config, { spent, reserved }),
     requests: status.requests,
     tokens: status.tokens,
     limits: {
@@ -47,7 +52,7 @@ function standing({ limits }: Caller, status: KeyStatus) {
       tpm: pace(status.tpm),
       concurrency: limits.concurrency === null ? null : { limit: limits.concurrency, in_use: status.inFlight },
     },
-    budgets: status.budgets.map(budgetShape),
+    budgets: status.budgets.map((budget) => budgetShape(budget, config)),
   };
 }
 
@@ -55,7 +60,10 @@ function pace(pace: Pace | null) {
   return pace && { limit: pace.limit, remaining: pace.remaining, resets_at: iso(pace.resetsAt) };
 }
 
-function budgetShape(status: BudgetStatus) {
+function budgetShape(status: BudgetStatus, config: Config) {
   const { id, scope, window, timeZone, mode } = status.budget;
-  return { id, scope: scopeShape(scope), window, time_zone: timeZone, mode, status: budgetStatusShape(status) };
+  const shape = budgetStatusShape(status);
+  const { limit, spent, reserved, remaining } = shape;
+  const display = shape.unit === "usd" ? displayed(config, { limit, spent, reserved, remaining }) : null;
+  return { id, scope: scopeShape(scope), window, time_zone: timeZone, mode, status: shape, display };
 }
