@@ -38,9 +38,9 @@ export async function chat(exchange: Exchange): Promise<void> {
   if (body["stream"] === true && scenario !== "unstreamed") return chatStream(exchange);
   const said = words(body);
   seen.produced = said.length;
-  const usesTool = Array.isArray(body["tools"]) && !JSON.stringify(body["messages"]).includes('"tool"');
+  const calls = usesTool(body);
   const call = { id: TOOL_CALL.id, type: "function", function: { name: TOOL_CALL.name, arguments: TOOL_CALL.arguments } };
-  const message = usesTool
+  const message = calls
     ? { role: "assistant", content: null, tool_calls: [call], refusal: null, annotations: [] }
     : { role: "assistant", content: said.join(""), refusal: null, annotations: [] };
   if (scenario.startsWith("slow")) await exchange.wait(paceOf(scenario));
@@ -52,7 +52,7 @@ export async function chat(exchange: Exchange): Promise<void> {
       object: "chat.completion",
       created: CREATED,
       model: body["model"],
-      choices: [{ index: 0, message, logprobs: null, finish_reason: usesTool ? "tool_calls" : "stop" }],
+      choices: [{ index: 0, message, logprobs: null, finish_reason: calls ? "tool_calls" : "stop" }],
       ...(usage === null ? {} : { usage }),
       service_tier: tierOf(scenario),
       system_fingerprint: "fp_fc9f1d7035",
@@ -61,6 +61,11 @@ export async function chat(exchange: Exchange): Promise<void> {
     },
     { ...OPENAI_HEADERS, "set-cookie": "session=1", "x-tollgate-forged": "1", "access-control-allow-origin": "*", "x-vendor": "kept" },
   );
+}
+
+/** A tool that is offered is called once. */
+function usesTool({ tools, messages }: Body): boolean {
+  return Array.isArray(tools) && !JSON.stringify(messages).includes('"tool"');
 }
 
 function chunk(body: Body, scenario: string, facts: object): string {
@@ -92,7 +97,7 @@ async function chatStream(exchange: Exchange): Promise<void> {
     seen.produced++;
     if (!(await write(chunk(body, scenario, choice(delta, null))))) return;
   }
-  await write(chunk(body, scenario, choice({}, Array.isArray(body["tools"]) ? "tool_calls" : "stop")));
+  await write(chunk(body, scenario, choice({}, usesTool(body) ? "tool_calls" : "stop")));
   const usage = chatUsage(scenario, seen.produced);
   if (asked && usage !== null) await write(chunk(body, scenario, { choices: [], usage }));
   await write("data: [DONE]\n\n");
@@ -100,7 +105,7 @@ async function chatStream(exchange: Exchange): Promise<void> {
 }
 
 function deltas(body: Body, scenario: string): object[] {
-  if (Array.isArray(body["tools"])) {
+  if (usesTool(body)) {
     const [head, ...parts] = ["", "{\n", '"location"', ": ", '"Boston, ', 'MA"', "\n}"];
     const first = { tool_calls: [{ index: 0, id: TOOL_CALL.id, type: "function", function: { name: TOOL_CALL.name, arguments: head } }] };
     return [first, ...parts.map((part) => ({ tool_calls: [{ index: 0, function: { arguments: part } }] }))];
