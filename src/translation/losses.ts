@@ -85,6 +85,8 @@ export const LOSSES: readonly Loss[] = [
   ...rows("openai-chat", RESPONSES, "refused", { stop: ["does not exist in Responses"] }),
   ...rows("openai-chat", RESPONSES, "dropped", {
     "messages[].content[].cache_control": [CACHE_HINT],
+    "messages[].content[].prompt_cache_breakpoint": [CACHE_HINT],
+    "messages[].tool_calls[].cache_control": [CACHE_HINT],
     "tools[].cache_control": [CACHE_HINT],
   }),
 
@@ -163,7 +165,9 @@ export const LOSSES: readonly Loss[] = [
     client_metadata: [STORED],
     "reasoning.summary": ["chooses the length of a summary; thoughts are told as the provider tells them"],
     "input[].reasoning": ["was not closed by the maker that answers, which could not take it back"],
-    "input[].annotations": ["told the reader where an earlier answer was found"],
+    "input[].content[].annotations": ["told the reader where an earlier answer was found"],
+    "input[].content[].logprobs": ["told the reader how sure an earlier answer was"],
+    "input[].content[].prompt_cache_breakpoint": [CACHE_HINT],
   }),
   ...rows("openai-responses", ANTHROPIC, "dropped", {
     metadata: [STORED],

@@ -97,11 +97,17 @@ function partsOf(message: Fields, ledger: Ledger): Part[] {
   return message.objects("content").flatMap((part) => partOf(part, ledger));
 }
 
+const PARTS = new Set(["text", "refusal", "image_url", "file"]);
+const PART = new Set(["type", "text", "refusal", "image_url", "file", "cache_control", "prompt_cache_breakpoint"]);
+
 function partOf(part: Fields, ledger: Ledger): Part[] {
   const { at } = part;
-  const mark = markOf(part);
+  const type = part.needText("type");
+  if (!PARTS.has(type)) ledger.lose("messages[].content[].type", part.path("type"));
+  ledger.loseRest(part.value, PART, { at, prefix: "messages[].content[]." });
+  const mark = markOf(part, "messages[].content[].", ledger);
   const marked = mark && { mark };
-  switch (part.needText("type")) {
+  switch (type) {
     case "text": {
       const text = part.needText("text");
       return text === "" ? [] : [{ kind: "text", text, ...marked, at }];
@@ -115,11 +121,8 @@ function partOf(part: Fields, ledger: Ledger): Part[] {
       const source = sourceOf(image.needText("url"), image.path("url"));
       return [{ kind: "image", source, ...(detail !== null && { detail }), ...marked, at }];
     }
-    case "file":
-      return [fileOf(part.needObject("file"), ledger, marked)];
     default:
-      ledger.lose("messages[].content[].type", part.path("type"));
-      return [];
+      return [fileOf(part.needObject("file"), ledger, marked)];
   }
 }
 
@@ -131,17 +134,22 @@ function fileOf(file: Fields, ledger: Ledger, marked: { mark: Mark } | null): Pa
 }
 
 /** Anthropic's mark as some clients send it in this dialect, and OpenAI's own. */
-function markOf(part: Fields): Mark | null {
+function markOf(part: Fields, prefix: string, ledger: Ledger): Mark | null {
+  if (ledger.to !== "anthropic")
+    for (const hint of ["cache_control", "prompt_cache_breakpoint"]) ledger.loseValue(prefix + hint, part.path(hint), part.raw(hint));
   const control = part.object("cache_control");
   if (control) return { ttl: control.word("ttl", ["5m", "1h"]) };
   return part.object("prompt_cache_breakpoint") ? { ttl: null } : null;
 }
 
+const CALL = new Set(["id", "type", "index", "function", "custom", "cache_control"]);
+
 function callOf(call: Fields, ledger: Ledger): CallPart {
   const type = call.text("type") ?? "function";
   if (type !== "function") ledger.lose("messages[].tool_calls[].type", call.path("type"));
   const made = call.needObject("function");
-  const mark = markOf(call);
+  ledger.loseRest(call.value, CALL, { at: call.at, prefix: "messages[].tool_calls[]." });
+  const mark = markOf(call, "messages[].tool_calls[].", ledger);
   const input = made.text("arguments") || "{}";
   return { kind: "call", id: call.needText("id"), name: made.needText("name"), input, ...(mark && { mark }), at: call.at };
 }
@@ -167,10 +175,13 @@ function detailOf(detail: Fields): ReasoningPart {
   return { kind: "reasoning", text, seal: signature ? { maker: "anthropic", data: signature } : null, at };
 }
 
+const FUNCTION = new Set(["name", "description", "parameters", "strict"]);
+
 function toolOf(tool: Fields, ledger: Ledger): Tool {
   if (tool.needText("type") !== "function") ledger.lose("tools[].type", tool.path("type"));
   const made = tool.needObject("function");
-  const mark = markOf(tool);
+  ledger.loseRest(made.value, FUNCTION, { at: made.at, prefix: "tools[].function." });
+  const mark = markOf(tool, "tools[].", ledger);
   return {
     name: made.needText("name"),
     description: made.text("description"),

@@ -67,9 +67,28 @@ function joined(messages: readonly Message[]): Message[] {
   return turns;
 }
 
+const ITEMS = new Set(["message", "function_call", "function_call_output", "reasoning"]);
+const ITEM = new Set([
+  "type",
+  "id",
+  "status",
+  "role",
+  "phase",
+  "content",
+  "call_id",
+  "name",
+  "arguments",
+  "output",
+  "summary",
+  "encrypted_content",
+]);
+
 function messageOf(item: Fields, ledger: Ledger): Message[] {
   const { at } = item;
-  switch (item.text("type") ?? "message") {
+  const type = item.text("type") ?? "message";
+  if (!ITEMS.has(type)) ledger.lose("input[].type", item.path("type"));
+  ledger.loseRest(item.value, ITEM, { at, prefix: "input[]." });
+  switch (type) {
     case "message": {
       const role = item.word("role", ["system", "developer", "user", "assistant"]);
       if (role === null) throw wrong(item.path("role"), "is missing");
@@ -81,11 +100,8 @@ function messageOf(item: Fields, ledger: Ledger): Message[] {
     }
     case "function_call_output":
       return [{ role: "user", parts: [resultOf(item, ledger)], at }];
-    case "reasoning":
-      return [{ role: "assistant", parts: [thoughtOf(item)], at }];
     default:
-      ledger.lose("input[].type", item.path("type"));
-      return [];
+      return [{ role: "assistant", parts: [thoughtOf(item)], at }];
   }
 }
 
@@ -118,13 +134,18 @@ function partsOf(holder: Fields, name: string, ledger: Ledger): Part[] {
 
 const CONTENT = "input[].content[].";
 
+const PARTS = new Set(["input_text", "output_text", "text", "refusal", "input_image", "input_file"]);
+const PART = new Set(["type", "text", "refusal", "image_url", "detail", "file_id", "file_url", "file_data", "filename"]);
+
 function partOf(part: Fields, ledger: Ledger): Part[] {
   const { at } = part;
-  switch (part.needText("type")) {
+  const type = part.needText("type");
+  if (!PARTS.has(type)) ledger.lose(`${CONTENT}type`, part.path("type"));
+  ledger.loseRest(part.value, PART, { at, prefix: CONTENT });
+  switch (type) {
     case "input_text":
     case "output_text":
     case "text": {
-      ledger.loseValue("input[].annotations", part.path("annotations"), part.raw("annotations"));
       const text = part.needText("text");
       return text === "" ? [] : [{ kind: "text", text, at }];
     }
@@ -132,11 +153,8 @@ function partOf(part: Fields, ledger: Ledger): Part[] {
       return [{ kind: "refusal", text: part.needText("refusal"), at }];
     case "input_image":
       return [imageOf(part, ledger)];
-    case "input_file":
-      return [fileOf(part, ledger)];
     default:
-      ledger.lose(`${CONTENT}type`, part.path("type"));
-      return [];
+      return [fileOf(part, ledger)];
   }
 }
 
@@ -156,8 +174,11 @@ function fileOf(part: Fields, ledger: Ledger): Part {
   return { kind: "document", source: sourceOf(part.needText(field), at), ...(name !== null && { name }), at };
 }
 
+const TOOL = new Set(["type", "name", "description", "parameters", "strict"]);
+
 function toolOf(tool: Fields, ledger: Ledger): Tool {
   if (tool.needText("type") !== "function") ledger.lose("tools[].type", tool.path("type"));
+  ledger.loseRest(tool.value, TOOL, { at: tool.at, prefix: "tools[]." });
   return {
     name: tool.needText("name"),
     description: tool.text("description"),

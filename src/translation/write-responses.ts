@@ -88,7 +88,7 @@ function contentOf(part: Part, text: "input_text" | "output_text"): Json[] {
       return [{ type: "input_image", image_url: urlOf(part.source), detail: part.detail ?? "auto" }];
     case "document": {
       const { source, name } = part;
-      if (source.kind === "url") return [{ type: "input_file", file_url: source.url }];
+      if (source.kind === "url") return [{ type: "input_file", file_url: source.url, ...(name !== undefined && { filename: name }) }];
       return [{ type: "input_file", filename: name ?? "document", file_data: urlOf(source) }];
     }
     case "call":
