@@ -160,7 +160,6 @@ export const LOSSES: readonly Loss[] = [
     "input[].output": ["is a picture or a document in a tool's result; Chat Completions takes text only"],
   }),
   ...rows("openai-responses", NOT_RESPONSES, "dropped", {
-    store: [STATE, false],
     stream_options: ["pads events against eavesdroppers", { include_obfuscation: false }, { include_obfuscation: true }],
     client_metadata: [STORED],
     "reasoning.summary": ["chooses the length of a summary; thoughts are told as the provider tells them"],
@@ -171,6 +170,7 @@ export const LOSSES: readonly Loss[] = [
   }),
   ...rows("openai-responses", ANTHROPIC, "dropped", {
     metadata: [STORED],
+    store: [STATE, false],
     prompt_cache_key: [CACHE_HINT],
     prompt_cache_retention: [CACHE_HINT],
     prompt_cache_options: [CACHE_HINT],

@@ -168,11 +168,9 @@ function detailOf(detail: Fields): ReasoningPart {
     const seal = { maker: "anthropic", data: detail.needText("data"), hidden: true } as const;
     return { kind: "reasoning", text: "", seal, at };
   }
-  const text = detail.text("text") ?? "";
-  const signature = detail.text("signature");
-  const packed = signature === null ? null : unpack(signature);
-  if (packed) return { kind: "reasoning", ...packed, at };
-  return { kind: "reasoning", text, seal: signature ? { maker: "anthropic", data: signature } : null, at };
+  const signature = detail.text("signature") ?? "";
+  const own = signature === "" ? null : ({ maker: "anthropic", data: signature } as const);
+  return { kind: "reasoning", text: detail.text("text") ?? "", seal: unpack(signature)?.seal ?? own, at };
 }
 
 const FUNCTION = new Set(["name", "description", "parameters", "strict"]);

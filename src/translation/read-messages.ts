@@ -163,10 +163,8 @@ function resultOf(block: Fields, mark: Marked, ledger: Ledger): ResultPart {
 function thoughtOf(block: Fields): Part {
   const { at } = block;
   const signature = block.text("signature") ?? "";
-  const packed = unpack(signature);
-  if (packed) return { kind: "reasoning", ...packed, at };
-  const seal = signature === "" ? null : ({ maker: "anthropic", data: signature } as const);
-  return { kind: "reasoning", text: block.text("thinking") ?? "", seal, at };
+  const own = signature === "" ? null : ({ maker: "anthropic", data: signature } as const);
+  return { kind: "reasoning", text: block.text("thinking") ?? "", seal: unpack(signature)?.seal ?? own, at };
 }
 
 const TOOL = new Set(["type", "name", "description", "input_schema", "strict", "cache_control"]);

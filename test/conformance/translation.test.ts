@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import { stage } from "./stage.ts";
 
 const set = stage("translation");
+/** The upstream refuses every field that the vendor does not know. */
+const strict = { headers: { "x-scenario": "strict" } };
 const prompt = [{ role: "user" as const, content: "Hello!" }];
 const openai = () => new OpenAI({ apiKey: set.key, baseURL: `${set.origin}/v1`, maxRetries: 0 });
 const anthropic = () => new Anthropic({ apiKey: set.key, baseURL: set.origin, maxRetries: 0 });
@@ -93,6 +95,66 @@ describe("openai SDK on Anthropic's models", () => {
       await expect(reading()).rejects.toThrow(words);
       expect([text, finished]).toEqual(["Hello! How", false]);
     }
+  });
+
+  it.each([false, true])("A7: thinking comes back signed in the second turn (stream: %s)", async (stream) => {
+    const ask = { model: claude(), tools: chatTools, reasoning_effort: "high" as const, max_completion_tokens: 9_000 };
+    const turn = async (messages: OpenAI.ChatCompletionMessageParam[]) =>
+      stream
+        ? openai()
+            .chat.completions.stream({ ...ask, messages }, strict)
+            .finalChatCompletion()
+        : openai().chat.completions.create({ ...ask, messages }, strict);
+    const { message } = (await turn(prompt)).choices[0]!;
+    expect(sent()).toMatchObject({ thinking: { type: "adaptive" }, output_config: { effort: "high" } });
+    // The SDK adds up no field that it does not know, so that the whole thought stands in one.
+    expect(message).toMatchObject({
+      ...(stream ? {} : { reasoning_content: "Let me solve this step by step" }),
+      reasoning_details: [
+        { type: "reasoning.text", text: "Let me solve this step by step", signature: expect.stringMatching(/^EqQB/) as string },
+      ],
+    });
+    const results = message.tool_calls!.map(({ id }) => ({ role: "tool" as const, tool_call_id: id, content: "72" }));
+    await turn([...prompt, message, ...results]);
+    const [, made] = sent()["messages"] as { content: { type: string }[] }[];
+    expect(made?.content.map(({ type }) => type)).toEqual(["thinking", "tool_use"]);
+    const forged = { ...message, reasoning_details: [{ type: "reasoning.text", text: "hm", signature: "forged" }] };
+    await expect(turn([...prompt, forged, ...results])).rejects.toThrow(/Invalid `signature`/);
+  });
+
+  it.each([false, true])("parallel calls keep their ids and their order (stream: %s)", async (stream) => {
+    const ask = { model: claude(), tools: chatTools, messages: prompt };
+    const headers = { "x-scenario": "parallel" };
+    const { choices } = stream
+      ? await openai().chat.completions.stream(ask, { headers }).finalChatCompletion()
+      : await openai().chat.completions.create(ask, { headers });
+    const calls = choices[0]!.message.tool_calls!;
+    expect(calls.map(({ id }) => id)).toEqual(["toolu_01T1x1fJ34qAmk2tNTrN7Up6", "toolu_01SecondCallOfTheSameTurn"]);
+    expect(calls.map((call) => (call.type === "function" ? (JSON.parse(call.function.arguments) as object) : null))).toEqual([
+      { location: "San Francisco, CA", unit: "fahrenheit" },
+      { location: "New York, NY" },
+    ]);
+    const results = calls.map(({ id }) => ({ role: "tool" as const, tool_call_id: id, content: "72" }));
+    const second = await openai().chat.completions.create({ ...ask, messages: [...prompt, choices[0]!.message, ...results] }, strict);
+    expect(second.choices[0]?.message.content).toMatch(/^Hello/);
+  });
+
+  it("what a request costs stands in its usage, by the provider's own counts", async () => {
+    const headers = { "x-scenario": "usage-cached", "x-tollgate-usage": "include" };
+    const whole = await openai().chat.completions.create({ model: claude(), messages: prompt }, { headers });
+    expect(whole.usage).toMatchObject({
+      prompt_tokens: 4_096,
+      completion_tokens: 503,
+      prompt_tokens_details: { cached_tokens: 1_800, cache_write_tokens: 248 },
+    });
+    const chunks = await all(await openai().chat.completions.create({ model: claude(), messages: prompt, stream: true }, { headers }));
+    const streamed = chunks.at(-1)?.usage as unknown as { cost: string; cost_details: object };
+    expect(streamed.cost).toBe((whole.usage as unknown as { cost: string }).cost);
+    expect(streamed).toEqual(whole.usage);
+    const { response } = await openai().chat.completions.create({ model: claude(), messages: prompt }, { headers }).withResponse();
+    const record = await set.admin.record(response.headers.get("x-request-id") ?? "");
+    expect(record.actual_usd).toBe(streamed.cost);
+    expect(record.usage).toMatchObject({ input: 2_048, cache_read: 1_800, cache_write_5m: 148, cache_write_1h: 100, output: 503 });
   });
 
   it("an abort cancels the upstream", async () => {
@@ -186,6 +248,62 @@ describe("@anthropic-ai/sdk on OpenAI's models", () => {
   });
 });
 
+describe("@anthropic-ai/sdk on a provider that thinks aloud, or in secret", () => {
+  it.each([false, true])("A7: reasoning goes back as the provider wants it (stream: %s)", async (stream) => {
+    const ask = { model: gpt(), max_tokens: 99, tools: messagesTools };
+    const turn = async (messages: Anthropic.MessageParam[], scenario: string) => {
+      const options = { headers: { "x-scenario": scenario } };
+      return stream
+        ? anthropic()
+            .messages.stream({ ...ask, messages }, options)
+            .finalMessage()
+        : anthropic().messages.create({ ...ask, messages }, options);
+    };
+    const { content } = await turn(prompt, "thinks");
+    expect(content.map(({ type }) => type)).toEqual(["thinking", "tool_use"]);
+    expect(content[0]).toMatchObject({ thinking: "Let me think.", signature: expect.stringMatching(/^tollgate\./) as string });
+    const result = { type: "tool_result" as const, tool_use_id: "call_abc123", content: "22" };
+    await turn([...prompt, { role: "assistant", content }, { role: "user", content: [result] }], "thinks");
+    expect((sent()["messages"] as object[])[1]).toMatchObject({ role: "assistant", reasoning_content: "Let me think." });
+  });
+
+  it.each([false, true])("A7: Responses' closed reasoning survives the round trip (stream: %s)", async (stream) => {
+    const name = `translation-resp-${stream}`;
+    await set.admin.call("POST", "/providers", {
+      name,
+      kind: "openai",
+      base_url: `${set.upstream.origin}/v1`,
+      api_key: "sk-upstream",
+      apis: ["responses"],
+    });
+    await set.admin.call("POST", "/prices", { provider: name, model: "gpt-5", rates: { input: "1", output: "2" }, source: "test" });
+    const ask = {
+      model: `${name}/gpt-5`,
+      max_tokens: 9_000,
+      tools: messagesTools,
+      thinking: { type: "enabled" as const, budget_tokens: 4_096 },
+    };
+    const turn = async (messages: Anthropic.MessageParam[]) =>
+      stream
+        ? anthropic()
+            .messages.stream({ ...ask, messages }, strict)
+            .finalMessage()
+        : anthropic().messages.create({ ...ask, messages }, strict);
+    const { content, stop_reason } = await turn(prompt);
+    expect(set.upstream.last.path).toBe("/v1/responses");
+    expect(sent()).toMatchObject({ reasoning: { effort: "medium", summary: "auto" }, store: false });
+    expect([content.map(({ type }) => type), stop_reason]).toEqual([["thinking", "tool_use"], "tool_use"]);
+    const result = { type: "tool_result" as const, tool_use_id: "call_abc123", content: "22" };
+    const second = await turn([...prompt, { role: "assistant", content }, { role: "user", content: [result] }]);
+    expect(second.stop_reason).toBe("end_turn");
+    expect((sent()["input"] as object[])[1]).toMatchObject({
+      type: "reasoning",
+      id: expect.stringMatching(/^rs_/) as string,
+      encrypted_content: expect.stringMatching(/^gAAAA/) as string,
+    });
+  });
+});
+
 describe("openai SDK's Responses on Anthropic's models", () => {
   const tool = { type: "function" as const, name: "get_weather", parameters: {}, strict: false };
 
@@ -212,5 +330,46 @@ describe("openai SDK's Responses on Anthropic's models", () => {
     const output = { type: "function_call_output" as const, call_id: call.call_id, output: "72" };
     const second = await openai().responses.create({ model: claude(), input: [...input, call, output], tools: [tool], store: false });
     expect(second.output_text).toContain("Hello!");
+  });
+
+  it.each([false, true])("A7: thinking comes back signed in the second turn (stream: %s)", async (stream) => {
+    const ask = {
+      model: claude(),
+      tools: [tool],
+      store: false,
+      reasoning: { effort: "high" as const },
+      include: ["reasoning.encrypted_content" as const],
+    };
+    const turn = async (input: OpenAI.Responses.ResponseInputItem[]) =>
+      stream
+        ? openai()
+            .responses.stream({ ...ask, input }, strict)
+            .finalResponse()
+        : openai().responses.create({ ...ask, input }, strict);
+    const question = { role: "user" as const, content: "Weather?" };
+    const { output } = await turn([question]);
+    expect(output.map(({ type }) => type)).toEqual(["reasoning", "function_call"]);
+    const results = output.flatMap((item) =>
+      item.type === "function_call" ? [{ type: "function_call_output" as const, call_id: item.call_id, output: "72" }] : [],
+    );
+    const second = await turn([question, ...(output as OpenAI.Responses.ResponseInputItem[]), ...results]);
+    expect(second.output_text).toContain("Hello!");
+    const [, made] = sent()["messages"] as { content: { type: string }[] }[];
+    expect(made?.content.map(({ type }) => type)).toEqual(["thinking", "tool_use"]);
+  });
+
+  it("state that no provider keeps is refused by its name", async () => {
+    await expect(openai().responses.create({ model: claude(), input: "Hi", previous_response_id: "resp_1" })).rejects.toMatchObject({
+      status: 400,
+      param: "previous_response_id",
+    });
+  });
+
+  it("threat 22: a stream that is cut ends in response.failed", async () => {
+    const stream = await openai().responses.create(
+      { model: claude(), input: "Hello!", store: false, stream: true },
+      { headers: { "x-scenario": "cut-after-3" } },
+    );
+    await expect(all(stream)).rejects.toThrow(/broke off/);
   });
 });
