@@ -45,7 +45,7 @@ export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: 
   return {
     reserve: (admission, report = NOTHING) => ask((remote) => remote.reserve(team, admission, report)),
     extend: (key, hold, to) => ask((remote) => remote.extend(team, key, hold, to)),
-    settle: (settlement) => ask((remote) => remote.report({ ...NOTHING, ended: [{ settlement, floated: null }] })),
+    settle: (settlement) => ask((remote) => remote.report({ ...NOTHING, ended: [{ settlement, floated: null, slot: null }] })),
     report: (report) => ask((remote) => remote.report(report)),
     release: (hold) => ask((remote) => remote.release(hold)),
     keyStatus: (key) => ask((remote) => remote.keyStatus(team, key)),
