@@ -40,12 +40,13 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   const headers = responseHeaders(answer.response);
   const theirs = upstreamRequestId(answer.response);
-  const { arrival, route } = hold.draft;
+  const { arrival, route, translation } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
   if (theirs !== null) headers.set("x-tollgate-upstream-request-id", theirs);
   headers.set("x-tollgate-provider", route.provider);
   headers.set("x-tollgate-model", route.model);
+  if (translation && translation.dropped.length > 0) headers.set("x-tollgate-dropped", translation.dropped.join(", "));
   headers.set("x-tollgate-attempts", "1");
   headers.set("x-tollgate-cache", "bypass");
   headers.set("x-tollgate-overhead-ms", String(at.now() - arrival.at - (answer.begunAt - answer.sentAt)));

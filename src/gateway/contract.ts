@@ -5,8 +5,8 @@ import type { Event } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Price, Route } from "#models";
 import type { Upstream } from "#providers";
-import type { Ask } from "#wire";
 import type { DirectoryCache } from "./directory.ts";
+import type { Spoken } from "./translate.ts";
 
 /** Everything one inference request is served with; capabilities are given, never reached for. */
 export interface Gateway {
@@ -44,8 +44,7 @@ export interface Arrival {
 }
 
 /** One request with all decided but its money: who asks, which upstream answers, at which price. */
-export interface Draft {
-  readonly ask: Ask;
+export interface Draft extends Spoken {
   readonly arrival: Arrival;
   readonly caller: Caller;
   readonly route: Route;

@@ -6,6 +6,7 @@ import type { Draft, Gateway } from "./contract.ts";
 import { Deadline } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
+import { withoutVendors } from "./translate.ts";
 
 /**
  * Sends the draft to its upstream. When nothing comes back the hold is ended here: at nothing where the upstream was never reached,
@@ -51,10 +52,11 @@ function capName({ capability }: Ask, { kind }: Upstream): string {
 }
 
 /** An idempotency key is scoped to its caller: tenants share a provider's account, and one must never be answered with another's. */
-function outgoing({ arrival, caller }: Draft): Headers {
-  const given = arrival.headers.get("idempotency-key");
-  if (given === null) return arrival.headers;
-  const headers = new Headers(arrival.headers);
+function outgoing({ arrival, caller, translation }: Draft): Headers {
+  const own = translation ? withoutVendors(arrival.headers) : arrival.headers;
+  const given = own.get("idempotency-key");
+  if (given === null) return own;
+  const headers = new Headers(own);
   headers.set("idempotency-key", `${caller.key}:${given}`);
   return headers;
 }

@@ -85,7 +85,7 @@ export function refusedEvent(ask: Ask, arrival: Arrival, error: TollgateError, e
   return {
     v: 1,
     kind: "request",
-    invocation: invocationOf({ ask, arrival, caller: arrival.caller, route: null }, ending),
+    invocation: invocationOf({ asked: ask, arrival, caller: arrival.caller, route: null }, ending),
     cost: null,
     log: logOf(arrival, ending),
     ...refusedBy(error),
@@ -101,9 +101,9 @@ function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refuse
 }
 
 /** Who asked for what; `route` is null where the request was refused before one was found. */
-type Asked = Pick<Draft, "ask" | "arrival" | "caller"> & { readonly route: Draft["route"] | null };
+type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly route: Draft["route"] | null };
 
-function invocationOf({ ask, arrival, caller, route }: Asked, ending: Ending): RequestEvent["invocation"] {
+function invocationOf({ asked, arrival, caller, route }: Asked, ending: Ending): RequestEvent["invocation"] {
   const resource = route && { provider: route.provider, model: route.model };
   return {
     request: arrival.id,
@@ -111,14 +111,14 @@ function invocationOf({ ask, arrival, caller, route }: Asked, ending: Ending): R
     key: caller.key,
     team: caller.team,
     user: caller.user,
-    endUser: arrival.endUser ?? ask.endUser,
+    endUser: arrival.endUser ?? asked.endUser,
     session: arrival.session,
     task: null,
-    capability: ask.capability,
-    requested: ask.model,
+    capability: asked.capability,
+    requested: asked.model,
     provider: resource?.provider ?? null,
     model: resource?.model ?? null,
-    stream: ask.stream,
+    stream: asked.stream,
     outcome: ending.outcome,
     attempts: resource && ending.sent ? [{ ...resource, status: ending.httpStatus, ms: ending.endedAt - arrival.at }] : [],
     tags: [...new Set([...caller.tags, ...arrival.tags])],

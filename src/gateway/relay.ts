@@ -6,6 +6,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
+import { streamIn } from "./translate.ts";
 import { learn, used, usedUnseen } from "./used.ts";
 
 const TICK_MS = 1_000;
@@ -34,7 +35,7 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const { readable, writable } = new IdentityTransformStream();
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  at.background(run(edited(toClient, hold), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  at.background(run(inCallersDialect(edited(toClient, hold), hold, at), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -50,6 +51,11 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
     );
   }
   return addsUsage(ask) ? stream.pipeThrough(cutUsageChunk()) : stream;
+}
+
+/** The stream as the caller's SDK reads it. */
+function inCallersDialect(stream: ReadableStream<Uint8Array>, { draft }: Hold, at: Gateway): ReadableStream<Uint8Array> {
+  return draft.translation ? streamIn(draft.translation, stream, at.now()) : stream;
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */
@@ -124,9 +130,9 @@ function faultOf(how: How, { answer: { deadline }, meter, hold, allowance }: Rel
 
 /** Ends the client's stream with an error of its dialect; false where nobody is there to read it. */
 async function tell(fault: TollgateError, { writable, hold }: Relay): Promise<boolean> {
-  const { ask, arrival } = hold.draft;
+  const { asked, arrival } = hold.draft;
   const writer = writable.getWriter();
-  const written = writer.write(new TextEncoder().encode(streamError(ask.capability, fault, arrival.id))).then(
+  const written = writer.write(new TextEncoder().encode(streamError(asked.capability, fault, arrival.id))).then(
     () => true,
     () => false,
   );

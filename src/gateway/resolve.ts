@@ -1,10 +1,11 @@
 import { type Caller, TollgateError } from "#core";
 import { allowed, type Bounds, bounds, type Limits, type Price, resolveModel, type Route } from "#models";
-import { speaks, type Upstream } from "#providers";
+import type { Upstream } from "#providers";
 import type { ModelCall, TokenCounts } from "#estimate";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
+import { spoken, surfaceFor } from "./translate.ts";
 
 const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
 const FREE = { nano: 0, tokens: 0, requests: 1 };
@@ -25,20 +26,23 @@ const NOTHING: Bounds = {
  * header or query string can name another one than was allowed.
  * @throws TollgateError `model_not_found`, `permission_denied`, `invalid_request`.
  */
-export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
+export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
   const directory = await at.directory.get(at.background);
-  const found = find(ask.model, directory, arrival.at) ?? find(ask.model, await at.directory.reload(), arrival.at);
-  if (!found) throw notKnown(ask);
+  const found = find(asked.model, directory, arrival.at) ?? find(asked.model, await at.directory.reload(), arrival.at);
+  if (!found) throw notKnown(asked);
   const { route, upstream, book } = found;
   if (!allowed(caller.models, route)) throw notAllowed(route);
-  if (!speaks(upstream, ask.capability)) throw otherDialect(ask, route, upstream);
-  const common = { ask, arrival, caller, route, upstream, tableHash: book.tableHash };
-  if (ask.capability === "count_tokens") {
+  const surface = surfaceFor(asked.capability, upstream);
+  if (surface === null) throw otherDialect(asked, route, upstream);
+  const common = { arrival, caller, route, upstream, tableHash: book.tableHash };
+  if (asked.capability === "count_tokens") {
     const { row } = book.find(route.provider, route.model, caller.team, arrival.at);
-    return { ...common, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
+    return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
   }
   const price = priceOf(book, route, caller, arrival.at);
-  const input = at.estimators.tokens(modelCall(common));
+  const said = spoken(asked, { surface, upstream, route, price, maxOutputTokens: found.limits?.maxOutputTokens ?? null, arrival });
+  const { ask } = said;
+  const input = at.estimators.tokens(modelCall({ ask, route }));
   const load = {
     promptBytes: ask.promptBytes,
     likelyInput: input.tight,
@@ -50,7 +54,7 @@ export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Ga
     choices: ask.choices,
     hasOutput: ask.capability !== "embeddings",
   };
-  return { ...common, price, input, bounds: bounds(price, load) };
+  return { ...common, ...said, price, input, bounds: bounds(price, load) };
 }
 
 /** A draft as estimators see it. */

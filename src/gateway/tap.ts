@@ -5,6 +5,7 @@ import { type Answer, endingOf, headersOf, setCost, shownCost } from "./answer.t
 import type { Gateway } from "./contract.ts";
 import type { Hold } from "./hold.ts";
 import { relay } from "./relay.ts";
+import { answerIn, errorIn } from "./translate.ts";
 import { learn, used } from "./used.ts";
 
 /**
@@ -27,13 +28,17 @@ async function refused(answer: Answer, hold: Hold, at: Gateway): Promise<Respons
   at.background(hold.settle(hold.price(NO_USAGE, null), "actual", ending));
   const { credential } = hold.draft.upstream;
   const clean = redactSecrets(body, credential === null ? [] : [credential]);
-  return new Response(clean, { status: response.status, headers: headersOf(answer, hold, at) });
+  const headers = headersOf(answer, hold, at);
+  const { translation } = hold.draft;
+  if (!translation) return new Response(clean, { status: response.status, headers });
+  headers.set("content-type", "application/json");
+  return new Response(errorIn(translation, clean, response.status), { status: response.status, headers });
 }
 
 /** A JSON answer, read to its end so that its cost can stand in its headers. */
 async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
   const bytes = await readWhole(answer, hold, at);
-  const { ask, arrival } = hold.draft;
+  const { ask, arrival, translation } = hold.draft;
   const text = new TextDecoder().decode(bytes);
   const { usage, serviceTier, status, ownOutput } = used(hold.draft, reportedFromJson(ask.capability, text));
   const paid = hold.price(usage, serviceTier);
@@ -41,8 +46,15 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput }));
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
-  const body = arrival.costInUsage ? spliceCost(text, shownCost(paid)) : bytes;
+  const said = translation ? answerIn(translation, text, at.now()) : text;
+  if (said === null) throw unreadable(hold);
+  const body = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : translation ? said : bytes;
   return new Response(body, { status: answer.response.status, headers });
+}
+
+/** What cannot be read cannot be translated; it was billed by what was sent for it. */
+function unreadable({ draft }: Hold): TollgateError {
+  return new TollgateError("upstream_error", `The provider ${draft.route.provider} gave an answer that is none in its dialect`);
 }
 
 async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<ArrayBuffer> {

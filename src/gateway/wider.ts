@@ -12,9 +12,9 @@ export interface Wider {
 }
 
 /** The ledgers of the budgets across teams that bind a request. */
-export async function widerLedgersOf({ arrival, caller, ask }: Draft, at: Gateway): Promise<string[]> {
+export async function widerLedgersOf({ arrival, caller, asked }: Draft, at: Gateway): Promise<string[]> {
   const { wider } = await at.directory.get(at.background);
-  return wider.of({ tags: [...caller.tags, ...arrival.tags], endUser: arrival.endUser ?? ask.endUser });
+  return wider.of({ tags: [...caller.tags, ...arrival.tags], endUser: arrival.endUser ?? asked.endUser });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type Exchange, goesOn, wordsOf } from "./exchange.ts";
 import { messagesUsage } from "./reported.ts";
+import { refusedField, refusedMessages } from "./validate.ts";
 
 /**
  * Anthropic as its documentation shows it: https://docs.claude.com/en/api/messages,
@@ -62,35 +63,6 @@ const ERRORS: Readonly<Record<string, readonly [number, string, string]>> = {
   "error-529": [529, "overloaded_error", "Overloaded"],
 };
 
-interface Block {
-  readonly type?: string;
-  readonly id?: string;
-  readonly tool_use_id?: string;
-  readonly signature?: string;
-}
-
-/** Tool results answer the calls of the turn before, every call is answered, and thinking comes back as it was, or the request is refused. */
-function refusal(messages: unknown): string | null {
-  let open = new Set<string>();
-  for (const [at, each] of (Array.isArray(messages) ? messages : []).entries()) {
-    const { content } = each as { content?: unknown };
-    const blocks = (Array.isArray(content) ? content : []) as Block[];
-    const thinking = blocks.find(({ type }) => type === "thinking");
-    if (thinking && thinking.signature !== THINKING.signature)
-      return `messages.${at}.content.0: Invalid \`signature\` in \`thinking\` block`;
-    for (const { tool_use_id = "" } of blocks.filter(({ type }) => type === "tool_result")) {
-      if (!open.delete(tool_use_id)) {
-        return `messages.${at}.content.0: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${tool_use_id}. Each \`tool_result\` block must have a corresponding \`tool_use\` block in the previous message.`;
-      }
-    }
-    if (open.size > 0) {
-      return `messages.${at - 1}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${[...open].join(", ")}. Each \`tool_use\` block must have a corresponding \`tool_result\` block in the next message.`;
-    }
-    open = new Set(blocks.filter(({ type }) => type === "tool_use").map(({ id }) => id ?? ""));
-  }
-  return null;
-}
-
 /** Serves one Anthropic route. */
 export async function anthropic(path: string, exchange: Exchange): Promise<void> {
   const { scenario, json, body, seen } = exchange;
@@ -101,7 +73,7 @@ export async function anthropic(path: string, exchange: Exchange): Promise<void>
     return json(status, { type: "error", error: { type, message }, request_id: HEADERS["request-id"] }, { ...HEADERS, ...retry });
   }
   if (path === "/v1/messages/count_tokens") return json(200, { input_tokens: 14 }, HEADERS);
-  const message = refusal(body["messages"]);
+  const message = (scenario === "strict" ? refusedField("messages", body) : null) ?? refusedMessages(body, THINKING);
   if (message !== null) {
     return json(400, { type: "error", error: { type: "invalid_request_error", message }, request_id: HEADERS["request-id"] }, HEADERS);
   }
@@ -143,11 +115,10 @@ interface Content {
 
 function contentOf(body: Body, scenario: string): Content[] {
   const content: Content[] = [];
-  if ((body["thinking"] as { type?: string } | undefined)?.type === "enabled" && !JSON.stringify(body["messages"]).includes("tool_result"))
-    content.push(thinking());
+  const { type } = (body["thinking"] ?? {}) as { type?: string };
+  if ((type === "enabled" || type === "adaptive") && !JSON.stringify(body["messages"]).includes("tool_result")) content.push(thinking());
   if (scenario === "usage-search") content.push(...searched());
-  if (usesTool(body))
-    return [...content, inputOf(TOOL, ["", '{"location":', ' "San', " Francisc", 'o, CA"', ', "unit": "fah', 'renheit"}'])];
+  if (usesTool(body)) return [...content, ...called(scenario)];
   const texts = said(body, scenario);
   content.push({
     whole: { type: "text", text: texts.join("") },
@@ -155,6 +126,13 @@ function contentOf(body: Body, scenario: string): Content[] {
     deltas: texts.map((text) => ({ type: "text_delta", text })),
   });
   return content;
+}
+
+/** One call, or two at once in the scenario `parallel`. */
+function called(scenario: string): Content[] {
+  const one = inputOf(TOOL, ["", '{"location":', ' "San', " Francisc", 'o, CA"', ', "unit": "fah', 'renheit"}']);
+  const other = { ...TOOL, id: "toolu_01SecondCallOfTheSameTurn", input: { location: "New York, NY" } };
+  return scenario === "parallel" ? [one, inputOf(other, ["", '{"location": "New', ' York, NY"}'])] : [one];
 }
 
 function thinking(): Content {

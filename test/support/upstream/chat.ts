@@ -1,6 +1,7 @@
 import { type Exchange, goesOn, paceOf, wordsOf } from "./exchange.ts";
-import { CREATED, OPENAI_HEADERS, TOOL_CALL, words } from "./openai-facts.ts";
+import { callsIn, CREATED, OPENAI_HEADERS, words } from "./openai-facts.ts";
 import { chatUsage, tierOf } from "./reported.ts";
+import { refusedChat, refusedField } from "./validate.ts";
 
 /**
  * Chat Completions: https://platform.openai.com/docs/api-reference/chat/object and …/chat-streaming; legacy completions:
@@ -9,40 +10,21 @@ import { chatUsage, tierOf } from "./reported.ts";
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** Messages whose tool results answer no call, or the other way about, are refused as OpenAI does. */
-function refusal(messages: unknown): string | null {
-  let open = new Set<string>();
-  for (const [at, each] of (Array.isArray(messages) ? messages : []).entries()) {
-    const message = each as { role?: string; tool_calls?: { id: string }[]; tool_call_id?: string };
-    if (message.role === "tool") {
-      if (!open.delete(message.tool_call_id ?? "")) {
-        return `Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'. [${at}]`;
-      }
-      continue;
-    }
-    if (open.size > 0) break;
-    open = new Set((message.tool_calls ?? []).map(({ id }) => id));
-  }
-  return open.size > 0
-    ? `An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: ${[...open].join(", ")}`
-    : null;
-}
-
 /** Serves `/v1/chat/completions`. */
 export async function chat(exchange: Exchange): Promise<void> {
   const { body, json, seen, scenario } = exchange;
-  const refused = refusal(body["messages"]);
+  const refused = (scenario === "strict" ? refusedField("chat", body) : null) ?? refusedChat(body);
   if (refused !== null) {
     return json(400, { error: { message: refused, type: "invalid_request_error", param: "messages", code: null } }, OPENAI_HEADERS);
   }
   if (body["stream"] === true && scenario !== "unstreamed") return chatStream(exchange);
   const said = words(body);
   seen.produced = said.length;
-  const usesTool = Array.isArray(body["tools"]) && !JSON.stringify(body["messages"]).includes('"tool"');
-  const call = { id: TOOL_CALL.id, type: "function", function: { name: TOOL_CALL.name, arguments: TOOL_CALL.arguments } };
-  const message = usesTool
-    ? { role: "assistant", content: null, tool_calls: [call], refusal: null, annotations: [] }
-    : { role: "assistant", content: said.join(""), refusal: null, annotations: [] };
+  const calls = usesTool(body);
+  const made = callsIn(scenario).map(({ id, name, arguments: text }) => ({ id, type: "function", function: { name, arguments: text } }));
+  const message = calls
+    ? { role: "assistant", content: null, ...thoughts(scenario), tool_calls: made, refusal: null, annotations: [] }
+    : { role: "assistant", content: said.join(""), ...thoughts(scenario), refusal: null, annotations: [] };
   if (scenario.startsWith("slow")) await exchange.wait(paceOf(scenario));
   const usage = chatUsage(scenario, said.length);
   json(
@@ -52,7 +34,7 @@ export async function chat(exchange: Exchange): Promise<void> {
       object: "chat.completion",
       created: CREATED,
       model: body["model"],
-      choices: [{ index: 0, message, logprobs: null, finish_reason: usesTool ? "tool_calls" : "stop" }],
+      choices: [{ index: 0, message, logprobs: null, finish_reason: calls ? "tool_calls" : "stop" }],
       ...(usage === null ? {} : { usage }),
       service_tier: tierOf(scenario),
       system_fingerprint: "fp_fc9f1d7035",
@@ -61,6 +43,16 @@ export async function chat(exchange: Exchange): Promise<void> {
     },
     { ...OPENAI_HEADERS, "set-cookie": "session=1", "x-tollgate-forged": "1", "access-control-allow-origin": "*", "x-vendor": "kept" },
   );
+}
+
+/** Compatible providers that show what they think: https://api-docs.deepseek.com/guides/thinking_mode */
+function thoughts(scenario: string) {
+  return scenario === "thinks" ? { reasoning_content: "Let me think." } : {};
+}
+
+/** A tool that is offered is called once. */
+function usesTool({ tools, messages }: Body): boolean {
+  return Array.isArray(tools) && !JSON.stringify(messages).includes('"tool"');
 }
 
 function chunk(body: Body, scenario: string, facts: object): string {
@@ -87,12 +79,13 @@ async function chatStream(exchange: Exchange): Promise<void> {
   });
   begin(OPENAI_HEADERS);
   await write(chunk(body, scenario, choice({ role: "assistant", content: "" }, null)));
+  if (scenario === "thinks") await write(chunk(body, scenario, choice(thoughts(scenario), null)));
   for (const delta of deltas(body, scenario)) {
     if (!(await goesOn(exchange, () => write(`data: ${JSON.stringify(MID_ERROR)}\n\n`)))) return;
     seen.produced++;
     if (!(await write(chunk(body, scenario, choice(delta, null))))) return;
   }
-  await write(chunk(body, scenario, choice({}, Array.isArray(body["tools"]) ? "tool_calls" : "stop")));
+  await write(chunk(body, scenario, choice({}, usesTool(body) ? "tool_calls" : "stop")));
   const usage = chatUsage(scenario, seen.produced);
   if (asked && usage !== null) await write(chunk(body, scenario, { choices: [], usage }));
   await write("data: [DONE]\n\n");
@@ -100,10 +93,11 @@ async function chatStream(exchange: Exchange): Promise<void> {
 }
 
 function deltas(body: Body, scenario: string): object[] {
-  if (Array.isArray(body["tools"])) {
-    const [head, ...parts] = ["", "{\n", '"location"', ": ", '"Boston, ', 'MA"', "\n}"];
-    const first = { tool_calls: [{ index: 0, id: TOOL_CALL.id, type: "function", function: { name: TOOL_CALL.name, arguments: head } }] };
-    return [first, ...parts.map((part) => ({ tool_calls: [{ index: 0, function: { arguments: part } }] }))];
+  if (usesTool(body)) {
+    return callsIn(scenario).flatMap(({ id, name, arguments: text }, index) => [
+      { tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }] },
+      ...(text.match(/[^]{1,9}/g) ?? []).map((part) => ({ tool_calls: [{ index, function: { arguments: part } }] })),
+    ]);
   }
   if (scenario === "tricky") return ["a\n\ndata: [DONE]\n\n", "\r", "\u2028", "é😀", '"}'].map((content) => ({ content }));
   return wordsOf(scenario, words(body)).map((content) => ({ content }));

@@ -13,6 +13,12 @@ export const OPENAI_HEADERS = {
 /** The tool that is called whenever tools are offered: https://platform.openai.com/docs/guides/function-calling. */
 export const TOOL_CALL = { id: "call_abc123", name: "get_current_weather", arguments: '{\n"location": "Boston, MA"\n}' };
 
+/** The calls of an answer: one, or two at once in the scenario `parallel`. */
+export function callsIn(scenario: string): readonly (typeof TOOL_CALL)[] {
+  const other = { ...TOOL_CALL, id: "call_def456", arguments: '{"location": "New York, NY"}' };
+  return scenario === "parallel" ? [TOOL_CALL, other] : [TOOL_CALL];
+}
+
 const WORDS = ["Hello", " there", ",", " how", " may", " I", " assist", " you", " today", "?"];
 
 /** What is said, one token a word, as far as the request's cap allows. */

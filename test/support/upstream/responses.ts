@@ -1,22 +1,11 @@
 import { type Exchange, goesOn, wordsOf } from "./exchange.ts";
 import { CREATED, OPENAI_HEADERS, TOOL_CALL, words } from "./openai-facts.ts";
 import { responsesUsage, tierOf } from "./reported.ts";
+import { refusedField, refusedResponses } from "./validate.ts";
 
 /** Responses: https://platform.openai.com/docs/api-reference/responses/object and …/responses-streaming. */
 
 type Body = Readonly<Record<string, unknown>>;
-
-/** A tool's output whose call is not in the input is refused, and a call without its output, as OpenAI does. */
-function refusal(input: unknown): string | null {
-  const items = (Array.isArray(input) ? input : []) as { type?: string; id?: string; call_id?: string }[];
-  const ids = (type: string) => items.filter((item) => item.type === type).map(({ call_id }) => call_id ?? "");
-  const stored = items.some(({ type, id }) => type === "item_reference" && id === CALL.id) ? [CALL.call_id] : [];
-  const [calls, outputs] = [[...ids("function_call"), ...stored], ids("function_call_output")];
-  const orphan = outputs.find((id) => !calls.includes(id));
-  if (orphan !== undefined) return `No tool call found for function call output with call_id ${orphan}.`;
-  const unanswered = calls.find((id) => !outputs.includes(id));
-  return unanswered === undefined ? null : `No tool output found for function call ${unanswered}.`;
-}
 
 function responseObject({ body, scenario }: Exchange, status: string, output: unknown[], usage: unknown) {
   return {
@@ -71,10 +60,24 @@ const CALL = {
   status: "completed",
 };
 
+/** https://platform.openai.com/docs/guides/reasoning: told in its closed form to whoever asks to include it. */
+const THOUGHT = {
+  type: "reasoning",
+  id: "rs_6820f383d7c08191846711c5df8233bc0ac5ba57aafcbac7",
+  summary: [{ type: "summary_text", text: "Weighing the weather." }],
+  encrypted_content: "gAAAAABoISQ24OyVRYbkYfukdJoqdzWT-3uiErKInHDC",
+};
+
+function thoughtIn({ include }: Body): object[] {
+  return JSON.stringify(include ?? []).includes("reasoning.encrypted_content") ? [THOUGHT] : [];
+}
+
 /** Serves `/v1/responses`. */
 export async function responses(exchange: Exchange): Promise<void> {
   const { body, json, seen, scenario } = exchange;
-  const refused = refusal(body["input"]);
+  const refused =
+    (scenario === "strict" ? refusedField("responses", body) : null) ??
+    refusedResponses(body, { [CALL.id]: CALL.call_id }, THOUGHT.encrypted_content);
   if (refused !== null) {
     return json(400, { error: { message: refused, type: "invalid_request_error", param: "input", code: null } }, OPENAI_HEADERS);
   }
@@ -84,7 +87,7 @@ export async function responses(exchange: Exchange): Promise<void> {
   seen.produced = text.said.length;
   json(
     200,
-    responseObject(exchange, "completed", usesTool ? [CALL] : [text.message], responsesUsage(scenario, seen.produced)),
+    responseObject(exchange, "completed", [...thoughtIn(body), usesTool ? CALL : text.message], responsesUsage(scenario, seen.produced)),
     OPENAI_HEADERS,
   );
 }
@@ -121,18 +124,31 @@ async function textEvents(exchange: Exchange, { id, said, message, part }: Said)
 }
 
 async function toolEvents(exchange: Exchange): Promise<void> {
-  const { begin, end, seen, scenario } = exchange;
+  const { begin, end, seen, scenario, body } = exchange;
   const send = events(exchange);
-  const at = { item_id: CALL.id, output_index: 0 };
+  const [thought] = thoughtIn(body);
+  const output_index = thought ? 1 : 0;
+  const at = { item_id: CALL.id, output_index };
   begin(OPENAI_HEADERS);
   await send("response.created", { response: responseObject(exchange, "in_progress", [], null) });
-  await send("response.output_item.added", { output_index: 0, item: { ...CALL, arguments: "", status: "in_progress" } });
+  if (thought) {
+    const [summary] = THOUGHT.summary;
+    const place = { item_id: THOUGHT.id, output_index: 0, summary_index: 0 };
+    await send("response.output_item.added", { output_index: 0, item: { ...THOUGHT, summary: [], encrypted_content: "" } });
+    await send("response.reasoning_summary_part.added", { ...place, part: { ...summary, text: "" } });
+    await send("response.reasoning_summary_text.delta", { ...place, delta: summary!.text });
+    await send("response.reasoning_summary_text.done", { ...place, text: summary!.text });
+    await send("response.reasoning_summary_part.done", { ...place, part: summary });
+    await send("response.output_item.done", { output_index: 0, item: thought });
+  }
+  await send("response.output_item.added", { output_index, item: { ...CALL, arguments: "", status: "in_progress" } });
   for (const delta of CALL.arguments.match(/.{1,6}/gs) ?? []) {
     seen.produced++;
     await send("response.function_call_arguments.delta", { ...at, delta });
   }
   await send("response.function_call_arguments.done", { ...at, arguments: CALL.arguments });
-  await send("response.output_item.done", { output_index: 0, item: CALL });
-  await send("response.completed", { response: responseObject(exchange, "completed", [CALL], responsesUsage(scenario, seen.produced)) });
+  await send("response.output_item.done", { output_index, item: CALL });
+  const output = [...thoughtIn(body), CALL];
+  await send("response.completed", { response: responseObject(exchange, "completed", output, responsesUsage(scenario, seen.produced)) });
   end();
 }

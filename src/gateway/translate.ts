@@ -1,0 +1,102 @@
+import type { Capability } from "#core";
+import type { Price, Route } from "#models";
+import { speaks, type Upstream } from "#providers";
+import { type Pair, StreamTranslator, type Tongue, translateAnswer, translateError, translateRequest } from "#translation";
+import { type Ask, readAsk } from "#wire";
+import type { Arrival } from "./contract.ts";
+
+/** That a provider answers in another dialect than its caller speaks. */
+export interface Translation {
+  readonly pair: Pair;
+  /** Fields of the request that the provider's dialect has no words for. */
+  readonly dropped: readonly string[];
+  readonly requestId: string;
+  /** The caller wants the usage at the end of a stream. */
+  readonly includeUsage: boolean;
+}
+
+/** A request as it is sent, as it was asked, and what stands between the two: null where both are one. */
+export interface Spoken {
+  readonly ask: Ask;
+  readonly asked: Ask;
+  readonly translation: Translation | null;
+}
+
+const TONGUES: Partial<Record<Capability, Tongue>> = {
+  "chat.completions": "openai-chat",
+  responses: "openai-responses",
+  messages: "anthropic",
+};
+
+/** Where a provider takes several dialects that the caller does not speak, the one that most providers know. */
+const PREFERRED = ["chat.completions", "messages", "responses"] as const;
+
+/** The surface of an upstream that can serve a capability: itself, or one to translate to; null where there is none. */
+export function surfaceFor(capability: Capability, upstream: Upstream): Capability | null {
+  if (speaks(upstream, capability)) return capability;
+  return TONGUES[capability] ? (PREFERRED.find((each) => speaks(upstream, each)) ?? null) : null;
+}
+
+/** What Anthropic's dialect needs and a caller may leave out, where nothing says how much the model can give. */
+const OUTPUT_TOKENS = 8_192;
+
+/** Whom a request is said to, and for whom. */
+interface Between {
+  readonly surface: Capability;
+  readonly upstream: Upstream;
+  readonly route: Route;
+  readonly price: Price;
+  readonly maxOutputTokens: number | null;
+  readonly arrival: Arrival;
+}
+
+/**
+ * Says a request in the dialect of the surface that is to serve it.
+ * @throws TollgateError `invalid_request` naming the field that is wrong or cannot be said.
+ */
+export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputTokens, arrival }: Between): Spoken {
+  const [from, to] = [TONGUES[asked.capability], TONGUES[surface]];
+  if (surface === asked.capability || !from || !to) return { ask: asked, asked, translation: null };
+  const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
+  const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
+  const { body, dropped } = translateRequest(asked.body.value, { from, to }, route.model, dress);
+  const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
+  const includeUsage = asked.wantsUsage || arrival.costInUsage;
+  return { ask, asked, translation: { pair: { from, to }, dropped, requestId: arrival.id, includeUsage } };
+}
+
+/** Headers of one vendor are nothing to another. */
+const VENDORS = /^(anthropic|openai)-/;
+
+/** The caller's headers without those that speak of its own dialect. */
+export function withoutVendors(headers: Headers): Headers {
+  return new Headers([...headers].filter(([name]) => !VENDORS.test(name)));
+}
+
+/** A provider's whole answer in the caller's dialect; null where it is none. */
+export function answerIn(translation: Translation, text: string, now: number): string | null {
+  return translateAnswer(text, translation.pair, Math.floor(now / 1000));
+}
+
+/** A provider's error in the caller's envelope. */
+export function errorIn({ pair, requestId }: Translation, text: string, status: number): string {
+  return translateError(text, pair, status, requestId);
+}
+
+/** A provider's stream in the caller's dialect; each chunk's events leave together. */
+export function streamIn(
+  { pair, requestId, includeUsage }: Translation,
+  stream: ReadableStream<Uint8Array>,
+  now: number,
+): ReadableStream<Uint8Array> {
+  const translator = new StreamTranslator(pair, { requestId, includeUsage, created: Math.floor(now / 1000) });
+  const encoder = new TextEncoder();
+  const send = (text: string, controller: TransformStreamDefaultController<Uint8Array>) =>
+    void (text === "" || controller.enqueue(encoder.encode(text)));
+  return stream.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => send(translator.push(chunk), controller),
+      flush: (controller) => send(translator.end(), controller),
+    }),
+  );
+}

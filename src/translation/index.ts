@@ -1,0 +1,5 @@
+export type { Answer, Conversation, Message, Part, Step, TextPart } from "./conversation.ts";
+export { Fields } from "./fields.ts";
+export { Ledger, LOSSES, type Tongue } from "./losses.ts";
+export { TONGUES } from "./tongues.ts";
+export { type Pair, StreamTranslator, translateAnswer, translateError, translateRequest } from "./translate.ts";

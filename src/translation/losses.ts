@@ -1,0 +1,241 @@
+import { TollgateError } from "#core";
+import { isIdle, type Json } from "./fields.ts";
+
+/** The dialects between which is translated. */
+export type Tongue = "openai-chat" | "openai-responses" | "anthropic";
+
+/** A field that a dialect has and another cannot say, and what becomes of a request that sets it. */
+export interface Loss {
+  readonly from: Tongue;
+  readonly to: readonly Tongue[];
+  /** The field's path; `[]` stands for each of a list. */
+  readonly field: string;
+  /** `dropped` is listed in `x-tollgate-dropped`; `refused` is a 400 that names the field. */
+  readonly fate: "dropped" | "refused";
+  readonly why: string;
+  /** Values that ask for nothing, and so are no loss. */
+  readonly idle?: readonly unknown[];
+}
+
+const OPENAI = ["openai-chat", "openai-responses"] as const;
+const ANTHROPIC = ["anthropic"] as const;
+const CHAT = ["openai-chat"] as const;
+const RESPONSES = ["openai-responses"] as const;
+const NOT_CHAT = ["anthropic", "openai-responses"] as const;
+const NOT_RESPONSES = ["anthropic", "openai-chat"] as const;
+
+const NO_FIELD = "changes what is sampled, and has no counterpart";
+const STORED = "is stored beside the answer and changes nothing in it";
+const CACHE_HINT = "is a hint to a cache; the answer is the same without it";
+const STATE = "is state that the provider does not keep";
+const NO_ROOM = "leaves no room to think under the cap, or came with tool calls whose reasoning was left out";
+const HOSTED = "names what only the vendor's own servers hold or run";
+
+function rows(from: Tongue, to: readonly Tongue[], fate: Loss["fate"], fields: Record<string, readonly [string, ...unknown[]]>): Loss[] {
+  return Object.entries(fields).map(([field, [why, ...idle]]) => ({ from, to, field, fate, why, ...(idle.length > 0 && { idle }) }));
+}
+
+/** Everything that translation loses. What stands neither here nor among the fields that are carried is refused as unknown. */
+export const LOSSES: readonly Loss[] = [
+  ...rows("openai-chat", NOT_CHAT, "refused", {
+    frequency_penalty: [NO_FIELD, 0],
+    presence_penalty: [NO_FIELD, 0],
+    logit_bias: [NO_FIELD, {}],
+    n: ["asks for several answers; one is made", 1],
+    logprobs: ["is told by Chat Completions only", false],
+    top_logprobs: ["is told by Chat Completions only", 0],
+    audio: ["asks for a spoken answer"],
+    modalities: ["asks for a spoken answer", ["text"]],
+    web_search_options: [HOSTED],
+    functions: ["is the older form of `tools`, which is translated"],
+    function_call: ["is the older form of `tool_choice`, which is translated", "auto", "none"],
+    "messages[].function_call": ["is the older form of `tool_calls`, which is translated"],
+    "messages[].audio": ["refers to a spoken answer that only its maker holds"],
+    "messages[].content[].type": ["is a kind of content without a counterpart"],
+    "messages[].content[].file.file_id": [HOSTED],
+    "tools[].type": ["is a kind of tool without a counterpart"],
+    "messages[].tool_calls[].type": ["is a kind of call without a counterpart"],
+    "tool_choice.type": ["is a kind of choice without a counterpart"],
+  }),
+  ...rows("openai-chat", ANTHROPIC, "refused", {
+    temperature: ["may be at most 1 there"],
+    service_tier: ["has no counterpart but for `auto` and `default`"],
+    moderation: ["asks for a judgement that is not made there"],
+    verbosity: ["has no counterpart", "medium"],
+    "messages[].content[].file.file_data": ["is neither a PDF nor text"],
+  }),
+  ...rows("openai-chat", NOT_CHAT, "dropped", {
+    seed: ["is best effort by its own documentation"],
+    prediction: ["makes a known answer faster and changes nothing in it"],
+    "messages[].name": ["is an optional hint that nothing else refers to"],
+    "messages[].annotations": ["told the reader where an earlier answer was found"],
+    "messages[].reasoning_details": ["was not closed by the maker that answers, which could not take it back"],
+  }),
+  ...rows("openai-chat", ANTHROPIC, "dropped", {
+    metadata: [STORED],
+    store: ["asks the provider to keep the answer", false],
+    prompt_cache_key: [CACHE_HINT],
+    prompt_cache_retention: [CACHE_HINT],
+    prompt_cache_options: [CACHE_HINT],
+    "response_format.json_object": ["is asked for in the system prompt instead; a schema is enforced"],
+    "response_format.json_schema.name": ["labels the schema"],
+    reasoning_effort: [NO_ROOM],
+    "messages[].content[].image_url.detail": ["bounds what a picture costs; pictures are seen as they are", "auto"],
+  }),
+  ...rows("openai-chat", RESPONSES, "refused", { stop: ["does not exist in Responses"] }),
+  ...rows("openai-chat", RESPONSES, "dropped", {
+    "messages[].content[].cache_control": [CACHE_HINT],
+    "messages[].content[].prompt_cache_breakpoint": [CACHE_HINT],
+    "messages[].tool_calls[].cache_control": [CACHE_HINT],
+    "tools[].cache_control": [CACHE_HINT],
+  }),
+
+  ...rows("anthropic", OPENAI, "refused", {
+    top_k: [NO_FIELD],
+    container: [HOSTED],
+    mcp_servers: [HOSTED],
+    inference_geo: ["promises where the answer is made", "global", "not_available"],
+    speed: ["has no counterpart", "standard"],
+    workspace_id: [HOSTED],
+    user_profile_id: [HOSTED],
+    "output_config.task_budget": ["has no counterpart"],
+    "messages[].content[].type": ["is a kind of content without a counterpart"],
+    "messages[].content[].source.type": [HOSTED],
+    "messages[].content[].citations": ["asks for citations, which are not made there", { enabled: false }],
+    "messages[].content[].context": ["has no counterpart"],
+    "tools[].type": [HOSTED],
+    "tools[].defer_loading": [HOSTED, false],
+    "tools[].allowed_callers": [HOSTED, ["direct"]],
+    "tool_choice.type": ["is a kind of choice without a counterpart"],
+  }),
+  ...rows("anthropic", CHAT, "refused", {
+    stop_sequences: ["may hold at most 4 there"],
+    "messages[].content[].source.url": ["is an address of a document; Chat Completions takes its content only"],
+    "messages[].content[].content": ["is a picture or a document in a tool's result; Chat Completions takes text only"],
+  }),
+  ...rows("anthropic", RESPONSES, "refused", { stop_sequences: ["does not exist in Responses"] }),
+  ...rows("anthropic", OPENAI, "dropped", {
+    cache_control: [CACHE_HINT],
+    "system[].cache_control": [CACHE_HINT],
+    "messages[].content[].cache_control": [CACHE_HINT],
+    "tools[].cache_control": [CACHE_HINT],
+    diagnostics: ["asks why a cache was missed"],
+    context_management: ["trims what is sent again of earlier turns; it is sent whole"],
+    "thinking.display": ["thoughts that are not told need no hiding", "summarized"],
+    "messages[].content[].citations[]": ["told the reader where an earlier answer was found"],
+    "messages[].content[].thinking": ["was not closed by the maker that answers, which could not take it back"],
+    "messages[].content[].is_error": ["repeats what the result's text says", false],
+    "messages[].content[].caller": ["says that the model itself called", { type: "direct" }],
+    "tools[].eager_input_streaming": ["makes arguments arrive earlier"],
+    "tools[].input_examples": ["repeats what the schema says"],
+  }),
+
+  ...rows("openai-responses", NOT_RESPONSES, "refused", {
+    previous_response_id: [STATE],
+    conversation: [STATE],
+    prompt: [STATE],
+    background: [STATE, false],
+    max_tool_calls: ["counts calls of tools that the provider runs"],
+    top_logprobs: ["has no counterpart", 0],
+    truncation: ["cuts the conversation unseen", "disabled"],
+    context_management: ["cuts the conversation unseen"],
+    include: [HOSTED],
+    image: ["asks for a picture"],
+    access_programs: [HOSTED],
+    "input[].type": ["is a kind of item without a counterpart"],
+    "input[].content[].type": ["is a kind of content without a counterpart"],
+    "input[].content[].file_id": [HOSTED],
+    "tools[].type": [HOSTED],
+    "tool_choice.type": ["is a kind of choice without a counterpart"],
+  }),
+  ...rows("openai-responses", ANTHROPIC, "refused", {
+    temperature: ["may be at most 1 there"],
+    service_tier: ["has no counterpart but for `auto` and `default`"],
+    moderation: ["asks for a judgement that is not made there"],
+    "text.verbosity": ["has no counterpart", "medium"],
+    "input[].content[].file_data": ["is neither a PDF nor text"],
+  }),
+  ...rows("openai-responses", CHAT, "refused", {
+    "input[].content[].file_url": ["is an address of a document; Chat Completions takes its content only"],
+    "input[].output": ["is a picture or a document in a tool's result; Chat Completions takes text only"],
+  }),
+  ...rows("openai-responses", NOT_RESPONSES, "dropped", {
+    stream_options: ["pads events against eavesdroppers", { include_obfuscation: false }, { include_obfuscation: true }],
+    client_metadata: [STORED],
+    "reasoning.summary": ["chooses the length of a summary; thoughts are told as the provider tells them"],
+    "input[].reasoning": ["was not closed by the maker that answers, which could not take it back"],
+    "input[].content[].annotations": ["told the reader where an earlier answer was found"],
+    "input[].content[].logprobs": ["told the reader how sure an earlier answer was"],
+    "input[].content[].prompt_cache_breakpoint": [CACHE_HINT],
+  }),
+  ...rows("openai-responses", ANTHROPIC, "dropped", {
+    metadata: [STORED],
+    store: [STATE, false],
+    prompt_cache_key: [CACHE_HINT],
+    prompt_cache_retention: [CACHE_HINT],
+    prompt_cache_options: [CACHE_HINT],
+    "text.format.json_object": ["is asked for in the system prompt instead; a schema is enforced"],
+    "text.format.name": ["labels the schema"],
+    "reasoning.effort": [NO_ROOM],
+    "input[].content[].detail": ["bounds what a picture costs; pictures are seen as they are", "auto"],
+  }),
+];
+
+/** Header lists are short: a conversation may lose the same field in each of a thousand turns. */
+const LISTED_MAX = 32;
+
+/** The losses of one request on its way between two dialects. */
+export class Ledger {
+  readonly from: Tongue;
+  readonly to: Tongue;
+  readonly #dropped = new Set<string>();
+
+  constructor(from: Tongue, to: Tongue) {
+    this.from = from;
+    this.to = to;
+  }
+
+  /** The fields that were dropped, by the table's names. */
+  get dropped(): readonly string[] {
+    return [...this.#dropped].slice(0, LISTED_MAX);
+  }
+
+  /**
+   * Loses a field: lists it, or refuses the request, as the table says.
+   * @throws TollgateError `invalid_request` naming the field by `at`.
+   */
+  lose(field: string, at: string): void {
+    const loss = this.#find(field);
+    if (loss?.fate === "dropped") this.#dropped.add(field);
+    else throw this.#refusal(at, loss?.why ?? "is not known to the translation");
+  }
+
+  /** The same of a field that may be absent, or hold what asks for nothing. */
+  loseValue(field: string, at: string, value: unknown): void {
+    if (isIdle(value)) return;
+    const same = JSON.stringify(value);
+    if (!this.#find(field)?.idle?.some((idle) => JSON.stringify(idle) === same)) this.lose(field, at);
+  }
+
+  /** Loses every field of `value` that is not among `carried`; `prefix` is how the table names where they stand. */
+  loseRest(value: Json, carried: ReadonlySet<string>, { at = "", prefix = "" } = {}): void {
+    for (const [field, each] of Object.entries(value))
+      if (!carried.has(field)) this.loseValue(prefix + field, at === "" ? field : `${at}.${field}`, each);
+  }
+
+  #find(field: string): Loss | undefined {
+    return LOSSES.find((loss) => loss.from === this.from && loss.to.includes(this.to) && loss.field === field);
+  }
+
+  #refusal(at: string, why: string): TollgateError {
+    const message = `${at} cannot be said in ${NAMES[this.to]}, which this model speaks: it ${why}`;
+    return new TollgateError("invalid_request", message, { param: at });
+  }
+}
+
+/** The dialects by the names that their vendors give them. */
+export const NAMES: Readonly<Record<Tongue, string>> = {
+  "openai-chat": "Chat Completions",
+  "openai-responses": "Responses",
+  anthropic: "Messages",
+};

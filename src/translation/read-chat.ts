@@ -1,0 +1,222 @@
+import { wrong } from "#wire";
+import type { CallPart, Conversation, Format, Mark, Message, Part, ReasoningPart, Tool, ToolChoice } from "./conversation.ts";
+import { type Effort, LEVELS } from "./effort.ts";
+import type { Fields } from "./fields.ts";
+import { kinOf } from "./kin.ts";
+import type { Ledger } from "./losses.ts";
+import { sourceOf } from "./media.ts";
+import { unpack } from "./seal.ts";
+
+const CARRIED = new Set(
+  "model messages max_tokens max_completion_tokens stream stream_options temperature top_p stop tools tool_choice parallel_tool_calls response_format user safety_identifier reasoning_effort".split(
+    " ",
+  ),
+);
+
+/** Reads a request of Chat Completions. @throws TollgateError `invalid_request` naming the field. */
+export function readChat(body: Fields, ledger: Ledger): Conversation {
+  const { kin, tier } = kinOf(body, ledger);
+  ledger.loseRest(
+    body.value,
+    new Set([...CARRIED, ...Object.keys(kin), "service_tier", ...(ledger.to === "anthropic" ? [] : ["verbosity"])]),
+  );
+  const stop = body.raw("stop");
+  const level = body.word("reasoning_effort", LEVELS);
+  return {
+    model: body.needText("model"),
+    stream: body.flag("stream") ?? false,
+    messages: messagesOf(body, ledger),
+    tools: body.objects("tools").map((tool) => toolOf(tool, ledger)),
+    toolChoice: choiceOf(body, ledger),
+    parallel: body.flag("parallel_tool_calls"),
+    maxTokens: body.number("max_completion_tokens") ?? body.number("max_tokens"),
+    temperature: body.number("temperature"),
+    topP: body.number("top_p"),
+    stop: typeof stop === "string" ? [stop] : body.texts("stop"),
+    effort: level === null ? null : ({ level, budgetTokens: null, shown: null } satisfies Effort),
+    format: formatOf(body, ledger),
+    verbosity: ledger.to === "anthropic" ? null : body.text("verbosity"),
+    endUser: body.text("safety_identifier") ?? body.text("user"),
+    tier,
+    kin,
+  };
+}
+
+/** Tool messages in a row, and the user's message behind them, are one turn of the user's. */
+function messagesOf(body: Fields, ledger: Ledger): Message[] {
+  const messages: Message[] = [];
+  for (const each of body.objects("messages")) {
+    const message = messageOf(each, ledger);
+    const before = messages.at(-1);
+    const joins = before?.role === "user" && before.parts.every(({ kind }) => kind === "result") && message.role === "user";
+    if (before && joins) messages[messages.length - 1] = { ...before, parts: [...before.parts, ...message.parts] };
+    else messages.push(message);
+  }
+  return messages;
+}
+
+const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
+const MESSAGE = new Set([
+  "role",
+  "content",
+  "refusal",
+  "tool_calls",
+  "tool_call_id",
+  "reasoning_content",
+  "reasoning_details",
+  "reasoning",
+]);
+
+function messageOf(message: Fields, ledger: Ledger): Message {
+  const { at } = message;
+  const role = message.word("role", ROLES);
+  if (role === null) throw wrong(message.path("role"), "is missing");
+  ledger.loseRest(message.value, MESSAGE, { at, prefix: "messages[]." });
+  if (role === "tool") {
+    const parts = partsOf(message, ledger).filter((part) => part.kind === "text");
+    const result = { kind: "result", id: message.needText("tool_call_id"), parts, failed: false, at: message.path("content") } as const;
+    return { role: "user", parts: [result], at };
+  }
+  if (role !== "assistant") return { role, parts: partsOf(message, ledger), at };
+  const refusal = message.text("refusal");
+  const parts: Part[] = [
+    ...reasoningOf(message),
+    ...partsOf(message, ledger),
+    ...(refusal === null ? [] : [{ kind: "refusal", text: refusal, at: message.path("refusal") } as const]),
+    ...message.objects("tool_calls").map((call) => callOf(call, ledger)),
+  ];
+  return { role, parts, at };
+}
+
+/** Empty text says nothing, and the other dialects refuse it. */
+function partsOf(message: Fields, ledger: Ledger): Part[] {
+  const content = message.raw("content");
+  const at = message.path("content");
+  if (content === undefined || content === "") return [];
+  if (typeof content === "string") return [{ kind: "text", text: content, at }];
+  return message.objects("content").flatMap((part) => partOf(part, ledger));
+}
+
+const PARTS = new Set(["text", "refusal", "image_url", "file"]);
+const PART = new Set(["type", "text", "refusal", "image_url", "file", "cache_control", "prompt_cache_breakpoint"]);
+
+function partOf(part: Fields, ledger: Ledger): Part[] {
+  const { at } = part;
+  const type = part.needText("type");
+  if (!PARTS.has(type)) ledger.lose("messages[].content[].type", part.path("type"));
+  ledger.loseRest(part.value, PART, { at, prefix: "messages[].content[]." });
+  const mark = markOf(part, "messages[].content[].", ledger);
+  const marked = mark && { mark };
+  switch (type) {
+    case "text": {
+      const text = part.needText("text");
+      return text === "" ? [] : [{ kind: "text", text, ...marked, at }];
+    }
+    case "refusal":
+      return [{ kind: "refusal", text: part.needText("refusal"), at }];
+    case "image_url": {
+      const image = part.needObject("image_url");
+      if (ledger.to === "anthropic") ledger.loseValue("messages[].content[].image_url.detail", image.path("detail"), image.raw("detail"));
+      const detail = ledger.to === "anthropic" ? null : image.text("detail");
+      const source = sourceOf(image.needText("url"), image.path("url"));
+      return [{ kind: "image", source, ...(detail !== null && { detail }), ...marked, at }];
+    }
+    default:
+      return [fileOf(part.needObject("file"), ledger, marked)];
+  }
+}
+
+function fileOf(file: Fields, ledger: Ledger, marked: { mark: Mark } | null): Part {
+  ledger.loseValue("messages[].content[].file.file_id", file.path("file_id"), file.raw("file_id"));
+  const name = file.text("filename");
+  const source = sourceOf(file.needText("file_data"), file.path("file_data"));
+  return { kind: "document", source, ...(name !== null && { name }), ...marked, at: file.path("file_data") };
+}
+
+/** Anthropic's mark as some clients send it in this dialect, and OpenAI's own. */
+function markOf(part: Fields, prefix: string, ledger: Ledger): Mark | null {
+  if (ledger.to !== "anthropic")
+    for (const hint of ["cache_control", "prompt_cache_breakpoint"]) ledger.loseValue(prefix + hint, part.path(hint), part.raw(hint));
+  const control = part.object("cache_control");
+  if (control) return { ttl: control.word("ttl", ["5m", "1h"]) };
+  return part.object("prompt_cache_breakpoint") ? { ttl: null } : null;
+}
+
+const CALL = new Set(["id", "type", "index", "function", "custom", "cache_control"]);
+
+function callOf(call: Fields, ledger: Ledger): CallPart {
+  const type = call.text("type") ?? "function";
+  if (type !== "function") ledger.lose("messages[].tool_calls[].type", call.path("type"));
+  const made = call.needObject("function");
+  ledger.loseRest(call.value, CALL, { at: call.at, prefix: "messages[].tool_calls[]." });
+  const mark = markOf(call, "messages[].tool_calls[].", ledger);
+  const input = made.text("arguments") || "{}";
+  return { kind: "call", id: call.needText("id"), name: made.needText("name"), input, ...(mark && { mark }), at: call.at };
+}
+
+/** What the model thought, as answers of this gateway tell it (`reasoning_details`), or as a provider wants it back (`reasoning_content`). */
+function reasoningOf(message: Fields): ReasoningPart[] {
+  const details = message.objects("reasoning_details");
+  if (details.length > 0) return details.map(detailOf);
+  const text = message.text("reasoning_content") ?? message.text("reasoning");
+  return text ? [{ kind: "reasoning", text, seal: { maker: "chat", data: "" }, at: message.path("reasoning_content") }] : [];
+}
+
+function detailOf(detail: Fields): ReasoningPart {
+  const { at } = detail;
+  if (detail.text("type") === "reasoning.encrypted") {
+    const seal = { maker: "anthropic", data: detail.needText("data"), hidden: true } as const;
+    return { kind: "reasoning", text: "", seal, at };
+  }
+  const signature = detail.text("signature") ?? "";
+  const own = signature === "" ? null : ({ maker: "anthropic", data: signature } as const);
+  return { kind: "reasoning", text: detail.text("text") ?? "", seal: unpack(signature)?.seal ?? own, at };
+}
+
+const FUNCTION = new Set(["name", "description", "parameters", "strict"]);
+
+function toolOf(tool: Fields, ledger: Ledger): Tool {
+  if (tool.needText("type") !== "function") ledger.lose("tools[].type", tool.path("type"));
+  const made = tool.needObject("function");
+  ledger.loseRest(made.value, FUNCTION, { at: made.at, prefix: "tools[].function." });
+  const mark = markOf(tool, "tools[].", ledger);
+  return {
+    name: made.needText("name"),
+    description: made.text("description"),
+    schema: made.object("parameters")?.value ?? { type: "object", properties: {} },
+    strict: made.flag("strict"),
+    ...(mark && { mark }),
+    at: tool.at,
+  };
+}
+
+function choiceOf(body: Fields, ledger: Ledger): ToolChoice | null {
+  const choice = body.raw("tool_choice");
+  if (choice === undefined) return null;
+  if (typeof choice === "string") {
+    const word = body.word("tool_choice", ["auto", "none", "required"]);
+    return { kind: word === "required" ? "any" : (word ?? "auto") };
+  }
+  const asked = body.needObject("tool_choice");
+  if (asked.text("type") !== "function") ledger.lose("tool_choice.type", asked.path("type"));
+  return { kind: "one", name: asked.needObject("function").needText("name") };
+}
+
+function formatOf(body: Fields, ledger: Ledger): Format | null {
+  const format = body.object("response_format");
+  const type = format?.word("type", ["text", "json_object", "json_schema"]) ?? "text";
+  if (!format || type === "text") return null;
+  if (type === "json_object") {
+    if (ledger.to === "anthropic") ledger.lose("response_format.json_object", format.path("type"));
+    return { kind: "json" };
+  }
+  const asked = format.needObject("json_schema");
+  if (ledger.to === "anthropic") ledger.loseValue("response_format.json_schema.name", asked.path("name"), asked.raw("name"));
+  return {
+    kind: "schema",
+    name: asked.text("name"),
+    description: asked.text("description"),
+    schema: asked.needObject("schema").value,
+    strict: asked.flag("strict"),
+  };
+}

@@ -1,0 +1,216 @@
+import { wrong } from "#wire";
+import type {
+  Conversation,
+  DocumentPart,
+  Format,
+  ImagePart,
+  Mark,
+  Message,
+  Part,
+  ResultPart,
+  Source,
+  TextPart,
+  Tool,
+  ToolChoice,
+} from "./conversation.ts";
+import { type Effort, LEVELS } from "./effort.ts";
+import type { Fields } from "./fields.ts";
+import { toolIdFrom } from "./ids.ts";
+import type { Ledger } from "./losses.ts";
+import { base64Of, sourceOf } from "./media.ts";
+import { unpack } from "./seal.ts";
+
+const CARRIED = new Set(
+  "model messages system max_tokens stream temperature top_p stop_sequences tools tool_choice thinking output_config metadata service_tier".split(
+    " ",
+  ),
+);
+
+/** Reads a request of Messages. @throws TollgateError `invalid_request` naming the field. */
+export function readMessages(body: Fields, ledger: Ledger): Conversation {
+  ledger.loseRest(body.value, CARRIED);
+  const choice = body.object("tool_choice");
+  const system = partsOf(body, "system", ledger);
+  const tier = body.word("service_tier", ["auto", "standard_only"]);
+  return {
+    model: body.needText("model"),
+    stream: body.flag("stream") ?? false,
+    messages: [
+      ...(system.length > 0 ? [{ role: "system", parts: system, at: "system" } as const] : []),
+      ...body.objects("messages").map((message) => messageOf(message, ledger)),
+    ],
+    tools: body.objects("tools").map((tool) => toolOf(tool, ledger)),
+    toolChoice: choice && choiceOf(choice, ledger),
+    parallel: choice?.flag("disable_parallel_tool_use") === true ? false : null,
+    maxTokens: body.number("max_tokens"),
+    temperature: body.number("temperature"),
+    topP: body.number("top_p"),
+    stop: body.texts("stop_sequences"),
+    effort: effortOf(body, ledger),
+    format: formatOf(body, ledger),
+    verbosity: null,
+    endUser: body.object("metadata")?.text("user_id") ?? null,
+    tier: tier === "standard_only" ? "standard" : tier,
+    kin: {},
+  };
+}
+
+function messageOf(message: Fields, ledger: Ledger): Message {
+  const role = message.word("role", ["user", "assistant", "system"]);
+  if (role === null) throw wrong(message.path("role"), "is missing");
+  return { role, parts: partsOf(message, "content", ledger), at: message.at };
+}
+
+function partsOf(holder: Fields, name: string, ledger: Ledger): Part[] {
+  const content = holder.raw(name);
+  if (content === undefined || content === "") return [];
+  if (typeof content === "string") return [{ kind: "text", text: content, at: holder.path(name) }];
+  return holder.objects(name).flatMap((block) => partOf(block, ledger));
+}
+
+const BLOCK = "messages[].content[].";
+const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
+  text: new Set(["type", "text", "cache_control", "citations"]),
+  image: new Set(["type", "source", "cache_control"]),
+  document: new Set(["type", "source", "title", "cache_control"]),
+  tool_use: new Set(["type", "id", "name", "input", "cache_control"]),
+  tool_result: new Set(["type", "tool_use_id", "content", "cache_control"]),
+  thinking: new Set(["type", "thinking", "signature"]),
+  redacted_thinking: new Set(["type", "data"]),
+};
+
+function partOf(block: Fields, ledger: Ledger): Part[] {
+  const { at } = block;
+  const type = block.needText("type");
+  const known = KNOWN[type];
+  if (!known) ledger.lose(`${BLOCK}type`, block.path("type"));
+  else ledger.loseRest(block.value, known, { at, prefix: BLOCK });
+  const mark = markOf(block, ledger);
+  switch (type) {
+    case "text":
+      return textOf(block, mark, ledger);
+    case "image":
+      return [imageOf(block, mark, ledger)];
+    case "document":
+      return [documentOf(block, mark, ledger)];
+    case "tool_use": {
+      const input = JSON.stringify(block.object("input")?.value ?? {});
+      return [{ kind: "call", id: toolIdFrom(block.needText("id")), name: block.needText("name"), input, ...mark, at }];
+    }
+    case "tool_result":
+      return [resultOf(block, mark, ledger)];
+    case "thinking":
+      return [thoughtOf(block)];
+    default:
+      return [{ kind: "reasoning", text: "", seal: { maker: "anthropic", data: block.needText("data"), hidden: true }, at }];
+  }
+}
+
+type Marked = { readonly mark: Mark } | null;
+
+/** OpenAI's dialects have a mark for their newest models only, so that this one is lost on the way there. */
+function markOf(block: Fields, ledger: Ledger): Marked {
+  const control = block.object("cache_control");
+  if (!control) return null;
+  ledger.lose(block.at.startsWith("system") ? "system[].cache_control" : `${BLOCK}cache_control`, block.path("cache_control"));
+  return { mark: { ttl: control.word("ttl", ["5m", "1h"]) } };
+}
+
+function textOf(block: Fields, mark: Marked, ledger: Ledger): TextPart[] {
+  ledger.loseValue(`${BLOCK}citations[]`, block.path("citations"), block.raw("citations"));
+  const text = block.needText("text");
+  return text === "" ? [] : [{ kind: "text", text, ...mark, at: block.at }];
+}
+
+function sourceIn(block: Fields, ledger: Ledger): Source {
+  const source = block.needObject("source");
+  switch (source.needText("type")) {
+    case "base64":
+      return { kind: "data", mediaType: source.needText("media_type"), base64: source.needText("data") };
+    case "url":
+      return sourceOf(source.needText("url"), source.path("url"));
+    case "text":
+      return { kind: "data", mediaType: "text/plain", base64: base64Of(source.needText("data")) };
+    default:
+      ledger.lose(`${BLOCK}source.type`, source.path("type"));
+      throw wrong(source.path("type"), "is not known");
+  }
+}
+
+function imageOf(block: Fields, mark: Marked, ledger: Ledger): ImagePart {
+  return { kind: "image", source: sourceIn(block, ledger), ...mark, at: block.at };
+}
+
+function documentOf(block: Fields, mark: Marked, ledger: Ledger): DocumentPart {
+  const name = block.text("title");
+  return { kind: "document", source: sourceIn(block, ledger), ...(name !== null && { name }), ...mark, at: block.path("source") };
+}
+
+function resultOf(block: Fields, mark: Marked, ledger: Ledger): ResultPart {
+  const parts = partsOf(block, "content", ledger).filter(
+    (part) => part.kind === "text" || part.kind === "image" || part.kind === "document",
+  );
+  return {
+    kind: "result",
+    id: toolIdFrom(block.needText("tool_use_id")),
+    parts,
+    failed: block.flag("is_error") ?? false,
+    ...mark,
+    at: block.path("content"),
+  };
+}
+
+function thoughtOf(block: Fields): Part {
+  const { at } = block;
+  const signature = block.text("signature") ?? "";
+  const own = signature === "" ? null : ({ maker: "anthropic", data: signature } as const);
+  return { kind: "reasoning", text: block.text("thinking") ?? "", seal: unpack(signature)?.seal ?? own, at };
+}
+
+const TOOL = new Set(["type", "name", "description", "input_schema", "strict", "cache_control"]);
+
+function toolOf(tool: Fields, ledger: Ledger): Tool {
+  const { at } = tool;
+  const type = tool.text("type");
+  if (type !== null && type !== "custom") ledger.lose("tools[].type", tool.path("type"));
+  ledger.loseRest(tool.value, TOOL, { at, prefix: "tools[]." });
+  ledger.loseValue("tools[].cache_control", tool.path("cache_control"), tool.raw("cache_control"));
+  return {
+    name: tool.needText("name"),
+    description: tool.text("description"),
+    schema: tool.needObject("input_schema").value,
+    strict: tool.flag("strict"),
+    at,
+  };
+}
+
+function choiceOf(choice: Fields, ledger: Ledger): ToolChoice {
+  const type = choice.needText("type");
+  if (type === "auto" || type === "none" || type === "any") return { kind: type };
+  if (type !== "tool") ledger.lose("tool_choice.type", choice.path("type"));
+  return { kind: "one", name: choice.needText("name") };
+}
+
+/** Thinking that is off is not asked for: most models of other vendors would not know the word. */
+function effortOf(body: Fields, ledger: Ledger): Effort | null {
+  const thinking = body.object("thinking");
+  if (!thinking) return null;
+  ledger.loseValue("thinking.display", "thinking.display", thinking.raw("display"));
+  const type = thinking.needText("type");
+  const level = body.object("output_config")?.word("effort", LEVELS) ?? null;
+  const budgetTokens = type === "enabled" ? thinking.number("budget_tokens") : null;
+  if (type === "disabled" || (level === null && budgetTokens === null)) return null;
+  return { level, budgetTokens, shown: thinking.text("display") !== "omitted" };
+}
+
+const OUTPUT = new Set(["effort", "format"]);
+
+function formatOf(body: Fields, ledger: Ledger): Format | null {
+  const config = body.object("output_config");
+  if (!config) return null;
+  ledger.loseRest(config.value, OUTPUT, { at: "output_config", prefix: "output_config." });
+  const format = config.object("format");
+  if (!format) return null;
+  if (format.needText("type") !== "json_schema") throw wrong(format.path("type"), "must be json_schema");
+  return { kind: "schema", name: null, description: null, schema: format.needObject("schema").value, strict: true };
+}

@@ -1,0 +1,136 @@
+import type { Conversation, Format, Message, Part, ReasoningPart, ResultPart, TextPart, Tool, ToolChoice } from "./conversation.ts";
+import type { Dress } from "./dress.ts";
+import { levelOf } from "./effort.ts";
+import { type Json, present } from "./fields.ts";
+import type { Ledger } from "./losses.ts";
+import { urlOf } from "./media.ts";
+
+const STOP_MAX = 4;
+
+/** Writes a request of Chat Completions. @throws TollgateError `invalid_request` naming the caller's field that cannot be said. */
+export function writeChat(asked: Conversation, ledger: Ledger, dress: Dress): Json {
+  if (asked.stop.length > STOP_MAX) ledger.lose("stop_sequences", "stop_sequences");
+  const cap = dress.openai ? "max_completion_tokens" : "max_tokens";
+  return {
+    model: asked.model,
+    messages: asked.messages.flatMap((message) => messagesOf(message, ledger, dress)),
+    ...present({
+      [cap]: asked.maxTokens,
+      tools: asked.tools.map(toolOf),
+      tool_choice: asked.toolChoice && choiceOf(asked.toolChoice),
+      parallel_tool_calls: asked.tools.length > 0 ? asked.parallel : null,
+      reasoning_effort: asked.effort && levelOf(asked.effort),
+      response_format: asked.format && formatOf(asked.format),
+      temperature: asked.temperature,
+      top_p: asked.topP,
+      stop: asked.stop,
+      verbosity: asked.verbosity,
+      user: asked.endUser,
+      service_tier: tierOf(asked.tier),
+      ...asked.kin,
+      ...(asked.stream && { stream: true, stream_options: { include_usage: true } }),
+    }),
+  };
+}
+
+/** The tier in OpenAI's words. */
+export function tierOf(tier: Conversation["tier"]): string | null {
+  return tier === "standard" ? "default" : tier;
+}
+
+/** Results are messages of their own there, before what the user adds. */
+function messagesOf({ role, parts }: Message, ledger: Ledger, dress: Dress): Json[] {
+  if (role === "assistant") return [assistantOf(parts, ledger)];
+  const results = parts.filter((part) => part.kind === "result");
+  const rest = parts.filter((part) => part.kind !== "result");
+  const named = role === "developer" && !dress.openai ? "system" : role;
+  return [
+    ...results.map((result) => resultOf(result, ledger)),
+    ...(rest.length > 0 || results.length === 0 ? [{ role: named, content: contentOf(rest, ledger) }] : []),
+  ];
+}
+
+function resultOf({ id, parts }: ResultPart, ledger: Ledger): Json {
+  const other = parts.find(({ kind }) => kind !== "text");
+  if (other) ledger.lose(ledger.from === "anthropic" ? "messages[].content[].content" : "input[].output", other.at);
+  return { role: "tool", tool_call_id: id, content: contentOf(parts, ledger) };
+}
+
+/** One text stands for itself, as every compatible provider takes it. */
+function contentOf(parts: readonly Part[], ledger: Ledger): unknown {
+  const [only] = parts;
+  if (parts.length === 0) return "";
+  return parts.length === 1 && only?.kind === "text" ? only.text : parts.flatMap((part) => partOf(part, ledger));
+}
+
+function partOf(part: Part, ledger: Ledger): Json[] {
+  switch (part.kind) {
+    case "text":
+      return [{ type: "text", text: part.text }];
+    case "image":
+      return [{ type: "image_url", image_url: { url: urlOf(part.source), ...(part.detail !== undefined && { detail: part.detail }) } }];
+    case "document": {
+      const { source, name, at } = part;
+      if (source.kind === "url")
+        ledger.lose(ledger.from === "anthropic" ? "messages[].content[].source.url" : "input[].content[].file_url", at);
+      return [{ type: "file", file: { filename: name ?? "document", file_data: urlOf(source) } }];
+    }
+    case "refusal":
+    case "call":
+    case "result":
+    case "reasoning":
+      return [];
+  }
+}
+
+function assistantOf(parts: readonly Part[], ledger: Ledger): Json {
+  const texts = parts.filter((part): part is TextPart => part.kind === "text");
+  const calls = parts.filter((part) => part.kind === "call");
+  const refusals = parts.filter((part) => part.kind === "refusal");
+  return {
+    role: "assistant",
+    content: texts.length === 0 ? null : contentOf(texts, ledger),
+    ...(refusals.length > 0 && { refusal: refusals.map(({ text }) => text).join("") }),
+    ...thoughtsOf(
+      parts.filter((part) => part.kind === "reasoning"),
+      ledger,
+    ),
+    ...(calls.length > 0 && {
+      tool_calls: calls.map(({ id, name, input }) => ({ id, type: "function", function: { name, arguments: input } })),
+    }),
+  };
+}
+
+/** Providers that show what they think want it back as it was; what others closed is nothing to them. */
+function thoughtsOf(parts: readonly ReasoningPart[], ledger: Ledger): Json {
+  const own = parts.filter(({ seal }) => seal?.maker === "chat");
+  for (const { seal, at } of parts)
+    if (seal?.maker !== "chat") ledger.lose(ledger.from === "anthropic" ? "messages[].content[].thinking" : "input[].reasoning", at);
+  return own.length > 0 ? { reasoning_content: own.map(({ text }) => text).join("") } : {};
+}
+
+function toolOf({ name, description, schema, strict }: Tool): Json {
+  return {
+    type: "function",
+    function: { name, ...(description !== null && { description }), parameters: schema, ...(strict !== null && { strict }) },
+  };
+}
+
+function choiceOf(choice: ToolChoice): unknown {
+  if (choice.kind === "one") return { type: "function", function: { name: choice.name } };
+  return choice.kind === "any" ? "required" : choice.kind;
+}
+
+function formatOf(format: Format): Json {
+  if (format.kind === "json") return { type: "json_object" };
+  const { name, description, schema, strict } = format;
+  return {
+    type: "json_schema",
+    json_schema: {
+      name: name ?? "answer",
+      ...(description !== null && { description }),
+      schema,
+      ...(strict !== null && { strict }),
+    },
+  };
+}

@@ -1,0 +1,201 @@
+import type {
+  Conversation,
+  DocumentPart,
+  Format,
+  ImagePart,
+  Mark,
+  Message,
+  Part,
+  ReasoningPart,
+  ResultPart,
+  Source,
+  Tool,
+} from "./conversation.ts";
+import type { Dress } from "./dress.ts";
+import type { Level } from "./effort.ts";
+import { type Json, present } from "./fields.ts";
+import { toolIdFor } from "./ids.ts";
+import type { Ledger } from "./losses.ts";
+import { textOf } from "./media.ts";
+
+/** Writes a request of Messages. @throws TollgateError `invalid_request` naming the caller's field that cannot be said. */
+export function writeMessages(asked: Conversation, ledger: Ledger, dress: Dress): Json {
+  const head = asked.messages.findIndex(({ role }) => role === "user" || role === "assistant");
+  const [leading, turns] = head === -1 ? [asked.messages, []] : [asked.messages.slice(0, head), asked.messages.slice(head)];
+  const system = [...leading.flatMap(({ parts }) => parts.flatMap((part) => blockOf(part, ledger))), ...jsonAsked(asked.format)];
+  const maxTokens = asked.maxTokens ?? dress.maxTokens;
+  if (asked.temperature !== null && asked.temperature > 1) ledger.lose("temperature", "temperature");
+  return {
+    model: asked.model,
+    max_tokens: maxTokens,
+    messages: joined(turns).map((message) => messageOf(message, ledger)),
+    ...present({
+      system,
+      tools: asked.tools.map(toolOf),
+      ...choiceOf(asked),
+      ...thinkingOf(asked, maxTokens, ledger),
+      temperature: asked.temperature,
+      top_p: asked.topP,
+      stop_sequences: asked.stop,
+      metadata: present({ user_id: asked.endUser }),
+      service_tier: asked.tier === "standard" ? "standard_only" : asked.tier,
+      stream: asked.stream || null,
+    }),
+  };
+}
+
+/** JSON without a schema is asked for in words: OpenAI's JSON mode wants them in the prompt as well. */
+function jsonAsked(format: Format | null): Json[] {
+  return format?.kind === "json" ? [{ type: "text", text: "Answer with one JSON object and nothing else." }] : [];
+}
+
+/** Turns in a row of one role are one turn. */
+function joined(messages: readonly Message[]): Message[] {
+  const turns: Message[] = [];
+  for (const message of messages) {
+    const role = message.role === "developer" ? "system" : message.role;
+    const before = turns.at(-1);
+    if (before?.role === role) turns[turns.length - 1] = { ...before, parts: [...before.parts, ...message.parts] };
+    else turns.push({ ...message, role });
+  }
+  return turns;
+}
+
+/** What a turn answers stands before what it adds: results in the user's, thoughts in the model's. */
+function messageOf({ role, parts }: Message, ledger: Ledger): Json {
+  const first = parts.filter(({ kind }) => kind === "result" || kind === "reasoning");
+  const rest = parts.filter((part) => !first.includes(part));
+  return { role, content: [...first, ...rest].flatMap((part) => blockOf(part, ledger)) };
+}
+
+function marked(mark: Mark | undefined): Json {
+  return mark ? { cache_control: { type: "ephemeral", ...(mark.ttl !== null && { ttl: mark.ttl }) } } : {};
+}
+
+function blockOf(part: Part, ledger: Ledger): Json[] {
+  switch (part.kind) {
+    case "text":
+      return [{ type: "text", text: part.text, ...marked(part.mark) }];
+    case "refusal":
+      return [{ type: "text", text: part.text }];
+    case "image":
+      return [imageOf(part)];
+    case "document":
+      return [documentOf(part, ledger)];
+    case "call":
+      return [{ type: "tool_use", id: toolIdFor(part.id), name: part.name, input: inputOf(part.input), ...marked(part.mark) }];
+    case "result":
+      return [resultOf(part, ledger)];
+    case "reasoning":
+      return thoughtOf(part, ledger);
+  }
+}
+
+/** Arguments are an object there; what a model wrote that is none is told as it is. */
+function inputOf(text: string): Json {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
+  } catch {
+    // A model may have been cut off in the middle of its arguments.
+  }
+  return { arguments: text };
+}
+
+function imageOf({ source, mark }: ImagePart): Json {
+  return { type: "image", source: plainSource(source), ...marked(mark) };
+}
+
+function plainSource(source: Source): Json {
+  return source.kind === "url" ? { type: "url", url: source.url } : { type: "base64", media_type: source.mediaType, data: source.base64 };
+}
+
+function documentOf({ source, name, mark, at }: DocumentPart, ledger: Ledger): Json {
+  const rest = { ...(name !== undefined && { title: name }), ...marked(mark) };
+  if (source.kind === "url" || source.mediaType === "application/pdf") return { type: "document", source: plainSource(source), ...rest };
+  const text = source.mediaType.startsWith("text/") ? textOf(source.base64) : null;
+  if (text === null) ledger.lose(ledger.from === "openai-chat" ? "messages[].content[].file.file_data" : "input[].content[].file_data", at);
+  return { type: "document", source: { type: "text", media_type: "text/plain", data: text ?? "" }, ...rest };
+}
+
+function resultOf({ id, parts, failed, mark }: ResultPart, ledger: Ledger): Json {
+  const [only] = parts;
+  const bare = parts.length === 1 && only?.kind === "text" && !only.mark ? only.text : null;
+  const content = bare ?? parts.flatMap((part) => blockOf(part, ledger));
+  return {
+    type: "tool_result",
+    tool_use_id: toolIdFor(id),
+    ...(parts.length > 0 && { content }),
+    ...(failed && { is_error: true }),
+    ...marked(mark),
+  };
+}
+
+/** Only what its own models closed is taken back there. */
+function thoughtOf({ text, seal, at }: ReasoningPart, ledger: Ledger): Json[] {
+  if (seal?.maker !== "anthropic") {
+    ledger.lose(ledger.from === "openai-chat" ? "messages[].reasoning_details" : "input[].reasoning", at);
+    return [];
+  }
+  return [seal.hidden ? { type: "redacted_thinking", data: seal.data } : { type: "thinking", thinking: text, signature: seal.data }];
+}
+
+function toolOf({ name, description, schema, strict, mark }: Tool): Json {
+  return {
+    name,
+    ...(description !== null && { description }),
+    input_schema: schema["type"] === undefined ? { type: "object", ...schema } : schema,
+    ...(strict !== null && { strict }),
+    ...marked(mark),
+  };
+}
+
+function choiceOf({ toolChoice, parallel, tools }: Conversation): Json {
+  const alone = parallel === false && tools.length > 0 && toolChoice?.kind !== "none" ? { disable_parallel_tool_use: true } : {};
+  if (toolChoice === null) return parallel === false && tools.length > 0 ? { tool_choice: { type: "auto", ...alone } } : {};
+  const choice = toolChoice.kind === "one" ? { type: "tool", name: toolChoice.name } : { type: toolChoice.kind };
+  return { tool_choice: { ...choice, ...alone } };
+}
+
+/** Models that are told how many tokens they may think; later ones are told how hard, and refuse a number. */
+const BUDGETED = /claude-(3|(opus|sonnet)-4(?!-[6-9])|haiku-4)/;
+const BUDGET_TOKENS: Readonly<Record<Exclude<Level, "none">, number>> = {
+  minimal: 1_024,
+  low: 2_048,
+  medium: 8_192,
+  high: 16_384,
+  xhigh: 32_768,
+  max: 32_768,
+};
+const BUDGET_TOKENS_MIN = 1_024;
+
+/** How much is thought, and in which form the answer stands: both are told in `output_config`. */
+function thinkingOf(asked: Conversation, maxTokens: number, ledger: Ledger): Json {
+  const { format } = asked;
+  const formed = format?.kind === "schema" ? { format: { type: "json_schema", schema: format.schema } } : {};
+  const { thinking, effort } = thoughtAsked(asked, maxTokens, ledger);
+  const config = { ...(effort !== undefined && { effort }), ...formed };
+  return { ...(thinking && { thinking }), ...(Object.keys(config).length > 0 && { output_config: config }) };
+}
+
+function thoughtAsked({ effort, model, messages }: Conversation, maxTokens: number, ledger: Ledger): { thinking?: Json; effort?: string } {
+  if (!effort || effort.level === null) return {};
+  if (effort.level === "none") return { thinking: { type: "disabled" } };
+  const shown = effort.shown === true ? { display: "summarized" } : {};
+  if (!BUDGETED.test(model)) return { thinking: { type: "adaptive", ...shown }, effort: effort.level === "minimal" ? "low" : effort.level };
+  const budget = Math.min(BUDGET_TOKENS[effort.level], maxTokens - 1);
+  if (budget >= BUDGET_TOKENS_MIN && !thoughtless(messages)) return { thinking: { type: "enabled", budget_tokens: budget } };
+  const field = ledger.from === "openai-chat" ? "reasoning_effort" : "reasoning.effort";
+  ledger.lose(field, field);
+  return {};
+}
+
+/** Whether the turn that goes on called tools without the thoughts that led to the calls: such a turn may not begin to think. */
+function thoughtless(messages: readonly Message[]): boolean {
+  const from = messages.findLastIndex(({ role, parts }) => role === "user" && parts.some(({ kind }) => kind !== "result")) + 1;
+  const made = messages.slice(from).filter(({ role }) => role === "assistant");
+  return made.some(
+    ({ parts }) =>
+      parts.some(({ kind }) => kind === "call") && !parts.some((part) => part.kind === "reasoning" && part.seal?.maker === "anthropic"),
+  );
+}

@@ -1,0 +1,121 @@
+import type { Conversation, Format, Message, Part, ReasoningPart, ResultPart, Tool, ToolChoice } from "./conversation.ts";
+import { levelOf } from "./effort.ts";
+import { type Json, present } from "./fields.ts";
+import type { Ledger } from "./losses.ts";
+import { urlOf } from "./media.ts";
+import { tierOf } from "./write-chat.ts";
+
+/**
+ * Writes a request of Responses. Nothing is left with the provider unless the caller asks for it, so that thoughts are asked for in
+ * their closed form. @throws TollgateError `invalid_request` naming the caller's field that cannot be said.
+ */
+export function writeResponses(asked: Conversation, ledger: Ledger): Json {
+  const stop = ledger.from === "anthropic" ? "stop_sequences" : "stop";
+  if (asked.stop.length > 0) ledger.lose(stop, stop);
+  const effort = asked.effort && levelOf(asked.effort);
+  return {
+    model: asked.model,
+    input: asked.messages.flatMap((message) => itemsOf(message, ledger)),
+    store: false,
+    ...present({
+      max_output_tokens: asked.maxTokens,
+      tools: asked.tools.map(toolOf),
+      tool_choice: asked.toolChoice && choiceOf(asked.toolChoice),
+      parallel_tool_calls: asked.tools.length > 0 ? asked.parallel : null,
+      reasoning: present({ effort, summary: effort && asked.effort?.shown === true ? "auto" : null }),
+      include: effort ? [CLOSED] : [],
+      text: present({ format: asked.format && formatOf(asked.format), verbosity: asked.verbosity }),
+      temperature: asked.temperature,
+      top_p: asked.topP,
+      user: asked.endUser,
+      service_tier: tierOf(asked.tier),
+      ...asked.kin,
+      stream: asked.stream || null,
+    }),
+  };
+}
+
+const CLOSED = "reasoning.encrypted_content";
+
+function itemsOf({ role, parts }: Message, ledger: Ledger): Json[] {
+  if (role === "assistant") return madeItems(parts, ledger);
+  const results = parts.filter((part) => part.kind === "result");
+  const rest = parts.filter((part) => part.kind !== "result");
+  const message = { type: "message", role, content: rest.flatMap((part) => contentOf(part, "input_text")) };
+  return [...results.map(resultOf), ...(rest.length > 0 || results.length === 0 ? [message] : [])];
+}
+
+function resultOf({ id, parts }: ResultPart): Json {
+  const [only] = parts;
+  const bare = parts.length === 1 && only?.kind === "text" ? only.text : null;
+  const output = parts.length === 0 ? "" : (bare ?? parts.flatMap((part) => contentOf(part, "input_text")));
+  return { type: "function_call_output", call_id: id, output };
+}
+
+/** What the model did, in its order: texts next to each other are one message. */
+function madeItems(parts: readonly Part[], ledger: Ledger): Json[] {
+  const items: Json[] = [];
+  let said: Json[] | null = null;
+  for (const part of parts) {
+    if (part.kind === "text" || part.kind === "refusal") {
+      if (!said) items.push({ type: "message", role: "assistant", content: (said = []) });
+      said.push(...contentOf(part, "output_text"));
+      continue;
+    }
+    said = null;
+    if (part.kind === "reasoning") items.push(...thoughtOf(part, ledger));
+    if (part.kind === "call") items.push({ type: "function_call", call_id: part.id, name: part.name, arguments: part.input });
+  }
+  return items;
+}
+
+function thoughtOf({ text, seal, at }: ReasoningPart, ledger: Ledger): Json[] {
+  if (seal?.maker !== "openai") {
+    ledger.lose(ledger.from === "anthropic" ? "messages[].content[].thinking" : "messages[].reasoning_details", at);
+    return [];
+  }
+  const summary = text === "" ? [] : [{ type: "summary_text", text }];
+  return [{ type: "reasoning", ...(seal.id !== undefined && { id: seal.id }), summary, encrypted_content: seal.data }];
+}
+
+function contentOf(part: Part, text: "input_text" | "output_text"): Json[] {
+  switch (part.kind) {
+    case "text":
+      return [{ type: text, text: part.text }];
+    case "refusal":
+      return [{ type: "refusal", refusal: part.text }];
+    case "image":
+      return [{ type: "input_image", image_url: urlOf(part.source), detail: part.detail ?? "auto" }];
+    case "document": {
+      const { source, name } = part;
+      if (source.kind === "url") return [{ type: "input_file", file_url: source.url, ...(name !== undefined && { filename: name }) }];
+      return [{ type: "input_file", filename: name ?? "document", file_data: urlOf(source) }];
+    }
+    case "call":
+    case "result":
+    case "reasoning":
+      return [];
+  }
+}
+
+/** Where nothing is said of it, a schema is enforced in Responses and in no other dialect. */
+function toolOf({ name, description, schema, strict }: Tool): Json {
+  return { type: "function", name, ...(description !== null && { description }), parameters: schema, strict: strict ?? false };
+}
+
+function choiceOf(choice: ToolChoice): unknown {
+  if (choice.kind === "one") return { type: "function", name: choice.name };
+  return choice.kind === "any" ? "required" : choice.kind;
+}
+
+function formatOf(format: Format): Json {
+  if (format.kind === "json") return { type: "json_object" };
+  const { name, description, schema, strict } = format;
+  return {
+    type: "json_schema",
+    name: name ?? "answer",
+    ...(description !== null && { description }),
+    schema,
+    ...(strict !== null && { strict }),
+  };
+}

@@ -1,0 +1,290 @@
+import { describe, expect, it } from "vitest";
+import { type Tongue, translateRequest } from "#translation";
+
+/** What stands in one dialect, and what exactly is sent in the other. */
+
+const DRESS = { maxTokens: 4_096, openai: true };
+type Json = Record<string, unknown>;
+
+function said(from: Tongue, to: Tongue, body: Json, model = "m") {
+  return translateRequest({ model: "x", ...body }, { from, to }, model, DRESS);
+}
+const chat = (body: Json, model?: string) => said("openai-chat", "anthropic", { messages: [], ...body }, model);
+const claude = (body: Json) => said("anthropic", "openai-chat", { max_tokens: 9, messages: [], ...body });
+const user = (content: unknown = "Hi") => ({ role: "user", content });
+
+describe("Chat Completions in Messages", () => {
+  it("puts what stands before the conversation into the system prompt, and leaves the rest where it is", () => {
+    const { body } = chat({
+      messages: [{ role: "system", content: "A" }, { role: "developer", content: "B" }, user(), { role: "developer", content: "C" }],
+    });
+    expect(body["system"]).toEqual([
+      { type: "text", text: "A" },
+      { type: "text", text: "B" },
+    ]);
+    expect(body["messages"]).toEqual([
+      { role: "user", content: [{ type: "text", text: "Hi" }] },
+      { role: "system", content: [{ type: "text", text: "C" }] },
+    ]);
+  });
+
+  it("keeps cache_control on parts, calls and tools, and takes OpenAI's own mark for one", () => {
+    const control = { cache_control: { type: "ephemeral", ttl: "1h" } };
+    const tool = { type: "function", function: { name: "f", parameters: { type: "object" } }, ...control };
+    const { body, dropped } = chat({
+      messages: [
+        { role: "system", content: [{ type: "text", text: "S", ...control }] },
+        user([
+          { type: "text", text: "A", cache_control: { type: "ephemeral" } },
+          { type: "text", text: "B", prompt_cache_breakpoint: { mode: "explicit" } },
+        ]),
+      ],
+      tools: [tool],
+    });
+    expect(body["system"]).toEqual([{ type: "text", text: "S", ...control }]);
+    expect(body["messages"]).toEqual([
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "A", cache_control: { type: "ephemeral" } },
+          { type: "text", text: "B", cache_control: { type: "ephemeral" } },
+        ],
+      },
+    ]);
+    expect(body["tools"]).toEqual([{ name: "f", input_schema: { type: "object" }, ...control }]);
+    expect(dropped).toEqual([]);
+  });
+
+  it("joins tool messages and the user's next words into one turn, results first", () => {
+    const call = (id: string) => ({ id, type: "function", function: { name: "f", arguments: '{"a":1}' } });
+    const { body } = chat({
+      messages: [
+        user(),
+        { role: "assistant", content: null, tool_calls: [call("call_1"), call("functions.f:1")] },
+        { role: "tool", tool_call_id: "call_1", content: "1" },
+        { role: "tool", tool_call_id: "functions.f:1", content: [{ type: "text", text: "2" }] },
+        user("Go on"),
+      ],
+    });
+    const [, made, given] = body["messages"] as { content: Json[] }[];
+    expect(made?.content.map(({ id, input }) => [id, input])).toEqual([
+      ["call_1", { a: 1 }],
+      [expect.stringMatching(/^tgid_[\w-]+$/), { a: 1 }],
+    ]);
+    expect(given?.content).toEqual([
+      { type: "tool_result", tool_use_id: "call_1", content: "1" },
+      { type: "tool_result", tool_use_id: made?.content[1]?.["id"], content: "2" },
+      { type: "text", text: "Go on" },
+    ]);
+  });
+
+  it("asks as the model can be asked to think: by effort, or by a budget under its cap", () => {
+    expect(chat({ reasoning_effort: "minimal" }, "claude-opus-5").body).toMatchObject({
+      thinking: { type: "adaptive" },
+      output_config: { effort: "low" },
+    });
+    for (const model of ["claude-sonnet-4-5", "claude-haiku-4-5-20251001", "claude-opus-4-1", "claude-3-7-sonnet-latest"])
+      expect(chat({ reasoning_effort: "medium", max_tokens: 9_000 }, model).body["thinking"]).toEqual({
+        type: "enabled",
+        budget_tokens: 8_192,
+      });
+    for (const model of ["claude-sonnet-4-6", "claude-opus-4-7", "claude-sonnet-5"])
+      expect(chat({ reasoning_effort: "medium" }, model).body["thinking"]).toEqual({ type: "adaptive" });
+    const tight = chat({ reasoning_effort: "high", max_tokens: 500 }, "claude-sonnet-4-5");
+    expect([tight.body["thinking"], tight.dropped]).toEqual([undefined, ["reasoning_effort"]]);
+  });
+
+  it("does not begin to think in a turn whose calls came back without their thoughts", () => {
+    const messages = [
+      user(),
+      { role: "assistant", tool_calls: [{ id: "call_1", type: "function", function: { name: "f", arguments: "{}" } }] },
+      { role: "tool", tool_call_id: "call_1", content: "1" },
+    ];
+    const { body, dropped } = chat({ messages, reasoning_effort: "high", max_tokens: 30_000 }, "claude-sonnet-4-5");
+    expect([body["thinking"], dropped]).toEqual([undefined, ["reasoning_effort"]]);
+  });
+
+  it("asks for a schema in Anthropic's own way, and for JSON without one in words", () => {
+    const schema = { type: "object", properties: { a: { type: "string" } }, required: ["a"], additionalProperties: false };
+    const { body } = chat({ response_format: { type: "json_schema", json_schema: { name: "answer", schema, strict: true } } });
+    expect(body["output_config"]).toEqual({ format: { type: "json_schema", schema } });
+    const loose = chat({ response_format: { type: "json_object" } });
+    expect([loose.body["system"], loose.dropped]).toEqual([
+      [{ type: "text", text: "Answer with one JSON object and nothing else." }],
+      ["response_format.json_object"],
+    ]);
+  });
+
+  it.each([
+    [{ n: 2 }, "n"],
+    [{ logprobs: true }, "logprobs"],
+    [{ top_logprobs: 3 }, "top_logprobs"],
+    [{ frequency_penalty: 0.5 }, "frequency_penalty"],
+    [{ logit_bias: { 50256: -100 } }, "logit_bias"],
+    [{ temperature: 1.5 }, "temperature"],
+    [{ service_tier: "flex" }, "service_tier"],
+    [{ modalities: ["text", "audio"] }, "modalities"],
+    [{ functions: [{ name: "f" }] }, "functions"],
+    [{ tools: [{ type: "custom", custom: { name: "f" } }] }, "tools.0.type"],
+    [{ messages: [user([{ type: "input_audio", input_audio: { data: "", format: "wav" } }])] }, "messages.0.content.0.type"],
+    [{ messages: [user([{ type: "file", file: { file_id: "file-1" } }])] }, "messages.0.content.0.file.file_id"],
+    [{ messages: [user([{ type: "file", file: { file_data: "data:image/x-icon;base64,AAAA" } }])] }, "messages.0.content.0.file.file_data"],
+    [{ messages: [user([{ type: "image_url", image_url: { url: "file:///etc/passwd" } }])] }, "messages.0.content.0.image_url.url"],
+    [{ messages: [{ role: "tool", content: "x" }] }, "messages.0.tool_call_id"],
+    [{ messages: [{ role: "robot", content: "x" }] }, "messages.0.role"],
+    [{ messages: ["Hi"] }, "messages.0"],
+    [{ tool_choice: "maybe" }, "tool_choice"],
+    [{ reasoning_effort: "wild" }, "reasoning_effort"],
+    [{ stop: ["a", 1] }, "stop.1"],
+  ])("refuses %j by name", (body, param) => {
+    expect(() => chat(body)).toThrow(
+      expect.objectContaining({ code: "invalid_request", facts: expect.objectContaining({ param }) }) as never,
+    );
+  });
+
+  it("passes over what asks for nothing", () => {
+    const idle = {
+      n: 1,
+      logprobs: false,
+      logit_bias: {},
+      presence_penalty: 0,
+      store: false,
+      modalities: ["text"],
+      function_call: "auto",
+      audio: null,
+    };
+    expect(chat(idle).dropped).toEqual([]);
+  });
+});
+
+describe("Messages in Chat Completions", () => {
+  it("tells pictures and documents by their content", () => {
+    const { body } = claude({
+      messages: [
+        user([
+          { type: "image", source: { type: "base64", media_type: "image/png", data: "AAAA" } },
+          { type: "image", source: { type: "url", url: "https://pictures.test/a.png" } },
+          { type: "document", title: "a.pdf", source: { type: "base64", media_type: "application/pdf", data: "BBBB" } },
+          { type: "document", source: { type: "text", media_type: "text/plain", data: "héllo" } },
+        ]),
+      ],
+    });
+    expect(body["messages"]).toEqual([
+      user([
+        { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } },
+        { type: "image_url", image_url: { url: "https://pictures.test/a.png" } },
+        { type: "file", file: { filename: "a.pdf", file_data: "data:application/pdf;base64,BBBB" } },
+        { type: "file", file: { filename: "document", file_data: "data:text/plain;base64,aMOpbGxv" } },
+      ]),
+    ]);
+  });
+
+  it.each([
+    [{ tool_choice: { type: "any" } }, { tool_choice: "required" }],
+    [{ tool_choice: { type: "none" } }, { tool_choice: "none" }],
+    [{ tool_choice: { type: "tool", name: "f" } }, { tool_choice: { type: "function", function: { name: "f" } } }],
+    [{ tool_choice: { type: "auto", disable_parallel_tool_use: true } }, { tool_choice: "auto", parallel_tool_calls: false }],
+    [{ stop_sequences: ["END"] }, { stop: ["END"] }],
+    [{ metadata: { user_id: "u1" } }, { user: "u1" }],
+    [{ thinking: { type: "enabled", budget_tokens: 2_048 } }, { reasoning_effort: "low" }],
+    [{ thinking: { type: "adaptive" }, output_config: { effort: "max" } }, { reasoning_effort: "max" }],
+    [{ service_tier: "standard_only" }, { service_tier: "default" }],
+    [{ stream: true }, { stream: true, stream_options: { include_usage: true } }],
+  ])("says %j as %j", (asked, expected) => {
+    const tools = [{ name: "f", input_schema: { type: "object" } }];
+    expect(claude({ tools, ...asked }).body).toMatchObject(expected);
+  });
+
+  it("lists what it drops", () => {
+    const control = { cache_control: { type: "ephemeral" } };
+    const { dropped } = claude({
+      system: [{ type: "text", text: "S", ...control }],
+      messages: [
+        user([{ type: "text", text: "A", ...control }]),
+        {
+          role: "assistant",
+          content: [
+            { type: "thinking", thinking: "hm", signature: "anthropics" },
+            { type: "tool_use", id: "toolu_1", name: "f", input: {} },
+          ],
+        },
+        user([{ type: "tool_result", tool_use_id: "toolu_1", content: "no", is_error: true }]),
+      ],
+      tools: [{ name: "f", input_schema: { type: "object" }, ...control }],
+      context_management: { edits: [] },
+    });
+    expect(dropped.toSorted()).toEqual([
+      "context_management",
+      "messages[].content[].cache_control",
+      "messages[].content[].is_error",
+      "messages[].content[].thinking",
+      "system[].cache_control",
+      "tools[].cache_control",
+    ]);
+  });
+
+  it.each([
+    [{ top_k: 5 }, "top_k"],
+    [{ stop_sequences: ["a", "b", "c", "d", "e"] }, "stop_sequences"],
+    [{ mcp_servers: [{ url: "https://x.test" }] }, "mcp_servers"],
+    [{ inference_geo: "eu" }, "inference_geo"],
+    [{ speed: "fast" }, "speed"],
+    [{ tools: [{ type: "bash_20250124", name: "bash" }] }, "tools.0.type"],
+    [{ messages: [user([{ type: "search_result", title: "x" }])] }, "messages.0.content.0.type"],
+    [{ messages: [user([{ type: "image", source: { type: "file", file_id: "f" } }])] }, "messages.0.content.0.source.type"],
+    [
+      { messages: [user([{ type: "document", citations: { enabled: true }, source: { type: "text", data: "x" } }])] },
+      "messages.0.content.0.citations",
+    ],
+    [{ messages: [user([{ type: "document", source: { type: "url", url: "https://x.test/a.pdf" } }])] }, "messages.0.content.0.source"],
+    [
+      {
+        messages: [
+          user([{ type: "tool_result", tool_use_id: "t", content: [{ type: "image", source: { type: "url", url: "https://x.test/a" } }] }]),
+        ],
+      },
+      "messages.0.content.0.content.0",
+    ],
+  ])("refuses %j by name", (body, param) => {
+    expect(() => claude(body)).toThrow(
+      expect.objectContaining({ code: "invalid_request", facts: expect.objectContaining({ param }) }) as never,
+    );
+  });
+});
+
+describe("Responses", () => {
+  it("leaves nothing with a provider that was not asked to keep it, and enforces no schema that was not meant so", () => {
+    const tool = { type: "function", function: { name: "f", parameters: { type: "object" } } };
+    const { body } = said("openai-chat", "openai-responses", { messages: [user()], tools: [tool], metadata: { a: "b" }, verbosity: "low" });
+    expect(body).toMatchObject({
+      store: false,
+      tools: [{ type: "function", name: "f", strict: false }],
+      metadata: { a: "b" },
+      text: { verbosity: "low" },
+    });
+    expect(said("openai-chat", "openai-responses", { messages: [user()], store: true }).body["store"]).toBe(true);
+  });
+
+  it("is said in Chat Completions with its shared fields as they are", () => {
+    const { body, dropped } = said("openai-responses", "openai-chat", {
+      instructions: "Be kind.",
+      input: "Hi",
+      max_output_tokens: 9,
+      service_tier: "flex",
+      prompt_cache_key: "k",
+      text: { format: { type: "json_object" }, verbosity: "low" },
+      store: true,
+    });
+    expect(body).toEqual({
+      model: "m",
+      messages: [{ role: "system", content: "Be kind." }, user()],
+      max_completion_tokens: 9,
+      response_format: { type: "json_object" },
+      verbosity: "low",
+      service_tier: "flex",
+      prompt_cache_key: "k",
+      store: true,
+    });
+    expect(dropped).toEqual([]);
+  });
+});

@@ -1,0 +1,64 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Conversation, Fields, Ledger, LOSSES, TONGUES, type Tongue } from "#translation";
+import { conversations, normalised, placeless } from "../../support/conversations.ts";
+
+const NAMES = Object.keys(TONGUES) as Tongue[];
+const PAIRS = NAMES.flatMap((from) => NAMES.flatMap((to) => (from === to ? [] : [{ from, to }])));
+const DRESS = { maxTokens: 4_096, openai: true };
+
+/** OpenAI's two dialects hand the tier over in its own word. */
+function tierIn({ service_tier: tier }: Readonly<Record<string, unknown>>): Conversation["tier"] {
+  return tier === "default" ? "standard" : ((tier ?? null) as Conversation["tier"]);
+}
+
+describe.each(PAIRS)("A2: a conversation of $from in $to", ({ from, to }) => {
+  it("comes back as it went, but for what the table of losses names", () => {
+    let said = 0;
+    fc.assert(
+      fc.property(conversations, (random) => {
+        // First what the caller's dialect can say at all, then the same in the provider's, and back.
+        const own = normalised(random, to, from);
+        if (own.refused) return;
+        const theirs = normalised(own.conversation, from, to);
+        const back = new Ledger(to, from);
+        const asked = JSON.parse(JSON.stringify(TONGUES[from].write(own.conversation, back, DRESS))) as Record<string, unknown>;
+        const there = new Ledger(from, to);
+        const read = () => TONGUES[to].write(TONGUES[from].read(new Fields(asked), there), there, DRESS);
+        if (theirs.refused) {
+          expect(read).toThrow(/cannot be said in/);
+          return;
+        }
+        const body = JSON.parse(JSON.stringify(read())) as Record<string, unknown>;
+        expect(new Set(there.dropped)).toEqual(theirs.dropped);
+        const heard = TONGUES[to].read(new Fields(body), new Ledger(to, from));
+        const tier = from !== "anthropic" && to !== "anthropic" ? tierIn(heard.kin) : heard.tier;
+        expect(placeless({ ...heard, tier, kin: {} })).toEqual(placeless(theirs.conversation));
+        said++;
+      }),
+      { numRuns: 300 },
+    );
+    expect(said).toBeGreaterThan(5);
+  });
+
+  it("is refused by the name of a field that it does not know", () => {
+    const ledger = new Ledger(from, to);
+    const body = { model: "m", messages: [], input: [], a_new_field: { on: true } };
+    const { [from === "openai-responses" ? "messages" : "input"]: _other, ...asked } = body;
+    expect(() => TONGUES[from].read(new Fields(asked), ledger)).toThrow(/^a_new_field cannot be said in /);
+  });
+});
+
+describe("the table of losses", () => {
+  it("names each field once for each pair, and only pairs of two dialects", () => {
+    const seen = new Set<string>();
+    for (const { from, to, field } of LOSSES) {
+      for (const each of to) {
+        expect(each).not.toBe(from);
+        const key = `${from} ${each} ${field}`;
+        expect([key, seen.has(key)]).toEqual([key, false]);
+        seen.add(key);
+      }
+    }
+  });
+});
