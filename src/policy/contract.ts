@@ -1,5 +1,23 @@
 import type { Obligation } from "./obligations.ts";
 
+/** What a policy is asked about: a request before it is sent, a whole answer, a stretch of a stream. */
+export const STAGES = ["evaluate", "onResponse", "onChunk"] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** What a module said of itself when it was registered. */
+export interface Described {
+  readonly name: string;
+  readonly version: string;
+  readonly priority: number;
+  readonly compose: "all" | "any";
+  readonly needs: readonly string[];
+  readonly stages: readonly Stage[];
+  /** JSON Schema of its settings. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly loadFuel: number;
+  readonly tests: { readonly passed: number; readonly failed: number };
+}
+
 /** What a policy answered, as the engine read it; what its obligations mean is judged by the chain. */
 export interface Decision {
   readonly allowed: boolean;
@@ -32,6 +50,8 @@ export interface Step {
   readonly mode: "enforce" | "shadow";
   /** What a failure comes to. */
   readonly onError: "deny" | "allow";
+  readonly stages: readonly Stage[];
+  readonly needs: readonly string[];
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

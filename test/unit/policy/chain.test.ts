@@ -18,6 +18,8 @@ const step = (policy: string, more: Partial<Step> = {}): Step => ({
   compose: "all",
   mode: "enforce",
   onError: "deny",
+  stages: ["evaluate"],
+  needs: [],
   settings: {},
   ...more,
 });
