@@ -1,4 +1,5 @@
-import type { Described, Step } from "./contract.ts";
+import type { Step } from "./contract.ts";
+import type { Described, Plugin } from "./engine/contract.ts";
 import { inShare } from "./canary.ts";
 import type { ActivationRow, PolicyScope } from "./store.ts";
 
@@ -10,9 +11,10 @@ export interface Standing extends ActivationRow {
   readonly source: string;
 }
 
-/** A step of one caller's chain, and whence it comes. */
-export interface ActiveStep extends Step {
-  readonly source: string;
+/** A step of one caller's chain, what it runs, and whence it comes. */
+export interface ActiveStep {
+  readonly step: Step;
+  readonly plugin: Plugin;
   readonly scope: PolicyScope;
   /** As activated: a canary that drew the caller enforces. */
   readonly activatedAs: "enforce" | "canary" | "shadow";
@@ -30,6 +32,7 @@ const WIDTH = { key: 0, team: 1, deployment: 2 } as const;
 export class ActivePolicies {
   readonly #byName: ReadonlyMap<string, readonly Standing[]>;
   readonly #chains = new Map<string, readonly ActiveStep[]>();
+  readonly #told = new Set<string>();
 
   constructor(standing: readonly Standing[]) {
     // The narrowest scope stands first: its word counts.
@@ -45,6 +48,12 @@ export class ActivePolicies {
     const steps = [...this.#byName.values()].flatMap((lanes) => stepsOf(lanes, holder));
     this.#chains.set(holder.key, steps);
     return steps;
+  }
+
+  /** Whether a failure is news: the same of the same version is told once for each read of what is active. */
+  isNews(hash: string, failure: string): boolean {
+    const size = this.#told.size;
+    return this.#told.add(`${hash} ${failure}`).size > size;
   }
 }
 
@@ -71,18 +80,20 @@ function narrower(a: Standing | undefined, b: Standing): boolean {
 function stepOf(standing: Standing, activatedAs: ActiveStep["activatedAs"]): ActiveStep {
   const { name, version, hash, described, source, scopeKind, scopeId, onError, compose, config } = standing;
   return {
-    policy: name,
-    version,
-    hash,
-    source,
-    priority: standing.priority ?? described.priority,
-    compose,
-    mode: activatedAs === "shadow" ? "shadow" : "enforce",
-    activatedAs,
-    onError,
-    stages: described.stages,
-    needs: described.needs,
-    settings: config,
+    step: {
+      policy: name,
+      version,
+      hash,
+      priority: standing.priority ?? described.priority,
+      compose,
+      mode: activatedAs === "shadow" ? "shadow" : "enforce",
+      onError,
+      stages: described.stages,
+      needs: described.needs,
+      settings: config,
+    },
+    plugin: { hash, source },
     scope: { scopeKind, scopeId },
+    activatedAs,
   };
 }

@@ -1,4 +1,5 @@
-import type { Decision, Evaluation, Failure, Finding, Step, Verdict } from "./contract.ts";
+import type { Finding, Step, Verdict } from "./contract.ts";
+import type { Decision, Evaluate, Evaluation, Failure } from "./engine/contract.ts";
 import { readObligations } from "./obligations.ts";
 
 /** Characters of a reason that anybody is told. */
@@ -10,7 +11,7 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
  * Walks a chain: ascending priority, equal priorities as one group of which every member runs. The first group that denies ends it.
  * Shadows run behind all that enforce, so that nothing they do, or burn, comes before a decision that counts.
  */
-export function walk(steps: readonly Step[], evaluate: (step: Step) => Evaluation): Verdict {
+export function walk(steps: readonly Step[], evaluate: Evaluate<Step>): Verdict {
   const findings: Finding[] = [];
   let denial: Finding | null = null;
   for (const group of groupsOf(steps.filter(({ mode }) => mode === "enforce"))) {

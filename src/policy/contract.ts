@@ -1,47 +1,9 @@
+import type { Failure, Judged, Stage } from "./engine/contract.ts";
 import type { Obligation } from "./obligations.ts";
 
-/** What a policy is asked about: a request before it is sent, a whole answer, a stretch of a stream. */
-export const STAGES = ["evaluate", "onResponse", "onChunk"] as const;
-export type Stage = (typeof STAGES)[number];
-
-/** What a module said of itself when it was registered. */
-export interface Described {
-  readonly name: string;
-  readonly version: string;
-  readonly priority: number;
-  readonly compose: "all" | "any";
-  readonly needs: readonly string[];
-  readonly stages: readonly Stage[];
-  /** JSON Schema of its settings. */
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly loadFuel: number;
-  readonly tests: { readonly passed: number; readonly failed: number };
-}
-
-/** What a policy answered, as the engine read it; what its obligations mean is judged by the chain. */
-export interface Decision {
-  readonly allowed: boolean;
-  readonly reason: string;
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly obligations: readonly unknown[];
-}
-
-/** Why a policy gave no decision that counts. */
-export type Failure = "fuel" | "memory" | "timeout" | "invalid_decision" | "threw" | "never_settled";
-
-/** One evaluation as the engine ran it. */
-export interface Evaluation {
-  readonly fuel: number;
-  readonly result:
-    | { readonly kind: "decision"; readonly value: Decision }
-    | { readonly kind: "failed"; readonly failure: Failure; readonly message: string };
-}
-
 /** One active policy, as the chain walks it: whose canary it is has been decided before. */
-export interface Step {
-  readonly policy: string;
+export interface Step extends Judged {
   readonly version: string;
-  readonly hash: string;
   /** Lower runs first; equal numbers are one group. */
   readonly priority: number;
   /** How it stands in its group: each `all` binds by itself, of those that say `any` one that allows is enough. */
@@ -51,8 +13,6 @@ export interface Step {
   /** What a failure comes to. */
   readonly onError: "deny" | "allow";
   readonly stages: readonly Stage[];
-  readonly needs: readonly string[];
-  readonly settings: Readonly<Record<string, unknown>>;
 }
 
 /** What one step came to. */

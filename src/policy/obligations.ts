@@ -6,8 +6,8 @@ export type Obligation =
   | { readonly type: "tag"; readonly tags: readonly string[] }
   | { readonly type: "require_approval"; readonly reason: string };
 
-/** Characters of a text to be redacted: what a stream holds back is bounded by it. */
-export const REDACT_MAX = 256;
+/** Characters of a text to be redacted, and of what takes its place: no more than a stream holds back. */
+export const REDACT_MAX = 128;
 const OBLIGATIONS_MAX = 256;
 const TAGS_MAX = 16;
 const COUNT_MAX = 1_000_000_000;

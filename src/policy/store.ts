@@ -3,7 +3,7 @@ import * as z from "zod";
 import { newId, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
-import type { Described } from "./contract.ts";
+import type { Described } from "./engine/contract.ts";
 import { type Bundle, hashOf, type Signature, signatureFault } from "./signature.ts";
 
 const { policyVersions, policyActivations } = tables;

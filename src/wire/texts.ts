@@ -61,7 +61,8 @@ export function redactRequest(ask: Ask, redactions: Redactions): Ask {
   const text = redacted(ask.body.text, stringsBelow(ask.body.text, PROMPTS), redactions);
   if (text === ask.body.text) return ask;
   const value = JSON.parse(text) as Ask["body"]["value"];
-  return { ...ask, body: { text, value, bytes: new TextEncoder().encode(text) } };
+  const bytes = new TextEncoder().encode(text);
+  return { ...ask, promptBytes: bytes.byteLength, body: { text, value, bytes } };
 }
 
 /** A whole JSON answer that says other things in the place of some; the same text where it says none of them. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type Config, readConfig } from "#config";
 import { connect, tables } from "#db";
 import type { ActivePolicies } from "../../src/policy/active.ts";
-import type { Described } from "../../src/policy/contract.ts";
+import type { Described } from "../../src/policy/engine/contract.ts";
 import { StandingPolicies } from "../../src/policy/standing.ts";
 import { type Activation, PolicyStore, type Upload } from "../../src/policy/store.ts";
 import { signer } from "../support/signing.ts";
@@ -60,8 +60,8 @@ const wanted = (more: Partial<Activation> = {}): Activation => ({
 const chain = (active: ActivePolicies, name: string, holder = { team: "team_a", key: "key_a" }) =>
   active
     .chainOf(holder)
-    .filter(({ policy }) => policy === name)
-    .map(({ version, activatedAs }) => `${version} ${activatedAs}`);
+    .filter(({ step }) => step.policy === name)
+    .map(({ step, activatedAs }) => `${step.version} ${activatedAs}`);
 
 const refused = (what: Promise<unknown>) =>
   what.then(

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { walk } from "../../../src/policy/chain.ts";
 import { inShare } from "../../../src/policy/canary.ts";
-import type { Evaluation, Finding, Step } from "../../../src/policy/contract.ts";
+import type { Finding, Step } from "../../../src/policy/contract.ts";
+import type { Evaluation } from "../../../src/policy/engine/contract.ts";
 
 const decided = (allowed: boolean, more: { readonly reason?: string; readonly obligations?: readonly unknown[] } = {}): Evaluation => ({
   fuel: 7,

@@ -1,0 +1,10 @@
+export { ActivePolicies, type ActiveStep } from "./active.ts";
+export { walk } from "./chain.ts";
+export { wallTime } from "./clock.ts";
+export type { Finding, Step, Verdict } from "./contract.ts";
+export { type Counter, type Ticket, WINDOW_S_MAX } from "./counters.ts";
+export { type Counters, countersOf } from "./counter-stub.ts";
+export type { Described, Facts, Failure, Stage } from "./engine/contract.ts";
+export { asked, type Judge } from "./judge.ts";
+export { type Duties, dutiesOf, shown } from "./obligations.ts";
+export { StandingPolicies } from "./standing.ts";
