@@ -6,8 +6,9 @@ import { DirectoryCache, type DirectorySource } from "#gateway";
 import type { Platform } from "#http";
 import { KeyRing } from "#keys";
 import { ModelStore, PriceStore } from "#models";
-import { countersOf, StandingPolicies } from "#policy";
+import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
+import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
 
@@ -34,7 +35,7 @@ function compose(env: Env): Platform {
     events: env.EVENTS,
     authFailures: env.AUTH_FAILURES,
     ledger: (team, background) => tills.ledger(team, background),
-    judge: () => Promise.reject(new Error("no walls stand")),
+    ...bench(engine, env.POLICIES),
     counters: (team) => countersOf(env.COUNTERS, team),
     now,
   };

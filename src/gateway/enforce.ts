@@ -35,7 +35,7 @@ export async function enforce(hold: Hold, at: Gateway): Promise<Hold> {
 export async function judged(stage: Stage, draft: Draft, { facts, at }: { readonly facts: Facts; readonly at: Gateway }): Promise<Duties> {
   const { chain, judgement } = draft.policies;
   const steps = asked(chain, stage);
-  const asking = at.judge(stage, steps, facts).catch((cause: unknown) => {
+  const asking = at.judge({ tenant: draft.caller.team, stage, chain: steps, facts }).catch((cause: unknown) => {
     throw new TollgateError("overloaded", "Policies cannot be asked at the moment; try again", {
       cause,
       retryAfterMs: 1_000,

@@ -54,11 +54,11 @@ function byName(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function findingOf(step: Step, { fuel, result }: Evaluation): Finding {
-  if (result.kind === "failed") return failed(step, result.failure, { message: result.message, fuel });
+function findingOf(step: Step, { fuel, result, logs = "" }: Evaluation): Finding {
+  if (result.kind === "failed") return failed(step, result.failure, { message: result.message, fuel, logs });
   const { allowed, reason, metadata, obligations }: Decision = result.value;
   const read = readObligations(obligations);
-  if (typeof read === "string") return failed(step, "invalid_decision", { message: read, fuel });
+  if (typeof read === "string") return failed(step, "invalid_decision", { message: read, fuel, logs });
   return {
     step,
     outcome: allowed ? "allowed" : "denied",
@@ -67,11 +67,19 @@ function findingOf(step: Step, { fuel, result }: Evaluation): Finding {
     metadata,
     obligations: allowed ? read : [],
     fuel,
+    logs,
   };
 }
 
-function failed(step: Step, failure: Failure, { message, fuel }: { readonly message: string; readonly fuel: number }): Finding {
-  return { step, outcome: "failed", failure, reason: cleaned(message), metadata: {}, obligations: [], fuel };
+/** What was burnt and written before it failed. */
+interface Burnt {
+  readonly message: string;
+  readonly fuel: number;
+  readonly logs: string;
+}
+
+function failed(step: Step, failure: Failure, { message, fuel, logs }: Burnt): Finding {
+  return { step, outcome: "failed", failure, reason: cleaned(message), metadata: {}, obligations: [], fuel, logs };
 }
 
 function cleaned(text: string): string {

@@ -24,6 +24,8 @@ export interface Finding {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly obligations: readonly Obligation[];
   readonly fuel: number;
+  /** What it wrote to its console. */
+  readonly logs: string;
 }
 
 /** What a chain came to. */

@@ -91,6 +91,7 @@ export class PolicyStore {
     if (described.name !== name) throw wrong("name", `is not what the module says, ${described.name}`);
     if (described.version !== version) throw wrong("version", `is not what the module says, ${described.version}`);
     const now = this.#clock();
+    settingsOf(described);
     const row: PolicyRow = {
       id: newId("pol", now),
       name,

@@ -26,7 +26,7 @@ export const ROUTES = [...new Set(app.routes.filter(({ method }) => method !== "
 export async function ask(
   method: string,
   path: string,
-  { as, body, headers = {}, bindings = {}, platform = {} }: Asked = {},
+  { as, body, headers = {}, bindings = {}, platform }: Asked = {},
 ): Promise<Response> {
   const context = createExecutionContext();
   const address = `10.0.${Math.floor(++visitor / 250)}.${visitor % 250}`;
@@ -42,7 +42,8 @@ export async function ask(
     headers: all,
     ...(text === undefined ? {} : { body: text as string }),
   });
-  const answer = await app.fetch(request, { ...platformOf({ ...env, ...bindings } as Env), ...platform }, context);
+  const composed = platformOf({ ...env, ...bindings } as Env);
+  const answer = await app.fetch(request, platform ? { ...composed, ...platform } : composed, context);
   // What goes on beside a stream ends when it has been read.
   const streams = answer.headers.get("content-type")?.includes("event-stream") ?? false;
   const read = streams ? new Response(await answer.arrayBuffer(), answer) : answer;

@@ -4,8 +4,9 @@ import { describe, expect, test } from "vitest";
 import { readConfig } from "#config";
 import { connect, tables } from "#db";
 import type { Platform } from "#http";
-import { type Facts, type Judge, type Stage, type Step, walk } from "#policy";
+import type { Facts, Judge, Stage, Step } from "#policy";
 import { platformOf } from "../../src/compose.ts";
+import { walk } from "../../src/policy/chain.ts";
 import type { Decision, Described, Evaluation } from "../../src/policy/engine/contract.ts";
 import { type Activation, PolicyStore } from "../../src/policy/store.ts";
 import { ask, newKey } from "../support/front.ts";
@@ -30,9 +31,10 @@ function evaluation(step: Step, stage: Stage, { shared, own }: Facts): Evaluatio
   return { fuel: 11, result: { kind: "decision", value: { allowed: true, reason: "", metadata: {}, obligations: [], ...said } } };
 }
 
-const judge: Judge = (stage, chain, facts) =>
+const judge: Judge = ({ stage, chain, facts }) =>
   Promise.resolve(walk(chain.map(({ step }) => step), (step) => evaluation(step, stage, facts))); // prettier-ignore
-const platform: Partial<Platform> = { judge };
+/** One isolate, with what it has read. */
+const platform: Platform = { ...platformOf(env), judge };
 
 let count = 0;
 
@@ -55,7 +57,7 @@ async function active(key: string, says: Says, more: Partial<Described> & { read
   const row = await store.add(upload, { ...facts, tests: { passed: 0, failed: 0 }, ...described }, "ann");
   const scope = { scopeKind: "key" as const, scopeId: key };
   await store.activate(row.id, { ...scope, mode: "enforce", canaryPercent: null, onError: "deny", compose: null, priority: null, config: {}, ...as }, "ann"); // prettier-ignore
-  platformOf(env).directory.invalidate();
+  platform.directory.invalidate();
   return name;
 }
 
@@ -238,7 +240,7 @@ describe("35: a policy that fails", () => {
     const { id, secret } = await newKey();
     await active(id, () => ({}));
     const broken: Judge = () => Promise.reject(new Error("the wall is gone"));
-    const answer = await ask("POST", "/v1/chat/completions", { as: secret, body: chat("hi"), platform: { judge: broken } });
+    const answer = await ask("POST", "/v1/chat/completions", { as: secret, body: chat("hi"), platform: { ...platform, judge: broken } });
     expect([answer.status, ((await answer.json()) as Json)["error"].code]).toEqual([503, "overloaded"]);
     await expect.poll(async () => (await spentBy(secret)).reserved_usd).toBe("0");
   });
@@ -381,7 +383,7 @@ describe("48: a swap under load", () => {
         priority: null,
       } as const;
       await store.activate(row.id, { ...as, config: { mark: row.version } }, "ann");
-      platformOf(env).directory.invalidate();
+      platform.directory.invalidate();
     };
     await put(0);
     const swaps = (async () => {
