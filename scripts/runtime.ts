@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { readD1Migrations } from "@cloudflare/vitest-plugin";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
@@ -41,12 +41,22 @@ function options(state: string, bundle: string, bindings: Record<string, string>
       {
         ...workerOptions,
         name: "tollgate",
-        modules: [{ type: "ESModule", path: "index.js", contents: readFileSync(bundle, "utf8") }],
+        modules: modulesOf(bundle),
         bindings: { ...(workerOptions.bindings as Record<string, string> | undefined), ...bindings },
         ...(port === null ? {} : { unsafeDirectSockets: [{ host: "127.0.0.1", port }] }),
       },
     ],
   });
+}
+
+/** The bundle, and the compiled modules that lie beside it, as a deploy uploads them. */
+function modulesOf(bundle: string) {
+  const folder = dirname(bundle);
+  const compiled = readdirSync(folder).filter((file) => file.endsWith(".wasm"));
+  return [
+    { type: "ESModule" as const, path: basename(bundle), contents: readFileSync(bundle, "utf8") },
+    ...compiled.map((file) => ({ type: "CompiledWasm" as const, path: file, contents: readFileSync(join(folder, file)) })),
+  ];
 }
 
 /** Boots the runtime. Without a port nothing listens: that is how the database is prepared before anybody can ask. */

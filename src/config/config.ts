@@ -59,6 +59,17 @@ const schema = z.object({
     .regex(/^(?=.*[1-9])(0|[1-9]\d{0,8})(\.\d{1,9})?$/, "must be what one USD is in that currency, with at most 9 fraction digits")
     .optional(),
   TOLLGATE_DISPLAY_RATE_DATE: z.iso.date().optional(),
+  /** Who may sign policies: `id=base64` of raw Ed25519 public keys, separated by commas. Without one, production takes no upload. */
+  TOLLGATE_POLICY_KEYS: z
+    .string()
+    .regex(
+      /^[\w.-]{1,64}=[A-Za-z0-9+/]{43}=(,[\w.-]{1,64}=[A-Za-z0-9+/]{43}=)*$/,
+      "must be id=base64 of raw Ed25519 public keys, by commas",
+    )
+    .transform((text) => new Map(text.split(",").map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)])))
+    .optional(),
+  /** Whoever uploaded a version of a policy may not be the one who activates it. */
+  TOLLGATE_POLICY_TWO_PEOPLE: z.stringbool().default(false),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 

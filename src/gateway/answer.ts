@@ -40,7 +40,7 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   const headers = responseHeaders(answer.response);
   const theirs = upstreamRequestId(answer.response);
-  const { arrival, route, translation } = hold.draft;
+  const { arrival, route, translation, policies } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
   if (theirs !== null) headers.set("x-tollgate-upstream-request-id", theirs);
@@ -49,6 +49,8 @@ export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   if (translation && translation.dropped.length > 0) headers.set("x-tollgate-dropped", translation.dropped.join(", "));
   headers.set("x-tollgate-attempts", "1");
   headers.set("x-tollgate-cache", "bypass");
+  const judged = policies.judgement.header;
+  if (judged !== null) headers.set("x-tollgate-policies", judged);
   headers.set("x-tollgate-overhead-ms", String(at.now() - arrival.at - (answer.begunAt - answer.sentAt)));
   setBudget(headers, hold);
   setPace(headers, "requests", hold.granted.rpm, at.now());

@@ -1,6 +1,7 @@
 import { WiderScopes } from "#budget";
 import type { Config } from "#config";
 import { type Limits, PriceBook, type PriceRow, type Target } from "#models";
+import type { ActivePolicies } from "#policy";
 import { type ProviderRow, registry, type Upstream } from "#providers";
 
 /** What the gateway knows of the outside: which upstreams, names and prices there are. */
@@ -10,6 +11,8 @@ export interface Directory {
   readonly book: PriceBook;
   /** Which budgets across teams there are. */
   readonly wider: WiderScopes;
+  /** Which policies are active, and where. */
+  readonly policies: ActivePolicies;
 }
 
 /** Reads the control plane's rows; credentials come opened. */
@@ -18,6 +21,7 @@ export interface DirectorySource {
   aliases(): Promise<readonly ({ readonly name: string } & Target & Limits)[]>;
   prices(): Promise<readonly PriceRow[]>;
   wider(): Promise<readonly string[] | null>;
+  policies(): Promise<ActivePolicies>;
 }
 
 const FRESH_MS = 2_000;
@@ -73,17 +77,19 @@ export class DirectoryCache {
     const generation = this.#generation;
     try {
       const source = this.#source;
-      const [providers, aliases, prices, wider] = await Promise.all([
+      const [providers, aliases, prices, wider, policies] = await Promise.all([
         source.providers(),
         source.aliases(),
         source.prices(),
         source.wider(),
+        source.policies(),
       ]);
       const directory = {
         upstreams: registry(this.#config, providers),
         aliases: new Map(aliases.map(({ name, provider, model, ...limits }) => [name, { provider, model, limits }])),
         book: new PriceBook(prices),
         wider: new WiderScopes(wider),
+        policies,
       };
       if (generation === this.#generation) {
         this.#directory = directory;

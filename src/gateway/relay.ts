@@ -6,6 +6,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
+import { screenStream } from "./screen.ts";
 import { streamIn } from "./translate.ts";
 import { learn, used, usedUnseen } from "./used.ts";
 
@@ -35,7 +36,8 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const { readable, writable } = new IdentityTransformStream();
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  at.background(run(inCallersDialect(edited(toClient, hold), hold, at), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  const screened = screenStream(toClient, hold.draft, at);
+  at.background(run(inCallersDialect(edited(screened, hold), hold, at), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -121,6 +123,8 @@ async function within<Value>(ms: number, work: Promise<Value>): Promise<Value | 
 
 /** What went wrong, in the caller's words; null for a stream that reached its end, or whose provider reported its own error. */
 function faultOf(how: How, { answer: { deadline }, meter, hold, allowance }: Relay): TollgateError | null {
+  const { stopped } = hold.draft.policies.judgement;
+  if (stopped) return stopped;
   const { complete, failed } = meter.reported();
   if (how === "ended" && (complete || failed)) return null;
   const { provider } = hold.draft.route;

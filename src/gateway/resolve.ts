@@ -5,6 +5,7 @@ import type { ModelCall, TokenCounts } from "#estimate";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
+import { Judgement } from "./judgement.ts";
 import { spoken, surfaceFor } from "./translate.ts";
 
 const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
@@ -28,13 +29,15 @@ const NOTHING: Bounds = {
  */
 export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
   const directory = await at.directory.get(at.background);
+  const active = directory.policies;
   const found = find(asked.model, directory, arrival.at) ?? find(asked.model, await at.directory.reload(), arrival.at);
   if (!found) throw notKnown(asked);
   const { route, upstream, book } = found;
   if (!allowed(caller.models, route)) throw notAllowed(route);
   const surface = surfaceFor(asked.capability, upstream);
   if (surface === null) throw otherDialect(asked, route, upstream);
-  const common = { arrival, caller, route, upstream, tableHash: book.tableHash };
+  const policies = { chain: active.chainOf(caller), active, judgement: new Judgement(), outputMax: null };
+  const common = { arrival, caller, route, upstream, tableHash: book.tableHash, policies };
   if (asked.capability === "count_tokens") {
     const { row } = book.find(route.provider, route.model, caller.team, arrival.at);
     return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };

@@ -8,3 +8,5 @@ export { reportedFromJson, StreamReader } from "./report.ts";
 export { rewrite } from "./rewrite.ts";
 export { SseReader } from "./sse.ts";
 export { anthropicTier, anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";
+export { screened } from "./screen-stream.ts";
+export { redactAnswer, redactRequest, saidInAnswer, saidInRequest } from "./texts.ts";

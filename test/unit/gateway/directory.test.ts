@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { readConfig } from "#config";
 import { DirectoryCache } from "#gateway";
+import { ActivePolicies } from "#policy";
 import type { ProviderRow } from "#providers";
 
 const config = readConfig({ TOLLGATE_PEPPER: "p".repeat(32), TOLLGATE_ENCRYPTION_KEY: "e".repeat(32) });
@@ -32,6 +33,7 @@ function plane() {
     aliases: () => Promise.resolve([]),
     prices: () => Promise.resolve([]),
     wider: () => Promise.resolve([]),
+    policies: () => Promise.resolve(new ActivePolicies([])),
   };
   const work: Promise<unknown>[] = [];
   const cache = new DirectoryCache(config, source, () => now);

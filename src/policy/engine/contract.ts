@@ -1,0 +1,66 @@
+/** What a policy is asked about: a request before it is sent, a whole answer, a stretch of a stream. */
+export const STAGES = ["evaluate", "onResponse", "onChunk"] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** A policy as the engine runs it: one bundled ES module, the SDK inlined, named by the hash of its source. */
+export interface Plugin {
+  readonly hash: string;
+  readonly source: string;
+}
+
+/** What a module said of itself when it was registered. */
+export interface Described {
+  readonly name: string;
+  readonly version: string;
+  /** Lower runs first. */
+  readonly priority: number;
+  readonly compose: "all" | "any";
+  readonly needs: readonly string[];
+  readonly stages: readonly Stage[];
+  /** JSON Schema of its settings. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly loadFuel: number;
+  readonly tests: { readonly passed: number; readonly failed: number };
+}
+
+/** What a policy answered, as the engine read it; what its obligations mean is judged by the chain. */
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly obligations: readonly unknown[];
+}
+
+/** Why a policy gave no decision that counts. */
+export type Failure = "fuel" | "memory" | "timeout" | "invalid_decision" | "threw" | "never_settled";
+
+/** One evaluation as the engine ran it. Its fuel is the same on every machine. */
+export interface Evaluation {
+  readonly fuel: number;
+  readonly result:
+    | { readonly kind: "decision"; readonly value: Decision }
+    | { readonly kind: "failed"; readonly failure: Failure; readonly message: string };
+  /** What the policy wrote to its console; absent where that is nothing. */
+  readonly logs?: string;
+}
+
+/** The facts that policies declare as needs, by need. A policy is given those it declared and nothing else. */
+export interface Facts {
+  readonly shared: Readonly<Record<string, unknown>>;
+  /** Facts that are a policy's own, such as its counters, by its name: they come before the shared ones. */
+  readonly own: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** What the engine must know of a step of a chain. */
+export interface Judged {
+  readonly policy: string;
+  readonly hash: string;
+  readonly needs: readonly string[];
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** Asks one policy, at once: a chain is walked where its policies run. */
+export type Evaluate<Step extends Judged> = (step: Step) => Evaluation;
+
+/** How a chain is walked to what it comes to. */
+export type Walk<Step extends Judged, Outcome> = (steps: readonly Step[], evaluate: Evaluate<Step>) => Outcome;

@@ -1,0 +1,114 @@
+import type { Evaluation, Judged, Plugin, Walk } from "./contract.ts";
+import type { Registration } from "./engine.ts";
+import { Inside, type Asked, type Reply } from "./inside.ts";
+import built from "./isolate.json" with { type: "json" };
+import { failed } from "./read.ts";
+
+/** A chain as a flow asks it. `plugins` holds every policy of its steps; their sources travel only where they are not known. */
+export interface Chain<Step extends Judged> extends Asked<Step> {
+  readonly tenant: string;
+}
+
+/** Where policies run: behind two walls, or, where there is no Worker Loader, behind the inner one. */
+export interface Walls<Step extends Judged, Outcome> {
+  /** Walks a whole chain in one call. It never throws: what breaks is a failure of every step. */
+  judge(chain: Chain<Step>): Promise<Outcome>;
+  /** Loads a policy for the first time, runs its tests, and says what it is. */
+  register(plugin: Plugin): Promise<Registration>;
+}
+
+/** What the walls are made of. `loader` is missing where the platform has none. */
+export interface Stones<Step extends Judged, Outcome> {
+  readonly module: WebAssembly.Module;
+  readonly walk: Walk<Step, Outcome>;
+  readonly loader?: WorkerLoader | undefined;
+  /** Milliseconds until a chain that does not answer is given up. */
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 5_000;
+/**
+ * Isolates that there are at most. Open-source workerd never lets go of a named one, so tenants share them by the hash of their names:
+ * between two that do stands the inner wall, which wipes the whole memory before each evaluation.
+ */
+const SLOTS = 32;
+const MAIN = "isolate.js";
+const ENGINE = "engine/quickjs.wasm";
+const REGISTRY = "registry";
+const COMPATIBILITY_DATE = "2026-08-15";
+/** For the platforms that keep them; the fuel holds everywhere, and ends long before. */
+const PLATFORM_LIMITS = { cpuMs: 2_000, subRequests: 0 };
+
+/** Builds the walls that can be built here. */
+export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outcome>): Walls<Step, Outcome> {
+  const isolateOf = stones.loader ? loadedBy(stones.loader, stones) : own(stones);
+  return {
+    async judge({ tenant, plugins, ...asked }) {
+      const isolate = isolateOf(tenant);
+      const ask = async () => {
+        const reply = await isolate.judge({ ...asked, plugins: [] });
+        if (reply.kind === "judged") return reply.outcome;
+        const missing = plugins.filter(({ hash }) => reply.hashes.includes(hash));
+        const again = await isolate.judge({ ...asked, plugins: missing });
+        if (again.kind === "missing") throw new Error(`a chain names policies that came without a source: ${again.hashes.join(", ")}`);
+        return again.outcome;
+      };
+      const end = (evaluation: Evaluation["result"]) => stones.walk(asked.steps, () => ({ fuel: 0, result: evaluation }));
+      return within(ask(), stones.timeoutMs ?? TIMEOUT_MS).then(
+        (outcome) => (outcome === LATE ? end(failed("timeout", "did not answer in time")) : outcome),
+        () => end(failed("threw", "the isolate that it runs in broke")),
+      );
+    },
+    async register(plugin) {
+      return isolateOf(REGISTRY).register(plugin);
+    },
+  };
+}
+
+/** What an isolate answers, near or far. */
+interface Isolate<Step extends Judged, Outcome> {
+  judge(asked: Asked<Step>): Reply<Outcome> | Promise<Reply<Outcome>>;
+  register(plugin: Plugin): Registration | Promise<Registration>;
+}
+
+function own<Step extends Judged, Outcome>({ module, walk }: Stones<Step, Outcome>): (tenant: string) => Isolate<Step, Outcome> {
+  let inside: Inside<Step, Outcome> | undefined;
+  return () => (inside ??= new Inside(module, walk));
+}
+
+function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module }: Stones<Step, Outcome>) {
+  const code: WorkerLoaderWorkerCode = {
+    compatibilityDate: COMPATIBILITY_DATE,
+    mainModule: MAIN,
+    modules: { [MAIN]: built.source, [ENGINE]: { wasm: module } },
+    limits: PLATFORM_LIMITS,
+    // No binding to misuse, no network to speak to: whoever broke out of the machine would stand in an empty room.
+    env: {},
+    globalOutbound: null,
+  };
+  return (tenant: string): Isolate<Step, Outcome> => {
+    const stub = loader.get(`policies-${built.digest}-${slotOf(tenant)}`, () => code);
+    return stub.getEntrypoint("Isolate") as unknown as Isolate<Step, Outcome>;
+  };
+}
+
+/** FNV-1a over UTF-16 units: the same tenant always finds the isolate that has loaded its policies. */
+function slotOf(tenant: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < tenant.length; at++) hash = Math.imul(hash ^ tenant.charCodeAt(at), 0x01000193);
+  return (hash >>> 0) % SLOTS;
+}
+
+const LATE = Symbol("late");
+
+async function within<Value>(answer: Promise<Value>, timeoutMs: number): Promise<Value | typeof LATE> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(() => resolve(LATE), timeoutMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
