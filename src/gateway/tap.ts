@@ -53,7 +53,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   setCost(headers, paid, status);
   const heard = translation ? answerIn(translation, said, at.now()) : said;
   if (heard === null) throw unreadable(hold);
-  const told = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : said;
+  const told = arrival.costInUsage ? spliceCost(heard, shownCost(paid)) : heard;
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
 }
 

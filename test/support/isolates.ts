@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { build, migrate } from "../../scripts/runtime.ts";
+import { build, migrate, modulesOf } from "../../scripts/runtime.ts";
 import { ADMIN_KEY, freePort, type Running } from "./gateway.ts";
 
 const NAMES = ["first", "second"] as const;
@@ -13,7 +12,7 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
   process.env["WRANGLER_LOG"] ??= "warn";
   const { workerOptions } = unstable_getMiniflareWorkerOptions("wrangler.toml");
   build(join(state, "dist"));
-  const contents = readFileSync(join(state, "dist/index.js"), "utf8");
+  const modules = modulesOf(join(state, "dist/index.js"));
   const bindings = {
     TOLLGATE_ENV: "development",
     TOLLGATE_ADMIN_KEY: ADMIN_KEY,
@@ -24,7 +23,7 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
   const workerOf = (name: string, at: number): V4WorkerOptions => ({
     ...workerOptions,
     name,
-    modules: [{ type: "ESModule", path: "index.js", contents }],
+    modules,
     bindings,
     durableObjects: { LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) } },
     // A queue has one consumer.
