@@ -1,4 +1,7 @@
 import Anthropic from "@anthropic-ai/sdk";
+import { createAnthropic } from "@ai-sdk/anthropic";
+import { createOpenAI } from "@ai-sdk/openai";
+import { generateText, jsonSchema, stepCountIs, streamText, tool as toolOf } from "ai";
 import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
 import { stage } from "./stage.ts";
@@ -371,5 +374,38 @@ describe("openai SDK's Responses on Anthropic's models", () => {
       { headers: { "x-scenario": "cut-after-3" } },
     );
     await expect(all(stream)).rejects.toThrow(/broke off/);
+  });
+});
+
+describe.each(["@ai-sdk/openai chat", "@ai-sdk/openai responses", "@ai-sdk/anthropic"] as const)("%s", (name) => {
+  const options = { prompt: "Hello!", maxRetries: 0, headers: { "x-scenario": "strict" } };
+  const model = () => {
+    const vendor = createOpenAI({ apiKey: set.key, baseURL: `${set.origin}/v1` });
+    if (name === "@ai-sdk/anthropic") return createAnthropic({ apiKey: set.key, baseURL: `${set.origin}/v1` })(gpt());
+    return name === "@ai-sdk/openai chat" ? vendor.chat(claude()) : vendor.responses(claude());
+  };
+  const called = name === "@ai-sdk/anthropic" ? "get_current_weather" : "get_weather";
+  const tools = {
+    [called]: toolOf({
+      inputSchema: jsonSchema<{ location: string }>({ type: "object", properties: { location: { type: "string" } } }),
+      execute: ({ location }) => Promise.resolve(`22 degrees in ${location}`),
+    }),
+  };
+
+  it("calls a tool of another vendor's model, and takes a second turn", async () => {
+    const { text, steps, usage } = await generateText({ ...options, model: model(), tools, stopWhen: stepCountIs(3) });
+    expect(steps).toHaveLength(2);
+    expect(steps[0]?.toolResults[0]?.output).toMatch(/^22 degrees in /);
+    expect(text).toMatch(/^Hello/);
+    expect(usage.outputTokens).toBeGreaterThan(0);
+  });
+
+  it("streams the same, call and answer", async () => {
+    const result = streamText({ ...options, model: model(), tools, stopWhen: stepCountIs(3) });
+    const parts: string[] = [];
+    for await (const part of result.textStream) parts.push(part);
+    expect(parts.length).toBeGreaterThan(5);
+    expect(parts.join("")).toMatch(/today\?$/);
+    expect(await result.steps).toHaveLength(2);
   });
 });
