@@ -120,6 +120,7 @@ export const LOSSES: readonly Loss[] = [
     "messages[].content[].cache_control": [CACHE_HINT],
     "tools[].cache_control": [CACHE_HINT],
     diagnostics: ["asks why a cache was missed"],
+    "metadata.user_id": ["is longer than the 64 characters that are taken there; the gateway's own records keep it"],
     context_management: ["trims what is sent again of earlier turns; it is sent whole"],
     "thinking.display": ["thoughts that are not told need no hiding", "summarized"],
     "messages[].content[].citations[]": ["told the reader where an earlier answer was found"],

@@ -49,10 +49,20 @@ export function readMessages(body: Fields, ledger: Ledger): Conversation {
     effort: effortOf(body, ledger),
     format: formatOf(body, ledger),
     verbosity: null,
-    endUser: body.object("metadata")?.text("user_id") ?? null,
+    endUser: endUserOf(body, ledger),
     tier: tier === "standard_only" ? "standard" : tier,
     kin: {},
   };
+}
+
+/** OpenAI takes no longer name, and coding agents have one. */
+const USER_MAX = 64;
+
+function endUserOf(body: Fields, ledger: Ledger): string | null {
+  const user = body.object("metadata")?.text("user_id") ?? null;
+  if (user === null || user.length <= USER_MAX) return user;
+  ledger.lose("metadata.user_id", "metadata.user_id");
+  return null;
 }
 
 function messageOf(message: Fields, ledger: Ledger): Message {

@@ -212,12 +212,14 @@ describe("Messages in Chat Completions", () => {
       ],
       tools: [{ name: "f", input_schema: { type: "object" }, ...control }],
       context_management: { edits: [] },
+      metadata: { user_id: `user_${"0".repeat(64)}_account__session_1` },
     });
     expect(dropped.toSorted()).toEqual([
       "context_management",
       "messages[].content[].cache_control",
       "messages[].content[].is_error",
       "messages[].content[].thinking",
+      "metadata.user_id",
       "system[].cache_control",
       "tools[].cache_control",
     ]);
