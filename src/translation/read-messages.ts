@@ -31,14 +31,14 @@ export function readMessages(body: Fields, ledger: Ledger): Conversation {
   ledger.loseRest(body.value, CARRIED);
   const choice = body.object("tool_choice");
   const system = partsOf(body, "system", ledger);
+  const turns = body.objects("messages").map((message) => messageOf(message, ledger));
+  const last = turns.at(-1);
+  if (last?.role === "assistant") ledger.lose("messages[]", last.at);
   const tier = body.word("service_tier", ["auto", "standard_only"]);
   return {
     model: body.needText("model"),
     stream: body.flag("stream") ?? false,
-    messages: [
-      ...(system.length > 0 ? [{ role: "system", parts: system, at: "system" } as const] : []),
-      ...body.objects("messages").map((message) => messageOf(message, ledger)),
-    ],
+    messages: [...(system.length > 0 ? [{ role: "system", parts: system, at: "system" } as const] : []), ...turns],
     tools: body.objects("tools").map((tool) => toolOf(tool, ledger)),
     toolChoice: choice && choiceOf(choice, ledger),
     parallel: choice?.flag("disable_parallel_tool_use") === true ? false : null,
