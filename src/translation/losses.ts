@@ -28,6 +28,7 @@ const NO_FIELD = "changes what is sampled, and has no counterpart";
 const STORED = "is stored beside the answer and changes nothing in it";
 const CACHE_HINT = "is a hint to a cache; the answer is the same without it";
 const STATE = "is state that the provider does not keep";
+const PREFILL = "ends with the model's own words: Messages goes on with them, and every other dialect answers them";
 const NO_ROOM = "leaves no room to think under the cap, or came with tool calls whose reasoning was left out";
 const HOSTED = "names what only the vendor's own servers hold or run";
 
@@ -62,6 +63,7 @@ export const LOSSES: readonly Loss[] = [
     service_tier: ["has no counterpart but for `auto` and `default`"],
     moderation: ["asks for a judgement that is not made there"],
     verbosity: ["has no counterpart", "medium"],
+    "messages[]": [PREFILL],
     "messages[].content[].file.file_data": ["is neither a PDF nor text"],
   }),
   ...rows("openai-chat", NOT_CHAT, "dropped", {
@@ -99,6 +101,7 @@ export const LOSSES: readonly Loss[] = [
     workspace_id: [HOSTED],
     user_profile_id: [HOSTED],
     "output_config.task_budget": ["has no counterpart"],
+    "messages[]": [PREFILL],
     "messages[].content[].type": ["is a kind of content without a counterpart"],
     "messages[].content[].source.type": [HOSTED],
     "messages[].content[].citations": ["asks for citations, which are not made there", { enabled: false }],
@@ -120,6 +123,7 @@ export const LOSSES: readonly Loss[] = [
     "messages[].content[].cache_control": [CACHE_HINT],
     "tools[].cache_control": [CACHE_HINT],
     diagnostics: ["asks why a cache was missed"],
+    "metadata.user_id": ["is longer than the 64 characters that are taken there; the gateway's own records keep it"],
     context_management: ["trims what is sent again of earlier turns; it is sent whole"],
     "thinking.display": ["thoughts that are not told need no hiding", "summarized"],
     "messages[].content[].citations[]": ["told the reader where an earlier answer was found"],
@@ -153,6 +157,7 @@ export const LOSSES: readonly Loss[] = [
     service_tier: ["has no counterpart but for `auto` and `default`"],
     moderation: ["asks for a judgement that is not made there"],
     "text.verbosity": ["has no counterpart", "medium"],
+    "input[]": [PREFILL],
     "input[].content[].file_data": ["is neither a PDF nor text"],
   }),
   ...rows("openai-responses", CHAT, "refused", {

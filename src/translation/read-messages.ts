@@ -31,14 +31,14 @@ export function readMessages(body: Fields, ledger: Ledger): Conversation {
   ledger.loseRest(body.value, CARRIED);
   const choice = body.object("tool_choice");
   const system = partsOf(body, "system", ledger);
+  const turns = body.objects("messages").map((message) => messageOf(message, ledger));
+  const last = turns.at(-1);
+  if (last?.role === "assistant") ledger.lose("messages[]", last.at);
   const tier = body.word("service_tier", ["auto", "standard_only"]);
   return {
     model: body.needText("model"),
     stream: body.flag("stream") ?? false,
-    messages: [
-      ...(system.length > 0 ? [{ role: "system", parts: system, at: "system" } as const] : []),
-      ...body.objects("messages").map((message) => messageOf(message, ledger)),
-    ],
+    messages: [...(system.length > 0 ? [{ role: "system", parts: system, at: "system" } as const] : []), ...turns],
     tools: body.objects("tools").map((tool) => toolOf(tool, ledger)),
     toolChoice: choice && choiceOf(choice, ledger),
     parallel: choice?.flag("disable_parallel_tool_use") === true ? false : null,
@@ -49,10 +49,20 @@ export function readMessages(body: Fields, ledger: Ledger): Conversation {
     effort: effortOf(body, ledger),
     format: formatOf(body, ledger),
     verbosity: null,
-    endUser: body.object("metadata")?.text("user_id") ?? null,
+    endUser: endUserOf(body, ledger),
     tier: tier === "standard_only" ? "standard" : tier,
     kin: {},
   };
+}
+
+/** OpenAI takes no longer name, and coding agents have one. */
+const USER_MAX = 64;
+
+function endUserOf(body: Fields, ledger: Ledger): string | null {
+  const user = body.object("metadata")?.text("user_id") ?? null;
+  if (user === null || user.length <= USER_MAX) return user;
+  ledger.lose("metadata.user_id", "metadata.user_id");
+  return null;
 }
 
 function messageOf(message: Fields, ledger: Ledger): Message {

@@ -1,4 +1,15 @@
-import type { Conversation, Format, Message, Part, ReasoningPart, ResultPart, TextPart, Tool, ToolChoice } from "./conversation.ts";
+import type {
+  CallPart,
+  Conversation,
+  Format,
+  Message,
+  Part,
+  ReasoningPart,
+  ResultPart,
+  TextPart,
+  Tool,
+  ToolChoice,
+} from "./conversation.ts";
 import type { Dress } from "./dress.ts";
 import { levelOf } from "./effort.ts";
 import { type Json, present } from "./fields.ts";
@@ -40,7 +51,7 @@ export function tierOf(tier: Conversation["tier"]): string | null {
 
 /** Results are messages of their own there, before what the user adds. */
 function messagesOf({ role, parts }: Message, ledger: Ledger, dress: Dress): Json[] {
-  if (role === "assistant") return [assistantOf(parts, ledger)];
+  if (role === "assistant") return assistantOf(parts, ledger);
   const results = parts.filter((part) => part.kind === "result");
   const rest = parts.filter((part) => part.kind !== "result");
   const named = role === "developer" && !dress.openai ? "system" : role;
@@ -83,22 +94,24 @@ function partOf(part: Part, ledger: Ledger): Json[] {
   }
 }
 
-function assistantOf(parts: readonly Part[], ledger: Ledger): Json {
+/** A turn of the model's with nothing left in it is none. */
+function assistantOf(parts: readonly Part[], ledger: Ledger): Json[] {
   const texts = parts.filter((part): part is TextPart => part.kind === "text");
-  const calls = parts.filter((part) => part.kind === "call");
-  const refusals = parts.filter((part) => part.kind === "refusal");
-  return {
-    role: "assistant",
-    content: texts.length === 0 ? null : contentOf(texts, ledger),
-    ...(refusals.length > 0 && { refusal: refusals.map(({ text }) => text).join("") }),
+  const refusal = parts.flatMap((part) => (part.kind === "refusal" ? [part.text] : [])).join("");
+  const said = present({
+    refusal,
     ...thoughtsOf(
       parts.filter((part) => part.kind === "reasoning"),
       ledger,
     ),
-    ...(calls.length > 0 && {
-      tool_calls: calls.map(({ id, name, input }) => ({ id, type: "function", function: { name, arguments: input } })),
-    }),
-  };
+    tool_calls: parts.flatMap((part) => (part.kind === "call" ? [callOf(part)] : [])),
+  });
+  if (texts.length === 0 && Object.keys(said).length === 0) return [];
+  return [{ role: "assistant", content: texts.length === 0 ? null : contentOf(texts, ledger), ...said }];
+}
+
+function callOf({ id, name, input }: CallPart): Json {
+  return { id, type: "function", function: { name, arguments: input } };
 }
 
 /** Providers that show what they think want it back as it was; what others closed is nothing to them. */

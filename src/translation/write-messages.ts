@@ -28,7 +28,7 @@ export function writeMessages(asked: Conversation, ledger: Ledger, dress: Dress)
   return {
     model: asked.model,
     max_tokens: maxTokens,
-    messages: joined(turns).map((message) => messageOf(message, ledger)),
+    messages: turnsOf(turns, ledger),
     ...present({
       system,
       tools: asked.tools.map(toolOf),
@@ -49,23 +49,36 @@ function jsonAsked(format: Format | null): Json[] {
   return format?.kind === "json" ? [{ type: "text", text: "Answer with one JSON object and nothing else." }] : [];
 }
 
-/** Turns in a row of one role are one turn. */
-function joined(messages: readonly Message[]): Message[] {
-  const turns: Message[] = [];
-  for (const message of messages) {
-    const role = message.role === "developer" ? "system" : message.role;
-    const before = turns.at(-1);
-    if (before?.role === role) turns[turns.length - 1] = { ...before, parts: [...before.parts, ...message.parts] };
-    else turns.push({ ...message, role });
-  }
-  return turns;
+/** A turn as it is sent, and where it was asked. */
+interface Turn {
+  readonly role: "user" | "assistant" | "system";
+  readonly content: readonly Json[];
+  readonly at: string;
 }
 
+/**
+ * Turns in a row of one role are one turn, and one of the model's with nothing left in it is none. A last one of the model's own would
+ * be gone on with there, where every other dialect answers it.
+ */
+function turnsOf(messages: readonly Message[], ledger: Ledger): Json[] {
+  const turns: Turn[] = [];
+  for (const { role: asked, parts, at } of messages) {
+    const role = asked === "developer" ? "system" : asked;
+    const content = parts.flatMap((part) => blockOf(part, ledger));
+    const before = turns.at(-1);
+    if (before?.role === role) turns[turns.length - 1] = { role, content: [...before.content, ...content], at };
+    else if (role !== "assistant" || content.length > 0) turns.push({ role, content, at });
+  }
+  const last = turns.at(-1);
+  if (last?.role === "assistant") ledger.lose(ledger.from === "openai-chat" ? "messages[]" : "input[]", last.at);
+  return turns.map(({ role, content }) => ({ role, content: inOrder(content) }));
+}
+
+const FIRST: ReadonlySet<unknown> = new Set(["tool_result", "thinking", "redacted_thinking"]);
+
 /** What a turn answers stands before what it adds: results in the user's, thoughts in the model's. */
-function messageOf({ role, parts }: Message, ledger: Ledger): Json {
-  const first = parts.filter(({ kind }) => kind === "result" || kind === "reasoning");
-  const rest = parts.filter((part) => !first.includes(part));
-  return { role, content: [...first, ...rest].flatMap((part) => blockOf(part, ledger)) };
+function inOrder(content: readonly Json[]): readonly Json[] {
+  return [...content.filter(({ type }) => FIRST.has(type)), ...content.filter(({ type }) => !FIRST.has(type))];
 }
 
 function marked(mark: Mark | undefined): Json {

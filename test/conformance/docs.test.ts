@@ -139,6 +139,8 @@ describe("documentation", () => {
     }
     const steps = JSON.parse(readFileSync("bench/steps.json", "utf8")) as { results: Record<string, number> };
     for (const [step, cost] of Object.entries(steps.results)) expect(text).toContain(`| ${step} | ${cost} |`);
+    const translation = JSON.parse(readFileSync("bench/translation.json", "utf8")) as { results: Record<string, number> };
+    for (const [step, cost] of Object.entries(translation.results)) expect(text).toContain(`| ${step} | ${cost} |`);
     const reports = JSON.parse(readFileSync("bench/reports.json", "utf8")) as {
       filled: { records: number };
       results: Record<string, { p50_ms: number; p99_ms: number }>;

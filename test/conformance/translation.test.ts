@@ -1,4 +1,7 @@
 import Anthropic from "@anthropic-ai/sdk";
+import { createAnthropic } from "@ai-sdk/anthropic";
+import { createOpenAI } from "@ai-sdk/openai";
+import { generateText, jsonSchema, stepCountIs, streamText, tool as toolOf } from "ai";
 import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
 import { stage } from "./stage.ts";
@@ -371,5 +374,110 @@ describe("openai SDK's Responses on Anthropic's models", () => {
       { headers: { "x-scenario": "cut-after-3" } },
     );
     await expect(all(stream)).rejects.toThrow(/broke off/);
+  });
+});
+
+describe.each(["@ai-sdk/openai chat", "@ai-sdk/openai responses", "@ai-sdk/anthropic"] as const)("%s", (name) => {
+  const options = { prompt: "Hello!", maxRetries: 0, headers: { "x-scenario": "strict" } };
+  const model = () => {
+    const vendor = createOpenAI({ apiKey: set.key, baseURL: `${set.origin}/v1` });
+    if (name === "@ai-sdk/anthropic") return createAnthropic({ apiKey: set.key, baseURL: `${set.origin}/v1` })(gpt());
+    return name === "@ai-sdk/openai chat" ? vendor.chat(claude()) : vendor.responses(claude());
+  };
+  const called = name === "@ai-sdk/anthropic" ? "get_current_weather" : "get_weather";
+  const tools = {
+    [called]: toolOf({
+      inputSchema: jsonSchema<{ location: string }>({ type: "object", properties: { location: { type: "string" } } }),
+      execute: ({ location }) => Promise.resolve(`22 degrees in ${location}`),
+    }),
+  };
+
+  it("calls a tool of another vendor's model, and takes a second turn", async () => {
+    const { text, steps, usage } = await generateText({ ...options, model: model(), tools, stopWhen: stepCountIs(3) });
+    expect(steps).toHaveLength(2);
+    expect(steps[0]?.toolResults[0]?.output).toMatch(/^22 degrees in /);
+    expect(text).toMatch(/^Hello/);
+    expect(usage.outputTokens).toBeGreaterThan(0);
+  });
+
+  it("streams the same, call and answer", async () => {
+    const result = streamText({ ...options, model: model(), tools, stopWhen: stepCountIs(3) });
+    const parts: string[] = [];
+    for await (const part of result.textStream) parts.push(part);
+    expect(parts.length).toBeGreaterThan(5);
+    expect(parts.join("")).toMatch(/today\?$/);
+    expect(await result.steps).toHaveLength(2);
+  });
+});
+
+describe("money, whatever dialect it is asked in", () => {
+  it("threat 40: a budget caps what the provider is asked for, and refuses in the caller's envelope what it cannot pay", async () => {
+    const key = () => set.admin.key({ budgets: [{ window: "total", limit_usd: "0.003" }] });
+    const [{ secret }, { secret: other }] = [await key(), await key()];
+    const client = new Anthropic({ apiKey: secret, baseURL: set.origin, maxRetries: 0 });
+    await client.messages.create({ model: gpt(), max_tokens: 8_000, messages: prompt });
+    const { max_completion_tokens: cap } = sent();
+    // As much as in the provider's own dialect, whose request is no longer than the translated one.
+    const direct = new OpenAI({ apiKey: other, baseURL: `${set.origin}/v1`, maxRetries: 0 });
+    await direct.chat.completions.create({ model: gpt(), max_completion_tokens: 8_000, messages: prompt });
+    const { max_completion_tokens: theirs } = sent();
+    expect(theirs).toBeLessThan(1_500);
+    expect(Math.abs(Number(cap) - Number(theirs))).toBeLessThan(20);
+    const before = set.upstream.seen.length;
+    const long = [{ role: "user" as const, content: "word ".repeat(2_000) }];
+    await expect(client.messages.create({ model: gpt(), max_tokens: 9, messages: long })).rejects.toMatchObject({
+      status: 402,
+      error: { type: "error", error: { type: "billing_error", code: "budget_exceeded" } },
+    });
+    expect(set.upstream.seen.length).toBe(before);
+  });
+
+  it("the record names the caller's surface and its end user", async () => {
+    const user = `user_${"0".repeat(64)}_account__session_1`;
+    const { response } = await anthropic()
+      .messages.create({ model: gpt(), max_tokens: 9, messages: prompt, metadata: { user_id: user } })
+      .withResponse();
+    expect(response.headers.get("x-tollgate-dropped")).toBe("metadata.user_id");
+    expect(response.headers.get("x-tollgate-model")).toBe("gpt-4o-mini");
+    const record = await set.admin.record(response.headers.get("x-request-id") ?? "");
+    expect(record).toMatchObject({ capability: "messages", end_user: user, status: "actual" });
+  });
+
+  it("what a stream costs is the provider's count, whoever hears it, also where the caller asks for no usage", async () => {
+    const { data, response } = await openai()
+      .chat.completions.create({ model: claude(), messages: prompt, stream: true }, { headers: { "x-scenario": "usage-cached" } })
+      .withResponse();
+    expect((await all(data)).every(({ usage }) => usage === undefined)).toBe(true);
+    const record = await set.admin.record(response.headers.get("x-request-id") ?? "");
+    expect(record.usage).toMatchObject({ input: 2_048, cache_read: 1_800, cache_write_5m: 148, cache_write_1h: 100, output: 503 });
+  });
+
+  it("an answer that is none in the provider's dialect is a 502 in the caller's envelope, and is billed by what was sent", async () => {
+    const name = "translation-odd";
+    const origin = `${set.upstream.origin}/v1/messages`;
+    await set.admin.call("POST", "/providers", { name, kind: "openai-compatible", base_url: origin, api_key: "sk-x", apis: ["chat"] });
+    await set.admin.call("POST", "/prices", { provider: name, model: "m", rates: { input: "1", output: "2" }, source: "test" });
+    const error: unknown = await anthropic()
+      .messages.create({ model: `${name}/m`, max_tokens: 9, messages: prompt })
+      .catch((thrown: unknown) => thrown);
+    if (!(error instanceof Anthropic.APIError)) throw new Error("no error");
+    expect([error.status, error.type]).toEqual([502, "api_error"]);
+    const record = await set.admin.record(error.headers?.get("x-request-id") ?? "");
+    expect(Number(record.actual_usd)).toBeGreaterThan(0);
+  });
+
+  it("a page of a proxy in the place of an error is told by its status", async () => {
+    const error: unknown = await anthropic()
+      .messages.create({ model: gpt(), max_tokens: 9, messages: prompt }, { headers: { "x-scenario": "error-page" } })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ status: 502, error: { error: { type: "api_error", message: "The provider answered 502" } } });
+  });
+
+  it("a credential in a provider's error is masked before it is told", async () => {
+    const error = await anthropic()
+      .messages.create({ model: gpt(), max_tokens: 9, messages: prompt }, { headers: { "x-scenario": "leaky" } })
+      .catch((thrown: unknown) => thrown as Error);
+    expect((error as Error).message).toContain("Incorrect API key provided");
+    expect((error as Error).message).not.toContain("sk-upstream");
   });
 });

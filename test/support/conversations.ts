@@ -242,11 +242,12 @@ export function normalised(conversation: Conversation, from: Tongue, to: Tongue)
     const spoken = role === "developer" && !toOpenai ? "system" : role;
     const before = messages.at(-1);
     const results = (list: readonly Part[]) => list.every(({ kind }) => kind === "result");
-    if (said.length === 0 && role === "assistant" && to === "openai-responses") continue;
+    if (said.length === 0 && role === "assistant") continue;
     if (before?.role === spoken && (spoken === "assistant" || !toOpenai || (spoken === "user" && results(before.parts))))
       messages[messages.length - 1] = { ...before, parts: [...before.parts, ...said] };
     else messages.push({ role: spoken, parts: said, at });
   }
+  if (from !== to && [from, to].includes("anthropic")) refuse((toOpenai ? conversation.messages : messages).at(-1)?.role === "assistant");
   refuse(conversation.stop.length > 0 && to === "openai-responses");
   const { format, effort } = conversation;
   if (!toOpenai && format?.kind === "json") {

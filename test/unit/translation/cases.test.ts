@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Tongue, translateRequest } from "#translation";
+import { type Tongue, translateAnswer, translateRequest } from "#translation";
 
 /** What stands in one dialect, and what exactly is sent in the other. */
 
@@ -133,6 +133,7 @@ describe("Chat Completions in Messages", () => {
     [{ messages: [{ role: "tool", content: "x" }] }, "messages.0.tool_call_id"],
     [{ messages: [{ role: "robot", content: "x" }] }, "messages.0.role"],
     [{ messages: ["Hi"] }, "messages.0"],
+    [{ messages: [user(), { role: "assistant", content: "The answer is" }] }, "messages.1"],
     [{ tool_choice: "maybe" }, "tool_choice"],
     [{ reasoning_effort: "wild" }, "reasoning_effort"],
     [{ stop: ["a", 1] }, "stop.1"],
@@ -154,6 +155,104 @@ describe("Chat Completions in Messages", () => {
       audio: null,
     };
     expect(chat(idle).dropped).toEqual([]);
+  });
+});
+
+describe("a turn in which nothing is left", () => {
+  const thought = { role: "assistant", content: [{ type: "thinking", thinking: "hm", signature: "anthropics" }] };
+
+  it("is left out, and what stands around it is one turn where turns must alternate", () => {
+    const there = claude({ messages: [user("A"), thought, user("B")] });
+    expect([there.body["messages"], there.dropped]).toEqual([[user("A"), user("B")], ["messages[].content[].thinking"]]);
+    const detail = { type: "reasoning.text", text: "hm" };
+    const back = chat({ messages: [user("A"), { role: "assistant", content: null, reasoning_details: [detail] }, user("B")] });
+    expect(back.body["messages"]).toEqual([
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "A" },
+          { type: "text", text: "B" },
+        ],
+      },
+    ]);
+    expect(back.dropped).toEqual(["messages[].reasoning_details"]);
+  });
+});
+
+describe("why an answer stopped", () => {
+  const message = (stop_reason: string) => ({ id: "msg_1", content: [{ type: "text", text: "x" }], stop_reason, stop_sequence: null });
+  const completion = (finish_reason: string, tool_calls?: object[]) => ({
+    id: "chatcmpl-1",
+    choices: [{ index: 0, message: { content: "x", tool_calls }, finish_reason }],
+  });
+  const told = (answer: object, from: Tongue, to: Tongue) => JSON.parse(translateAnswer(JSON.stringify(answer), { from, to }, 1)!) as Json;
+
+  it.each([
+    ["end_turn", "stop", "completed"],
+    ["max_tokens", "length", "incomplete"],
+    ["stop_sequence", "stop", "completed"],
+    ["tool_use", "tool_calls", "completed"],
+    ["refusal", "content_filter", "incomplete"],
+    ["pause_turn", "stop", "completed"],
+    ["model_context_window_exceeded", "length", "incomplete"],
+  ])("%s is %s in Chat Completions, and %s in Responses", (reason, finish, status) => {
+    expect(told(message(reason), "openai-chat", "anthropic")["choices"]).toMatchObject([{ finish_reason: finish }]);
+    expect(told(message(reason), "openai-responses", "anthropic")["status"]).toBe(status);
+  });
+
+  it.each([
+    ["stop", "end_turn"],
+    ["length", "max_tokens"],
+    ["tool_calls", "tool_use"],
+    ["content_filter", "refusal"],
+  ])("%s is %s in Messages", (finish, reason) => {
+    expect(told(completion(finish), "anthropic", "openai-chat")["stop_reason"]).toBe(reason);
+  });
+
+  it("a call that was forced is a call, though the provider says that it simply stopped", () => {
+    const call = { id: "call_1", type: "function", function: { name: "f", arguments: "{}" } };
+    expect(told(completion("stop", [call]), "anthropic", "openai-chat")["stop_reason"]).toBe("tool_use");
+  });
+
+  it("a call without an id is given one, the same whenever it is read", () => {
+    const call = { type: "function", function: { name: "f", arguments: "{}" } };
+    const ids = [1, 2].map(() =>
+      (told(completion("tool_calls", [call, call]), "anthropic", "openai-chat")["content"] as Json[]).map(({ id }) => id),
+    );
+    expect(ids[0]).toEqual([undefined, "call_chatcmpl1_0", "call_chatcmpl1_1"]);
+    expect(ids[1]).toEqual(ids[0]);
+  });
+
+  it("usage is told in each dialect's classes, whatever is kept where", () => {
+    const usage = {
+      input_tokens: 10,
+      cache_read_input_tokens: 20,
+      cache_creation_input_tokens: 7,
+      cache_creation: { ephemeral_5m_input_tokens: 3, ephemeral_1h_input_tokens: 4 },
+      output_tokens: 9,
+      output_tokens_details: { thinking_tokens: 5 },
+    };
+    expect(told({ ...message("end_turn"), usage }, "openai-chat", "anthropic")["usage"]).toEqual({
+      prompt_tokens: 37,
+      completion_tokens: 9,
+      total_tokens: 46,
+      prompt_tokens_details: { cached_tokens: 20, audio_tokens: 0, cache_write_tokens: 7 },
+      completion_tokens_details: { reasoning_tokens: 5, audio_tokens: 0 },
+    });
+    expect(told({ ...message("end_turn"), usage }, "openai-responses", "anthropic")["usage"]).toEqual({
+      input_tokens: 37,
+      input_tokens_details: { cached_tokens: 20, cache_write_tokens: 7 },
+      output_tokens: 9,
+      output_tokens_details: { reasoning_tokens: 5 },
+      total_tokens: 46,
+    });
+    const prompt = { prompt_tokens: 37, completion_tokens: 9, prompt_tokens_details: { cached_tokens: 20, cache_write_tokens: 7 } };
+    expect(told({ ...completion("stop"), usage: prompt }, "anthropic", "openai-chat")["usage"]).toMatchObject({
+      input_tokens: 10,
+      cache_read_input_tokens: 20,
+      cache_creation_input_tokens: 7,
+      output_tokens: 9,
+    });
   });
 });
 
@@ -212,18 +311,21 @@ describe("Messages in Chat Completions", () => {
       ],
       tools: [{ name: "f", input_schema: { type: "object" }, ...control }],
       context_management: { edits: [] },
+      metadata: { user_id: `user_${"0".repeat(64)}_account__session_1` },
     });
     expect(dropped.toSorted()).toEqual([
       "context_management",
       "messages[].content[].cache_control",
       "messages[].content[].is_error",
       "messages[].content[].thinking",
+      "metadata.user_id",
       "system[].cache_control",
       "tools[].cache_control",
     ]);
   });
 
   it.each([
+    [{ messages: [user(), { role: "assistant", content: "The answer is" }] }, "messages.1"],
     [{ top_k: 5 }, "top_k"],
     [{ stop_sequences: ["a", "b", "c", "d", "e"] }, "stop_sequences"],
     [{ mcp_servers: [{ url: "https://x.test" }] }, "mcp_servers"],

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Conversation, Fields, Ledger, LOSSES, TONGUES, type Tongue } from "#translation";
@@ -60,5 +61,16 @@ describe("the table of losses", () => {
         seen.add(key);
       }
     }
+  });
+
+  it("is what the documentation prints", () => {
+    const names = { "openai-chat": "Chat Completions", "openai-responses": "Responses", anthropic: "Messages" };
+    const row = ({ from, to, field, fate, why, idle }: (typeof LOSSES)[number]) => {
+      const harmless = (idle ?? []).map((value) => `\`${JSON.stringify(value)}\``).join(", ");
+      return `| ${names[from]} | ${to.map((each) => names[each]).join(", ")} | \`${field}\` | ${fate} | ${why} | ${harmless} |`;
+    };
+    const head = "| From | To | Field | Fate | Because it | No loss where it is |\n|---|---|---|---|---|---|";
+    const page = readFileSync("docs/translation-losses.md", "utf8");
+    expect(page).toContain([head, ...LOSSES.map(row)].join("\n"));
   });
 });

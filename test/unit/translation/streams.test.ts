@@ -128,6 +128,48 @@ describe.each(PAIRS)("A7: a stream of $to told in $from", ({ from, to }) => {
   });
 });
 
+describe.each(PAIRS)("threat 21: what is no $to at all, told in $from", ({ from, to }) => {
+  const words = [
+    "type",
+    "choices",
+    "delta",
+    "message",
+    "content",
+    "tool_calls",
+    "function",
+    "error",
+    "usage",
+    "output",
+    "item",
+    "index",
+    "response",
+  ];
+  const types = [
+    "content_block_start",
+    "content_block_delta",
+    "message_delta",
+    "message_stop",
+    "response.output_item.done",
+    "response.completed",
+  ];
+  const odd = fc.letrec((tie) => ({
+    value: fc.oneof(fc.constantFrom(null, 0, -1, "", "text", true, ...types), tie("list"), tie("object")),
+    list: fc.array(tie("value"), { maxLength: 3 }),
+    object: fc.dictionary(fc.constantFrom(...words), tie("value"), { maxKeys: 5 }),
+  }));
+
+  it("is passed over or refused, and never throws, whole or as a stream", () => {
+    fc.assert(
+      fc.property(fc.array(odd.value, { maxLength: 12 }), lengths, (values, sizes) => {
+        for (const value of values) translateAnswer(JSON.stringify(value), { from, to }, 1);
+        const out = translated({ from, to }, values.map((value) => `data: ${JSON.stringify(value)}\n\n`).join(""), sizes);
+        heard(from, out);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
 interface Deed {
   readonly what: string;
   readonly where: number;
