@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import cl100k from "js-tiktoken/ranks/cl100k_base";
 import o200k from "js-tiktoken/ranks/o200k_base";
-import { EMPTY, hashed, slotOf, TABLE_BYTES } from "../src/estimate/word-hash.ts";
+import { BITS_PER_WORD, EMPTY, hashed, slotOf, TABLE_BYTES } from "../src/estimate/word-hash.ts";
 import { CLASSES, CORPUS, type CorpusText } from "../test/support/corpus.ts";
 import { TOKENIZERS } from "../test/support/tokenizers.ts";
 
@@ -14,7 +14,7 @@ import { TOKENIZERS } from "../test/support/tokenizers.ts";
 const VOCABULARY = "src/estimate/vocabulary.json";
 const FILE = "src/estimate/fits.json";
 const heldOut = process.argv.includes("--held-out");
-const RIDGE = 3e-4;
+const RIDGE = 1e-4;
 const SWEEPS = 4_000;
 
 interface Sample {
@@ -116,7 +116,9 @@ function wordsOf(ranks: string): Set<string> {
       continue;
     }
     if (/^ ?[\p{sc=Latin}\p{sc=Cyrillic}\p{sc=Greek}]\p{Ll}{3,}$/u.test(text)) words.add(text.trim().toLowerCase());
-    else if (/^[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}]{2}$/u.test(text)) words.add(text);
+    else if (/^ ?\p{sc=Latin}{1,3}$/u.test(text) && /[^ -~]/.test(text)) words.add(text.trim().toLowerCase());
+    else if (/^\p{M}$/u.test(text)) words.add(text);
+    else if (/^[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}]{1,2}$/u.test(text)) words.add(text);
     else if (/^ ?[\p{sc=Cyrillic}\p{sc=Greek}]{1,3}$/u.test(text)) words.add(text.trim().toLowerCase());
   }
   return words;
@@ -126,8 +128,11 @@ function wordsOf(ranks: string): Set<string> {
 function bitsOf(words: Iterable<string>): string {
   const bits = new Uint8Array(TABLE_BYTES);
   for (const word of words) {
-    const bit = slotOf([...Array(word.length).keys()].reduce((hash, at) => hashed(hash, word.charCodeAt(at)), EMPTY));
-    bits[bit >> 3]! |= 1 << (bit & 7);
+    const hash = [...Array(word.length).keys()].reduce((hash, at) => hashed(hash, word.charCodeAt(at)), EMPTY);
+    for (let which = 0; which < BITS_PER_WORD; which++) {
+      const bit = slotOf(hash, which);
+      bits[bit >> 3]! |= 1 << (bit & 7);
+    }
   }
   return Buffer.from(bits).toString("base64");
 }

@@ -5,6 +5,8 @@
 export const FEATURES = [
   "words",
   "newerWords",
+  "newerLetters",
+  "newerAccents",
   "unknownWords",
   "unknownLetters",
   "shouted",
@@ -24,7 +26,15 @@ export const FEATURES = [
   "lines",
   "indents",
   "tabs",
-  "hanCommon",
+  "blanksChanged",
+  "blanksLong",
+  "linesLong",
+  "combining",
+  "combiningRuns",
+  "knownCombining",
+  "newerCombining",
+  "hanSingles",
+  "newerHanSingles",
   "hanOther",
   "hanRuns",
   "hanPairs",
@@ -34,10 +44,15 @@ export const FEATURES = [
   "kanaRuns",
   "kanaPairs",
   "newerKanaPairs",
+  "kanaSingles",
+  "newerKanaSingles",
   "hangul",
   "hangulRuns",
   "hangulPairs",
   "newerHangulPairs",
+  "hangulSingles",
+  "newerHangulSingles",
+  "hardInPairs",
   "wideMarks",
   "cyrillic",
   "cyrillicRuns",
@@ -91,7 +106,7 @@ const SCRIPTS: readonly Script[] = [
   { until: 0x100, letters: "latin", runs: null },
   { until: 0x250, letters: "latinExtended", runs: null },
   { until: 0x300, letters: "otherLetters", runs: "otherRuns" },
-  { until: 0x370, letters: "latinStacked", runs: null },
+  { until: 0x370, letters: "combining", runs: "combiningRuns" },
   { until: 0x400, letters: "greek", runs: "otherRuns" },
   { until: 0x530, letters: "cyrillic", runs: "cyrillicRuns" },
   { until: 0x590, letters: "otherLetters", runs: "otherRuns" },
@@ -129,6 +144,16 @@ export const IN_WORD = Uint8Array.from(SCRIPTS, ({ letters }) => Number(PARTS_OF
 export const LETTERS = Uint8Array.from(SCRIPTS, ({ letters }) => at[letters]);
 /** Where runs of a script are counted; -1 where they are not. */
 export const RUNS = Int8Array.from(SCRIPTS, ({ runs }) => (runs === null ? -1 : at[runs]));
+/** Where the known characters of scripts without spaces are counted, those that only newer tokenizers know right behind. */
+export const SINGLES = Uint8Array.from(FEATURES, (name) => singlesOf(name));
+
+function singlesOf(letters: Feature): number {
+  if (letters === "hanOther") return at.hanSingles;
+  if (letters === "combining") return at.knownCombining;
+  if (letters === "hangul") return at.hangulSingles;
+  return letters === "hiragana" || letters === "katakana" ? at.kanaSingles : 0;
+}
+
 /** Where the known pairs of a script are counted, those that only newer tokenizers know right behind; by the script's letters. */
 export const PAIRED = Uint8Array.from(FEATURES, (name) => pairsOf(name));
 

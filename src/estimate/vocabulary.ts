@@ -1,5 +1,5 @@
 import table from "./vocabulary.json" with { type: "json" };
-import { slotOf } from "./word-hash.ts";
+import { BITS_PER_WORD, slotOf } from "./word-hash.ts";
 
 /**
  * Which words tokenizers know whole: those that the vocabularies of o200k and cl100k (both MIT licensed) hold as one token. Kept as bits
@@ -19,9 +19,14 @@ export const EVERYWHERE = 2;
 
 /** How well the word of a hash is known. */
 export function known(hash: number): number {
-  const bit = slotOf(hash);
-  const byte = bit >> 3;
-  const mask = 1 << (bit & 7);
-  if ((OLD[byte]! & mask) !== 0) return EVERYWHERE;
-  return (NEW[byte]! & mask) !== 0 ? NEWER : NOWHERE;
+  if (holds(OLD, hash)) return EVERYWHERE;
+  return holds(NEW, hash) ? NEWER : NOWHERE;
+}
+
+function holds(table: Uint8Array, hash: number): boolean {
+  for (let which = 0; which < BITS_PER_WORD; which++) {
+    const bit = slotOf(hash, which);
+    if ((table[bit >> 3]! & (1 << (bit & 7))) === 0) return false;
+  }
+  return true;
 }

@@ -11,7 +11,11 @@ export function hashed(hash: number, code: number): number {
   return Math.imul(hash ^ code, PRIME);
 }
 
-/** The bit of a hash in the table; mixed once more, because the low bits of a short word's hash are not spread yet. */
-export function slotOf(hash: number): number {
-  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> (32 - BITS);
+const MIXERS = [0x2c1b3c6d, 0x297a2d39, 0x1b56c4e9] as const;
+/** How many bits stand for a word: with three, a table as full as ours takes an unknown word for a known one most seldom. */
+export const BITS_PER_WORD = MIXERS.length;
+
+/** One of the bits of a hash in the table; mixed once more, because the low bits of a short word's hash are not spread yet. */
+export function slotOf(hash: number, which: number): number {
+  return Math.imul(hash ^ (hash >>> 15), MIXERS[which]!) >>> (32 - BITS);
 }

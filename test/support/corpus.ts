@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 /** Texts that estimators are fitted and judged by. All of it is this project's own: written for it, or made here from a seed. */
 
-export const CLASSES = ["prose", "code", "cjk", "scripts", "json", "logs", "emoji", "opaque", "mixed"] as const;
+export const CLASSES = ["prose", "code", "cjk", "scripts", "json", "logs", "emoji", "opaque", "mixed", "marks", "blanks"] as const;
 export type TextClass = (typeof CLASSES)[number];
 
 export interface CorpusText {
@@ -279,6 +279,37 @@ function mixed(next: Random, seen: boolean): string {
   return [pick(next, said), pick(next, insides)(), pick(next, said), pick(next, other)].join("\n\n");
 }
 
+const ACCENTED = ["vi", "fr", "de", "es", "pl", "pt", "tr"];
+const FIRST_MARK = 0x300;
+const MARKS = 0x70;
+
+/** Letters and their accents apart, as some keyboards and file systems write them; or marks piled upon every letter. */
+function marks(next: Random, seen: boolean, at: number): string {
+  if (at % 2 === 0) {
+    const said = sentences(pick(next, ACCENTED), seen);
+    return Array.from({ length: whole(next, 2, 6) }, () => pick(next, said))
+      .join(" ")
+      .normalize("NFD");
+  }
+  const most = whole(next, 1, 6);
+  const pile = () =>
+    Array.from({ length: whole(next, 0, most) }, () => String.fromCharCode(FIRST_MARK + whole(next, 0, MARKS - 1))).join("");
+  return pick(next, sentences("en", seen)).replaceAll(/[a-z]/gi, (letter) => letter + pile());
+}
+
+/** Columns held apart by spaces, deep indents, empty lines, and tabs and spaces in turn. */
+function blanks(next: Random, seen: boolean, at: number): string {
+  const words = sentences("en", seen).join(" ").split(" ");
+  const gap = [
+    () => " ".repeat(whole(next, 2, 60)),
+    () => `\n${"\t".repeat(whole(next, 1, 12))}`,
+    () => `${"\n".repeat(whole(next, 2, 80))}${" ".repeat(whole(next, 0, 40))}`,
+    () => Array.from({ length: whole(next, 2, 24) }, () => pick(next, [" ", "\t", "  "])).join(""),
+    () => "\r\n".repeat(whole(next, 1, 8)),
+  ][at % 5]!;
+  return Array.from({ length: whole(next, 12, 40) }, () => `${pick(next, words)}${gap()}`).join("");
+}
+
 function made(kind: TextClass, count: number, make: (next: Random, seen: boolean, at: number) => string): CorpusText[] {
   return Array.from({ length: count }, (_, at) => {
     const seen = at % 8 < 4;
@@ -295,4 +326,6 @@ export const CORPUS: readonly CorpusText[] = [
   ...made("emoji", 24, emoji),
   ...made("opaque", 24, (next, _, at) => opaque(next, at)),
   ...made("mixed", 24, mixed),
+  ...made("marks", 24, marks),
+  ...made("blanks", 24, blanks),
 ];

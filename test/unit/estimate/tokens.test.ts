@@ -24,13 +24,17 @@ describe("the corpus", () => {
   });
 });
 
-describe("threat 40: letters and controls that no fit weighs", () => {
+describe("threat 40: letters, marks, blanks and controls that nobody writes so", () => {
   it.each([
     ["Georgian", "\u10d0\u10d1\u10d2\u10d3\u10d4"],
     ["Lao", "\u0e81\u0e82\u0e84\u0e87\u0e88"],
     ["Ethiopic", "\u1200\u1208\u1210\u1218\u1220"],
     ["private", "\ue000\ue123\ue456\ue789\uf123"],
     ["control", "\u0001\u0002\u0003\u0004\u0005"],
+    ["piled up", "a\u0300\u0315\u0321\u0334\u0360"],
+    ["blank", "     "],
+    ["empty", "\n\n\n\n\n"],
+    ["indented", "\t \t  "],
   ])("%s ones count, so that a stream given up before it is billed is not nearly free", (_, letters) => {
     const text = letters.repeat(200);
     for (const { name, count } of TOKENIZERS) {
