@@ -26,8 +26,9 @@ interface Failed {
 
 type Opened = { readonly image: Image } | Failed;
 
+/** An image has some 300 KB: there is room for fifty, and for the sources of as many that are no smaller. */
 const SOURCES_BYTES = 16 * 1024 * 1024;
-const IMAGES_BYTES = 32 * 1024 * 1024;
+const IMAGES_BYTES = 16 * 1024 * 1024;
 const FILENAME = "policy.js";
 const OUT_OF_MEMORY = failed("memory", "needs more memory than policies have");
 
@@ -73,7 +74,7 @@ export class Engine {
     this.keep(plugin);
     const loaded = this.#load(plugin.hash);
     if (!("image" in loaded)) return refused("load", loaded);
-    const run = this.#run(loaded.image, this.#limits.loadFuel, () => this.#answer("describe", []));
+    const run = this.#run(loaded.image, this.#limits.evaluationFuel, () => this.#answer("describe", []));
     if (run.answer.kind === "failed") return refused("describe", run.answer);
     const said = readSaid(run.answer.body);
     if (typeof said === "string") return { kind: "refused", message: said };
