@@ -1,0 +1,45 @@
+import type { Facts, Plugin } from "../../src/policy/engine/contract.ts";
+import { inOrder } from "../../src/policy/engine/in-order.ts";
+import module from "../../src/policy/engine/quickjs.wasm";
+import { wallsOf } from "../../src/policy/engine/walls.ts";
+
+interface Bindings {
+  readonly POLICIES: WorkerLoader;
+  readonly PLUGINS: readonly Plugin[];
+}
+
+const own = wallsOf({ module, walk: inOrder });
+let loaded: typeof own | undefined;
+
+const FACTS: Facts = {
+  shared: {
+    time: { now: 1_767_607_200_000, time_zone: "UTC", weekday: 1, hour: 10, minute: 0, second: 0 },
+    request: {
+      operation: "chat.completions",
+      requested: "fast",
+      provider: "openai",
+      model: "gpt-5",
+      stream: false,
+      max_tokens: 20,
+      tools: false,
+    },
+    "counters:requests": { count: 1, window_s: 60, resets_in_s: 60 },
+  },
+  own: {},
+};
+const NEEDS = Object.keys(FACTS.shared);
+
+/** A Worker that does nothing but judge: where and by how many policies, the request's headers say. */
+export default {
+  async fetch(request, { POLICIES, PLUGINS }) {
+    await request.arrayBuffer();
+    const plugins = PLUGINS.slice(0, Number(request.headers.get("x-policies")));
+    if (plugins.length === 0) return new Response("[]");
+    loaded ??= wallsOf({ module, walk: inOrder, loader: POLICIES });
+    const walls = request.headers.get("x-where") === "loader" ? loaded : own;
+    const steps = plugins.map(({ hash }) => ({ policy: hash, hash, needs: NEEDS, settings: {} }));
+    const said = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins, facts: FACTS });
+    const allowed = said.every(({ evaluation: { result } }) => result.kind === "decision" && result.value.allowed);
+    return Response.json(said, { status: allowed && said.length === plugins.length ? 200 : 500 });
+  },
+} satisfies ExportedHandler<Bindings>;
