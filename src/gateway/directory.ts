@@ -25,6 +25,10 @@ export interface DirectorySource {
 }
 
 const FRESH_MS = 2_000;
+/** Older, after a spell without requests, it may hold no policy that was put in force since: the first request waits for what stands now. */
+const IDLE_MS = 4_000;
+/** But so long at most: storage that does not answer stops nothing that can be served without it. */
+const PATIENCE_MS = 1_000;
 const STALE_MS_MAX = 30_000;
 /** A stranger's unknown model name may force at most this many reads of storage a second. */
 const RELOAD_MS_MIN = 500;
@@ -55,8 +59,10 @@ export class DirectoryCache {
     const known = this.#directory;
     const age = this.#clock() - this.#readAt;
     if (!known || age > STALE_MS_MAX) return this.#read(known);
-    if (age > FRESH_MS && this.#clock() - this.#askedAt > FRESH_MS) background(this.#read(known));
-    return known;
+    if (age <= FRESH_MS || this.#clock() - this.#askedAt <= FRESH_MS) return known;
+    const reading = this.#read(known);
+    background(reading);
+    return age > IDLE_MS ? Promise.race([reading, patience(known)]) : known;
   }
 
   /** Reads anew for a name that the directory lacks, unless it has just been read. */
@@ -101,4 +107,8 @@ export class DirectoryCache {
       throw error;
     }
   }
+}
+
+function patience(known: Directory): Promise<Directory> {
+  return new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, known));
 }

@@ -63,7 +63,7 @@ const FACTS: Readonly<Record<string, (draft: Draft) => unknown>> = {
     tools: ask.tools,
     parameters: parametersOf(ask.body.value),
   }),
-  messages: ({ ask }) => saidInRequest(ask).map(({ role, text }) => ({ role, text })),
+  messages: ({ ask }) => saidInRequest(ask).map(({ role, text }) => ({ role: role ?? "user", text })),
 };
 
 /** The small members of a body: what somebody set, and nothing that somebody said. */

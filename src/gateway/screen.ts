@@ -13,7 +13,7 @@ export async function screenAnswer(text: string, draft: Draft, at: Gateway): Pro
   const chain = asked(draft.policies.chain, "onResponse");
   if (chain.length === 0 || !says(draft)) return text;
   const { shared, own } = await gather(chain, draft, { at });
-  const texts = saidInAnswer(text).map(({ role, text: said }) => ({ role, text: said }));
+  const texts = saidInAnswer(text).map(({ role, text: said }) => ({ role: role ?? "assistant", text: said }));
   const { redactions } = await judged("onResponse", draft, { facts: { shared: { ...shared, response: { texts } }, own }, at });
   return redactAnswer(text, redactions);
 }

@@ -153,7 +153,7 @@ export class PolicyStore {
     const row = await this.get(id);
     if (!row) throw absent();
     await this.#verify(row);
-    this.#judge(row, wanted, by);
+    const config = this.#judged(row, wanted, by);
     const { scopeKind, scopeId } = wanted;
     const lane = laneOf(wanted.mode);
     const generation = sql<number>`(select coalesce(max(generation), 0) + 1 from policy_activations)`;
@@ -164,7 +164,7 @@ export class PolicyStore {
       onError: wanted.onError,
       compose: wanted.compose ?? row.described.compose,
       priority: wanted.priority,
-      config: { ...wanted.config },
+      config,
       generation,
       activatedBy: by,
       activatedAt: this.#clock(),
@@ -205,7 +205,8 @@ export class PolicyStore {
     });
   }
 
-  #judge({ described, uploadedBy }: PolicyRow, { mode, canaryPercent, config }: Activation, by: string): void {
+  /** The settings as they will hold, with what the policy's schema fills in: what the host reads of them is what the policy reads. */
+  #judged({ described, uploadedBy }: PolicyRow, { mode, canaryPercent, config }: Activation, by: string): Record<string, unknown> {
     if (mode === "canary" && canaryPercent === null) throw wrong("canary_percent", "is missing");
     if (mode !== "canary" && canaryPercent !== null) throw wrong("canary_percent", "is only for the mode canary");
     if (mode !== "off" && uploadedBy === by && this.#config.TOLLGATE_POLICY_TWO_PEOPLE) {
@@ -214,6 +215,7 @@ export class PolicyStore {
     const read = settingsOf(described).safeParse(config);
     const [issue] = read.error?.issues ?? [];
     if (issue) throw wrong(["config", ...issue.path].map(String).join("."), issue.message);
+    return read.data as Record<string, unknown>;
   }
 
   async #newest(name: string): Promise<string> {

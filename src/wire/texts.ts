@@ -128,7 +128,8 @@ function roleOf(path: Located["path"], roles: ReadonlyMap<string, string>): stri
     const role = roles.get(JSON.stringify(path.slice(0, depth)));
     if (role !== undefined) return role;
   }
-  return null;
+  const [root] = path;
+  return root === "system" || root === "instructions" ? "system" : null;
 }
 
 function isObject(text: string): boolean {

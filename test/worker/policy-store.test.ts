@@ -183,6 +183,14 @@ describe("D15: where a version stands", () => {
     expect(await refused(store.activate(id, wanted({ config: { hours: 9 } }), "bob"))).toBe("passed");
   });
 
+  test("settings that are not given are those that the schema fills in", async () => {
+    const name = freshName();
+    const made = await bundle(name, "1.0.0");
+    const config = { properties: { window_s: { type: "integer", default: 3600 }, per: { type: "string" } } };
+    const { id } = await store.add(made, describedAs(name, "1.0.0", { config }), "ann");
+    expect((await store.activate(id, wanted({ config: { per: "team" } }), "bob")).config).toEqual({ window_s: 3600, per: "team" });
+  });
+
   test("where two people are demanded, who uploaded a version does not activate it", async () => {
     const strict = storeOf({ TOLLGATE_POLICY_TWO_PEOPLE: "true" });
     const { id } = await uploaded(freshName(), "1.0.0", "ann");
