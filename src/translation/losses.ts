@@ -29,6 +29,7 @@ const STORED = "is stored beside the answer and changes nothing in it";
 const CACHE_HINT = "is a hint to a cache; the answer is the same without it";
 const STATE = "is state that the provider does not keep";
 const PREFILL = "ends with the model's own words: Messages goes on with them, and every other dialect answers them";
+const LATE = "moves before the conversation for models before Claude 4.8, which take instructions nowhere else";
 const NO_ROOM = "leaves no room to think under the cap, or came with tool calls whose reasoning was left out";
 const HOSTED = "names what only the vendor's own servers hold or run";
 
@@ -82,6 +83,7 @@ export const LOSSES: readonly Loss[] = [
     "response_format.json_object": ["is asked for in the system prompt instead; a schema is enforced"],
     "response_format.json_schema.name": ["labels the schema"],
     reasoning_effort: [NO_ROOM],
+    "messages[].role": [LATE],
     "messages[].content[].image_url.detail": ["bounds what a picture costs; pictures are seen as they are", "auto"],
   }),
   ...rows("openai-chat", RESPONSES, "refused", { stop: ["does not exist in Responses"] }),
@@ -114,6 +116,7 @@ export const LOSSES: readonly Loss[] = [
   ...rows("anthropic", CHAT, "refused", {
     stop_sequences: ["may hold at most 4 there"],
     "messages[].content[].source.url": ["is an address of a document; Chat Completions takes its content only"],
+    "messages[].content[].source.data": ["is neither a PDF nor text"],
     "messages[].content[].content": ["is a picture or a document in a tool's result; Chat Completions takes text only"],
   }),
   ...rows("anthropic", RESPONSES, "refused", { stop_sequences: ["does not exist in Responses"] }),
@@ -162,6 +165,7 @@ export const LOSSES: readonly Loss[] = [
   }),
   ...rows("openai-responses", CHAT, "refused", {
     "input[].content[].file_url": ["is an address of a document; Chat Completions takes its content only"],
+    "input[].content[].file_data": ["is neither a PDF nor text"],
     "input[].output": ["is a picture or a document in a tool's result; Chat Completions takes text only"],
   }),
   ...rows("openai-responses", NOT_RESPONSES, "dropped", {
@@ -182,6 +186,7 @@ export const LOSSES: readonly Loss[] = [
     "text.format.json_object": ["is asked for in the system prompt instead; a schema is enforced"],
     "text.format.name": ["labels the schema"],
     "reasoning.effort": [NO_ROOM],
+    "input[].role": [LATE],
     "input[].content[].detail": ["bounds what a picture costs; pictures are seen as they are", "auto"],
   }),
 ];

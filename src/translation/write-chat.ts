@@ -1,6 +1,7 @@
 import type {
   CallPart,
   Conversation,
+  DocumentPart,
   Format,
   Message,
   Part,
@@ -14,7 +15,7 @@ import type { Dress } from "./dress.ts";
 import { levelOf } from "./effort.ts";
 import { type Json, present } from "./fields.ts";
 import type { Ledger } from "./losses.ts";
-import { urlOf } from "./media.ts";
+import { textOf, urlOf } from "./media.ts";
 
 const STOP_MAX = 4;
 
@@ -80,18 +81,28 @@ function partOf(part: Part, ledger: Ledger): Json[] {
       return [{ type: "text", text: part.text }];
     case "image":
       return [{ type: "image_url", image_url: { url: urlOf(part.source), ...(part.detail !== undefined && { detail: part.detail }) } }];
-    case "document": {
-      const { source, name, at } = part;
-      if (source.kind === "url")
-        ledger.lose(ledger.from === "anthropic" ? "messages[].content[].source.url" : "input[].content[].file_url", at);
-      return [{ type: "file", file: { filename: name ?? "document", file_data: urlOf(source) } }];
-    }
+    case "document":
+      return [documentOf(part, ledger)];
     case "refusal":
     case "call":
     case "result":
     case "reasoning":
       return [];
   }
+}
+
+/** Only a PDF is a document there; a text is said as what it is. */
+function documentOf({ source, name, at }: DocumentPart, ledger: Ledger): Json {
+  const prefix = ledger.from === "anthropic" ? "messages[].content[].source" : "input[].content[].file";
+  const separator = ledger.from === "anthropic" ? "." : "_";
+  if (source.kind === "url") {
+    ledger.lose(`${prefix}${separator}url`, at);
+  } else if (source.mediaType !== "application/pdf") {
+    const text = source.mediaType.startsWith("text/") ? textOf(source.base64) : null;
+    if (text === null) ledger.lose(`${prefix}${separator}data`, at);
+    return { type: "text", text: [name, text].filter((each) => each !== undefined && each !== null).join("\n\n") };
+  }
+  return { type: "file", file: { filename: name ?? "document", file_data: urlOf(source) } };
 }
 
 /** A turn of the model's with nothing left in it is none. */

@@ -17,18 +17,18 @@ import { type Json, present } from "./fields.ts";
 import { toolIdFor } from "./ids.ts";
 import type { Ledger } from "./losses.ts";
 import { textOf } from "./media.ts";
+import { Turns } from "./turns.ts";
 
 /** Writes a request of Messages. @throws TollgateError `invalid_request` naming the caller's field that cannot be said. */
 export function writeMessages(asked: Conversation, ledger: Ledger, dress: Dress): Json {
-  const head = asked.messages.findIndex(({ role }) => role === "user" || role === "assistant");
-  const [leading, turns] = head === -1 ? [asked.messages, []] : [asked.messages.slice(0, head), asked.messages.slice(head)];
+  const { leading, rest } = apart(asked, ledger);
   const system = [...leading.flatMap(({ parts }) => parts.flatMap((part) => blockOf(part, ledger))), ...jsonAsked(asked.format)];
   const maxTokens = asked.maxTokens ?? dress.maxTokens;
   if (asked.temperature !== null && asked.temperature > 1) ledger.lose("temperature", "temperature");
   return {
     model: asked.model,
     max_tokens: maxTokens,
-    messages: turnsOf(turns, ledger),
+    messages: turnsOf(rest, ledger),
     ...present({
       system,
       tools: asked.tools.map(toolOf),
@@ -49,29 +49,32 @@ function jsonAsked(format: Format | null): Json[] {
   return format?.kind === "json" ? [{ type: "text", text: "Answer with one JSON object and nothing else." }] : [];
 }
 
-/** A turn as it is sent, and where it was asked. */
-interface Turn {
-  readonly role: "user" | "assistant" | "system";
-  readonly content: readonly Json[];
-  readonly at: string;
+/** Models that take instructions before the conversation only; later ones take them behind a turn of the user's as well. */
+const EARLY_ONLY = /claude-(3|(opus|sonnet|haiku)-4(?!-[89]))/;
+
+/** The messages that go before the conversation, and those that are in it. */
+function apart(
+  { messages, model }: Conversation,
+  ledger: Ledger,
+): { readonly leading: readonly Message[]; readonly rest: readonly Message[] } {
+  const begins = messages.findIndex(({ role }) => role === "user" || role === "assistant");
+  const from = begins === -1 ? messages.length : begins;
+  if (!EARLY_ONLY.test(model)) return { leading: messages.slice(0, from), rest: messages.slice(from) };
+  const instructs = ({ role }: Message) => role === "system" || role === "developer";
+  const late = messages.slice(from).find(instructs);
+  if (late) ledger.lose(ledger.from === "openai-chat" ? "messages[].role" : "input[].role", `${late.at}.role`);
+  return { leading: messages.filter(instructs), rest: messages.filter((message) => !instructs(message)) };
 }
 
-/**
- * Turns in a row of one role are one turn, and one of the model's with nothing left in it is none. A last one of the model's own would
- * be gone on with there, where every other dialect answers it.
- */
+/** A last turn of the model's own would be gone on with there, where every other dialect answers it. */
 function turnsOf(messages: readonly Message[], ledger: Ledger): Json[] {
-  const turns: Turn[] = [];
-  for (const { role: asked, parts, at } of messages) {
-    const role = asked === "developer" ? "system" : asked;
+  const turns = new Turns();
+  for (const { role, parts } of messages) {
     const content = parts.flatMap((part) => blockOf(part, ledger));
-    const before = turns.at(-1);
-    if (before?.role === role) turns[turns.length - 1] = { role, content: [...before.content, ...content], at };
-    else if (role !== "assistant" || content.length > 0) turns.push({ role, content, at });
+    turns.add(role === "developer" ? "system" : role, content);
   }
-  const last = turns.at(-1);
-  if (last?.role === "assistant") ledger.lose(ledger.from === "openai-chat" ? "messages[]" : "input[]", last.at);
-  return turns.map(({ role, content }) => ({ role, content: inOrder(content) }));
+  if (turns.all.at(-1)?.role === "assistant") ledger.lose(ledger.from === "openai-chat" ? "messages[]" : "input[]", messages.at(-1)!.at);
+  return turns.all.map(({ role, content }) => ({ role, content: inOrder(content) }));
 }
 
 const FIRST: ReadonlySet<unknown> = new Set(["tool_result", "thinking", "redacted_thinking"]);

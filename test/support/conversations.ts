@@ -199,6 +199,10 @@ export function normalised(conversation: Conversation, from: Tongue, to: Tongue)
       }
       case "document":
         refuse(kept.source.kind === "url" && to === "openai-chat");
+        if (to === "openai-chat" && kept.source.kind === "data" && kept.source.mediaType === "text/plain") {
+          const words = Buffer.from(kept.source.base64, "base64").toString("utf8");
+          return [{ kind: "text", text: kept.name === undefined ? words : `${kept.name}\n\n${words}`, at }];
+        }
         return [toOpenai && kept.source.kind === "data" ? { ...kept, name: kept.name ?? "document" } : kept];
       case "refusal":
         return [toOpenai ? kept : { kind: "text", text: kept.text, at }];
@@ -241,6 +245,18 @@ export function normalised(conversation: Conversation, from: Tongue, to: Tongue)
     const said = parts.flatMap((each) => part(each, { leading: index === 0 && role === "system" }));
     const spoken = role === "developer" && !toOpenai ? "system" : role;
     const before = messages.at(-1);
+    // What stands between two answers is the user's turn and, behind it, the instructions: Messages takes them nowhere else.
+    const place =
+      !toOpenai && spoken === "user" && before?.role === "system" && messages.length > 1 ? messages.length - 1 : messages.length;
+    const near = place < messages.length ? messages[place - 1] : undefined;
+    if (near?.role === "user") {
+      messages[place - 1] = { ...near, parts: [...near.parts, ...said] };
+      continue;
+    }
+    if (place < messages.length) {
+      messages.splice(place, 0, { role: spoken, parts: said, at });
+      continue;
+    }
     const results = (list: readonly Part[]) => list.every(({ kind }) => kind === "result");
     if (said.length === 0 && role === "assistant") continue;
     if (before?.role === spoken && (spoken === "assistant" || !toOpenai || (spoken === "user" && results(before.parts))))

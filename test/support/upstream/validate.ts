@@ -136,6 +136,7 @@ function refusedChatTurns(messages: readonly Json[]): string | null {
   return `An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: ${[...open].join(", ")}`;
 }
 
+const PDF = "data:application/pdf";
 const PARTS = ["text", "image_url", "input_audio", "refusal", "audio", "file"];
 
 function refusedChatShape({ messages, tools, response_format, stop }: Json): string | null {
@@ -146,6 +147,9 @@ function refusedChatShape({ messages, tools, response_format, stop }: Json): str
       return `Invalid value: '${String(type)}'. Supported values are: 'text', 'image_url', 'input_audio', 'refusal', 'audio', and 'file'. [messages[${at}].content[${part}].type]`;
     }
   }
+  const files = objects(messages).flatMap(({ content }) => objects(content).filter(({ type }) => type === "file"));
+  const other = files.map(({ file }) => (file as Json)["file_data"]).find((each) => typeof each === "string" && !each.startsWith(PDF));
+  if (other !== undefined) return "Invalid file data: 'file_data'. Expected a base64-encoded data URL with an application/pdf MIME type.";
   const named = objects(tools).findIndex(({ function: made }) => made !== undefined && !ID.test(String((made as Json)["name"])));
   if (named !== -1)
     return `Invalid 'tools[${named}].function.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.`;

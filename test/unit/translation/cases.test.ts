@@ -28,6 +28,32 @@ describe("Chat Completions in Messages", () => {
     ]);
   });
 
+  it("puts later instructions where the model takes them: behind the user's turn, or before the conversation", () => {
+    const messages = [
+      { role: "system", content: "A" },
+      user("1"),
+      { role: "assistant", content: "2" },
+      { role: "system", content: "B" },
+      user("3"),
+    ];
+    const text = (words: string) => [{ type: "text", text: words }];
+    const later = chat({ messages }, "claude-opus-5");
+    expect(later.body["system"]).toEqual(text("A"));
+    expect(later.body["messages"]).toEqual([
+      { role: "user", content: text("1") },
+      { role: "assistant", content: text("2") },
+      { role: "user", content: text("3") },
+      { role: "system", content: text("B") },
+    ]);
+    expect(later.dropped).toEqual([]);
+    for (const model of ["claude-sonnet-4-6", "claude-haiku-4-5", "claude-3-haiku-20240307", "claude-opus-4-20250514"]) {
+      const early = chat({ messages }, model);
+      expect(early.body["system"]).toEqual([...text("A"), ...text("B")]);
+      expect((early.body["messages"] as Json[]).map(({ role }) => role)).toEqual(["user", "assistant", "user"]);
+      expect(early.dropped).toEqual(["messages[].role"]);
+    }
+  });
+
   it("keeps cache_control on parts, calls and tools, and takes OpenAI's own mark for one", () => {
     const control = { cache_control: { type: "ephemeral", ttl: "1h" } };
     const tool = { type: "function", function: { name: "f", parameters: { type: "object" } }, ...control };
@@ -273,7 +299,7 @@ describe("Messages in Chat Completions", () => {
         { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } },
         { type: "image_url", image_url: { url: "https://pictures.test/a.png" } },
         { type: "file", file: { filename: "a.pdf", file_data: "data:application/pdf;base64,BBBB" } },
-        { type: "file", file: { filename: "document", file_data: "data:text/plain;base64,aMOpbGxv" } },
+        { type: "text", text: "héllo" },
       ]),
     ]);
   });

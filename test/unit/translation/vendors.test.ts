@@ -133,6 +133,12 @@ const CASES: readonly (readonly [string, string | null, RegExp])[] = [
     /^Invalid value: 'document'\. Supported values are: 'text', 'image_url'/,
   ],
   [
+    // https://developers.openai.com/api/docs/guides/file-inputs: PDF only
+    "a document that is no PDF",
+    refusedChat({ messages: [user([{ type: "file", file: { file_data: "data:text/plain;base64,AAAA" } }])] }),
+    /^Invalid file data/,
+  ],
+  [
     "JSON that nobody mentions",
     refusedChat({ messages: [user()], response_format: { type: "json_object" } }),
     /^'messages' must contain the word 'json' in some form/,
