@@ -7,6 +7,12 @@ const OPENAI_MODELS = "developers.openai.com/api/docs/models";
 const OPENAI_PRICES = "developers.openai.com/api/docs/pricing";
 const CLAUDE_MODELS = "platform.claude.com/docs/en/models";
 
+const LARGE_LATEST = {
+  p: "mistral",
+  m: "mistral-large-latest",
+  src: "mistral.ai/pricing, as github.com/simonw/llm-prices/pull/63 of 2026-06-17 and github.com/robhunter/agentdeals/pull/1375 of 2026-09-05 tell it; cached reads as the borrowed table has those of mistral-large-2512",
+} as const;
+
 const SONNET_5_5 = {
   p: "anthropic",
   m: "claude-sonnet-5-5",
@@ -67,6 +73,9 @@ export const MODELS: readonly CompactRow[] = [
     t: [{ above: 100_000, r: { input: "0.5", cache_read: "0.05", cache_write_5m: "0.625", cache_write_1h: "1", output: "2.5" } }],
     src: `${CLAUDE_MODELS}/haiku-5-5/overview`,
   },
+  // The name went over to Large 3 on the day that it came out; Large 4, since October 2026, is called by its own name only.
+  { ...LARGE_LATEST, to: "2025-12-02", r: { input: "2", output: "6" } },
+  { ...LARGE_LATEST, from: "2025-12-02", c: 262_144, r: { input: "0.5", cache_read: "0.05", output: "1.5" } },
 ];
 
 /** What calls of hosted tools cost, by model or by all of a provider's. */

@@ -134,6 +134,18 @@ describe("D1: POST /v1/estimate", () => {
     expect([allowed, blocked?.code, blocked?.details]).toMatchObject([false, "rate_limited", { limit: "rpm", max: 1, used: 1 }]);
   });
 
+  test("asking what a request would cost uses up nothing of a key's pace, so that the answer stays true", async () => {
+    const { secret } = await newKey({ limits: { rpm: 2, tpm: 1_000, concurrency: 1 } });
+    const asked = await Promise.all(Array.from({ length: 6 }, () => quoted(secret)));
+    expect(asked.map(({ allowed }) => allowed)).toEqual(Array.from({ length: 6 }, () => true));
+    const headers = { "x-tollgate-dry-run": "true" };
+    await ask("POST", "/v1/chat/completions", { as: secret, body: chat, headers });
+    const { limits } = (await (await ask("GET", "/v1/key", { as: secret })).json()) as { limits: object };
+    expect(limits).toMatchObject({ rpm: { remaining: 2 }, tpm: { remaining: 1_000 }, concurrency: { in_use: 0 } });
+    const sent = await ask("POST", "/v1/chat/completions", { as: secret, body: chat });
+    expect([sent.status, sent.headers.get("x-ratelimit-remaining-requests")]).toEqual([200, "1"]);
+  });
+
   test("a request that would be wrong is refused as it would be, and the field is named from outside", async () => {
     const { secret } = await newKey({ models: { allow: ["*"], deny: ["tollgate/slow"] } });
     const cases: [unknown, (number | string | null)[]][] = [

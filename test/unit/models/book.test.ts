@@ -249,6 +249,13 @@ describe("matching", () => {
     expect(book.find("openai", "gpt-5-2025-08", "t", NOW).state).toBe("unknown");
   });
 
+  it("by the name that a vendor moves from model to model at what it cost on the day", () => {
+    const at = (day: string) => book.find("mistral", "mistral-large-latest", "t", Date.parse(`${day}T12:00:00Z`)).row.rates;
+    expect(at("2025-12-01")).toMatchObject({ input: "2", output: "6" });
+    expect(at("2025-12-02")).toMatchObject({ input: "0.5", cache_read: "0.05", output: "1.5" });
+    expect(book.find("mistral", "mistral-large-2411", "t", NOW).row.rates).toMatchObject({ input: "2", output: "6" });
+  });
+
   it("a row holds from its first moment to the one before its last", () => {
     const dated = new PriceBook([
       override({ model: "m", effectiveFrom: 100, effectiveTo: 200 }),
