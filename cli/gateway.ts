@@ -64,7 +64,7 @@ export class Gateway {
   }
 
   /** Changes something; null where the answer has no body. */
-  async write(method: "POST" | "PATCH" | "DELETE", path: string, ask: Ask = {}): Promise<Row | null> {
+  async write(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, ask: Ask = {}): Promise<Row | null> {
     const answer = await this.#send(method, path, ask);
     return answer.status === 204 ? null : this.#json(answer);
   }

@@ -158,7 +158,7 @@ export type StretchContext<Needs extends Need, Config> = Context<Needs, Config> 
  * Where policies of a chain ask for different things: the smallest limit holds, every redaction and tag, and of routes the first in order.
  */
 export type Obligation =
-  /** Every place where `text` stands, 1 to 256 characters, is written as `with`, else as `[redacted]`: in the prompt, or in the answer. */
+  /** Every place where `text` stands, 1 to 128 characters, is written as `with`, else as `[redacted]`: in the prompt, or in the answer. */
   | { readonly type: "redact"; readonly text: string; readonly with?: string }
   /** Another model is asked, by the name that a caller could have used. */
   | { readonly type: "route"; readonly target: string }

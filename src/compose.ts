@@ -6,7 +6,9 @@ import { DirectoryCache, type DirectorySource } from "#gateway";
 import type { Platform } from "#http";
 import { KeyRing } from "#keys";
 import { ModelStore, PriceStore } from "#models";
+import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
+import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
 
@@ -33,6 +35,8 @@ function compose(env: Env): Platform {
     events: env.EVENTS,
     authFailures: env.AUTH_FAILURES,
     ledger: (team, background) => tills.ledger(team, background),
+    ...bench(engine, env.POLICIES),
+    counters: (team) => countersOf(env.COUNTERS, team),
     now,
   };
 }
@@ -42,5 +46,12 @@ function directorySource(db: Db, config: Config, now: () => number): DirectorySo
   const models = new ModelStore(db, now);
   const prices = new PriceStore(db, now);
   const budgets = new BudgetStore(db, now);
-  return { providers: () => providers.all(), aliases: () => models.all(), prices: () => prices.all(), wider: () => budgets.wider() };
+  const policies = new StandingPolicies(db);
+  return {
+    providers: () => providers.all(),
+    aliases: () => models.all(),
+    prices: () => prices.all(),
+    wider: () => budgets.wider(),
+    policies: () => policies.read(),
+  };
 }

@@ -3,8 +3,9 @@ import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
 import { estimate } from "./estimate.ts";
 import { keys } from "./keys.ts";
+import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
 import { status } from "./status.ts";
 
 /** Every command, in the order that help shows them. */
-export const COMMANDS: readonly Command[] = [...status, ...keys, ...budgets, ...costs, ...estimate, ...reconcile];
+export const COMMANDS: readonly Command[] = [...status, ...keys, ...budgets, ...costs, ...estimate, ...reconcile, ...policy];

@@ -7,12 +7,14 @@ const FEMTO_PER_NANO = 1_000_000n;
 
 type CostInsert = typeof tables.costRecords.$inferInsert;
 type RequestInsert = typeof tables.requests.$inferInsert;
+type DecisionInsert = typeof tables.policyDecisions.$inferInsert;
 type AuditInsert = typeof tables.auditEntries.$inferInsert;
 
 /** The rows that events become. */
 interface Rows {
   readonly costs: CostInsert[];
   readonly requests: RequestInsert[];
+  readonly decisions: DecisionInsert[];
   readonly entries: AuditInsert[];
 }
 
@@ -67,10 +69,11 @@ async function looked(events: readonly Event[], look: Look): Promise<boolean> {
 
 /** One transaction: all of it or nothing. */
 async function written(db: Db, events: readonly Event[]): Promise<boolean> {
-  const { costs, requests, entries } = rowsOf(events);
+  const { costs, requests, decisions, entries } = rowsOf(events);
   const statements = [
     ...(requests.length > 0 ? [insertAll(db, tables.requests, requests)] : []),
     ...(costs.length > 0 ? [insertAll(db, tables.costRecords, costs)] : []),
+    ...(decisions.length > 0 ? [insertAll(db, tables.policyDecisions, decisions)] : []),
     ...(entries.length > 0 ? [insertAll(db, tables.auditEntries, entries)] : []),
   ];
   const [first, ...rest] = statements;
@@ -81,7 +84,7 @@ async function written(db: Db, events: readonly Event[]): Promise<boolean> {
   );
 }
 
-type Table = typeof tables.costRecords | typeof tables.requests | typeof tables.auditEntries;
+type Table = typeof tables.costRecords | typeof tables.requests | typeof tables.policyDecisions | typeof tables.auditEntries;
 
 /** One statement for any number of rows, none of which is inserted twice; they travel as one parameter: D1 takes at most a hundred. */
 export function insertAll(db: Db, table: Table, rows: readonly Readonly<Record<string, unknown>>[]) {
@@ -100,13 +103,14 @@ function stored(value: unknown, json: boolean): unknown {
 }
 
 function rowsOf(events: readonly Event[]): Rows {
-  const rows: Rows = { costs: [], requests: [], entries: [] };
+  const rows: Rows = { costs: [], requests: [], decisions: [], entries: [] };
   for (const each of events) {
     if (each.kind === "audit") {
       rows.entries.push(auditRow(each));
       continue;
     }
     rows.requests.push(requestRow(each));
+    rows.decisions.push(...decisionRows(each));
     if (each.cost) rows.costs.push(costRow(each, each.cost));
   }
   return rows;
@@ -137,7 +141,7 @@ function attributed(invocation: RequestEvent["invocation"]) {
   return { ...invocation, endUser: endUser || null, session: session || null, tags: [...new Set(named)] };
 }
 
-function requestRow({ invocation, cost, log }: RequestEvent): RequestInsert {
+function requestRow({ invocation, cost, log, policies }: RequestEvent): RequestInsert {
   const { request: id, ...facts } = attributed(invocation);
   return {
     ...facts,
@@ -151,8 +155,13 @@ function requestRow({ invocation, cost, log }: RequestEvent): RequestInsert {
     outputTokens: cost ? outputTokens(cost.usage) : 0,
     usd: cost?.actualUsd ?? "0",
     upstreamRequestId: log.upstreamRequestId,
+    policies: policies?.map(({ policy, version, mode, stage, outcome }) => ({ policy, version, mode, stage, outcome })) ?? null,
     content: log.content ?? null,
   };
+}
+
+function decisionRows({ invocation: { request, at, team, key }, policies = [] }: RequestEvent): DecisionInsert[] {
+  return policies.map(({ scope, ...decision }) => ({ ...decision, request, at, team, key, scopeKind: scope.kind, scopeId: scope.id }));
 }
 
 function costRow({ invocation, charges }: RequestEvent, cost: NonNullable<RequestEvent["cost"]>): CostInsert {

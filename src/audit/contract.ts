@@ -84,6 +84,26 @@ const log = z.object({
   content: z.unknown().nullable(),
 });
 
+/** What one policy said at one stage of a request; of a stream, what it came to over all of its stretches. */
+const policyDecision = z.object({
+  id,
+  policy: text,
+  version: text,
+  hash: text,
+  mode: z.enum(["shadow", "canary", "enforce"]),
+  scope: z.object({ kind: z.enum(["deployment", "team", "key"]), id: z.string().max(128) }),
+  stage: z.enum(["evaluate", "onResponse", "onChunk"]),
+  outcome: z.enum(["allowed", "denied", "failed"]),
+  failure: text.nullable(),
+  reason: text,
+  metadata: z.record(z.string(), z.unknown()),
+  obligations: z.array(z.record(z.string(), z.unknown())),
+  fuel: count,
+  contextDigest: text,
+  /** What it was given, where none of it is content; what a replay gives again. */
+  facts: z.record(z.string(), z.unknown()).nullable(),
+});
+
 /** One inference request, finished or refused. */
 export const requestEvent = z.object({
   v: z.literal(1),
@@ -91,6 +111,8 @@ export const requestEvent = z.object({
   invocation,
   cost: cost.nullable(),
   log,
+  /** What was asked of policies; absent where none was. */
+  policies: z.array(policyDecision).optional(),
   /** The budget that refused it, where one did. */
   refusedBy: z.object({ budget: id, windowStart: count.nullable() }).nullish(),
   /** `spent` is what the window came to with it; events of before it was told have none. */
@@ -131,5 +153,6 @@ export const auditEvent = z.object({
 export const event = z.discriminatedUnion("kind", [requestEvent, auditEvent]);
 
 export type RequestEvent = z.infer<typeof requestEvent>;
+export type PolicyDecision = z.infer<typeof policyDecision>;
 export type AuditEvent = z.infer<typeof auditEvent>;
 export type Event = z.infer<typeof event>;

@@ -1,6 +1,6 @@
 export { type Attribution } from "./attribution.ts";
 export { consume } from "./consumer.ts";
-export { type AuditEvent, type Event, type RequestEvent } from "./contract.ts";
+export { type AuditEvent, type Event, type PolicyDecision, type RequestEvent } from "./contract.ts";
 export { appendCorrections, type Correction } from "./corrections.ts";
 export { auditEntry, type AuditFacts } from "./entry.ts";
 export {

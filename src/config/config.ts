@@ -48,6 +48,17 @@ const schema = z.object({
     .default("10"),
   /** By how many percent a provider may say more output than was counted here. */
   TOLLGATE_USAGE_DOUBT_PERCENT: z.coerce.number().int().positive().default(20),
+  /** Who may sign policies: `id=base64` of raw Ed25519 public keys, separated by commas. Without one, production takes no upload. */
+  TOLLGATE_POLICY_KEYS: z
+    .string()
+    .regex(
+      /^[\w.-]{1,64}=[A-Za-z0-9+/]{43}=(,[\w.-]{1,64}=[A-Za-z0-9+/]{43}=)*$/,
+      "must be id=base64 of raw Ed25519 public keys, by commas",
+    )
+    .transform((text) => new Map(text.split(",").map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)])))
+    .optional(),
+  /** Whoever uploaded a version of a policy may not be the one who activates it. */
+  TOLLGATE_POLICY_TWO_PEOPLE: z.stringbool().default(false),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 

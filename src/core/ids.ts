@@ -1,7 +1,23 @@
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /** Kinds of id that Tollgate mints; the prefix tells a reader what an id names. */
-export type IdPrefix = "req" | "team" | "user" | "bud" | "prv" | "prc" | "prp" | "cost" | "aud" | "mdl" | "key" | "alr" | "whk" | "dlv";
+export type IdPrefix =
+  | "req"
+  | "team"
+  | "user"
+  | "bud"
+  | "prv"
+  | "prc"
+  | "prp"
+  | "cost"
+  | "aud"
+  | "mdl"
+  | "key"
+  | "alr"
+  | "whk"
+  | "dlv"
+  | "pol"
+  | "dec";
 
 let lastMs = 0;
 let sequence = 0;

@@ -347,6 +347,8 @@ export const requests = sqliteTable(
     attempts: json<unknown[]>("attempts").notNull(),
     tags: json<string[]>("tags").notNull(),
     metadata: json<Record<string, string>>("metadata").notNull(),
+    /** What each policy that ran came to; null where none was asked. */
+    policies: json<unknown[]>("policies"),
     content: json<unknown>("content"),
   },
   (table) => [
@@ -492,6 +494,99 @@ export const usageChecks = sqliteTable(
     own: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.day, table.provider, table.model] })],
+);
+
+/**
+ * Owned by policy. A version of a policy as it was uploaded, never changed afterwards. `ordinal` is the version as one number, by which
+ * none may be uploaded that is not newer than every other of its name. `described` is what the module said of itself.
+ */
+export const policyVersions = sqliteTable(
+  "policy_versions",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    version: text().notNull(),
+    ordinal: integer().notNull(),
+    hash: text().notNull(),
+    source: text().notNull(),
+    described: json<{
+      readonly name: string;
+      readonly version: string;
+      readonly priority: number;
+      readonly compose: "all" | "any";
+      readonly needs: readonly string[];
+      readonly stages: readonly ("evaluate" | "onResponse" | "onChunk")[];
+      readonly config: Readonly<Record<string, unknown>>;
+      readonly loadFuel: number;
+      readonly tests: { readonly passed: number; readonly failed: number };
+    }>("described").notNull(),
+    signedBy: text("signed_by"),
+    signature: text(),
+    uploadedBy: text("uploaded_by").notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [uniqueIndex("policy_versions_ordinal").on(table.name, table.ordinal), index("policy_versions_created").on(table.createdAt)],
+);
+
+/**
+ * Owned by policy. Which version of a policy stands where. The `main` lane holds what is enforced or off; a canary and a shadow stand
+ * beside it and never take its place. A lane is turned off and not removed, so that `generation` only grows.
+ */
+export const policyActivations = sqliteTable(
+  "policy_activations",
+  {
+    scopeKind: text("scope_kind", { enum: ["deployment", "team", "key"] }).notNull(),
+    scopeId: text("scope_id").notNull(),
+    name: text().notNull(),
+    lane: text({ enum: ["main", "canary", "shadow"] }).notNull(),
+    policy: text()
+      .notNull()
+      .references(() => policyVersions.id),
+    mode: text({ enum: ["off", "shadow", "canary", "enforce"] }).notNull(),
+    canaryPercent: integer("canary_percent"),
+    onError: text("on_error", { enum: ["deny", "allow"] }).notNull(),
+    compose: text({ enum: ["all", "any"] }).notNull(),
+    /** Null means the policy's own. */
+    priority: integer(),
+    config: json<Record<string, unknown>>("config").notNull(),
+    generation: integer().notNull(),
+    activatedBy: text("activated_by").notNull(),
+    activatedAt: integer("activated_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.scopeKind, table.scopeId, table.name, table.lane] })],
+);
+
+/** Owned by audit. What each policy said of each request: facts and a digest of what it was given, never the content. */
+export const policyDecisions = sqliteTable(
+  "policy_decisions",
+  {
+    id: text().primaryKey(),
+    at: integer().notNull(),
+    request: text().notNull(),
+    team: text().notNull(),
+    key: text().notNull(),
+    policy: text().notNull(),
+    version: text().notNull(),
+    hash: text().notNull(),
+    mode: text({ enum: ["shadow", "canary", "enforce"] }).notNull(),
+    scopeKind: text("scope_kind", { enum: ["deployment", "team", "key"] }).notNull(),
+    scopeId: text("scope_id").notNull(),
+    stage: text({ enum: ["evaluate", "onResponse", "onChunk"] }).notNull(),
+    outcome: text({ enum: ["allowed", "denied", "failed"] }).notNull(),
+    failure: text(),
+    reason: text().notNull(),
+    metadata: json<Record<string, unknown>>("metadata").notNull(),
+    obligations: json<unknown[]>("obligations").notNull(),
+    fuel: integer().notNull(),
+    contextDigest: text("context_digest").notNull(),
+    /** What it was given, without content; what a replay gives again. Null where content was among it. */
+    facts: json<Record<string, unknown>>("facts"),
+  },
+  (table) => [
+    index("policy_decisions_at").on(table.at),
+    index("policy_decisions_request").on(table.request),
+    index("policy_decisions_policy_at").on(table.policy, table.at),
+  ],
 );
 
 /** Owned by http. What an `Idempotency-Key` answered, without secrets, for 24 hours. */

@@ -39,7 +39,7 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
 /** The headers of an answer: the provider's that may pass, and ours over them. */
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   const { headers, upstreamRequestId } = responseHeaders(answer.response);
-  const { arrival, route } = hold.draft;
+  const { arrival, route, policies } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
   if (upstreamRequestId !== null) headers.set("x-tollgate-upstream-request-id", upstreamRequestId);
@@ -47,6 +47,8 @@ export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   headers.set("x-tollgate-model", route.model);
   headers.set("x-tollgate-attempts", "1");
   headers.set("x-tollgate-cache", "bypass");
+  const judged = policies.judgement.header;
+  if (judged !== null) headers.set("x-tollgate-policies", judged);
   headers.set("x-tollgate-overhead-ms", String(at.now() - arrival.at - (answer.begunAt - answer.sentAt)));
   setBudget(headers, hold);
   setPace(headers, "requests", hold.granted.rpm, at.now());

@@ -4,9 +4,11 @@ import type { Caller } from "#core";
 import type { Event } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Price, Route } from "#models";
+import type { ActivePolicies, ActiveStep, Counters, Judge } from "#policy";
 import type { Upstream } from "#providers";
 import type { Ask } from "#wire";
 import type { DirectoryCache } from "./directory.ts";
+import type { Judgement } from "./judgement.ts";
 
 /** Everything one inference request is served with; capabilities are given, never reached for. */
 export interface Gateway {
@@ -14,6 +16,10 @@ export interface Gateway {
   readonly directory: DirectoryCache;
   readonly estimators: Estimators;
   readonly ledger: (team: string) => LedgerStub;
+  /** Asks a chain of policies; never asked where no policy is active for the caller. */
+  readonly judge: Judge;
+  /** What the policies of a team count. */
+  readonly counters: (team: string) => Counters;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
   readonly now: () => number;
@@ -55,4 +61,16 @@ export interface Draft {
   /** The prompt's tokens as estimated; none where counting is free. */
   readonly input: TokenCounts;
   readonly bounds: Bounds;
+  /** The policies that this request, its answer and its stream are judged by, all of one read. */
+  readonly policies: Enforcement;
+}
+
+/** The policies of one request and what they came to. */
+export interface Enforcement {
+  /** Empty where none is active for the caller. */
+  readonly chain: readonly ActiveStep[];
+  readonly active: ActivePolicies;
+  readonly judgement: Judgement;
+  /** What they cap the output at; null where they do not. */
+  readonly outputMax: number | null;
 }

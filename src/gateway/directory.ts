@@ -1,6 +1,7 @@
 import { WiderScopes } from "#budget";
 import type { Config } from "#config";
 import { type Limits, PriceBook, type PriceRow, type Target } from "#models";
+import type { ActivePolicies } from "#policy";
 import { type ProviderRow, registry, type Upstream } from "#providers";
 
 /** What the gateway knows of the outside: which upstreams, names and prices there are. */
@@ -10,6 +11,8 @@ export interface Directory {
   readonly book: PriceBook;
   /** Which budgets across teams there are. */
   readonly wider: WiderScopes;
+  /** Which policies are active, and where. */
+  readonly policies: ActivePolicies;
 }
 
 /** Reads the control plane's rows; credentials come opened. */
@@ -18,9 +21,14 @@ export interface DirectorySource {
   aliases(): Promise<readonly ({ readonly name: string } & Target & Limits)[]>;
   prices(): Promise<readonly PriceRow[]>;
   wider(): Promise<readonly string[] | null>;
+  policies(): Promise<ActivePolicies>;
 }
 
 const FRESH_MS = 2_000;
+/** Older, after a spell without requests, it may hold no policy that was put in force since: the first request waits for what stands now. */
+const IDLE_MS = 4_000;
+/** But so long at most: storage that does not answer stops nothing that can be served without it. */
+const PATIENCE_MS = 1_000;
 const STALE_MS_MAX = 30_000;
 /** A stranger's unknown model name may force at most this many reads of storage a second. */
 const RELOAD_MS_MIN = 500;
@@ -51,8 +59,10 @@ export class DirectoryCache {
     const known = this.#directory;
     const age = this.#clock() - this.#readAt;
     if (!known || age > STALE_MS_MAX) return this.#read(known);
-    if (age > FRESH_MS && this.#clock() - this.#askedAt > FRESH_MS) background(this.#read(known));
-    return known;
+    if (age <= FRESH_MS || this.#clock() - this.#askedAt <= FRESH_MS) return known;
+    const reading = this.#read(known);
+    background(reading);
+    return age > IDLE_MS ? Promise.race([reading, patience(known)]) : known;
   }
 
   /** Reads anew for a name that the directory lacks, unless it has just been read. */
@@ -73,17 +83,19 @@ export class DirectoryCache {
     const generation = this.#generation;
     try {
       const source = this.#source;
-      const [providers, aliases, prices, wider] = await Promise.all([
+      const [providers, aliases, prices, wider, policies] = await Promise.all([
         source.providers(),
         source.aliases(),
         source.prices(),
         source.wider(),
+        source.policies(),
       ]);
       const directory = {
         upstreams: registry(this.#config, providers),
         aliases: new Map(aliases.map(({ name, provider, model, ...limits }) => [name, { provider, model, limits }])),
         book: new PriceBook(prices),
         wider: new WiderScopes(wider),
+        policies,
       };
       if (generation === this.#generation) {
         this.#directory = directory;
@@ -95,4 +107,8 @@ export class DirectoryCache {
       throw error;
     }
   }
+}
+
+function patience(known: Directory): Promise<Directory> {
+  return new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, known));
 }

@@ -4,6 +4,7 @@ import { nanoCeil, type TollgateError, usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
 import type { Ask } from "#wire";
 import type { Arrival, Draft } from "./contract.ts";
+import type { Judgement } from "./judgement.ts";
 
 const TEXT_MAX = 512;
 
@@ -65,13 +66,18 @@ export function requestEvent(
       },
     },
     log: logOf(arrival, ending),
+    ...draft.policies.judgement.recordsOf(arrival.id),
     ...refusedBy(ending.fault),
     charges: [],
   };
 }
 
 /** The event of a request that was refused before anything was reserved: a row in the request log and no cost. */
-export function refusedEvent(ask: Ask, arrival: Arrival, error: TollgateError, endedAt: number): RequestEvent {
+export function refusedEvent(
+  { ask, arrival, judgement }: { readonly ask: Ask; readonly arrival: Arrival; readonly judgement: Judgement | null },
+  error: TollgateError,
+  endedAt: number,
+): RequestEvent {
   const ending: Ending = {
     outcome: error.status >= 500 ? "error" : "denied",
     httpStatus: error.status,
@@ -88,6 +94,7 @@ export function refusedEvent(ask: Ask, arrival: Arrival, error: TollgateError, e
     invocation: invocationOf({ ask, arrival, caller: arrival.caller, route: null }, ending),
     cost: null,
     log: logOf(arrival, ending),
+    ...judgement?.recordsOf(arrival.id),
     ...refusedBy(error),
     charges: [],
   };

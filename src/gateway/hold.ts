@@ -35,9 +35,9 @@ export class Hold implements AsyncDisposable {
     return this.#ledgers.at(-1)!;
   }
 
-  /** Hands the duty to end this hold to another owner. */
-  move(): Hold {
-    const moved = new Hold(this.draft, this.granted, this.#ledgers);
+  /** Hands the duty to end this hold to another owner; the request may have been changed since, and more been granted. */
+  move(draft: Draft = this.draft, granted: Amount = this.granted.granted): Hold {
+    const moved = new Hold(draft, { ...this.granted, granted }, this.#ledgers);
     this.#mine = false;
     return moved;
   }
@@ -51,9 +51,14 @@ export class Hold implements AsyncDisposable {
 
   /** Output tokens that the request may come to; null where nothing binds it, or it has no output to bind. */
   get cap(): number | null {
+    if (this.draft.bounds.outputMax === 0) return null;
+    const [paid, { outputMax }] = [this.#paidCap, this.draft.policies];
+    return paid === null || outputMax === null ? (paid ?? outputMax) : Math.min(paid, outputMax);
+  }
+
+  get #paidCap(): number | null {
     const { bound, granted } = this.granted;
     const { bounds, arrival } = this.draft;
-    if (bounds.outputMax === 0) return null;
     if (bound) return outputCap(bounds, granted);
     return arrival.costMax === null ? null : outputCap(bounds, { ...bounds.ceiling, nano: arrival.costMax });
   }

@@ -6,6 +6,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
+import { screenStream } from "./screen.ts";
 import { learn, used, usedUnseen } from "./used.ts";
 
 const TICK_MS = 1_000;
@@ -34,7 +35,7 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const { readable, writable } = new IdentityTransformStream();
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  at.background(run(edited(toClient, hold), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  at.background(run(edited(screenStream(toClient, hold.draft, at), hold), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -108,6 +109,8 @@ function tick(ms: number): Promise<null> {
 
 /** What went wrong, in the caller's words; null for a stream that reached its end, or whose provider reported its own error. */
 function faultOf(how: How, { answer: { deadline }, meter, hold, allowance }: Relay): TollgateError | null {
+  const { stopped } = hold.draft.policies.judgement;
+  if (stopped) return stopped;
   const { complete, failed } = meter.reported();
   if (how === "ended" && (complete || failed)) return null;
   const { provider } = hold.draft.route;

@@ -5,6 +5,7 @@ import type { ModelCall, TokenCounts } from "#estimate";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
+import { Judgement } from "./judgement.ts";
 
 const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
 const FREE = { nano: 0, tokens: 0, requests: 1 };
@@ -27,12 +28,14 @@ const NOTHING: Bounds = {
  */
 export async function resolve(ask: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
   const directory = await at.directory.get(at.background);
+  const active = directory.policies;
   const found = find(ask.model, directory, arrival.at) ?? find(ask.model, await at.directory.reload(), arrival.at);
   if (!found) throw notKnown(ask);
   const { route, upstream, book } = found;
   if (!allowed(caller.models, route)) throw notAllowed(route);
   if (!speaks(upstream, ask.capability)) throw otherDialect(ask, route, upstream);
-  const common = { ask, arrival, caller, route, upstream, tableHash: book.tableHash };
+  const policies = { chain: active.chainOf(caller), active, judgement: new Judgement(), outputMax: null };
+  const common = { ask, arrival, caller, route, upstream, tableHash: book.tableHash, policies };
   if (ask.capability === "count_tokens") {
     const { row } = book.find(route.provider, route.model, caller.team, arrival.at);
     return { ...common, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };

@@ -2,8 +2,10 @@ import { asTollgateError, type ErrorCode, TollgateError } from "#core";
 import type { Ask } from "#wire";
 import type { Arrival, Gateway } from "./contract.ts";
 import { dispatch } from "./dispatch.ts";
+import { enforce } from "./enforce.ts";
 import { refusedEvent } from "./event.ts";
 import { type Hold, reserve } from "./hold.ts";
+import type { Judgement } from "./judgement.ts";
 import { resolve } from "./resolve.ts";
 import { tap } from "./tap.ts";
 
@@ -15,13 +17,17 @@ const BOOKED: ReadonlySet<ErrorCode> = new Set(["upstream_error", "upstream_time
  * @throws TollgateError for every refusal and failure before the first byte of an answer.
  */
 export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Response> {
+  let judgement: Judgement | null = null;
   try {
-    await using hold = await admit(ask, arrival, at);
+    await using admitted = await admit(ask, arrival, at);
+    ({ judgement } = admitted.draft.policies);
+    await using hold = await enforce(admitted, at);
     const answer = await dispatch(hold, at);
     return await tap(answer, hold.move(), at);
   } catch (thrown) {
     const error = asTollgateError(thrown);
-    if (!BOOKED.has(error.code)) at.background(at.record(refusedEvent(ask, arrival, error, at.now())));
+    const booked = BOOKED.has(error.code) || judgement?.booked === true;
+    if (!booked) at.background(at.record(refusedEvent({ ask, arrival, judgement }, error, at.now())));
     throw error;
   }
 }

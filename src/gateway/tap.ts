@@ -1,10 +1,12 @@
-import { NO_USAGE, TollgateError } from "#core";
+import { asTollgateError, NO_USAGE, TollgateError } from "#core";
 import { redactSecrets } from "#providers";
 import { reportedFromJson, spliceCost } from "#wire";
 import { type Answer, endingOf, headersOf, setCost, shownCost } from "./answer.ts";
 import type { Gateway } from "./contract.ts";
+import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { relay } from "./relay.ts";
+import { screenAnswer } from "./screen.ts";
 import { learn, used } from "./used.ts";
 
 /**
@@ -35,14 +37,28 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival } = hold.draft;
   const text = new TextDecoder().decode(bytes);
+  const screening = screenAnswer(text, hold.draft, at).catch(asTollgateError);
   const { usage, serviceTier, status, ownOutput } = used(hold.draft, reportedFromJson(ask.capability, text));
   const paid = hold.price(usage, serviceTier);
   if (status === "actual") learn(hold.draft, usage, at);
+  const said = await screening;
+  if (said instanceof TollgateError) throw withheld(said, { answer, hold, at }, (ending) => hold.settle(paid, status, ending));
   at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput }));
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
-  const body = arrival.costInUsage ? spliceCost(text, shownCost(paid)) : bytes;
-  return new Response(body, { status: answer.response.status, headers });
+  const told = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : said;
+  return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
+}
+
+/** An answer that policies do not let pass has been paid for all the same: it is booked here, and nowhere else. */
+function withheld(
+  fault: TollgateError,
+  { answer, hold, at }: { readonly answer: Answer; readonly hold: Hold; readonly at: Gateway },
+  settle: (ending: Ending) => Promise<void>,
+): TollgateError {
+  hold.draft.policies.judgement.booked = true;
+  at.background(settle({ ...endingOf(answer, hold, at), outcome: "denied", httpStatus: fault.status, code: fault.code, fault }));
+  return fault;
 }
 
 async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<ArrayBuffer> {

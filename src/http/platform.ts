@@ -4,6 +4,7 @@ import type { Db } from "#db";
 import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
+import type { Counters, Judge, Register } from "#policy";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -18,6 +19,12 @@ export interface Platform {
   readonly authFailures: RateLimit;
   /** A team's ledger; `background` keeps the isolate alive for what outlasts an answer. */
   readonly ledger: (team: string, background?: (work: Promise<unknown>) => void) => LedgerStub;
+  /** Asks policies, behind the walls. */
+  readonly judge: Judge;
+  /** Loads a policy for the first time. */
+  readonly register: Register;
+  /** What a team's policies count. */
+  readonly counters: (team: string) => Counters;
   readonly now: () => number;
 }
 

@@ -18,16 +18,31 @@ export type Resource =
   | "audit"
   | "metrics"
   | "alerts"
-  | "webhooks";
+  | "webhooks"
+  | "policies";
 
 const EVERYTHING = "*";
 
 /** Who may do what: a closed table, so that a new resource is denied to all but those who may do everything. */
 const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] | typeof EVERYTHING>>>> = {
   owner: { read: EVERYTHING, write: EVERYTHING },
-  operator: { read: EVERYTHING, write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks"] },
+  operator: { read: EVERYTHING, write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies"] },
   analyst: {
-    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconcile", "requests", "metrics", "alerts"],
+    read: [
+      "teams",
+      "users",
+      "keys",
+      "budgets",
+      "providers",
+      "models",
+      "prices",
+      "costs",
+      "reconcile",
+      "requests",
+      "metrics",
+      "alerts",
+      "policies",
+    ],
     write: [],
   },
   auditor: { read: ["audit"], write: [] },

@@ -67,7 +67,7 @@ export function skipSpace(text: string, at: number): number {
 }
 
 /** Offset behind the value that starts at `start`. */
-function endOfValue(text: string, start: number): number {
+export function endOfValue(text: string, start: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return endOfString(text, start);
   if (first === OPEN_BRACE || first === OPEN_BRACKET) return endOfNest(text, start);
@@ -107,7 +107,8 @@ export function objectAt(text: string, from: number, wanted: (key: string) => bo
   return { members, empty: at === first, end: at };
 }
 
-function keyOf(text: string, start: number, end: number): string {
+/** The name that stands in quotes from `start` to `end`. */
+export function keyOf(text: string, start: number, end: number): string {
   const raw = text.slice(start, end);
   return raw.includes("\\") ? (JSON.parse(raw) as string) : raw.slice(1, -1);
 }

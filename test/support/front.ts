@@ -1,6 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { createApp } from "#http";
+import { createApp, type Platform } from "#http";
 import { platformOf } from "../../src/compose.ts";
 
 /** The front door, in the runtime that it runs on. */
@@ -15,13 +15,19 @@ export interface Asked {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
   readonly bindings?: Partial<Env>;
+  /** Capabilities that take the place of the composed ones. */
+  readonly platform?: Partial<Platform>;
 }
 
 /** Every route in the router's table with a method of its own; `ALL` entries are middleware and refusals. */
 export const ROUTES = [...new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`))];
 
 /** Asks the app as a client from an address of its own, unless one is given. */
-export async function ask(method: string, path: string, { as, body, headers = {}, bindings = {} }: Asked = {}): Promise<Response> {
+export async function ask(
+  method: string,
+  path: string,
+  { as, body, headers = {}, bindings = {}, platform }: Asked = {},
+): Promise<Response> {
   const context = createExecutionContext();
   const address = `10.0.${Math.floor(++visitor / 250)}.${visitor % 250}`;
   const all = {
@@ -36,9 +42,13 @@ export async function ask(method: string, path: string, { as, body, headers = {}
     headers: all,
     ...(text === undefined ? {} : { body: text as string }),
   });
-  const answer = await app.fetch(request, platformOf({ ...env, ...bindings } as Env), context);
+  const composed = platformOf({ ...env, ...bindings } as Env);
+  const answer = await app.fetch(request, platform ? { ...composed, ...platform } : composed, context);
+  // What goes on beside a stream ends when it has been read.
+  const streams = answer.headers.get("content-type")?.includes("event-stream") ?? false;
+  const read = streams ? new Response(await answer.arrayBuffer(), answer) : answer;
   await waitOnExecutionContext(context);
-  return answer;
+  return read;
 }
 
 /** The same on the admin plane as its owner; throws where the answer is no success. */

@@ -1,17 +1,29 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { walk } from "../../src/policy/chain.ts";
+import type { Step } from "../../src/policy/contract.ts";
 import type { Facts } from "../../src/policy/engine/contract.ts";
-import { inOrder } from "../../src/policy/engine/in-order.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
 
-const behindLoader = wallsOf({ module, walk: inOrder, loader: env.POLICIES });
-const inOwn = wallsOf({ module, walk: inOrder });
+const behindLoader = wallsOf({ module, walk, loader: env.POLICIES });
+const inOwn = wallsOf({ module, walk });
 const policy = (hash: string, body: string) => ({
   hash,
   source: `export default { name: "p", version: "1.0.0", evaluate(c) { ${body} } };`,
 });
-const step = (hash: string, needs: string[] = []) => ({ policy: hash, hash, needs, settings: {} });
+const step = (hash: string, needs: string[] = []): Step => ({
+  policy: hash,
+  version: "1.0.0",
+  hash,
+  priority: 100,
+  compose: "all",
+  mode: "enforce",
+  onError: "deny",
+  stages: ["evaluate"],
+  needs,
+  settings: {},
+});
 const NO_FACTS: Facts = { shared: {}, own: {} };
 
 /** A loader of the platform's own, whose isolates run other code than asked for; it notes what was asked. */
@@ -43,9 +55,9 @@ describe.each([
       own: { a: { "counters:minute": { count: 2 }, time: { hour: 4 } }, b: { "counters:minute": { count: 9 } } },
     };
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps, plugins, facts });
-    expect(said.map(({ evaluation }) => evaluation.result)).toMatchObject([
-      { value: { metadata: { by: "a", given: { time: { hour: 4 }, counters: { minute: { count: 2 } }, config: {} } } } },
-      { value: { metadata: { by: "b", given: { key: { id: "k" }, config: {} } } } },
+    expect(said.findings.map(({ metadata }) => metadata)).toMatchObject([
+      { by: "a", given: { time: { hour: 4 }, counters: { minute: { count: 2 } }, config: {} } },
+      { by: "b", given: { key: { id: "k" }, config: {} } },
     ]);
     expect(JSON.stringify(said)).not.toContain("secret");
   });
@@ -53,16 +65,13 @@ describe.each([
   test("are sent their sources once: what is known is asked by its hash", async () => {
     const asked = { tenant: "t2", stage: "evaluate", steps: [step("known")], facts: NO_FACTS } as const;
     const first = await walls.judge({ ...asked, plugins: [policy("known", "return { allowed: true };")] });
-    expect(first[0]!.evaluation.result.kind).toBe("decision");
+    expect(first.findings[0]!.outcome).toBe("allowed");
     expect(await walls.judge({ ...asked, plugins: [] })).toEqual(first);
   });
 
   test("that nobody has the source of fail, and the caller is not thrown at", async () => {
     const said = await walls.judge({ tenant: "t3", stage: "evaluate", steps: [step("unknown")], plugins: [], facts: NO_FACTS });
-    expect(said[0]!.evaluation).toEqual({
-      fuel: 0,
-      result: { kind: "failed", failure: "threw", message: "the isolate that it runs in broke" },
-    });
+    expect(said.findings).toMatchObject([{ fuel: 0, outcome: "failed", failure: "threw", reason: "the isolate that it runs in broke" }]);
   });
 
   test("are registered behind the same walls", async () => {
@@ -83,7 +92,7 @@ describe("the outer wall", () => {
       entrypoint(`const reached = await fetch("http://127.0.0.1:1/").then(() => true, (error) => String(error));
         return { kind: "judged", outcome: { reached, env: Object.keys(this.env) } };`),
     );
-    const walls = wallsOf({ module, walk: inOrder, loader });
+    const walls = wallsOf({ module, walk, loader });
     const outcome = (await walls.judge({ tenant: "t", stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS })) as unknown;
     expect(outcome).toEqual({ reached: expect.stringContaining("not permitted to access the internet"), env: [] });
     expect(asked[0]!.code).toMatchObject({ env: {}, globalOutbound: null });
@@ -91,22 +100,22 @@ describe("the outer wall", () => {
 
   test("an isolate that does not answer is a timeout of each policy, after the time that was given", async () => {
     const { loader } = loading(() => entrypoint(`await new Promise((resolve) => setTimeout(resolve, 20_000));`));
-    const walls = wallsOf({ module, walk: inOrder, loader, timeoutMs: 100 });
+    const walls = wallsOf({ module, walk, loader, timeoutMs: 100 });
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [step("a")], plugins: [], facts: NO_FACTS });
-    expect(said[0]!.evaluation).toEqual({ fuel: 0, result: { kind: "failed", failure: "timeout", message: "did not answer in time" } });
+    expect(said.findings).toMatchObject([{ fuel: 0, outcome: "failed", failure: "timeout", reason: "did not answer in time" }]);
   });
 
   test("an isolate that breaks is a failure of each policy", async () => {
     const { loader } = loading(() => entrypoint(`throw new Error("inner matters");`));
-    const walls = wallsOf({ module, walk: inOrder, loader });
+    const walls = wallsOf({ module, walk, loader });
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [step("a")], plugins: [], facts: NO_FACTS });
-    expect(said[0]!.evaluation.result).toMatchObject({ kind: "failed", failure: "threw" });
+    expect(said.findings).toMatchObject([{ outcome: "failed", failure: "threw" }]);
     expect(JSON.stringify(said)).not.toContain("inner matters");
   });
 
   test("however many tenants there are, there are at most 32 isolates, and a tenant finds its own again", async () => {
     const { asked, loader } = loading(() => entrypoint(`return { kind: "judged", outcome: [] };`));
-    const walls = wallsOf({ module, walk: inOrder, loader });
+    const walls = wallsOf({ module, walk, loader });
     const ask = (tenant: string) => walls.judge({ tenant, stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS });
     for (let nth = 0; nth < 200; nth++) await ask(`team_${nth}`);
     const ids = new Set(asked.map(({ id }) => id));

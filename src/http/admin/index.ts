@@ -11,6 +11,8 @@ import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
 import { models } from "./models.ts";
 import type { AdminApp, AdminHttp } from "./operation.ts";
+import { policies } from "./policies.ts";
+import { policyDecisions } from "./policy-decisions.ts";
 import { priceProposals } from "./price-proposals.ts";
 import { prices } from "./prices.ts";
 import { providers } from "./providers.ts";
@@ -59,6 +61,8 @@ export function adminApp(): AdminApp {
     audit,
     alerts,
     webhooks,
+    policyDecisions,
+    policies,
   ];
   for (const resource of resources) resource(app);
   app.get("/openapi.json", (context) => {

@@ -40,6 +40,7 @@ function requestShape(row: RequestRow) {
     attempts: row.attempts,
     tags: row.tags,
     metadata: row.metadata,
+    policies: row.policies,
   };
 }
 

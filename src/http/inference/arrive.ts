@@ -49,6 +49,8 @@ function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUn
     directory: platform.directory,
     estimators: platform.estimators,
     ledger: (team) => platform.ledger(team, background),
+    judge: platform.judge,
+    counters: platform.counters,
     record: async (event) => {
       await platform.events.send(event);
     },

@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { readConfig } from "#config";
 import { DirectoryCache } from "#gateway";
+import { ActivePolicies } from "#policy";
 import type { ProviderRow } from "#providers";
 
 const config = readConfig({ TOLLGATE_PEPPER: "p".repeat(32), TOLLGATE_ENCRYPTION_KEY: "e".repeat(32) });
@@ -32,6 +33,7 @@ function plane() {
     aliases: () => Promise.resolve([]),
     prices: () => Promise.resolve([]),
     wider: () => Promise.resolve([]),
+    policies: () => Promise.resolve(new ActivePolicies([])),
   };
   const work: Promise<unknown>[] = [];
   const cache = new DirectoryCache(config, source, () => now);
@@ -59,6 +61,28 @@ describe("the directory", () => {
     expect((await get()).upstreams.has("acme")).toBe(false);
     await settled();
     expect([(await get()).upstreams.has("acme"), reads()]).toEqual([true, 2]);
+  });
+
+  it("after a spell without requests the first waits for what stands now, a second at most", async () => {
+    const { get, set, pass, gate, open, settled } = plane();
+    await get();
+    set(["acme"]);
+    pass(5_000);
+    expect((await get()).upstreams.has("acme")).toBe(true);
+    set([]);
+    pass(5_000);
+    gate(true);
+    vi.useFakeTimers();
+    try {
+      const waiting = get();
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect((await waiting).upstreams.has("acme")).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+    open();
+    await settled();
+    expect((await get()).upstreams.has("acme")).toBe(false);
   });
 
   it("a read that began before a change through this isolate never hides the change", async () => {

@@ -1,0 +1,140 @@
+import type { BudgetStatus } from "#budget";
+import { usdFromNano } from "#core";
+import { type ActiveStep, type Counter, type Facts, type Ticket, WINDOW_S_MAX, wallTime } from "#policy";
+import { saidInRequest } from "#wire";
+import type { Draft, Gateway } from "./contract.ts";
+
+/** Needs that hold what somebody wrote; where one is declared, nothing of what was given is kept. */
+export const CONTENT_NEEDS: ReadonlySet<string> = new Set(["messages", "response"]);
+const COUNTERS = "counters:";
+const PARAMETER_MAX = 256;
+const PARAMETERS_MAX = 64;
+
+/** A ticket that a request took of a counter, for the policy that declares it. */
+export interface Counted {
+  readonly policy: string;
+  /** The need that declares it. */
+  readonly need: string;
+  readonly counter: Counter;
+  readonly ticket: Ticket;
+}
+
+/** Gathers what a chain needs of a request, and nothing that no policy of it declared. A request is counted once, before it is sent. */
+export async function gather(
+  chain: readonly ActiveStep[],
+  draft: Draft,
+  { counted = [], at }: { readonly counted?: readonly Counted[]; readonly at: Gateway },
+): Promise<Facts> {
+  const needs = new Set(chain.flatMap(({ step }) => step.needs));
+  const budgets = needs.has("budget") ? await budgetsOf(draft, at) : null;
+  const shared: Record<string, unknown> = {};
+  if (budgets) shared["budget"] = budgets.map(budgetFact);
+  for (const [need, fact] of Object.entries(FACTS)) if (needs.has(need)) shared[need] = fact(draft);
+  return { shared, own: ownFacts(chain, counted, at.now()) };
+}
+
+/** Facts that are read of the request itself. */
+const FACTS: Readonly<Record<string, (draft: Draft) => unknown>> = {
+  key: ({ caller, arrival, ask }) => ({
+    id: caller.key,
+    name: caller.name,
+    team: caller.team,
+    user: caller.user,
+    tags: caller.tags,
+    metadata: caller.metadata,
+    end_user: arrival.endUser ?? ask.endUser,
+    session: arrival.session,
+  }),
+  metadata: ({ arrival }) => ({ metadata: arrival.metadata, tags: arrival.tags }),
+  estimate: ({ input, bounds, price }) => ({
+    input_tokens: input.tight,
+    max_output_tokens: bounds.outputMax,
+    expected_usd: usdFromNano(bounds.likely.nano),
+    most_usd: usdFromNano(bounds.ceiling.nano),
+    price_state: price.state,
+  }),
+  request: ({ ask, route }) => ({
+    operation: ask.capability,
+    requested: ask.model,
+    provider: route.provider,
+    model: route.model,
+    stream: ask.stream,
+    max_tokens: ask.outputCaps.length === 0 ? null : Math.max(...ask.outputCaps.map(({ tokens }) => tokens)),
+    tools: ask.tools,
+    parameters: parametersOf(ask.body.value),
+  }),
+  messages: ({ ask }) => saidInRequest(ask).map(({ role, text }) => ({ role: role ?? "user", text })),
+};
+
+/** The small members of a body: what somebody set, and nothing that somebody said. */
+function parametersOf(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const small = Object.entries(body).filter(([name, value]) => {
+    if (CONTENT.has(name) || name.length > 64) return false;
+    return typeof value === "number" || typeof value === "boolean" || (typeof value === "string" && value.length <= PARAMETER_MAX);
+  });
+  return Object.fromEntries(small.slice(0, PARAMETERS_MAX));
+}
+
+const CONTENT: ReadonlySet<string> = new Set(["input", "prompt", "system", "instructions", "suffix", "user", "safety_identifier"]);
+
+async function budgetsOf({ caller }: Draft, at: Gateway): Promise<readonly BudgetStatus[]> {
+  const status = await at.ledger(caller.team).keyStatus(caller.key);
+  return status?.budgets ?? [];
+}
+
+function budgetFact({ budget, spent, reserved, remaining, resetsAt }: BudgetStatus) {
+  const show = budget.unit === "usd" ? usdFromNano : String;
+  return {
+    id: budget.id,
+    scope: budget.scope,
+    window: budget.window,
+    unit: budget.unit,
+    limit: show(budget.limit),
+    spent: show(spent),
+    reserved: show(reserved),
+    remaining: show(Math.max(0, remaining)),
+    resets_at: resetsAt === null ? null : new Date(resetsAt).toISOString(),
+  };
+}
+
+/** What each policy has of its own: the time in its zone, and its counters. */
+function ownFacts(chain: readonly ActiveStep[], counted: readonly Counted[], now: number): Facts["own"] {
+  const entries = chain.map(({ step }) => {
+    const { time_zone: zone } = step.settings;
+    const time = step.needs.includes("time") ? { time: wallTime(now, typeof zone === "string" ? zone : "UTC") } : {};
+    const counters = counted.filter(({ policy }) => policy === step.policy).map(({ need, counter, ticket }) => [need, countFact(counter, ticket)]); // prettier-ignore
+    return [step.policy, { ...time, ...Object.fromEntries(counters) }];
+  });
+  return Object.fromEntries(entries) as Facts["own"];
+}
+
+function countFact({ windowS }: Counter, { count, resetsMs }: Ticket) {
+  return { count, window_s: windowS, resets_in_s: Math.ceil(resetsMs / 1_000) };
+}
+
+/** Takes a ticket of every counter that a chain declares, in one trip; none where none does. */
+export async function count(chain: readonly ActiveStep[], draft: Draft, at: Gateway): Promise<Counted[]> {
+  const all = chain.flatMap(({ step }) =>
+    step.needs
+      .filter((need) => need.startsWith(COUNTERS))
+      .map((need) => ({ policy: step.policy, need, counter: counterOf(step, need, draft) })),
+  );
+  // A shadow reads what the version in force counts: a request counts once, whoever looks on.
+  const wanted = all.filter(({ policy, need }, index) => all.findIndex((each) => each.policy === policy && each.need === need) === index);
+  if (wanted.length === 0) return [];
+  const tickets = await at.counters(draft.caller.team).take(wanted.map(({ counter }) => counter));
+  return wanted.map((each, index) => ({ ...each, ticket: tickets[index]! }));
+}
+
+/** Who is counted: as the policy's setting `per` says, else the key. Everybody is, where a request names nobody of that kind. */
+function counterOf({ policy, settings }: ActiveStep["step"], need: string, { caller, arrival, ask }: Draft): Counter {
+  const who = { key: caller.key, team: caller.team, user: caller.user, end_user: arrival.endUser ?? ask.endUser };
+  const { per, window_s: windowS } = settings;
+  const kind = typeof per === "string" && Object.hasOwn(who, per) ? (per as keyof typeof who) : "key";
+  const sound = typeof windowS === "number" && windowS >= 1 && windowS <= WINDOW_S_MAX;
+  return {
+    name: `${policy}/${need.slice(COUNTERS.length)}`,
+    principal: `${kind}:${who[kind] ?? ""}`,
+    windowS: sound ? Math.floor(windowS) : 60,
+  };
+}

@@ -1,0 +1,54 @@
+import { and, desc, eq, gte, lt, type SQL } from "drizzle-orm";
+import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+
+const { policyDecisions } = tables;
+
+/** What a policy said of a request, as stored. */
+export type DecisionRow = typeof policyDecisions.$inferSelect;
+
+/** Which decisions are looked for. */
+export interface DecisionFilter {
+  readonly policy?: string;
+  readonly request?: string;
+  readonly key?: string;
+  readonly outcome?: DecisionRow["outcome"];
+  readonly from?: number;
+  readonly to?: number;
+}
+
+function matching({ policy, request, key, outcome, from, to }: DecisionFilter): SQL[] {
+  return [
+    ...(policy === undefined ? [] : [eq(policyDecisions.policy, policy)]),
+    ...(request === undefined ? [] : [eq(policyDecisions.request, request)]),
+    ...(key === undefined ? [] : [eq(policyDecisions.key, key)]),
+    ...(outcome === undefined ? [] : [eq(policyDecisions.outcome, outcome)]),
+    ...(from === undefined ? [] : [gte(policyDecisions.at, from)]),
+    ...(to === undefined ? [] : [lt(policyDecisions.at, to)]),
+  ];
+}
+
+/** The decision log, newest first. */
+export async function listDecisions(db: Db, filter: DecisionFilter, { limit, cursor }: Paging): Promise<Page<DecisionRow>> {
+  const place = { createdAt: policyDecisions.at, id: policyDecisions.id };
+  const rows = await db
+    .select()
+    .from(policyDecisions)
+    .where(and(after(place, cursor), ...matching(filter)))
+    .orderBy(desc(policyDecisions.at), desc(policyDecisions.id))
+    .limit(limit + 1);
+  const { rows: shown, next } = paged(
+    rows.map((row) => ({ ...row, createdAt: row.at })),
+    limit,
+  );
+  return { rows: shown, next };
+}
+
+/** The newest decisions before a call that one policy made in a span of time, at most `limit`. */
+export async function newestDecisions(db: Db, filter: DecisionFilter, limit: number): Promise<DecisionRow[]> {
+  return db
+    .select()
+    .from(policyDecisions)
+    .where(and(eq(policyDecisions.stage, "evaluate"), ...matching(filter)))
+    .orderBy(desc(policyDecisions.at), desc(policyDecisions.id))
+    .limit(limit);
+}

@@ -1,0 +1,257 @@
+import { and, desc, eq, max, sql } from "drizzle-orm";
+import * as z from "zod";
+import { newId, TollgateError } from "#core";
+import type { Config } from "#config";
+import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+import type { Described } from "./engine/contract.ts";
+import { type Bundle, hashOf, type Signature, signatureFault } from "./signature.ts";
+
+const { policyVersions, policyActivations } = tables;
+
+/** A version of a policy without its source. */
+export interface PolicyRow {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly hash: string;
+  readonly described: Described;
+  readonly signedBy: string | null;
+  readonly uploadedBy: string;
+  readonly createdAt: number;
+}
+
+/** Where a version of a policy stands, as stored. */
+export type ActivationRow = typeof policyActivations.$inferSelect;
+
+/** Where a policy may stand. `deployment` has the empty id. */
+export type PolicyScope = Pick<ActivationRow, "scopeKind" | "scopeId">;
+
+/** What an operator decides about a version in a scope. */
+export interface Activation extends PolicyScope {
+  readonly mode: ActivationRow["mode"];
+  readonly canaryPercent: number | null;
+  readonly onError: ActivationRow["onError"];
+  readonly compose: ActivationRow["compose"] | null;
+  readonly priority: number | null;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** A bundle as uploaded. */
+export interface Upload extends Bundle {
+  readonly signature: Signature | null;
+}
+
+const VERSION = /^(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})$/;
+const PART_MAX = 100_000;
+const COLUMNS = {
+  id: policyVersions.id,
+  name: policyVersions.name,
+  version: policyVersions.version,
+  hash: policyVersions.hash,
+  described: policyVersions.described,
+  signedBy: policyVersions.signedBy,
+  uploadedBy: policyVersions.uploadedBy,
+  createdAt: policyVersions.createdAt,
+};
+
+/** Versions of policies, and where each stands. A version never changes; what was active goes on until another is. */
+export class PolicyStore {
+  readonly #db: Db;
+  readonly #config: Config;
+  readonly #clock: () => number;
+
+  constructor(db: Db, config: Config, clock: () => number) {
+    this.#db = db;
+    this.#config = config;
+    this.#clock = clock;
+  }
+
+  /**
+   * Judges a bundle before any of its code runs: its version's form and its signature.
+   * @throws TollgateError `invalid_request` naming the field.
+   */
+  async check({ signature, ...bundle }: Upload): Promise<void> {
+    ordinalOf(bundle.version);
+    const keys = this.#config.TOLLGATE_POLICY_KEYS ?? new Map<string, string>();
+    if (signature === null) {
+      if (this.#config.development) return;
+      throw wrong("signature", "is missing: only development takes a policy that nobody signed");
+    }
+    const fault = await signatureFault(bundle, signature, keys);
+    if (fault !== null) throw wrong("signature", fault);
+  }
+
+  /**
+   * Keeps a bundle that was checked and described. Its version must be newer than every other of its name, so that no old bundle,
+   * though well signed, comes back by this way.
+   * @throws TollgateError `invalid_request` naming the field.
+   */
+  async add(upload: Upload, described: Described, by: string): Promise<PolicyRow> {
+    const { name, version, source, signature } = upload;
+    if (described.name !== name) throw wrong("name", `is not what the module says, ${described.name}`);
+    if (described.version !== version) throw wrong("version", `is not what the module says, ${described.version}`);
+    const now = this.#clock();
+    settingsOf(described);
+    const row: PolicyRow = {
+      id: newId("pol", now),
+      name,
+      version,
+      hash: await hashOf(source),
+      described,
+      signedBy: signature?.keyId ?? null,
+      uploadedBy: by,
+      createdAt: now,
+    };
+    const ordinal = ordinalOf(version);
+    const newest = this.#db.select({ one: sql`1` }).from(policyVersions).where(sql`name = ${name} and ordinal >= ${ordinal}`); // prettier-ignore
+    const values = sql`select ${row.id}, ${name}, ${version}, ${ordinal}, ${row.hash}, ${source}, ${JSON.stringify(described)},
+      ${row.signedBy}, ${signature?.ed25519 ?? null}, ${by}, ${now} where not exists ${newest}`;
+    const made = await this.#db.insert(policyVersions).select(values).returning({ id: policyVersions.id });
+    if (made.length === 0) throw wrong("version", `must be newer than ${await this.#newest(name)}, the newest of ${name} there is`);
+    return row;
+  }
+
+  /** A version, or null. */
+  async get(id: string): Promise<PolicyRow | null> {
+    const [row] = await this.#db.select(COLUMNS).from(policyVersions).where(eq(policyVersions.id, id));
+    return row ?? null;
+  }
+
+  /** The source of a version. @throws TollgateError `not_found`. */
+  async sourceOf(id: string): Promise<string> {
+    const [row] = await this.#db.select({ source: policyVersions.source }).from(policyVersions).where(eq(policyVersions.id, id));
+    if (!row) throw absent();
+    return row.source;
+  }
+
+  /** Versions, newest first; of one policy where it is named. */
+  async list({ limit, cursor }: Paging, name?: string): Promise<Page<PolicyRow>> {
+    const rows = await this.#db
+      .select(COLUMNS)
+      .from(policyVersions)
+      .where(and(after(policyVersions, cursor), name === undefined ? undefined : eq(policyVersions.name, name)))
+      .orderBy(desc(policyVersions.createdAt), desc(policyVersions.id))
+      .limit(limit + 1);
+    return paged(rows, limit);
+  }
+
+  /** Where versions stand: every lane of every scope, or those of one policy. */
+  async activations(name?: string): Promise<ActivationRow[]> {
+    return this.#db
+      .select()
+      .from(policyActivations)
+      .where(name === undefined ? undefined : eq(policyActivations.name, name))
+      .orderBy(policyActivations.name, policyActivations.scopeKind, policyActivations.scopeId, policyActivations.lane);
+  }
+
+  /**
+   * Puts a version where it shall stand. To enforce it, or to turn it off, ends every trial of its name in that scope; to try it, as a
+   * canary or a shadow, leaves in force what was. Rolling back is to enforce an older version.
+   * @throws TollgateError `not_found`, `invalid_request` naming the field, `permission_denied`.
+   */
+  async activate(id: string, wanted: Activation, by: string): Promise<ActivationRow> {
+    const row = await this.get(id);
+    if (!row) throw absent();
+    await this.#verify(row);
+    const config = this.#judged(row, wanted, by);
+    const { scopeKind, scopeId } = wanted;
+    const lane = laneOf(wanted.mode);
+    const generation = sql<number>`(select coalesce(max(generation), 0) + 1 from policy_activations)`;
+    const facts = {
+      policy: row.id,
+      mode: wanted.mode,
+      canaryPercent: wanted.canaryPercent,
+      onError: wanted.onError,
+      compose: wanted.compose ?? row.described.compose,
+      priority: wanted.priority,
+      config,
+      generation,
+      activatedBy: by,
+      activatedAt: this.#clock(),
+    };
+    const place = [policyActivations.scopeKind, policyActivations.scopeId, policyActivations.name, policyActivations.lane];
+    const standing = and(
+      eq(policyActivations.scopeKind, scopeKind),
+      eq(policyActivations.scopeId, scopeId),
+      eq(policyActivations.name, row.name),
+    );
+    const ends = lane === "main" ? sql`true` : sql`false`;
+    const trials = and(standing, sql`lane <> 'main' and mode <> 'off'`, ends);
+    const [, [made]] = await this.#db.batch([
+      this.#db.update(policyActivations).set({ mode: "off", generation }).where(trials),
+      this.#db
+        .insert(policyActivations)
+        .values({ scopeKind, scopeId, name: row.name, lane, ...facts })
+        .onConflictDoUpdate({ target: place, set: facts })
+        .returning(),
+    ]);
+    return made!;
+  }
+
+  /** What was signed is verified once more: neither the source nor the key's standing may have changed since the upload. */
+  async #verify({ id, name, version, hash }: PolicyRow): Promise<void> {
+    const [stored] = await this.#db
+      .select({ source: policyVersions.source, signedBy: policyVersions.signedBy, signature: policyVersions.signature })
+      .from(policyVersions)
+      .where(eq(policyVersions.id, id));
+    if (!stored) throw absent();
+    const { source, signedBy, signature } = stored;
+    if ((await hashOf(source)) !== hash) throw wrong("id", "names a version whose source is not what was uploaded");
+    await this.check({
+      name,
+      version,
+      source,
+      signature: signedBy === null || signature === null ? null : { keyId: signedBy, ed25519: signature },
+    });
+  }
+
+  /** The settings as they will hold, with what the policy's schema fills in: what the host reads of them is what the policy reads. */
+  #judged({ described, uploadedBy }: PolicyRow, { mode, canaryPercent, config }: Activation, by: string): Record<string, unknown> {
+    if (mode === "canary" && canaryPercent === null) throw wrong("canary_percent", "is missing");
+    if (mode !== "canary" && canaryPercent !== null) throw wrong("canary_percent", "is only for the mode canary");
+    if (mode !== "off" && uploadedBy === by && this.#config.TOLLGATE_POLICY_TWO_PEOPLE) {
+      throw new TollgateError("permission_denied", "Who uploaded this version may not activate it: another one must approve");
+    }
+    const read = settingsOf(described).safeParse(config);
+    const [issue] = read.error?.issues ?? [];
+    if (issue) throw wrong(["config", ...issue.path].map(String).join("."), issue.message);
+    return read.data as Record<string, unknown>;
+  }
+
+  async #newest(name: string): Promise<string> {
+    const [row] = await this.#db
+      .select({ version: policyVersions.version, ordinal: max(policyVersions.ordinal) })
+      .from(policyVersions)
+      .where(eq(policyVersions.name, name));
+    return row?.version ?? "0.0.0";
+  }
+}
+
+/** The reader of a policy's settings. @throws TollgateError `invalid_request` where its schema is none that can be read. */
+export function settingsOf({ config }: Pick<Described, "config">): z.ZodType {
+  try {
+    return z.fromJSONSchema({ type: "object", ...config });
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message.slice(0, 200) : "it cannot be read";
+    throw new TollgateError("invalid_request", `The schema of the policy's settings is none: ${what}`, { param: "source", cause });
+  }
+}
+
+function laneOf(mode: ActivationRow["mode"]): ActivationRow["lane"] {
+  return mode === "canary" || mode === "shadow" ? mode : "main";
+}
+
+/** A version as a number that grows as versions do. @throws TollgateError `invalid_request`. */
+function ordinalOf(version: string): number {
+  const parts = VERSION.exec(version);
+  if (!parts) throw wrong("version", "must be three numbers below 100000, such as 1.0.0");
+  return parts.slice(1).reduce((sum, part) => sum * PART_MAX + Number(part), 0);
+}
+
+function wrong(param: string, what: string): TollgateError {
+  return new TollgateError("invalid_request", `${param}: ${what}`, { param });
+}
+
+function absent(): TollgateError {
+  return new TollgateError("not_found", "There is no such policy.");
+}
