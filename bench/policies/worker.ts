@@ -1,5 +1,6 @@
+import { walk } from "../../src/policy/chain.ts";
+import type { Step } from "../../src/policy/contract.ts";
 import type { Facts, Plugin } from "../../src/policy/engine/contract.ts";
-import { inOrder } from "../../src/policy/engine/in-order.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
 
@@ -8,7 +9,7 @@ interface Bindings {
   readonly PLUGINS: readonly Plugin[];
 }
 
-const own = wallsOf({ module, walk: inOrder });
+const own = wallsOf({ module, walk });
 let loaded: typeof own | undefined;
 
 const FACTS: Facts = {
@@ -27,7 +28,15 @@ const FACTS: Facts = {
   },
   own: {},
 };
-const NEEDS = Object.keys(FACTS.shared);
+const STEP = {
+  version: "1.0.0",
+  compose: "all",
+  mode: "enforce",
+  onError: "deny",
+  stages: ["evaluate"],
+  needs: Object.keys(FACTS.shared),
+  settings: {},
+} as const;
 
 /** A Worker that does nothing but judge: where and by how many policies, the request's headers say. */
 export default {
@@ -35,11 +44,10 @@ export default {
     await request.arrayBuffer();
     const plugins = PLUGINS.slice(0, Number(request.headers.get("x-policies")));
     if (plugins.length === 0) return new Response("[]");
-    loaded ??= wallsOf({ module, walk: inOrder, loader: POLICIES });
+    loaded ??= wallsOf({ module, walk, loader: POLICIES });
     const walls = request.headers.get("x-where") === "loader" ? loaded : own;
-    const steps = plugins.map(({ hash }) => ({ policy: hash, hash, needs: NEEDS, settings: {} }));
-    const said = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins, facts: FACTS });
-    const allowed = said.every(({ evaluation: { result } }) => result.kind === "decision" && result.value.allowed);
-    return Response.json(said, { status: allowed && said.length === plugins.length ? 200 : 500 });
+    const steps = plugins.map(({ hash }, priority): Step => ({ ...STEP, policy: hash, hash, priority }));
+    const { denial, findings } = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins, facts: FACTS });
+    return Response.json(findings, { status: denial === null && findings.length === plugins.length ? 200 : 500 });
   },
 } satisfies ExportedHandler<Bindings>;

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { walk } from "../../src/policy/chain.ts";
+import type { Step } from "../../src/policy/contract.ts";
 import { Engine } from "../../src/policy/engine/engine.ts";
-import { inOrder } from "../../src/policy/engine/in-order.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
 import { BENIGN } from "../corpus/policies/benign.ts";
@@ -13,6 +14,15 @@ import { attempt, neighbourOf } from "../corpus/policies/run.ts";
 const shapes = Object.keys(SHAPES) as (keyof typeof SHAPES)[];
 const recorded = fuel as Readonly<Record<string, readonly number[]>>;
 const all = [...HOSTILE, ...BENIGN];
+const STEP = {
+  version: "1.0.0",
+  compose: "all",
+  mode: "enforce",
+  onError: "deny",
+  stages: ["evaluate"],
+  needs: ["request"],
+  settings: {},
+} as const;
 
 describe("threat 31: the corpus of policies, in workerd", () => {
   const engine = new Engine(module);
@@ -27,23 +37,25 @@ describe("threat 31: the corpus of policies, in workerd", () => {
 });
 
 describe("threat 31: the corpus of policies, behind the Worker Loader", () => {
-  const walls = wallsOf({ module, walk: inOrder, loader: env.POLICIES });
+  const walls = wallsOf({ module, walk, loader: env.POLICIES });
   const neighbour = { hash: "neighbour", source: SHAPES.object(BENIGN[0]!) };
 
   /** What a policy comes to behind the walls. Its neighbour is asked in the same chain, before it. */
   async function judged(policy: Case) {
     const plugin = { hash: policy.name, source: SHAPES.object(policy) };
-    const steps = [neighbour, plugin].map(({ hash }) => ({ policy: hash, hash, needs: ["request"], settings: {} }));
+    const steps = [neighbour, plugin].map(({ hash }, priority): Step => ({ ...STEP, policy: hash, hash, priority }));
     const facts = { shared: JSON.parse(CONTEXT) as Record<string, unknown>, own: {} };
     return walls.judge({ tenant: "team", stage: "evaluate", steps, plugins: [neighbour, plugin], facts });
   }
 
   const asked = all.filter(({ expect }) => expect !== "complaint" && expect !== "refused");
   test.each(asked)("$name: $expect, and the isolate lives on", async (policy) => {
-    const [beside, found] = await judged(policy);
-    expect(beside!.evaluation.result).toMatchObject({ kind: "decision", value: { allowed: true } });
-    const { fuel: burnt, result } = found!.evaluation;
-    expect(result.kind === "failed" ? result.failure : result.value.allowed ? "allowed" : "denied").toBe(policy.expect);
+    const { denial, findings } = await judged(policy);
+    expect(findings).toHaveLength(2);
+    expect(findings[0]).toMatchObject({ outcome: "allowed" });
+    const { failure, outcome, fuel: burnt } = findings[1]!;
+    expect(failure ?? outcome).toBe(policy.inChain ?? policy.expect);
+    expect(denial).toEqual(outcome === "allowed" ? null : findings[1]);
     expect(burnt).toBe(recorded[policy.name]![0]);
   });
 
