@@ -26,9 +26,11 @@ interface Failed {
 
 type Opened = { readonly image: Image } | Failed;
 
+/** An image has some 300 KB: there is room for fifty, and for the sources of as many that are no smaller. */
 const SOURCES_BYTES = 16 * 1024 * 1024;
-const IMAGES_BYTES = 32 * 1024 * 1024;
+const IMAGES_BYTES = 16 * 1024 * 1024;
 const FILENAME = "policy.js";
+const OUT_OF_MEMORY = failed("memory", "needs more memory than policies have");
 
 /**
  * Runs policies. Each evaluation begins from an image of its policy, loaded once with its settings: nothing that one leaves behind
@@ -72,7 +74,7 @@ export class Engine {
     this.keep(plugin);
     const loaded = this.#load(plugin.hash);
     if (!("image" in loaded)) return refused("load", loaded);
-    const run = this.#run(loaded.image, this.#limits.loadFuel, () => this.#answer("describe", []));
+    const run = this.#run(loaded.image, this.#limits.evaluationFuel, () => this.#answer("describe", []));
     if (run.answer.kind === "failed") return refused("describe", run.answer);
     const said = readSaid(run.answer.body);
     if (typeof said === "string") return { kind: "refused", message: said };
@@ -147,12 +149,15 @@ export class Engine {
 
   #trapped(trap: unknown): Failed {
     if (this.#machine.fuel === 0) return failed("fuel", "burnt all its fuel");
-    if (trap instanceof OutOfMemory) return failed("memory", "needs more memory than policies have");
+    if (trap instanceof OutOfMemory) return OUT_OF_MEMORY;
     return failed("threw", "stopped the engine that it runs in");
   }
 
   #answer(command: string, values: readonly (string | number)[]): Answer {
-    return readAnswer(this.#machine.command(command, values, this.#limits.resultBytes));
+    const answer = readAnswer(this.#machine.command(command, values, this.#limits.resultBytes));
+    // Where there is no room for an error that says so, the engine throws null.
+    const unsaid = answer.kind === "failed" && answer.failure === "threw" && this.#machine.full;
+    return unsaid ? { ...OUT_OF_MEMORY, logs: answer.logs } : answer;
   }
 }
 

@@ -11,7 +11,9 @@ import { LIMITS } from "./limits.ts";
 export const GUEST = String.raw`(() => {
   "use strict";
   const { parse, stringify } = JSON;
-  const InternalErrorNow = InternalError;
+  // Held here, since a policy may take them from the global.
+  const AnyError = Error;
+  const EngineError = InternalError;
   const STAGES = ${JSON.stringify(STAGES)};
   const LOGS_MAX = ${LIMITS.logsCharacters};
   let plugin;
@@ -31,8 +33,8 @@ export const GUEST = String.raw`(() => {
     const refused = function () { throw new EvalError(name + " is not given to policies"); };
     return refused;
   };
-  for (const of of [function () {}, async function () {}, function* () {}, async function* () {}]) {
-    const prototype = Object.getPrototypeOf(of);
+  for (const kind of [function () {}, async function () {}, function* () {}, async function* () {}]) {
+    const prototype = Object.getPrototypeOf(kind);
     const refused = refuse("Function");
     refused.prototype = prototype;
     Object.defineProperty(prototype, "constructor", { value: refused });
@@ -43,9 +45,9 @@ export const GUEST = String.raw`(() => {
   const answer = (kind, body) => kind + logs.length + ":" + logs + body;
   const told = (error) => {
     try {
-      if (error instanceof InternalErrorNow && error.message === "out of memory") return answer("m", "");
+      if (error instanceof EngineError && error.message === "out of memory") return answer("m", "");
       if (typeof error === "string") return answer("t", error);
-      return answer("t", error instanceof Error ? error.name + ": " + error.message : "threw what is no error");
+      return answer("t", error instanceof AnyError ? error.name + ": " + error.message : "threw what is no error");
     } catch {
       return "t0:threw what cannot be told";
     }

@@ -29,6 +29,6 @@ export const LIMITS: Limits = {
   loadFuel: 40_000_000,
   evaluationFuel: 10_000_000,
   chainFuel: 20_000_000,
-  testsFuel: 60_000_000,
+  testsFuel: 20_000_000,
   tests: 100,
 };

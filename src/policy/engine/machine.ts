@@ -135,6 +135,11 @@ export class Machine {
     return this.#engine.pages.value as number;
   }
 
+  /** Whether the guest has taken all the memory that there is. */
+  get full(): boolean {
+    return this.#pages * PAGE >= this.#memory.length;
+  }
+
   /** What is left to burn. */
   get fuel(): number {
     return this.#engine.fuel.value as number;

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Evaluation, Judged } from "../../../src/policy/engine/contract.ts";
 import { Inside } from "../../../src/policy/engine/inside.ts";
@@ -23,4 +24,9 @@ it("a fact that nobody gathered is null to the policy that declared it", () => {
   expect(reply).toMatchObject({
     outcome: [{ result: { value: { metadata: { c: { budget: null, counters: { day: null }, config: { a: 1 } } } } } }],
   });
+});
+
+it("what is loaded runs on the same date of the platform as the gateway", () => {
+  const [, gateway] = /^compatibility_date = "([^"]+)"/m.exec(readFileSync("wrangler.toml", "utf8"))!;
+  expect(readFileSync("src/policy/engine/walls.ts", "utf8")).toContain(`COMPATIBILITY_DATE = "${gateway}"`);
 });

@@ -52,6 +52,20 @@ describe("D12: the SDK's shapes, written in TypeScript and bundled", () => {
   });
 });
 
+describe("what is printed", () => {
+  const readme = /^```ts\n([\s\S]*?)^```/m.exec(readFileSync("plugins/README.md", "utf8"))![1]!;
+  const inSdk = /```ts\n([\s\S]*?)```/.exec(readFileSync("plugins/sdk.ts", "utf8").replace(/^ \* ?/gm, ""))![1]!;
+
+  it.each([
+    ["plugins/README.md", readme, 3],
+    ["plugins/sdk.ts", inSdk, 1],
+  ])("the example in %s is a policy that passes its own tests", async (name, text, passed) => {
+    const source = await bundlePolicy("plugins/printed.ts", text);
+    const registration = new Engine(compiledEngine).register({ hash: name, source });
+    expect(registration).toMatchObject({ kind: "described", described: { tests: { passed, failed: 0 } } });
+  });
+});
+
 describe("plugins/sdk.ts", () => {
   const sdk = readFileSync("plugins/sdk.ts", "utf8");
 

@@ -1,0 +1,54 @@
+import { walk } from "../../src/policy/chain.ts";
+import type { Step } from "../../src/policy/contract.ts";
+import type { Facts, Plugin } from "../../src/policy/engine/contract.ts";
+import module from "../../src/policy/engine/quickjs.wasm";
+import { wallsOf } from "../../src/policy/engine/walls.ts";
+
+interface Bindings {
+  readonly POLICIES: WorkerLoader;
+  readonly PLUGINS: readonly Plugin[];
+}
+
+const own = wallsOf({ module, walk });
+let loaded: typeof own | undefined;
+
+const FACTS: Facts = {
+  shared: {
+    time: { now: 1_767_607_200_000, time_zone: "UTC", weekday: 1, hour: 10, minute: 0, second: 0 },
+    request: {
+      operation: "chat.completions",
+      requested: "fast",
+      provider: "openai",
+      model: "gpt-5",
+      stream: false,
+      max_tokens: 20,
+      tools: false,
+    },
+    "counters:requests": { count: 1, window_s: 60, resets_in_s: 60 },
+  },
+  own: {},
+};
+const STEP = {
+  version: "1.0.0",
+  priority: 100,
+  compose: "all",
+  mode: "enforce",
+  onError: "deny",
+  stages: ["evaluate"],
+  needs: Object.keys(FACTS.shared),
+  settings: {},
+} as const;
+
+/** A Worker that does nothing but judge: where and by how many policies, the request's headers say. */
+export default {
+  async fetch(request, { POLICIES, PLUGINS }) {
+    await request.arrayBuffer();
+    const plugins = PLUGINS.slice(0, Number(request.headers.get("x-policies")));
+    if (plugins.length === 0) return new Response("[]");
+    loaded ??= wallsOf({ module, walk, loader: POLICIES });
+    const walls = request.headers.get("x-where") === "loader" ? loaded : own;
+    const steps = plugins.map(({ hash }): Step => ({ ...STEP, policy: hash, hash }));
+    const said = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins, facts: FACTS });
+    return Response.json(said, { status: said.denial === null && said.findings.length === plugins.length ? 200 : 500 });
+  },
+} satisfies ExportedHandler<Bindings>;

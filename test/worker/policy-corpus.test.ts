@@ -1,0 +1,57 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import { walk } from "../../src/policy/chain.ts";
+import { Engine } from "../../src/policy/engine/engine.ts";
+import module from "../../src/policy/engine/quickjs.wasm";
+import { wallsOf } from "../../src/policy/engine/walls.ts";
+import { BENIGN } from "../corpus/policies/benign.ts";
+import { CONTEXT, type Case, SHAPES } from "../corpus/policies/case.ts";
+import fuel from "../corpus/policies/fuel.json" with { type: "json" };
+import { HOSTILE } from "../corpus/policies/hostile.ts";
+import { attempt, neighbourOf } from "../corpus/policies/run.ts";
+import { stepOf } from "../support/step.ts";
+
+const shapes = Object.keys(SHAPES) as (keyof typeof SHAPES)[];
+const recorded = fuel as Readonly<Record<string, readonly number[]>>;
+const all = [...HOSTILE, ...BENIGN];
+
+/** What the engine reads as a decision, and the chain does not. */
+const IN_CHAIN: Readonly<Record<string, string>> = { "reaching: an address in a route": "invalid_decision" };
+
+describe("threat 31: the corpus of policies, in workerd", () => {
+  const engine = new Engine(module);
+  const neighbour = neighbourOf(engine);
+
+  test.each(all)("$name: $expect, for the fuel that it burns in Node", (policy) => {
+    const outcomes = shapes.map((shape) => attempt(engine, policy, shape));
+    expect(outcomes.map(({ came }) => came)).toEqual(shapes.map(() => policy.expect));
+    expect(outcomes.map((outcome) => outcome.fuel)).toEqual(recorded[policy.name]);
+    expect(neighbour.ask()).toEqual(neighbour.before);
+  });
+});
+
+describe("threat 31: the corpus of policies, behind the Worker Loader", () => {
+  const walls = wallsOf({ module, walk, loader: env.POLICIES });
+  const neighbour = { hash: "neighbour", source: SHAPES.object(BENIGN[0]!) };
+
+  /** What a policy comes to behind the walls. Its neighbour is asked in the same chain, before it. */
+  async function judged(policy: Case) {
+    const plugin = { hash: policy.name, source: SHAPES.object(policy) };
+    const steps = [neighbour, plugin].map(({ hash }) => stepOf(hash, ["request"]));
+    const facts = { shared: JSON.parse(CONTEXT) as Record<string, unknown>, own: {} };
+    const { findings } = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins: [neighbour, plugin], facts });
+    return findings;
+  }
+
+  const asked = all.filter(({ expect }) => expect !== "complaint" && expect !== "refused");
+  test.each(asked)("$name: as expected, and the isolate lives on", async (policy) => {
+    const [beside, found] = await judged(policy);
+    expect(beside!.outcome).toBe("allowed");
+    expect(found!.failure ?? found!.outcome).toBe(IN_CHAIN[policy.name] ?? policy.expect);
+    expect(found!.fuel).toBe(recorded[policy.name]![0]);
+  });
+
+  test.each(all.filter(({ expect }) => expect === "refused"))("$name: refused when it is registered", async (policy) => {
+    expect(await walls.register({ hash: policy.name, source: SHAPES.object(policy) })).toMatchObject({ kind: "refused" });
+  });
+});
