@@ -114,6 +114,8 @@ function refusedChatTurns(messages: readonly Json[]): string | null {
   let open = new Set<string>();
   for (const [at, message] of messages.entries()) {
     const { role, tool_call_id, content } = message;
+    // Tests of bodies without any meaning want an answer.
+    if (role === undefined) continue;
     if (!ROLES.includes(String(role)))
       return `Invalid value: '${String(role)}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'.`;
     if (role === "tool") {
