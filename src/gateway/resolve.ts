@@ -35,7 +35,7 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
   const { route, upstream, book } = found;
   if (!allowed(caller.models, route)) throw notAllowed(route);
   const surface = surfaceFor(asked.capability, upstream);
-  if (surface === null) throw otherDialect(asked, route, upstream);
+  if (surface === null) throw notOffered(asked, route);
   const policies = { chain: active.chainOf(caller), active, judgement: new Judgement(), outputMax: null };
   const common = { arrival, caller, route, upstream, tableHash: book.tableHash, policies };
   if (asked.capability === "count_tokens") {
@@ -104,13 +104,16 @@ function notAllowed(route: Route): TollgateError {
   });
 }
 
-function otherDialect(ask: Ask, route: Route, { kind }: Upstream): TollgateError {
-  const anthropic = kind === "anthropic";
-  const own = anthropic ? "Anthropic's: use that SDK, or POST /v1/messages" : "OpenAI's: use that SDK, or POST /v1/chat/completions";
-  const remedy = anthropic === (ask.dialect === "anthropic") ? "" : `; its dialect is ${own}`;
-  return new TollgateError("invalid_request", `The provider ${route.provider} does not speak ${ask.capability}${remedy}`, {
-    param: "model",
-  });
+/** What has a counterpart in the provider's dialect is translated; the rest is offered or it is not. */
+function notOffered({ capability }: Ask, { provider }: Route): TollgateError {
+  const remedy = capability === "count_tokens" ? "; POST /v1/estimate counts the tokens of any model's request" : "";
+  return new TollgateError(
+    "invalid_request",
+    `The provider ${provider} does not offer ${capability}, which no other dialect has${remedy}`,
+    {
+      param: "model",
+    },
+  );
 }
 
 /** A name of the caller's, safe to repeat in a message. */

@@ -1,5 +1,5 @@
 import { TollgateError } from "#core";
-import { isIdle, type Json } from "./fields.ts";
+import { type Fields, isIdle, type Json } from "./fields.ts";
 
 /** The dialects between which is translated. */
 export type Tongue = "openai-chat" | "openai-responses" | "anthropic";
@@ -103,6 +103,7 @@ export const LOSSES: readonly Loss[] = [
     workspace_id: [HOSTED],
     user_profile_id: [HOSTED],
     "output_config.task_budget": ["has no counterpart"],
+    "thinking.type": ["is a kind of thinking without a counterpart"],
     "messages[]": [PREFILL],
     "messages[].content[].type": ["is a kind of content without a counterpart"],
     "messages[].content[].source.type": [HOSTED],
@@ -231,6 +232,11 @@ export class Ledger {
   loseRest(value: Json, carried: ReadonlySet<string>, { at = "", prefix = "" } = {}): void {
     for (const [field, each] of Object.entries(value))
       if (!carried.has(field)) this.loseValue(prefix + field, at === "" ? field : `${at}.${field}`, each);
+  }
+
+  /** The same of an object within a request. */
+  loseRestOf({ value, at }: Fields, carried: string, prefix = at): void {
+    this.loseRest(value, new Set(carried.split(" ")), { at, prefix: `${prefix}.` });
   }
 
   #find(field: string): Loss | undefined {

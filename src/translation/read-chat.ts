@@ -2,6 +2,7 @@ import { wrong } from "#wire";
 import type { CallPart, Conversation, Format, Mark, Message, Part, ReasoningPart, Tool, ToolChoice } from "./conversation.ts";
 import { type Effort, LEVELS } from "./effort.ts";
 import type { Fields } from "./fields.ts";
+import { given } from "./fits.ts";
 import { kinOf } from "./kin.ts";
 import type { Ledger } from "./losses.ts";
 import { sourceOf } from "./media.ts";
@@ -73,7 +74,7 @@ function messageOf(message: Fields, ledger: Ledger): Message {
   if (role === null) throw wrong(message.path("role"), "is missing");
   ledger.loseRest(message.value, MESSAGE, { at, prefix: "messages[]." });
   if (role === "tool") {
-    const parts = partsOf(message, ledger).filter((part) => part.kind === "text");
+    const parts = given(partsOf(message, ledger));
     const result = { kind: "result", id: message.needText("tool_call_id"), parts, failed: false, at: message.path("content") } as const;
     return { role: "user", parts: [result], at };
   }
@@ -116,6 +117,7 @@ function partOf(part: Fields, ledger: Ledger): Part[] {
       return [{ kind: "refusal", text: part.needText("refusal"), at }];
     case "image_url": {
       const image = part.needObject("image_url");
+      ledger.loseRestOf(image, "url detail", "messages[].content[].image_url");
       if (ledger.to === "anthropic") ledger.loseValue("messages[].content[].image_url.detail", image.path("detail"), image.raw("detail"));
       const detail = ledger.to === "anthropic" ? null : image.text("detail");
       const source = sourceOf(image.needText("url"), image.path("url"));
@@ -127,7 +129,7 @@ function partOf(part: Fields, ledger: Ledger): Part[] {
 }
 
 function fileOf(file: Fields, ledger: Ledger, marked: { mark: Mark } | null): Part {
-  ledger.loseValue("messages[].content[].file.file_id", file.path("file_id"), file.raw("file_id"));
+  ledger.loseRestOf(file, "file_data filename", "messages[].content[].file");
   const name = file.text("filename");
   const source = sourceOf(file.needText("file_data"), file.path("file_data"));
   return { kind: "document", source, ...(name !== null && { name }), ...marked, at: file.path("file_data") };
@@ -178,6 +180,7 @@ const FUNCTION = new Set(["name", "description", "parameters", "strict"]);
 function toolOf(tool: Fields, ledger: Ledger): Tool {
   if (tool.needText("type") !== "function") ledger.lose("tools[].type", tool.path("type"));
   const made = tool.needObject("function");
+  ledger.loseRestOf(tool, "type function cache_control prompt_cache_breakpoint", "tools[]");
   ledger.loseRest(made.value, FUNCTION, { at: made.at, prefix: "tools[].function." });
   const mark = markOf(tool, "tools[].", ledger);
   return {

@@ -16,6 +16,7 @@ import type {
 import { type Effort, LEVELS } from "./effort.ts";
 import type { Fields } from "./fields.ts";
 import { toolIdFrom } from "./ids.ts";
+import { given } from "./fits.ts";
 import type { Ledger } from "./losses.ts";
 import { base64Of, sourceOf } from "./media.ts";
 import { unpack } from "./seal.ts";
@@ -59,7 +60,9 @@ export function readMessages(body: Fields, ledger: Ledger): Conversation {
 const USER_MAX = 64;
 
 function endUserOf(body: Fields, ledger: Ledger): string | null {
-  const user = body.object("metadata")?.text("user_id") ?? null;
+  const metadata = body.object("metadata");
+  if (metadata) ledger.loseRestOf(metadata, "user_id");
+  const user = metadata?.text("user_id") ?? null;
   if (user === null || user.length <= USER_MAX) return user;
   ledger.lose("metadata.user_id", "metadata.user_id");
   return null;
@@ -134,6 +137,7 @@ function textOf(block: Fields, mark: Marked, ledger: Ledger): TextPart[] {
 
 function sourceIn(block: Fields, ledger: Ledger): Source {
   const source = block.needObject("source");
+  ledger.loseRestOf(source, "type media_type data url file_id content", `${BLOCK}source`);
   switch (source.needText("type")) {
     case "base64":
       return { kind: "data", mediaType: source.needText("media_type"), base64: source.needText("data") };
@@ -157,9 +161,7 @@ function documentOf(block: Fields, mark: Marked, ledger: Ledger): DocumentPart {
 }
 
 function resultOf(block: Fields, mark: Marked, ledger: Ledger): ResultPart {
-  const parts = partsOf(block, "content", ledger).filter(
-    (part) => part.kind === "text" || part.kind === "image" || part.kind === "document",
-  );
+  const parts = given(partsOf(block, "content", ledger));
   return {
     kind: "result",
     id: toolIdFrom(block.needText("tool_use_id")),
@@ -201,15 +203,20 @@ function choiceOf(choice: Fields, ledger: Ledger): ToolChoice {
   return { kind: "one", name: choice.needText("name") };
 }
 
-/** Thinking that is off is not asked for: most models of other vendors would not know the word. */
+/**
+ * Thinking that is off is not asked for: most models of other vendors would not know the word. Nor is what the model decides for itself,
+ * which is what others do unasked.
+ */
 function effortOf(body: Fields, ledger: Ledger): Effort | null {
-  const thinking = body.object("thinking");
-  if (!thinking) return null;
-  ledger.loseValue("thinking.display", "thinking.display", thinking.raw("display"));
-  const type = thinking.needText("type");
   const level = body.object("output_config")?.word("effort", LEVELS) ?? null;
+  const thinking = body.object("thinking");
+  if (!thinking) return level === null ? null : { level, budgetTokens: null, shown: null };
+  ledger.loseRestOf(thinking, "type budget_tokens");
+  const type = thinking.needText("type");
+  if (type === "disabled") return null;
+  if (type !== "enabled" && type !== "adaptive") ledger.lose("thinking.type", "thinking.type");
   const budgetTokens = type === "enabled" ? thinking.number("budget_tokens") : null;
-  if (type === "disabled" || (level === null && budgetTokens === null)) return null;
+  if (level === null && budgetTokens === null) return null;
   return { level, budgetTokens, shown: thinking.text("display") !== "omitted" };
 }
 

@@ -2,6 +2,7 @@ import { wrong } from "#wire";
 import type { Conversation, Format, Message, Part, ReasoningPart, ResultPart, Tool, ToolChoice } from "./conversation.ts";
 import { type Effort, LEVELS } from "./effort.ts";
 import type { Fields } from "./fields.ts";
+import { given } from "./fits.ts";
 import { kinOf } from "./kin.ts";
 import type { Ledger } from "./losses.ts";
 import { sourceOf } from "./media.ts";
@@ -21,7 +22,7 @@ export function readResponses(body: Fields, ledger: Ledger): Conversation {
     if (name !== "reasoning.encrypted_content") ledger.lose("include", `include.${index}`);
   const instructions = body.text("instructions");
   const text = body.object("text");
-  if (ledger.to === "anthropic") ledger.loseValue("text.verbosity", "text.verbosity", text?.raw("verbosity"));
+  if (text) ledger.loseRestOf(text, ledger.to === "anthropic" ? "format" : "format verbosity");
   return {
     model: body.needText("model"),
     stream: body.flag("stream") ?? false,
@@ -106,7 +107,7 @@ function messageOf(item: Fields, ledger: Ledger): Message[] {
 }
 
 function resultOf(item: Fields, ledger: Ledger): ResultPart {
-  const parts = partsOf(item, "output", ledger).filter((part) => part.kind === "text" || part.kind === "image" || part.kind === "document");
+  const parts = given(partsOf(item, "output", ledger));
   return { kind: "result", id: item.needText("call_id"), parts, failed: false, at: item.path("output") };
 }
 
@@ -203,6 +204,7 @@ function choiceOf(body: Fields, ledger: Ledger): ToolChoice | null {
 function effortOf(body: Fields, ledger: Ledger): Effort | null {
   const reasoning = body.object("reasoning");
   if (!reasoning) return null;
+  ledger.loseRestOf(reasoning, "effort summary");
   const summary = reasoning.text("summary");
   if (ledger.to === "openai-chat") ledger.loseValue("reasoning.summary", "reasoning.summary", summary);
   const level = reasoning.word("effort", LEVELS);

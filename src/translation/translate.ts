@@ -2,6 +2,7 @@ import { fieldsOf, SseReader } from "#wire";
 import type { Dress } from "./dress.ts";
 import { readFailure, writeFailure } from "./failure.ts";
 import { Fields, type Json } from "./fields.ts";
+import { requireFitting } from "./fits.ts";
 import { Ledger, type Tongue } from "./losses.ts";
 import type { Teller, Telling } from "./tell-chat.ts";
 import { TONGUES } from "./tongues.ts";
@@ -26,6 +27,7 @@ export interface Translated {
 export function translateRequest(body: Json, { from, to }: Pair, model: string, dress: Dress): Translated {
   const ledger = new Ledger(from, to);
   const asked = TONGUES[from].read(new Fields(body), ledger);
+  requireFitting(asked);
   const said = TONGUES[to].write({ ...asked, model }, ledger, dress);
   return { body: said, dropped: ledger.dropped };
 }

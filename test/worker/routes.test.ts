@@ -77,8 +77,15 @@ describe("what a newcomer gets wrong is answered with what to do", () => {
     ["no key for the admin plane", "/admin/v1/keys", {}, "the admin key on /admin/v1"],
     ["a base URL without /v1", NO_V1, {}, `There is no route POST ${NO_V1} here; the base URL of OpenAI's SDKs ends in /v1`],
     ["a model that nobody has", "/v1/chat/completions", { model: "gtp-5" }, "GET /v1/models lists what this key may call"],
-    ["Anthropic's SDK on OpenAI's model", "/v1/messages", { model: "gpt-4o-mini" }, "use that SDK, or POST /v1/chat/completions"],
-    ["OpenAI's SDK on Anthropic's model", "/v1/chat/completions", { model: "claude-sonnet-5-5" }, "use that SDK, or POST /v1/messages"],
+    ["tokens of another vendor's model", "/v1/messages/count_tokens", { model: "gpt-4o-mini" }, "POST /v1/estimate counts the tokens"],
+    [
+      "what another vendor has not",
+      "/v1/completions",
+      { model: "claude-sonnet-5-5" },
+      "does not offer completions, which no other dialect has",
+    ],
+    ["Anthropic's SDK without OpenAI's key", "/v1/messages", { model: "gpt-4o-mini" }, "set OPENAI_API_KEY to use it"],
+    ["OpenAI's SDK without Anthropic's key", "/v1/chat/completions", { model: "claude-sonnet-5-5" }, "set ANTHROPIC_API_KEY to use it"],
     ["a provider without its key", "/v1/chat/completions", { model: "gpt-4o-mini" }, "set OPENAI_API_KEY to use it"],
     ["a budget that is too small", "/v1/chat/completions", { budgets: [{ window: "day", limit_usd: "0" }] }, "it resets at 20"],
   ])("%s", async (_, path, { as, model = "tollgate/echo", budgets }: { as?: string; model?: string; budgets?: unknown[] }, told) => {

@@ -120,6 +120,21 @@ describe("Chat Completions in Messages", () => {
     expect([tight.body["thinking"], tight.dropped]).toEqual([undefined, ["reasoning_effort"]]);
   });
 
+  it("gives a tool's picture back as one, though OpenAI itself takes text only", () => {
+    const image = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
+    const call = { id: "c", type: "function", function: { name: "f", arguments: "{}" } };
+    const { body } = chat({
+      messages: [user(), { role: "assistant", tool_calls: [call] }, { role: "tool", tool_call_id: "c", content: [image] }],
+    });
+    expect((body["messages"] as { content: Json[] }[])[2]?.content).toEqual([
+      {
+        type: "tool_result",
+        tool_use_id: "c",
+        content: [{ type: "image", source: { type: "base64", media_type: "image/png", data: "AAAA" } }],
+      },
+    ]);
+  });
+
   it("does not begin to think in a turn whose calls came back without their thoughts", () => {
     const messages = [
       user(),
@@ -160,6 +175,14 @@ describe("Chat Completions in Messages", () => {
     [{ messages: [{ role: "robot", content: "x" }] }, "messages.0.role"],
     [{ messages: ["Hi"] }, "messages.0"],
     [{ messages: [user(), { role: "assistant", content: "The answer is" }] }, "messages.1"],
+    [{ messages: [{ role: "system", content: [{ type: "image_url", image_url: { url: "https://x.test/a" } }] }] }, "messages.0.content.0"],
+    [{ messages: [user([{ type: "refusal", refusal: "no" }])] }, "messages.0.content.0"],
+    [{ messages: [{ role: "tool", tool_call_id: "c", content: [{ type: "refusal", refusal: "no" }] }] }, "messages.0.content.0"],
+    [
+      { messages: [user([{ type: "image_url", image_url: { url: "https://x.test/a", crop: true } }])] },
+      "messages.0.content.0.image_url.crop",
+    ],
+    [{ tools: [{ type: "function", function: { name: "f" }, cost: 1 }] }, "tools.0.cost"],
     [{ tool_choice: "maybe" }, "tool_choice"],
     [{ reasoning_effort: "wild" }, "reasoning_effort"],
     [{ stop: ["a", 1] }, "stop.1"],
@@ -313,11 +336,19 @@ describe("Messages in Chat Completions", () => {
     [{ metadata: { user_id: "u1" } }, { user: "u1" }],
     [{ thinking: { type: "enabled", budget_tokens: 2_048 } }, { reasoning_effort: "low" }],
     [{ thinking: { type: "adaptive" }, output_config: { effort: "max" } }, { reasoning_effort: "max" }],
+    [{ output_config: { effort: "low" } }, { reasoning_effort: "low" }],
     [{ service_tier: "standard_only" }, { service_tier: "default" }],
     [{ stream: true }, { stream: true, stream_options: { include_usage: true } }],
   ])("says %j as %j", (asked, expected) => {
     const tools = [{ name: "f", input_schema: { type: "object" } }];
     expect(claude({ tools, ...asked }).body).toMatchObject(expected);
+  });
+
+  it("asks for no thinking where the caller asks for none, or leaves it to the model", () => {
+    for (const type of ["disabled", "adaptive"]) {
+      const { body, dropped } = claude({ thinking: { type } });
+      expect([Object.keys(body), dropped]).toEqual([["model", "messages", "max_completion_tokens"], []]);
+    }
   });
 
   it("lists what it drops", () => {
@@ -352,6 +383,15 @@ describe("Messages in Chat Completions", () => {
 
   it.each([
     [{ messages: [user(), { role: "assistant", content: "The answer is" }] }, "messages.1"],
+    [{ messages: [user([{ type: "tool_use", id: "t", name: "f", input: {} }])] }, "messages.0.content.0"],
+    [{ messages: [user([{ type: "thinking", thinking: "hm", signature: "s" }])] }, "messages.0.content.0"],
+    [
+      { messages: [{ role: "assistant", content: [{ type: "image", source: { type: "url", url: "https://x.test/a" } }] }, user()] },
+      "messages.0.content.0",
+    ],
+    [{ metadata: { user_id: "u", team: "t" } }, "metadata.team"],
+    [{ thinking: { type: "adaptive", depth: 3 } }, "thinking.depth"],
+    [{ thinking: { type: "between_tools" } }, "thinking.type"],
     [{ top_k: 5 }, "top_k"],
     [{ stop_sequences: ["a", "b", "c", "d", "e"] }, "stop_sequences"],
     [{ mcp_servers: [{ url: "https://x.test" }] }, "mcp_servers"],
