@@ -61,7 +61,7 @@ export function inCell(name: string): SQL {
   return expression;
 }
 
-/** Cells that share what they tell apart (migrations/0003_roll_ups.sql). */
+/** Cells that share what they tell apart (migrations/0003_roll_ups.sql, 0007_capability_of_keys.sql). */
 export interface Level {
   readonly name: (typeof costCells.$inferSelect)["level"];
   readonly tells: ReadonlySet<string>;
@@ -77,6 +77,8 @@ const LEVELS: readonly Level[] = [
   { name: "team", tells: new Set(["team", ...WHAT, "capability"]), grains: DAYS },
   { name: "tag", tells: new Set(["team", "tag", ...WHAT]), grains: DAYS },
   { name: "key", tells: new Set(["team", "user", "key", ...WHAT]), grains: DAYS },
+  // Its months alone know capabilities.
+  { name: "key", tells: new Set(["team", "user", "key", "provider", "model", "month", "capability"]), grains: ["month"] },
   { name: "end_user", tells: new Set(["team", "end_user", "month"]), grains: ["month"] },
 ];
 

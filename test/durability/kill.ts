@@ -25,6 +25,8 @@ export interface Findings {
   /** Nano-USD by which the database's sum differs from the ledger's, and what is still reserved. */
   readonly difference: number;
   readonly reserved: number;
+  /** Requests that the keys' limits still take for running. */
+  readonly inFlight: number;
 }
 
 interface Sent {
@@ -119,8 +121,9 @@ export async function killRepeatedly(rounds: number, loadMs: number, tell: (line
       const admin = new Admin(gateway);
       if (round === 0) {
         await admin.upstream("dur", "openai", upstream.origin, ["gpt-4o-mini"]);
-        const unpaced = { rpm: null, tpm: null, concurrency: null };
-        const under = (mode: string) => admin.key({ limits: unpaced, budgets: [{ window: "total", limit_usd: "1000", mode }] });
+        // Wide enough that none is met: what is counted of them must outlive every kill all the same.
+        const limits = { rpm: 1_000_000, tpm: 100_000_000, concurrency: 1_000 };
+        const under = (mode: string) => admin.key({ limits, budgets: [{ window: "total", limit_usd: "1000", mode }] });
         keys.held = (await under("strict")).secret;
         keys.float = (await under("tight")).secret;
       }
@@ -162,23 +165,32 @@ interface Played {
   readonly upstream: FakeUpstream;
 }
 
+/** A key, as it sees itself. */
+interface Standing {
+  readonly spent_usd: string;
+  readonly reserved_usd: string;
+  readonly limits: { readonly concurrency: { readonly in_use: number } };
+  readonly budgets: readonly { readonly status: { readonly reserved: string } }[];
+}
+
 async function count(gateway: Awaited<ReturnType<typeof startGateway>>, played: Played): Promise<Findings> {
   const admin = new Admin(gateway);
   const standing = async () => {
     const answers = [played.keys.held, played.keys.float].map(async (secret) => {
       const answer = await fetch(`${gateway.origin}/v1/key`, { headers: { authorization: `Bearer ${secret}` } });
-      return (await answer.json()) as { spent_usd: string; reserved_usd: string; budgets: { status: { reserved: string } }[] };
+      return (await answer.json()) as Standing;
     });
-    const [held, float] = (await Promise.all(answers)) as [Awaited<(typeof answers)[0]>, Awaited<(typeof answers)[0]>];
+    const [held, float] = (await Promise.all(answers)) as [Standing, Standing];
     return {
       spent: nano(held.spent_usd) + nano(float.spent_usd),
       reserved: [held, float]
         .flatMap((each) => each.budgets.map(({ status }) => nano(status.reserved)))
         .reduce((sum, each) => sum + each, 0),
+      inFlight: held.limits.concurrency.in_use + float.limits.concurrency.in_use,
     };
   };
   for (let tries = 0; tries < 60 && (await standing()).reserved !== 0; tries++) await wait(250);
-  const { spent, reserved } = await standing();
+  const { spent, reserved, inFlight } = await standing();
   let records = await everyRecord(admin);
   const total = () => current(records).reduce((sum, { nano_usd }) => sum + nano_usd, 0);
   for (let tries = 0; tries < 60 && total() !== spent; tries++) {
@@ -198,6 +210,7 @@ async function count(gateway: Awaited<ReturnType<typeof startGateway>>, played: 
     doubled: [...bySession].filter(([, its]) => its.length > 1).map(([session]) => session),
     difference: total() - spent,
     reserved,
+    inFlight,
   };
   await kill(gateway.child, true);
   return findings;

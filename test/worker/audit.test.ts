@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { auditEntry, costSummary, getRecord, listRecords, listRequests, pruneRequests, searchAudit } from "#audit";
+import { NO_USAGE } from "#core";
 import { db, deliver, paid } from "../support/events.ts";
 
 async function count(table: "cost_records" | "requests" | "audit_entries"): Promise<number> {
@@ -25,6 +26,15 @@ describe("consume", () => {
     const before = [await count("cost_records"), await count("requests")];
     expect(await deliver(bodies)).toEqual(bodies.map(() => "ack"));
     expect([await count("cost_records"), await count("requests")]).toEqual(before);
+  });
+
+  test("D6: a record keeps every class of usage by itself, what is billed by the piece included", async () => {
+    const classes = Object.keys(NO_USAGE) as (keyof typeof NO_USAGE)[];
+    const usage = Object.fromEntries(classes.map((name, at) => [name, 100 + at])) as Record<keyof typeof NO_USAGE, number>;
+    const event = paid("classes", "0.1");
+    expect(await deliver([{ ...event, cost: { ...event.cost!, usage } }])).toEqual(["ack"]);
+    const kept = await getRecord(db, event.cost!.id, {});
+    expect(kept).toMatchObject(usage);
   });
 
   test("a refused request leaves a log row and no cost", async () => {

@@ -139,7 +139,7 @@ describe("roll-ups", () => {
           }
           delivered.set(team, arriving);
           const expected = current(arriving);
-          for (const groupBy of [["model", "day"], ["key"], ["tag", "month"], ["end_user"], ["session", "hour"]]) {
+          for (const groupBy of [["model", "day"], ["key"], ["key", "capability"], ["tag", "month"], ["end_user"], ["session", "hour"]]) {
             const { groups, total } = await costSummary(db, { filter: { team }, groupBy, limit: 1_000 });
             expect(total).toEqual(summed(expected));
             expect(new Map(groups.map(({ group, ...sums }) => [JSON.stringify(group), sums]))).toEqual(grouped(expected, groupBy));
