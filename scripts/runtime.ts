@@ -50,7 +50,7 @@ function options(state: string, bundle: string, bindings: Record<string, string>
 }
 
 /** The bundle, and the compiled modules that lie beside it, as a deploy uploads them. */
-function modulesOf(bundle: string) {
+export function modulesOf(bundle: string) {
   const folder = dirname(bundle);
   const compiled = readdirSync(folder).filter((file) => file.endsWith(".wasm"));
   return [

@@ -1,19 +1,18 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { build, migrate } from "../../scripts/runtime.ts";
+import { build, migrate, modulesOf } from "../../scripts/runtime.ts";
 import { ADMIN_KEY, freePort, type Running } from "./gateway.ts";
 
 const NAMES = ["first", "second"] as const;
 const [OWNER] = NAMES;
 
-/** Two isolates of the built Worker, each behind a socket of its own, on one database, one queue and one namespace of ledgers. */
+/** Two isolates of the built Worker, each behind a socket of its own, on one database, one queue and one namespace of ledgers and of counters. */
 export async function startIsolates(state: string): Promise<{ readonly isolates: readonly Running[]; readonly stop: () => Promise<void> }> {
   process.env["WRANGLER_LOG"] ??= "warn";
   const { workerOptions } = unstable_getMiniflareWorkerOptions("wrangler.toml");
   build(join(state, "dist"));
-  const contents = readFileSync(join(state, "dist/index.js"), "utf8");
+  const modules = modulesOf(join(state, "dist/index.js"));
   const bindings = {
     TOLLGATE_ENV: "development",
     TOLLGATE_ADMIN_KEY: ADMIN_KEY,
@@ -24,9 +23,12 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
   const workerOf = (name: string, at: number): V4WorkerOptions => ({
     ...workerOptions,
     name,
-    modules: [{ type: "ESModule", path: "index.js", contents }],
+    modules,
     bindings,
-    durableObjects: { LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) } },
+    durableObjects: {
+      LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      COUNTERS: { className: "CounterObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+    },
     // A queue has one consumer.
     ...(name === OWNER ? {} : { queueConsumers: [] }),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: ports[at]! }],
