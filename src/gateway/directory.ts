@@ -25,10 +25,11 @@ export interface DirectorySource {
 }
 
 const FRESH_MS = 2_000;
-/** Older, after a spell without requests, it may hold no policy that was put in force since: the first request waits for what stands now. */
+/** Older, after a spell without requests, it may lack a policy that was put in force since: requests wait for what stands now. */
 const IDLE_MS = 4_000;
 /** But so long at most: storage that does not answer stops nothing that can be served without it. */
 const PATIENCE_MS = 1_000;
+const LOOK_MS = 5;
 const STALE_MS_MAX = 30_000;
 /** A stranger's unknown model name may force at most this many reads of storage a second. */
 const RELOAD_MS_MIN = 500;
@@ -45,6 +46,8 @@ export class DirectoryCache {
   #directory: Directory | null = null;
   #readAt = -Infinity;
   #askedAt = -Infinity;
+  /** When the last read that has ended, well or badly, was asked for. */
+  #endedAt = -Infinity;
   /** Grows with each invalidation: what was read before one is not what stands after it. */
   #generation = 0;
 
@@ -59,10 +62,16 @@ export class DirectoryCache {
     const known = this.#directory;
     const age = this.#clock() - this.#readAt;
     if (!known || age > STALE_MS_MAX) return this.#read(known);
-    if (age <= FRESH_MS || this.#clock() - this.#askedAt <= FRESH_MS) return known;
-    const reading = this.#read(known);
-    background(reading);
-    return age > IDLE_MS ? Promise.race([reading, patience(known)]) : known;
+    if (age <= FRESH_MS) return known;
+    if (this.#clock() - this.#askedAt > FRESH_MS) background(this.#read(known));
+    return age > IDLE_MS ? this.#awaited(known) : known;
+  }
+
+  /** What is being read, by whichever request: promises are not shared between them, so each looks for itself. */
+  async #awaited(known: Directory): Promise<Directory> {
+    while (this.#endedAt < this.#askedAt && this.#clock() - this.#askedAt < PATIENCE_MS)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    return this.#directory ?? this.#read(known);
   }
 
   /** Reads anew for a name that the directory lacks, unless it has just been read. */
@@ -105,10 +114,8 @@ export class DirectoryCache {
     } catch (error) {
       if (known) return known;
       throw error;
+    } finally {
+      this.#endedAt = Math.max(this.#endedAt, askedAt);
     }
   }
-}
-
-function patience(known: Directory): Promise<Directory> {
-  return new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, known));
 }

@@ -7,7 +7,7 @@ import { ADMIN_KEY, freePort, type Running } from "./gateway.ts";
 const NAMES = ["first", "second"] as const;
 const [OWNER] = NAMES;
 
-/** Two isolates of the built Worker, each behind a socket of its own, on one database, one queue and one namespace of ledgers. */
+/** Two isolates of the built Worker, each behind a socket of its own, on one database, one queue and one namespace of ledgers and of counters. */
 export async function startIsolates(state: string): Promise<{ readonly isolates: readonly Running[]; readonly stop: () => Promise<void> }> {
   process.env["WRANGLER_LOG"] ??= "warn";
   const { workerOptions } = unstable_getMiniflareWorkerOptions("wrangler.toml");
@@ -25,7 +25,10 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
     name,
     modules,
     bindings,
-    durableObjects: { LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) } },
+    durableObjects: {
+      LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      COUNTERS: { className: "CounterObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+    },
     // A queue has one consumer.
     ...(name === OWNER ? {} : { queueConsumers: [] }),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: ports[at]! }],
