@@ -88,6 +88,12 @@ async function bare(upstream: string): Promise<{ runtime: Miniflare; port: numbe
 const WAYS = { held: "strict", float: "tight" } as const;
 type Way = keyof typeof WAYS;
 
+/** What the bare Worker does to a stream so that a gateway could know what it used: the limit for one that bills it. */
+function floorOf(scenario: (typeof SCENARIOS)[number]): "copied" | "edited" | null {
+  if (!scenario.stream) return null;
+  return "usage" in scenario ? "copied" : "edited";
+}
+
 /** Starts the gateway, with a key for each way to pay. */
 async function gateway(upstream: string): Promise<{ port: number; keys: Record<Way, string> }> {
   const port = await freePort();
@@ -130,7 +136,7 @@ interface Row {
 
 async function measure(scenario: (typeof SCENARIOS)[number], targets: readonly Target[]): Promise<Row[]> {
   const found = new Map<string, Round[]>(targets.map(({ name }) => [name, []]));
-  for (const target of targets) await load(target, bodyOf(scenario, "gpt-4o-mini"), scenario.connections, 50);
+  for (const target of targets) await load(target, bodyOf(scenario, "gpt-4o-mini"), scenario.connections, 400);
   for (let round = 0; round < ROUNDS; round++) {
     for (const target of targets)
       found.get(target.name)?.push(await load(target, bodyOf(scenario, "gpt-4o-mini"), scenario.connections, scenario.count));
@@ -147,7 +153,7 @@ async function measure(scenario: (typeof SCENARIOS)[number], targets: readonly T
 }
 
 /** The figures that the targets are about, each a ratio of this run. */
-function ratios(rows: readonly Row[], way: Way, stream: boolean) {
+function ratios(rows: readonly Row[], way: Way | "floor", stream: boolean) {
   const of = (name: string) => rows.find((row) => row.target === name)!;
   const [direct, bareRow, full] = [of("direct"), of("bare"), of(way)];
   const time = (row: Row) => (stream ? row.first_ms : row.total_ms);
@@ -173,8 +179,11 @@ try {
   ];
   const results = [];
   for (const scenario of SCENARIOS) {
-    const rows = await measure(scenario, targets);
-    const compared = [ratios(rows, "held", scenario.stream), ratios(rows, "float", scenario.stream)];
+    const floor = floorOf(scenario);
+    const alike = floor === null ? [] : [{ name: "floor", port: barePort, headers: { "x-bench-floor": floor } }];
+    const rows = await measure(scenario, [...targets, ...alike]);
+    const ways = [...(floor === null ? [] : (["floor"] as const)), "held", "float"] as const;
+    const compared = ways.map((way) => ratios(rows, way, scenario.stream));
     console.log(`\n${scenario.name}`);
     console.table(rows);
     console.table(compared);

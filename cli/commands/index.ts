@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { alerts } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
 import { estimate } from "./estimate.ts";
@@ -6,6 +7,17 @@ import { keys } from "./keys.ts";
 import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
 import { status } from "./status.ts";
+import { webhooks } from "./webhooks.ts";
 
 /** Every command, in the order that help shows them. */
-export const COMMANDS: readonly Command[] = [...status, ...keys, ...budgets, ...costs, ...estimate, ...reconcile, ...policy];
+export const COMMANDS: readonly Command[] = [
+  ...status,
+  ...keys,
+  ...budgets,
+  ...costs,
+  ...estimate,
+  ...reconcile,
+  ...alerts,
+  ...webhooks,
+  ...policy,
+];

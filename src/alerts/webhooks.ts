@@ -1,5 +1,5 @@
 import { and, desc, eq } from "drizzle-orm";
-import { aadOf, checkBaseUrl, newId, open, rewrap, seal, TollgateError } from "#core";
+import { checkBaseUrl, newId, Safe, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { newSigningSecret } from "./sign.ts";
@@ -21,8 +21,6 @@ export interface NewWebhook {
 /** What may be changed of it; `secret` takes the place of the one before at once. */
 export type WebhookChanges = Partial<NewWebhook> & { readonly secret?: string; readonly status?: WebhookRow["status"] };
 
-const VERSION = 1;
-const TENANT = "deployment";
 const WEBHOOKS_MAX = 100;
 
 /** Who is told of alerts. Signing secrets go in, are answered once by the call that made them, and come out to sign only. */
@@ -30,10 +28,12 @@ export class WebhookStore {
   readonly #db: Db;
   readonly #config: Config;
   readonly #clock: () => number;
+  readonly #safe: Safe;
 
   constructor(db: Db, config: Config, clock: () => number) {
     this.#db = db;
     this.#config = config;
+    this.#safe = new Safe(config.TOLLGATE_ENCRYPTION_KEY, config.TOLLGATE_ENCRYPTION_KEY_PREVIOUS);
     this.#clock = clock;
   }
 
@@ -46,7 +46,7 @@ export class WebhookStore {
     const now = this.#clock();
     const id = newId("whk", now);
     const secret = newSigningSecret();
-    const row = { id, url, secret: await this.#sealed(id, secret), events: [...events], status: "active" as const, createdAt: now };
+    const row = { id, url, secret: await this.#safe.seal(id, secret), events: [...events], status: "active" as const, createdAt: now };
     await this.#db.insert(webhooks).values(row);
     return { row, secret };
   }
@@ -76,7 +76,7 @@ export class WebhookStore {
       ...(url === undefined ? {} : { url }),
       ...(events === undefined ? {} : { events: [...events] }),
       ...(status === undefined ? {} : { status }),
-      ...(secret === undefined ? {} : { secret: await this.#sealed(id, secret) }),
+      ...(secret === undefined ? {} : { secret: await this.#safe.seal(id, secret) }),
     };
     const [row] = await this.#db.update(webhooks).set(changed).where(eq(webhooks.id, id)).returning();
     if (!row) throw absent();
@@ -104,24 +104,13 @@ export class WebhookStore {
 
   /** A webhook's secret, opened to sign with; one still under the previous master key is wrapped anew. @throws VaultError */
   async secretOf({ id, secret: sealed }: WebhookRow): Promise<string> {
-    const { TOLLGATE_ENCRYPTION_KEY: key, TOLLGATE_ENCRYPTION_KEY_PREVIOUS: previous } = this.#config;
-    const aad = aadOf(TENANT, id, VERSION);
-    return open(sealed, [key], aad).catch(async (error: unknown) => {
-      if (previous === undefined) throw error;
-      const rewrapped = await rewrap(sealed, [key, previous], aad);
-      // Only over what was read: an operator may have given a new secret meanwhile.
-      const same = and(eq(webhooks.id, id), eq(webhooks.secret, sealed));
-      await this.#db.update(webhooks).set({ secret: rewrapped }).where(same);
-      return open(rewrapped, [key], aad);
-    });
+    // Only over what was read: an operator may have given a new secret meanwhile.
+    const same = and(eq(webhooks.id, id), eq(webhooks.secret, sealed));
+    return this.#safe.open(id, sealed, async (secret) => this.#db.update(webhooks).set({ secret }).where(same));
   }
 
   #check(url: string): void {
     checkBaseUrl(url, this.#config.allowPrivateUpstreams, "url");
-  }
-
-  async #sealed(id: string, secret: string): Promise<string> {
-    return seal(secret, this.#config.TOLLGATE_ENCRYPTION_KEY, aadOf(TENANT, id, VERSION));
   }
 }
 

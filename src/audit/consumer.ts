@@ -86,20 +86,23 @@ async function written(db: Db, events: readonly Event[]): Promise<boolean> {
 
 type Table = typeof tables.costRecords | typeof tables.requests | typeof tables.policyDecisions | typeof tables.auditEntries;
 
-/** One statement for any number of rows, none of which is inserted twice; they travel as one parameter: D1 takes at most a hundred. */
+/**
+ * One statement for any number of rows, none of which is inserted twice; they travel as one parameter: D1 takes at most a hundred.
+ * Each row is a list in the order of the columns, and is parsed once: the element of a `json_each` is written out anew wherever it
+ * is named. What a column holds as JSON stands in the list as it is.
+ */
 export function insertAll(db: Db, table: Table, rows: readonly Readonly<Record<string, unknown>>[]) {
   const columns = Object.entries(getTableColumns(table));
-  const values = columns.map(([, { name }]) => sql.raw(`json_extract(value, '$.${name}')`));
-  const plain = rows.map((row) =>
-    Object.fromEntries(columns.map(([property, column]) => [column.name, stored(row[property] ?? null, column.dataType === "json")])),
-  );
-  const selected = sql`select ${sql.join(values, sql`, `)} from json_each(${JSON.stringify(plain)}) where true`;
-  return db.insert(table).select(selected).onConflictDoNothing();
-}
-
-/** A value as its column holds it: JSON columns hold text, whatever the value's kind. */
-function stored(value: unknown, json: boolean): unknown {
-  return json && value !== null ? JSON.stringify(value) : value;
+  const lists = rows.map((row) => columns.map(([property]) => row[property] ?? null));
+  const values = columns.map(([, { dataType }], at) => {
+    const place = sql.raw(String(at));
+    return dataType === "json" ? sql`nullif(list -> ${place}, 'null')` : sql`list ->> ${place}`;
+  });
+  const parsed = sql`with parsed (list) as materialized (select jsonb(value) from json_each(${JSON.stringify(lists)}))`;
+  return db
+    .insert(table)
+    .select(sql`${parsed} select ${sql.join(values, sql`, `)} from parsed where true`)
+    .onConflictDoNothing();
 }
 
 function rowsOf(events: readonly Event[]): Rows {

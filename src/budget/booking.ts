@@ -1,10 +1,11 @@
-import type { Amount, Charge, Elsewhere, Floated, Leg, Notice, Report, Settled, Settlement } from "./contract.ts";
+import type { Amount, Charge, Counted, Elsewhere, Floated, Leg, Notice, Report, Settled, Settlement } from "./contract.ts";
 import { draw } from "./floats.ts";
 import { type EndedRow, endedOf, type HoldRow, holdsOf, insertHold, isKnown } from "./holds.ts";
 import { change, chargesOf, measured, reserve, told } from "./legs.ts";
 import { notify } from "./notices.ts";
 import { deliver, finished, late } from "./outbox.ts";
 import { count } from "./pace.ts";
+import { drawPace, keepSlot } from "./slices.ts";
 import type { Sql } from "./sql.ts";
 
 /** A reservation that ends: what is freed, and what it came to. */
@@ -17,7 +18,7 @@ export interface Ending {
   readonly held: Amount;
   readonly actual: Amount;
   /** Where its pace was counted; null where it was not. */
-  readonly paced: { readonly second: number; readonly counted: number } | null;
+  readonly paced: Counted | null;
 }
 
 /** The ending of a hold. */
@@ -101,17 +102,18 @@ export function total(sql: Sql, totals: readonly Total[]): void {
 
 /** Makes holds of requests that an isolate has admitted and not ended. */
 export function begin(sql: Sql, began: Report["began"]): void {
-  for (const { admission, granted, float, legs, at } of began) {
-    const { id, key, event, ttlMs } = admission;
+  for (const { admission, granted, float, legs, paced, at, event } of began) {
+    const { id, key, ttlMs } = admission;
     if (isKnown(sql, id)) continue;
+    drawPace(sql, { key, float, paced });
     const drawn = draw(sql, float, granted);
     reserve(sql, legs, {
       nano: granted.nano - drawn.nano,
       tokens: granted.tokens - drawn.tokens,
       requests: granted.requests - drawn.requests,
     });
-    const unpaced = { second: Math.floor(at / 1000), counted: 0, paced: false, bound: false };
-    insertHold(sql, { id, key, body: "", ...granted, legs, ...unpaced, event, elsewhere: [] }, at + ttlMs);
+    const pace = { ...(paced ?? { second: 0, counted: 0 }), paced: paced !== null };
+    insertHold(sql, { id, key, body: "", ...granted, legs, ...pace, bound: false, event, elsewhere: [] }, at + ttlMs);
   }
 }
 
@@ -124,7 +126,7 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
   const totals: Total[] = [];
   const events: string[] = [];
   const charges: (readonly Charge[])[] = [];
-  const answers = ended.map(({ settlement, floated }): Settled => {
+  const answers = ended.map(({ settlement, floated, slot }): Settled => {
     const { id, actual, usage, event } = settlement;
     const before = over.get(id);
     if (endings.some((each) => each.id === id)) return { kind: "repeated", charged: [] };
@@ -132,6 +134,7 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
     const hold = holds.get(id);
     if (!hold && !floated) return { kind: "unknown" };
     const ending = hold ? endingOf(hold, "settled", actual) : floatedEnding(sql, floated!, actual);
+    if (slot !== null) keepSlot(sql, ending.key, slot);
     const charged = chargesOf([...ending.legs, ...everyLeg(ending.elsewhere)], actual);
     endings.push(ending);
     totals.push({ key: ending.key, nano: actual.nano, requests: actual.requests, ...usage });
@@ -149,8 +152,9 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
 }
 
 /** A request that ended before its beginning was told. */
-function floatedEnding(sql: Sql, { admission: { id, key }, granted, float, legs }: Floated, actual: Amount): Ending {
-  return { id, key, how: "settled", legs, elsewhere: [], held: draw(sql, float, granted), actual, paced: null };
+function floatedEnding(sql: Sql, { admission: { id, key }, granted, float, legs, paced }: Floated, actual: Amount): Ending {
+  drawPace(sql, { key, float, paced });
+  return { id, key, how: "settled", legs, elsewhere: [], held: draw(sql, float, granted), actual, paced };
 }
 
 /** An ending of what has ended already: a repeat, or better news of what had expired. */

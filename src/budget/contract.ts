@@ -37,7 +37,19 @@ export interface Admission {
   /** Where else the request is held: those ledgers are told how it ends. */
   readonly elsewhere?: readonly Elsewhere[];
   /** Asks for a float beside the hold, by the id it shall have. It is granted or not; the hold does not hang on it. */
-  readonly float?: { readonly id: string; readonly wanted: Amount };
+  readonly float?: Wish;
+}
+
+/** An admission as a flow asks for it: its event is written only where the ledger must keep it. */
+export interface Asked extends Omit<Admission, "event" | "float"> {
+  readonly event: () => string;
+}
+
+/** The float that an isolate asks for: so much to admit, so many requests at once. */
+export interface Wish {
+  readonly id: string;
+  readonly wanted: Amount;
+  readonly slots: number;
 }
 
 /** A hold of the same id in the ledger of a wider budget, by that ledger's name. */
@@ -63,7 +75,24 @@ export interface Float {
   readonly amount: Amount | null;
   /** The windows that what is admitted from it is charged to. */
   readonly legs: readonly Leg[];
+  /** What it holds of the key's pace; null where the key has no limits of pace. */
+  readonly pace: Slice | null;
   readonly usableMs: number;
+}
+
+/** A part of a key's pace. Requests and tokens are used up; a slot is free again once its request is over. */
+export interface PacePart {
+  readonly requests: number;
+  readonly tokens: number;
+  readonly slots: number;
+}
+
+/**
+ * What a float holds of its key's pace: counted by the ledger as if it were used, in the last second in which it can be. What has no
+ * limit is plenty.
+ */
+export interface Slice extends PacePart {
+  readonly second: number;
 }
 
 /** One budget in one window, as a reservation remembers it: what is charged later is charged where it was admitted. */
@@ -76,22 +105,50 @@ export interface Leg {
 
 /** A request that an isolate admitted from a float. */
 export interface Floated {
-  readonly admission: Admission;
+  readonly admission: Pick<Admission, "id" | "key" | "ttlMs">;
   readonly granted: Amount;
   readonly float: string;
   readonly legs: readonly Leg[];
+  /** Where its pace is counted, and how many tokens; null where the key has no limits of pace. */
+  readonly paced: Counted | null;
   /** When it was admitted, milliseconds UTC. */
   readonly at: number;
+}
+
+/** A floated request that goes on, with what it becomes if nobody ends it: the event of an admission. */
+export interface Begun extends Floated {
+  readonly event: string;
+}
+
+/** The second in which a request's pace is counted, and the tokens that are counted there. */
+export interface Counted {
+  readonly second: number;
+  readonly counted: number;
+}
+
+/**
+ * A request that is over. It is `floated` where the ledger may not know of it yet; `slot` is the float in which the isolate keeps its
+ * place for another.
+ */
+export interface Over {
+  readonly settlement: Settlement;
+  readonly floated: Floated | null;
+  readonly slot: string | null;
+}
+
+/** A float that will not be used any more, and what was not admitted from it: what was may still be on its way to the ledger. */
+export interface GivenBack {
+  readonly float: string;
+  readonly rest: Amount;
+  readonly pace: PacePart | null;
 }
 
 /** What an isolate tells its ledger about every twenty-five milliseconds. Repeating it changes nothing. */
 export interface Report {
   /** Requests that go on: each becomes a hold, so that its record is safe whatever happens to the isolate. */
-  readonly began: readonly Floated[];
-  /** Requests that are over, with where each was admitted from: null where the ledger itself holds it. */
-  readonly ended: readonly { readonly settlement: Settlement; readonly floated: Floated | null }[];
-  /** Floats that will not be used any more, each with what was not admitted from it: what was may still be on its way here. */
-  readonly returned: readonly { readonly float: string; readonly rest: Amount }[];
+  readonly began: readonly Begun[];
+  readonly ended: readonly Over[];
+  readonly returned: readonly GivenBack[];
 }
 
 /** Why an admission, or an extension, was refused. Expected decisions are values. */
@@ -106,6 +163,8 @@ export type Refusal =
       readonly max: number;
       readonly used: number;
       readonly retryAfterMs: number;
+      /** How much of what is used lies in floats, and may come back within seconds. */
+      readonly floating: number;
     }
   | {
       readonly kind: "budget_exceeded";

@@ -1,6 +1,9 @@
-import type { Admission, Amount, Float, Leg, Refusal, Report } from "./contract.ts";
+import type { PaceLimits } from "#core";
+import type { Admission, Amount, Float, GivenBack, Leg, Refusal } from "./contract.ts";
 import type { Standing } from "./grant.ts";
 import { legAt, measured, reserve } from "./legs.ts";
+import { isPaced, type Recent } from "./pace.ts";
+import { endSlice, giveBackPace, lendPace, partOfPace } from "./slices.ts";
 import type { Sql } from "./sql.ts";
 import { windowAt } from "./windows.ts";
 
@@ -8,6 +11,8 @@ import { windowAt } from "./windows.ts";
 const USABLE_MS = 2_000;
 /** How long a report of what was admitted may take; later ones are booked all the same, beyond what was reserved. */
 const GRACE_MS = 1_000;
+/** After so long a float is over, whatever became of its isolate. */
+export const FLOAT_MS = USABLE_MS + GRACE_MS;
 /** A float takes at most this part of what is left of a budget, so that many of them leave room for each other. */
 const SHARE = 16;
 /** A float that pays for fewer likely requests is not worth its trip. */
@@ -15,37 +20,52 @@ const REQUESTS_MIN = 4;
 /** Where no budget counts a unit. */
 const PLENTY = 2 ** 50;
 const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
+const UNITS = ["nano", "tokens", "requests"] as const;
 
 /** A float as the ledger remembers it: what of it has not been drawn yet. */
 interface FloatRow extends Amount {
   readonly id: string;
+  readonly key: string;
   readonly legs: readonly Leg[];
 }
 
+/** What a float is lent from: the budgets on the path, and the key's pace. */
+export interface Means {
+  readonly path: readonly Standing[];
+  readonly limits: PaceLimits;
+  readonly recent: Recent;
+}
+
 /**
- * Lends an isolate a part of every budget on the path, where all of them are tight; null where one is strict, or has too little
- * left.
+ * Lends an isolate a part of every budget on the path, where all of them are tight, and of the key's pace; null where a budget is
+ * strict, or anything has too little left.
  */
-export function lend(sql: Sql, { key, likely, float }: Admission, path: readonly Standing[], now: number): Float | null {
+export function lend(sql: Sql, { key, likely, float }: Admission, { path, limits, recent }: Means, now: number): Float | null {
   if (!float || path.some(({ budget }) => budget.mode === "strict")) return null;
-  if (path.length === 0) return { id: float.id, amount: null, legs: [], usableMs: USABLE_MS };
+  if (path.length === 0 && !isPaced(limits)) return { id: float.id, amount: null, legs: [], pace: null, usableMs: USABLE_MS };
   const amount = part(float.wanted, path);
-  if ((["nano", "tokens", "requests"] as const).some((unit) => amount[unit] < REQUESTS_MIN * likely[unit])) return null;
-  const legs = path.map(({ budget }) => legAt(budget, now));
+  const pace = isPaced(limits) ? partOfPace(float, likely.tokens, limits, recent) : null;
+  if (UNITS.some((unit) => amount[unit] < REQUESTS_MIN * likely[unit]) || pace === "too little") return null;
   const ends = path.map(({ budget }) => windowAt(budget.window, budget.timeZone, now).end ?? Infinity);
-  const usableMs = Math.min(USABLE_MS, ...ends.map((end) => end - now));
-  reserve(sql, legs, amount);
+  const until = Math.min(now + USABLE_MS, ...ends);
+  const row = { id: float.id, key, ...amount, legs: path.map(({ budget }) => legAt(budget, now)) };
+  insertFloat(sql, row, until + GRACE_MS);
+  const slice = pace && lendPace(sql, { key, float: float.id }, pace, until);
+  return { id: float.id, amount: path.length === 0 ? null : amount, legs: row.legs, pace: slice, usableMs: until - now };
+}
+
+function insertFloat(sql: Sql, float: FloatRow, expiresAt: number): void {
+  reserve(sql, float.legs, float);
   sql.exec(
     "INSERT INTO floats (id, key, nano, tokens, requests, legs, expires_at, returned) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
     float.id,
-    key,
-    amount.nano,
-    amount.tokens,
-    amount.requests,
-    JSON.stringify(legs),
-    now + usableMs + GRACE_MS,
+    float.key,
+    float.nano,
+    float.tokens,
+    float.requests,
+    JSON.stringify(float.legs),
+    expiresAt,
   );
-  return { id: float.id, amount, legs, usableMs };
 }
 
 /** As much as is wanted, but of no budget more than its share of what is left. */
@@ -75,10 +95,12 @@ export function draw(sql: Sql, id: string, granted: Amount): Amount {
 }
 
 /** Gives back, once, what nobody admitted from a float. What was admitted stays reserved until it is told, or the float's time is up. */
-export function giveBack(sql: Sql, { float: id, rest }: Report["returned"][number]): void {
+export function giveBack(sql: Sql, { float: id, rest, pace }: GivenBack): void {
   const [known] = sql.exec<{ returned: number }>("SELECT returned FROM floats WHERE id = ?", id);
   if (known?.returned !== 0) return;
-  reserve(sql, floatOf(sql, id)!.legs, draw(sql, id, rest), -1);
+  const { legs, key } = floatOf(sql, id)!;
+  reserve(sql, legs, draw(sql, id, rest), -1);
+  if (pace) giveBackPace(sql, key, id, pace);
   sql.exec("UPDATE floats SET returned = 1 WHERE id = ?", id);
 }
 
@@ -87,6 +109,7 @@ export function endFloat(sql: Sql, id: string): void {
   const float = floatOf(sql, id);
   if (!float) return;
   reserve(sql, float.legs, float, -1);
+  endSlice(sql, float.key, id);
   sql.exec("DELETE FROM floats WHERE id = ?", id);
 }
 
@@ -123,8 +146,8 @@ export function withFloating(sql: Sql, refusal: Refusal): Refusal {
 }
 
 function floatOf(sql: Sql, id: string): FloatRow | null {
-  const [row] = sql.exec<{ id: string; nano: number; tokens: number; requests: number; legs: string }>(
-    "SELECT id, nano, tokens, requests, legs FROM floats WHERE id = ?",
+  const [row] = sql.exec<{ id: string; key: string; nano: number; tokens: number; requests: number; legs: string }>(
+    "SELECT id, key, nano, tokens, requests, legs FROM floats WHERE id = ?",
     id,
   );
   return row ? { ...row, legs: JSON.parse(row.legs) as Leg[] } : null;

@@ -14,7 +14,7 @@ export function foresee(
   if (!status.active) return { kind: "inactive" };
   const { limits, rpm, tpm, inFlight, budgets } = status;
   const used = (pace: typeof rpm) => (pace ? pace.limit - pace.remaining : 0);
-  const recent = { seconds: [], requests: used(rpm), tokens: used(tpm), inFlight };
+  const recent = { seconds: [], requests: used(rpm), tokens: used(tpm), inFlight, lent: { requests: 0, tokens: 0, slots: 0 } };
   const refused = paceRefusal(limits, recent, admission.likely.tokens, now);
   if (refused) return refused;
   const path = budgets.map(({ budget, spent, reserved, over }) => ({ budget, balance: { spent, reserved, over } }));

@@ -3,6 +3,7 @@ import { inArray, sql as query } from "drizzle-orm";
 import { connect, type Db, tables } from "#db";
 import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Notice, Refusal, Report } from "./contract.ts";
 import { Facts } from "./facts.ts";
+import { FLOAT_MS } from "./floats.ts";
 import { Ledger } from "./ledger.ts";
 import { type Bundle, dueNotices, heard, unheard } from "./notices.ts";
 import { awaiting, confirmed, due, nextDelivery, packed, resend, sent } from "./outbox.ts";
@@ -21,8 +22,6 @@ const TIDIED_PER_ALARM = 10_000;
 const DRAIN_MS = 200;
 const CONFIRM_MS = 3_000;
 const TIDY_MS = 60_000;
-/** Floats are over in less. */
-const FLOAT_MS = 3_100;
 const EVENTS_PER_ALARM = 200;
 const CONFIRMED_PER_ALARM = 500;
 const NOTICES_PER_ALARM = 1_000;

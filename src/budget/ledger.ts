@@ -66,7 +66,7 @@ export class Ledger {
     if ("kind" in granted) return withFloating(this.#sql, granted);
     const hold = this.#hold(admission, granted, payer, { now, body, counted });
     const left = after(view, hold);
-    const float = isPaced(key.limits) ? null : lend(this.#sql, admission, left.standings, now);
+    const float = lend(this.#sql, admission, { path: left.standings, limits: key.limits, recent: left.recent }, now);
     return { ...this.#granted(hold, payer, left, now), ...(float && { float }) };
   }
 
@@ -87,7 +87,7 @@ export class Ledger {
 
   /** Books what a request used, exactly once; after expiry it replaces the estimate. */
   settle(settlement: Settlement, now: number): Settled {
-    return this.report({ began: [], ended: [{ settlement, floated: null }], returned: [] }, now)[0]!;
+    return this.report({ began: [], ended: [{ settlement, floated: null, slot: null }], returned: [] }, now)[0]!;
   }
 
   /** Takes down what an isolate tells of the requests that it admitted itself, and books those that are over. */
@@ -193,9 +193,8 @@ export class Ledger {
       requests: total?.requests ?? 0,
       tokens: { input: total?.input ?? 0, output: total?.output ?? 0 },
       limits: key.limits,
-      rpm: paceOf(key.limits.rpm, recent.requests, now),
-      tpm: paceOf(key.limits.tpm, recent.tokens, now),
-      inFlight: recent.inFlight,
+      ...shown(key.limits, recent, now),
+      inFlight: recent.inFlight - recent.lent.slots,
       budgets: this.budgetStatus(budgets, now),
     };
   }
@@ -265,8 +264,7 @@ export class Ledger {
         remaining: Math.max(0, least.budget.limit - least.balance.spent - least.balance.reserved),
         resetsAt: windowAt(least.budget.window, least.budget.timeZone, now).end,
       },
-      rpm: paceOf(key.limits.rpm, recent.requests, now),
-      tpm: paceOf(key.limits.tpm, recent.tokens, now),
+      ...shown(key.limits, recent, now),
     };
   }
 }
@@ -283,12 +281,13 @@ function after({ standings, recent }: View, hold: HoldRow): View {
     budget,
     balance: { ...balance, reserved: balance.reserved + measured(hold, budget.unit) },
   }));
-  return { standings: taken, recent: { ...recent, requests: recent.requests + 1, tokens: recent.tokens + hold.counted } };
+  const { requests, tokens, inFlight } = recent;
+  return { standings: taken, recent: { ...recent, requests: requests + 1, tokens: tokens + hold.counted, inFlight: inFlight + 1 } };
 }
 
-/** Whether a key's requests must be counted one by one, as they are admitted. */
-function isPaced({ rpm, tpm, concurrency }: PaceLimits): boolean {
-  return rpm !== null || tpm !== null || concurrency !== null;
+/** The pace of a key as it is shown: what is only lent has not been used. */
+function shown({ rpm, tpm }: PaceLimits, { requests, tokens, lent }: Recent, now: number): Pick<Granted, "rpm" | "tpm"> {
+  return { rpm: paceOf(rpm, Math.max(0, requests - lent.requests), now), tpm: paceOf(tpm, Math.max(0, tokens - lent.tokens), now) };
 }
 
 /** What must be the same for an id to be a repeat. */

@@ -1,4 +1,6 @@
-import type { Admission, Amount, Floated, Float, Granted, Refusal, Report, Settlement } from "./contract.ts";
+import type { Amount, Asked, Begun, Floated, Granted, Refusal, Report, Settlement, Wish } from "./contract.ts";
+import { FLOAT_MS } from "./floats.ts";
+import { InHand } from "./in-hand.ts";
 import type { LedgerRemote, LedgerStub } from "./stub.ts";
 
 /** How long beginnings and endings wait for company on their way to the ledger. */
@@ -9,23 +11,16 @@ const TRIES = 4;
 /** A float is asked for at the size of what was admitted since the last one was, and some more. */
 const WANTED_REQUESTS_MIN = 32;
 const ASK_MS = 100;
-/** How long a refusal waits for money that is only out in floats. */
-const PATIENCE_MS = 2_000;
+/** It is asked for twice as many requests at once as there are, and some more. */
+const WANTED_SLOTS_MORE = 4;
 const PATIENCE_STEP_MS = 200;
-
-/** A float in this isolate's hands. */
-interface InHand {
-  readonly float: Float;
-  readonly epoch: number;
-  readonly until: number;
-  readonly tightest: Granted["tightest"];
-  /** What of it has not been admitted; null where nothing limits it. */
-  left: Amount | null;
-}
+/** How long a refusal waits for what is only out in floats: until the last of them, even a dead isolate's, is back. */
+const PATIENCE_MS = FLOAT_MS + PATIENCE_STEP_MS;
 
 /** A request that was admitted here, and that the ledger has not acknowledged. */
 interface Untold {
   readonly floated: Floated;
+  readonly event: () => string;
   /** Once its beginning was sent, the ledger may know of it, whatever became of the answer. */
   sent: "not" | "on its way" | "in vain";
 }
@@ -36,6 +31,14 @@ interface KeyTill {
   askedAt: number;
   /** What was admitted since a float was last asked for. */
   since: Amount;
+  /** How many requests go on. */
+  running: number;
+}
+
+/** A request that goes on, and the float whose place it takes; null where the ledger admitted it. */
+interface Running {
+  readonly till: KeyTill;
+  readonly inHand: InHand | null;
 }
 
 /** Keeps the isolate alive for work that outlasts the answer. */
@@ -49,7 +52,7 @@ const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 
 /**
  * The till of one team in one isolate. It admits from floats, without a trip, what it may; everything else it asks the ledger. What
- * began and what ended it reports in company, about every 25 ms. It holds plain values only: no request waits for another's
+ * ended it reports in company, about every 25 ms, and what began by the report after. It holds plain values only: no request waits for another's
  * promise, each makes its own calls.
  */
 export class Till {
@@ -57,6 +60,7 @@ export class Till {
   readonly #clock: () => number;
   readonly #keys = new Map<string, KeyTill>();
   readonly #untold = new Map<string, Untold>();
+  readonly #running = new Map<string, Running>();
   #ended: Report["ended"][number][] = [];
   #returned: Report["returned"][number][] = [];
   #flushAt = -Infinity;
@@ -78,7 +82,7 @@ export class Till {
    */
   ledger(background: Background | null): LedgerStub {
     return {
-      reserve: (admission) => this.#reserve(admission, background),
+      reserve: (asked) => this.#reserve(asked, background),
       extend: (key, id, to) => this.#extend(key, id, to),
       settle: (settlement) => this.#settle(settlement),
       release: (id) => this.#release(id),
@@ -94,105 +98,124 @@ export class Till {
     };
   }
 
-  async #reserve(admission: Admission, background: Background | null): Promise<Granted | Refusal> {
-    const own = background && this.#admit(admission);
+  async #reserve(asked: Asked, background: Background | null): Promise<Granted | Refusal> {
+    const own = background && this.#admit(asked);
     if (own) {
       background(this.#flush());
       return own;
     }
-    return this.#patiently(() => this.#ask(admission));
+    return this.#patiently(asked.key, () => this.#ask(asked, background !== null));
   }
 
   /** Admits from the float in hand; null where there is none, or not enough in it. */
-  #admit(admission: Admission): Granted | null {
-    const now = this.#clock();
-    const inHand = this.#usable(admission, now);
-    if (!inHand) return null;
-    const granted = inHand.left ? admission.likely : admission.ceiling;
-    if (inHand.left && !covers(inHand.left, granted)) return null;
-    if (inHand.left) inHand.left = plus(inHand.left, granted, -1);
-    this.#count(admission);
-    const { id, legs } = inHand.float;
-    this.#untold.set(admission.id, { floated: { admission, granted, float: id, legs, at: now }, sent: "not" });
-    const { tightest } = inHand;
-    const left = inHand.left?.nano ?? 0;
-    return {
-      kind: "granted",
-      granted,
-      bound: false,
-      legs,
-      tightest: tightest && { ...tightest, remaining: tightest.remaining + left },
-      rpm: null,
-      tpm: null,
-    };
-  }
-
-  /** The float that a request may be admitted from, if it has enough. */
-  #usable({ key, epoch, elsewhere }: Admission, now: number): InHand | null {
-    const inHand = this.#keys.get(key)?.inHand;
+  #admit(asked: Asked): Granted | null {
     // A request that wider budgets hold too must stand in its team's ledger, which tells theirs how it ends.
-    return inHand && inHand.epoch === epoch && now < inHand.until && !elsewhere ? inHand : null;
+    if (asked.elsewhere) return null;
+    const inHand = this.#keys.get(asked.key)?.inHand;
+    const admitted = inHand?.admit(asked, this.#clock());
+    if (!admitted) return null;
+    this.#count(asked);
+    this.#untold.set(asked.id, { floated: admitted.floated, event: asked.event, sent: "not" });
+    this.#begin(asked, inHand!);
+    return admitted.granted;
   }
 
-  /** Asks the ledger, and for a float beside. */
-  async #ask(admission: Admission): Promise<Granted | Refusal> {
-    const till = this.#tillOf(admission.key);
+  /** Asks the ledger, and for a float beside, where one may be used. */
+  async #ask(asked: Asked, mayFloat: boolean): Promise<Granted | Refusal> {
     const askedAt = this.#clock();
-    const wanted = askedAt - till.askedAt < ASK_MS ? null : larger(times(admission.likely, WANTED_REQUESTS_MIN), times(till.since, 2));
-    this.#count(admission);
-    if (!wanted) return this.#telling((report) => this.#remote.reserve(admission, report));
-    till.askedAt = askedAt;
-    till.since = NOTHING;
-    const asking = { ...admission, float: { id: `flt_${admission.id}`, wanted } };
-    const answer = await this.#telling((report) => this.#remote.reserve(asking, report));
-    if (answer.kind === "granted" && answer.float) this.#take(till, answer, admission.epoch, askedAt);
+    const float = mayFloat && !asked.elsewhere ? this.#wish(asked, askedAt) : null;
+    const admission = { ...asked, event: asked.event(), ...(float && { float }) };
+    const answer = await this.#telling((report) => this.#remote.reserve(admission, report));
+    if (answer.kind !== "granted") return answer;
+    this.#count(asked);
+    this.#begin(asked, null);
+    if (answer.float) this.#take(asked, answer, askedAt);
     return answer;
   }
 
-  #take(till: KeyTill, { float, tightest }: Granted, epoch: number, askedAt: number): void {
+  /** The float that is worth asking for; null where one was asked for just now. What is in hand goes back, for the next to be lent. */
+  #wish({ id, key, likely }: Asked, now: number): Wish | null {
+    const till = this.#tillOf(key);
+    if (now - till.askedAt < ASK_MS) return null;
+    const wanted = larger(times(likely, WANTED_REQUESTS_MIN), times(till.since, 2));
+    till.askedAt = now;
+    till.since = NOTHING;
     this.#putBack(till);
-    till.inHand = { float: float!, epoch, until: askedAt + float!.usableMs, tightest, left: float!.amount };
+    return { id: `flt_${id}`, wanted, slots: 2 * till.running + WANTED_SLOTS_MORE };
+  }
+
+  #take({ key, epoch }: Asked, granted: Granted, askedAt: number): void {
+    const till = this.#tillOf(key);
+    this.#putBack(till);
+    till.inHand = new InHand(granted.float!, { granted, epoch, askedAt });
   }
 
   /** Gives up the float in hand, with the next report. */
   #putBack(till: KeyTill): void {
-    if (till.inHand?.left) this.#returned.push({ float: till.inHand.float.id, rest: till.inHand.left });
+    const rest = till.inHand?.rest();
+    if (rest) this.#returned.push(rest);
     till.inHand = null;
   }
 
-  /** Asks again while the money that is missing lies in floats, all of this isolate's own given back first. */
-  async #patiently(ask: () => Promise<Granted | Refusal>): Promise<Granted | Refusal> {
+  #begin({ id, key }: Asked, inHand: InHand | null): void {
+    const till = this.#tillOf(key);
+    till.running++;
+    this.#running.set(id, { till, inHand });
+  }
+
+  /** A request is over: says which float it came from that is still in hand. */
+  #end(id: string): InHand | null {
+    const running = this.#running.get(id);
+    if (!running) return null;
+    this.#running.delete(id);
+    running.till.running--;
+    return running.inHand === running.till.inHand ? running.inHand : null;
+  }
+
+  /** Asks again while what is missing lies in floats, all of this isolate's own given back first. */
+  async #patiently(key: string, ask: () => Promise<Granted | Refusal>): Promise<Granted | Refusal> {
     const from = this.#clock();
     for (;;) {
       const answer = await ask();
-      if (answer.kind !== "budget_exceeded" || answer.floating === 0 || this.#clock() - from >= PATIENCE_MS) return answer;
-      const lent = [...this.#keys.values()].filter(({ inHand }) => inHand?.float.legs.some(({ budget }) => budget === answer.budget));
+      if (!("floating" in answer) || answer.floating === 0 || this.#clock() - from >= PATIENCE_MS) return answer;
+      const lent = this.#lentOf(answer, key);
       for (const till of lent) this.#putBack(till);
       await (lent.length > 0 ? this.#send() : sleep(PATIENCE_STEP_MS));
     }
   }
 
+  /** The keys with a float of that which a request was refused for: a budget, or its key's own pace. */
+  #lentOf(refusal: Refusal, key: string): KeyTill[] {
+    if (refusal.kind === "budget_exceeded") {
+      return [...this.#keys.values()].filter(({ inHand }) => inHand?.float.legs.some(({ budget }) => budget === refusal.budget));
+    }
+    const till = this.#keys.get(key);
+    return till?.inHand ? [till] : [];
+  }
+
   /** What another request's report has of this one may arrive later than this asks; so it is told again. */
   async #extend(key: string, id: string, to: Amount): Promise<Granted | Refusal> {
     const untold = this.#untold.get(id);
-    if (untold) await this.#report({ began: [untold.floated], ended: [], returned: [] });
-    return this.#patiently(() => this.#remote.extend(key, id, to));
+    if (untold) await this.#report({ began: [begun(untold)], ended: [], returned: [] });
+    return this.#patiently(key, () => this.#remote.extend(key, id, to));
   }
 
   async #settle(settlement: Settlement): Promise<void> {
     const floated = this.#untold.get(settlement.id)?.floated ?? null;
     this.#untold.delete(settlement.id);
-    this.#ended.push({ settlement, floated });
+    const inHand = this.#end(settlement.id);
+    inHand?.freeSlot();
+    this.#ended.push({ settlement, floated, slot: inHand?.float.id ?? null });
     await this.#flush();
   }
 
   async #release(id: string): Promise<void> {
     const untold = this.#untold.get(id);
     this.#untold.delete(id);
+    const inHand = this.#end(id);
+    // What the ledger may know of is given back there: its place in the float is lost to this isolate.
     if (untold?.sent !== "not") return this.#remote.release(id);
-    const { floated } = untold;
-    const inHand = this.#keys.get(floated.admission.key)?.inHand;
-    if (inHand?.left && inHand.float.id === floated.float) inHand.left = plus(inHand.left, floated.granted, 1);
+    inHand?.takeBack(untold.floated);
   }
 
   /** Sends a report a little later, unless another request is about to. */
@@ -204,6 +227,7 @@ export class Till {
     await sleep(FLUSH_MS);
     this.#flushing = false;
     await this.#send();
+    if (this.#untold.size > 0) await this.#flush();
   }
 
   /**
@@ -211,7 +235,13 @@ export class Till {
    * @throws where no try succeeds. What was to be told is kept for the next report; what the ledger knows of expires into estimates.
    */
   async #send(): Promise<void> {
-    if (!this.idle) await this.#telling((report) => this.#report(report));
+    if (this.#ended.length + this.#returned.length + this.#toTell().length > 0) await this.#telling((report) => this.#report(report));
+  }
+
+  /** Beginnings that the ledger should hear of. One that is younger than a flush waits for the next: it may be over by then. */
+  #toTell(): Untold[] {
+    const young = this.#clock() - FLUSH_MS;
+    return [...this.#untold.values()].filter(({ floated, sent }) => sent !== "on its way" && floated.at <= young);
   }
 
   async #report(report: Report): Promise<void> {
@@ -227,8 +257,8 @@ export class Till {
 
   /** Makes a call that takes along everything that the ledger does not know; what it could not take is kept for the next. */
   async #telling<Answer>(call: (report: Report) => Promise<Answer>): Promise<Answer> {
-    const began = [...this.#untold.values()].filter(({ sent }) => sent !== "on its way");
-    const report: Report = { began: began.map(({ floated }) => floated), ended: this.#ended, returned: this.#returned };
+    const began = this.#toTell();
+    const report: Report = { began: began.map(begun), ended: this.#ended, returned: this.#returned };
     for (const each of began) each.sent = "on its way";
     this.#ended = [];
     this.#returned = [];
@@ -244,16 +274,16 @@ export class Till {
     }
   }
 
-  #count({ key, likely }: Admission): void {
+  #count({ key, likely }: Asked): void {
     const till = this.#tillOf(key);
-    till.since = plus(till.since, likely, 1);
+    till.since = plus(till.since, likely);
   }
 
   #tillOf(key: string): KeyTill {
     const known = this.#keys.get(key);
     if (known) return known;
     if (this.#keys.size >= KEYS_MAX) this.#forget();
-    const till = { inHand: null, askedAt: -Infinity, since: NOTHING };
+    const till = { inHand: null, askedAt: -Infinity, since: NOTHING, running: 0 };
     this.#keys.set(key, till);
     return till;
   }
@@ -293,16 +323,16 @@ export class Tills {
   }
 }
 
+function begun({ floated, event }: Untold): Begun {
+  return { ...floated, event: event() };
+}
+
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function covers(left: Amount, amount: Amount): boolean {
-  return left.nano >= amount.nano && left.tokens >= amount.tokens && left.requests >= amount.requests;
-}
-
-function plus(one: Amount, other: Amount, sign: 1 | -1): Amount {
-  return { nano: one.nano + sign * other.nano, tokens: one.tokens + sign * other.tokens, requests: one.requests + sign * other.requests };
+function plus(one: Amount, other: Amount): Amount {
+  return { nano: one.nano + other.nano, tokens: one.tokens + other.tokens, requests: one.requests + other.requests };
 }
 
 function times({ nano, tokens, requests }: Amount, factor: number): Amount {

@@ -5,4 +5,4 @@ export { asTollgateError, type ErrorCode, TollgateError } from "./errors.ts";
 export { newId } from "./ids.ts";
 export { type Femto, femtoFromNano, femtoFromUsd, type Nano, NANO_MAX, nanoCeil, nanoFromUsd, usdFromFemto, usdFromNano } from "./money.ts";
 export { addUsage, inputTokens, NO_USAGE, outputTokens, type Usage } from "./usage.ts";
-export { aadOf, open, rewrap, seal, VaultError } from "./vault.ts";
+export { aadOf, open, rewrap, Safe, seal, VaultError } from "./vault.ts";

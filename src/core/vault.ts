@@ -85,3 +85,33 @@ export async function rewrap(sealed: string, masterKeys: readonly [string, ...st
   const { raw, cipher } = await unwrap(sealed, masterKeys, aad);
   return `v1.${await encrypt(await wrappingKey(masterKeys[0]), raw, aad)}.${cipher}`;
 }
+
+const TENANT = "deployment";
+const VERSION = 1;
+
+/** Where stored rows keep their secrets, each bound to its row's id; `previous` opens what was sealed before the master key changed. */
+export class Safe {
+  readonly #current: string;
+  readonly #previous: string | undefined;
+
+  constructor(current: string, previous: string | undefined) {
+    this.#current = current;
+    this.#previous = previous;
+  }
+
+  /** Seals a row's secret. */
+  async seal(id: string, secret: string): Promise<string> {
+    return seal(secret, this.#current, aadOf(TENANT, id, VERSION));
+  }
+
+  /** Opens a row's secret. One that is still under the previous master key is wrapped anew, and given to `keep`. @throws VaultError */
+  async open(id: string, sealed: string, keep: (rewrapped: string) => Promise<unknown>): Promise<string> {
+    const aad = aadOf(TENANT, id, VERSION);
+    return open(sealed, [this.#current], aad).catch(async (error: unknown) => {
+      if (this.#previous === undefined) throw error;
+      const rewrapped = await rewrap(sealed, [this.#current, this.#previous], aad);
+      await keep(rewrapped);
+      return open(rewrapped, [this.#current], aad);
+    });
+  }
+}

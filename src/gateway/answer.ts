@@ -1,7 +1,7 @@
 import type { Pace } from "#budget";
 import { usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
-import { responseHeaders } from "#providers";
+import { responseHeaders, upstreamRequestId } from "#providers";
 import type { Ask, ShownCost } from "#wire";
 import type { Gateway } from "./contract.ts";
 import type { Deadline } from "./deadline.ts";
@@ -31,18 +31,19 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
     endedAt: at.now(),
     firstByteMs: begunAt - hold.draft.arrival.at,
     overheadMs: sentAt - hold.draft.arrival.at,
-    upstreamRequestId: responseHeaders(response).upstreamRequestId,
+    upstreamRequestId: upstreamRequestId(response),
     sent: true,
   };
 }
 
 /** The headers of an answer: the provider's that may pass, and ours over them. */
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
-  const { headers, upstreamRequestId } = responseHeaders(answer.response);
+  const headers = responseHeaders(answer.response);
+  const theirs = upstreamRequestId(answer.response);
   const { arrival, route, policies } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
-  if (upstreamRequestId !== null) headers.set("x-tollgate-upstream-request-id", upstreamRequestId);
+  if (theirs !== null) headers.set("x-tollgate-upstream-request-id", theirs);
   headers.set("x-tollgate-provider", route.provider);
   headers.set("x-tollgate-model", route.model);
   headers.set("x-tollgate-attempts", "1");

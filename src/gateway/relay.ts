@@ -91,7 +91,7 @@ async function watched(piped: Promise<"ended" | "broken">, { answer, meter, allo
   let lastAt = at.now();
   let gaveUpAt: number | null = null;
   for (;;) {
-    const how = await Promise.race([piped, tick(Math.min(TICK_MS, idleMs / 2))]);
+    const how = await within(Math.min(TICK_MS, idleMs / 2), piped);
     if (how) return how;
     const before = meter.bytes;
     await meter.take().catch(() => undefined);
@@ -103,8 +103,15 @@ async function watched(piped: Promise<"ended" | "broken">, { answer, meter, allo
   }
 }
 
-function tick(ms: number): Promise<null> {
-  return new Promise((resolve) => setTimeout(resolve, ms, null));
+/** What a promise comes to within so many milliseconds; null where it takes longer. No timer outlasts it. */
+async function within<Value>(ms: number, work: Promise<Value>): Promise<Value | null> {
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** What went wrong, in the caller's words; null for a stream that reached its end, or whose provider reported its own error. */
@@ -126,7 +133,7 @@ async function tell(fault: TollgateError, { writable, hold }: Relay): Promise<bo
     () => true,
     () => false,
   );
-  const told = await Promise.race([written, tick(STUCK_MS)]);
+  const told = await within(STUCK_MS, written);
   await (told ? writer.close() : writer.abort()).catch(() => undefined);
   return told === true;
 }

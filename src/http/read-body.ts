@@ -16,15 +16,18 @@ function tooLarge(bytesMax: number): TollgateError {
  * @throws TollgateError `payload_too_large`, `request_timeout`, `invalid_request` for a body that breaks off or is framed wrongly.
  */
 export async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array> {
-  if (Number(request.headers.get("content-length") ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
+  const declared = request.headers.get("content-length");
+  if (Number(declared ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
   if (!request.body) return new Uint8Array();
-  const reader = request.body.getReader();
+  const reader = declared === null ? request.body.getReader() : null;
   const deadline = Promise.withResolvers<never>();
   const timer = setTimeout(() => deadline.reject(new TollgateError("request_timeout", "The body arrived too slowly")), limits.timeoutMs);
   try {
-    return await Promise.race([drain(reader, limits.bytesMax), deadline.promise]);
+    // What its length is declared for cannot grow beyond it, and is read in one piece.
+    const bytes = reader ? drain(reader, limits.bytesMax) : request.arrayBuffer().then((whole) => new Uint8Array(whole));
+    return await Promise.race([bytes, deadline.promise]);
   } catch (error) {
-    await reader.cancel(error).catch(() => undefined);
+    await reader?.cancel(error).catch(() => undefined);
     if (error instanceof TollgateError) throw error;
     throw new TollgateError("invalid_request", "The request body could not be read to its end", { cause: error });
   } finally {

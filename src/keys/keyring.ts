@@ -9,6 +9,8 @@ interface Entry {
   readonly caller: Caller | null;
   readonly secrets: readonly { readonly digest: string; readonly validUntil: number | null }[];
   readonly readAt: number;
+  /** The text that proved itself to be this key's, and its digest: the HMAC is asked once for it, not with every request. */
+  proof: { readonly text: string; readonly digest: string } | null;
 }
 
 const CAPACITY = 2_000;
@@ -46,14 +48,14 @@ export class KeyRing {
     const known = this.#recall(keyId);
     const minted = known !== undefined || parts.id === this.#adopted || (await certified(this.#pepper, parts.id));
     if (!minted) throw refuseKey("not minted here");
-    const digested = await digest(this.#pepper, parts);
+    const proof = provenAs(known, text) ?? { text, digest: await digest(this.#pepper, parts) };
     const now = this.#clock();
     if (known && now - known.readAt <= ageMsMax) {
-      const caller = judge(known, digested, now);
+      const caller = judge(known, proof, now);
       if (caller) return caller;
       if (now - known.readAt < REFUSAL_MS) throw refuseKey("refused by what was read just now");
     }
-    const caller = judge(await this.#read(keyId), digested, now);
+    const caller = judge(await this.#read(keyId), proof, now);
     if (!caller) throw refuseKey("unknown, disabled, revoked, expired or wrong secret");
     return caller;
   }
@@ -80,7 +82,7 @@ export class KeyRing {
       .where(eq(tables.keys.id, keyId));
     const key = rows[0]?.key;
     const caller = key?.status === "active" ? callerFrom(key) : null;
-    const entry = { caller, secrets: rows.map((row) => row.secret), readAt };
+    const entry = { caller, secrets: rows.map((row) => row.secret), readAt, proof: null };
     this.#entries.delete(keyId);
     this.#entries.set(keyId, entry);
     const oldest = this.#entries.keys().next().value;
@@ -89,14 +91,20 @@ export class KeyRing {
   }
 }
 
+/** What proved itself before by the very same text; null for any other. */
+function provenAs(known: Entry | undefined, text: string): Entry["proof"] {
+  return known?.proof && equalText(known.proof.text, text) ? known.proof : null;
+}
+
 /** The caller if the digest is one of the key's living secrets and the key has not expired; looks at every secret, so that timing tells none apart. */
-function judge(entry: Entry, digested: string, now: number): Caller | null {
+function judge(entry: Entry, proof: NonNullable<Entry["proof"]>, now: number): Caller | null {
   let matches = false;
   for (const secret of entry.secrets) {
-    const equal = equalText(secret.digest, digested);
+    const equal = equalText(secret.digest, proof.digest);
     const alive = secret.validUntil === null || secret.validUntil > now;
     matches = (equal && alive) || matches;
   }
+  if (matches) entry.proof = proof;
   const { caller } = entry;
   return matches && caller && (caller.expiresAt === null || caller.expiresAt > now) ? caller : null;
 }

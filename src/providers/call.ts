@@ -35,8 +35,19 @@ function authenticate(upstream: Upstream, headers: Headers): void {
   if (!headers.has("anthropic-version")) headers.set("anthropic-version", "2023-06-01");
 }
 
-function targetOf(upstream: Upstream, call: Call, allowPrivate: boolean): string {
+/** Addresses that were found good, by what they were checked as: an upstream is one object for as long as its row is believed. */
+const bases = new WeakMap<Upstream, { readonly allowPrivate: boolean; readonly base: string }>();
+
+function baseOf(upstream: Upstream, allowPrivate: boolean): string {
+  const known = bases.get(upstream);
+  if (known?.allowPrivate === allowPrivate) return known.base;
   const base = checkBaseUrl(upstream.baseUrl, allowPrivate).href.replace(/\/+$/, "");
+  bases.set(upstream, { allowPrivate, base });
+  return base;
+}
+
+function targetOf(upstream: Upstream, call: Call, allowPrivate: boolean): string {
+  const base = baseOf(upstream, allowPrivate);
   const beta = upstream.kind === "anthropic" && new URLSearchParams(call.search).get("beta") === "true";
   return `${base}${pathOf(upstream, call.capability)}${beta ? "?beta=true" : ""}`;
 }

@@ -56,10 +56,12 @@ export function requestHeaders(client: Headers): Headers {
   return headers;
 }
 
-/** The provider's headers that may reach the client; its request id comes apart, since the gateway answers with its own. */
-export function responseHeaders(upstream: Response): { headers: Headers; upstreamRequestId: string | null } {
-  return {
-    headers: filtered(upstream.headers, NOT_RETURNED, NOT_RETURNED_PREFIX),
-    upstreamRequestId: upstream.headers.get("x-request-id") ?? upstream.headers.get("request-id"),
-  };
+/** The provider's headers that may reach the client; the gateway answers with a request id of its own. */
+export function responseHeaders({ headers }: Response): Headers {
+  return filtered(headers, NOT_RETURNED, NOT_RETURNED_PREFIX);
+}
+
+/** The provider's own id of a request. */
+export function upstreamRequestId({ headers }: Response): string | null {
+  return headers.get("x-request-id") ?? headers.get("request-id");
 }

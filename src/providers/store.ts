@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull } from "drizzle-orm";
-import { aadOf, checkBaseUrl, newId, open, rewrap, seal, TollgateError, VaultError } from "#core";
+import { checkBaseUrl, newId, Safe, TollgateError, VaultError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { ProviderRow } from "./registry.ts";
@@ -20,21 +20,23 @@ export interface NewProvider {
 }
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
-const VERSION = 1;
-const TENANT = "deployment";
 
 /** Opened credentials by row and sealed text: opening costs key derivation, and the directory is read every few seconds. */
 const opened = new Map<string, string>();
+/** What opened under no master key, and was said to: the log is told once of each. */
+const unreadable = new Set<string>();
 
 /** The upstreams of the deployment. Credentials go in and never come out but to the directory, opened for sending. */
 export class ProviderStore {
   readonly #db: Db;
   readonly #config: Config;
   readonly #clock: () => number;
+  readonly #safe: Safe;
 
   constructor(db: Db, config: Config, clock: () => number) {
     this.#db = db;
     this.#config = config;
+    this.#safe = new Safe(config.TOLLGATE_ENCRYPTION_KEY, config.TOLLGATE_ENCRYPTION_KEY_PREVIOUS);
     this.#clock = clock;
   }
 
@@ -134,6 +136,9 @@ export class ProviderStore {
       return { ...row, credential: await this.#open(row.id, row.credential) };
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
+      const place = placeOf(row.id, row.credential);
+      if (unreadable.has(place)) return null;
+      unreadable.add(place);
       // oxlint-disable-next-line no-console -- an operator must learn that a provider is out of use; the id is no secret.
       console.error(JSON.stringify({ level: "error", code: "credential_unreadable", provider: row.id }));
       return null;
@@ -141,28 +146,26 @@ export class ProviderStore {
   }
 
   async #open(id: string, sealed: string): Promise<string> {
-    const place = `${id}|${sealed}`;
+    const place = placeOf(id, sealed);
     const known = opened.get(place);
     if (known !== undefined) return known;
-    const { TOLLGATE_ENCRYPTION_KEY: key, TOLLGATE_ENCRYPTION_KEY_PREVIOUS: previous } = this.#config;
-    const aad = aadOf(TENANT, id, VERSION);
-    const plain = await open(sealed, [key], aad).catch(async (error: unknown) => {
-      if (previous === undefined) throw error;
-      const rewrapped = await rewrap(sealed, [key, previous], aad);
-      // Only over what was read: an operator may have given a new credential meanwhile.
-      const same = and(eq(providers.id, id), eq(providers.credential, sealed));
-      await this.#db.update(providers).set({ credential: rewrapped }).where(same);
-      return open(rewrapped, [key], aad);
-    });
+    // Only over what was read: an operator may have given a new credential meanwhile.
+    const same = and(eq(providers.id, id), eq(providers.credential, sealed));
+    const keep = async (credential: string) => this.#db.update(providers).set({ credential }).where(same);
+    const plain = await this.#safe.open(id, sealed, keep);
     opened.set(place, plain);
     return plain;
   }
 
   async #sealed(id: string, apiKey: string | null): Promise<Pick<StoredProvider, "credential" | "credentialLast4">> {
     if (apiKey === null) return { credential: null, credentialLast4: null };
-    const credential = await seal(apiKey, this.#config.TOLLGATE_ENCRYPTION_KEY, aadOf(TENANT, id, VERSION));
+    const credential = await this.#safe.seal(id, apiKey);
     return { credential, credentialLast4: apiKey.length >= 12 ? apiKey.slice(-4) : null };
   }
+}
+
+function placeOf(id: string, sealed: string): string {
+  return `${id}|${sealed}`;
 }
 
 function bound(): TollgateError {

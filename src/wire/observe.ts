@@ -10,8 +10,19 @@ const encoder = new TextEncoder();
 /** Our own count of a piece of generated text: providers mostly stream a token a delta; longer pieces go by their bytes. */
 export function tokensOf(text: unknown): number {
   if (typeof text !== "string" || text === "") return 0;
-  const bytes = text.length <= SHORT_DELTA_BYTES / 3 ? 0 : encoder.encode(text).byteLength;
+  const bytes = text.length <= SHORT_DELTA_BYTES / 3 ? 0 : bytesOf(text);
   return bytes <= SHORT_DELTA_BYTES ? 1 : Math.ceil(bytes / BYTES_PER_TOKEN);
+}
+
+/** A text's length in UTF-8. The encoder is asked for long texts only: for a delta, asking costs more than counting. */
+function bytesOf(text: string): number {
+  if (text.length > 64) return encoder.encode(text).byteLength;
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0)!;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_0000 ? 3 : 4;
+  }
+  return bytes;
 }
 
 /** Watches one answer, event by event. */
@@ -80,6 +91,9 @@ abstract class Watcher implements Observer {
 /** More choices than any vendor offers; what a provider invents beyond is not followed, so that it fills no memory. */
 const CHOICES_MAX = 1_024;
 
+/** Where a chat's choice says something in text. */
+const SAID = ["content", "refusal", "reasoning_content", "reasoning"];
+
 /** Chat Completions, legacy completions and embeddings. */
 class ChatObserver extends Watcher {
   /** Every choice seen, and whether it has its reason to end. */
@@ -134,13 +148,16 @@ class ChatObserver extends Watcher {
 
   #count(choice: Readonly<Record<string, unknown>>): void {
     const said = fieldsOf(choice["delta"] ?? choice["message"]);
-    const texts = [choice["text"], said["content"], said["refusal"], said["reasoning_content"], said["reasoning"]];
+    this.outputTokens += tokensOf(choice["text"]);
+    for (const name of SAID) this.outputTokens += tokensOf(said[name]);
     const calls: unknown = said["tool_calls"];
-    for (const call of [...(Array.isArray(calls) ? calls : []), { function: said["function_call"] }]) {
-      const { name, arguments: words, input } = fieldsOf(fieldsOf(call)["function"] ?? fieldsOf(call)["custom"]);
-      texts.push(name, words, input);
-    }
-    this.outputTokens += texts.reduce<number>((sum, text) => sum + tokensOf(text), 0);
+    if (Array.isArray(calls)) for (const call of calls) this.#call(fieldsOf(call)["function"] ?? fieldsOf(call)["custom"]);
+    this.#call(said["function_call"]);
+  }
+
+  #call(call: unknown): void {
+    const { name, arguments: words, input } = fieldsOf(call);
+    this.outputTokens += tokensOf(name) + tokensOf(words) + tokensOf(input);
   }
 }
 

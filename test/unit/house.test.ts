@@ -34,8 +34,8 @@ describe("threat 1: SQL", () => {
   it("is never built out of text: every value is a parameter", () => {
     for (const file of sources("src")) {
       const raw = [...read(file).matchAll(/sql\.raw\(([^)]*)\)/g)].map(([, inside]) => inside!);
-      // The one raw fragment names a column of our own schema.
-      for (const fragment of raw) expect([file, fragment]).toEqual(["src/audit/consumer.ts", "`json_extract(value, '$.${name}'"]);
+      // The one raw fragment is a column's place, which is a number.
+      for (const fragment of raw) expect([file, fragment]).toEqual(["src/audit/consumer.ts", "String(at"]);
     }
   });
 });

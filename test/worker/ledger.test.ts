@@ -245,6 +245,7 @@ describe("LedgerObject", () => {
     const ending = ({ id }: Admission, event = eventOf(id, key, 7)) => ({
       settlement: { id, actual: { nano: 7, tokens: 5, requests: 1 }, usage: { input: 3, output: 2 }, event },
       floated: null,
+      slot: null,
     });
     await ledger.report({ began: [], ended: [ending(first), ending(spoiled, "no event"), ending(last)], returned: [] });
     expect(await ledger.keyStatus(key)).toMatchObject({ spent: 14, reserved: 1_000 });
@@ -262,7 +263,7 @@ describe("LedgerObject", () => {
     });
     await ledger.refresh();
     const wanted = { nano: 32_000, tokens: 320_000, requests: 32 };
-    const answer = await ledger.reserve(admission(key, { float: { id: `flt_${key}`, wanted } }));
+    const answer = await ledger.reserve(admission(key, { float: { id: `flt_${key}`, wanted, slots: 4 } }));
     if (answer.kind !== "granted" || !answer.float) throw new Error("no float was lent");
     const { id: float, legs } = answer.float;
     expect(answer.float.amount?.nano).toBe(32_000);
@@ -270,12 +271,12 @@ describe("LedgerObject", () => {
     expect(status?.reserved).toBe(33_000);
     const floated = Array.from({ length: 5 }, () => {
       const each = admission(key);
-      return { admission: each, granted: each.likely, float, legs, at: Date.now() };
+      return { admission: each, event: each.event, granted: each.likely, float, legs, paced: null, at: Date.now() };
     });
     const ended = floated.slice(1).map((each) => {
       const { id } = each.admission;
       const actual = { nano: 600, tokens: 5, requests: 1 };
-      return { settlement: { id, actual, usage: { input: 3, output: 2 }, event: eventOf(id, key, 600) }, floated: each };
+      return { settlement: { id, actual, usage: { input: 3, output: 2 }, event: eventOf(id, key, 600) }, floated: each, slot: null };
     });
     const report = { began: floated.slice(0, 1), ended, returned: [] };
     await ledger.report(report);

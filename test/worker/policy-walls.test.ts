@@ -1,28 +1,16 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { walk } from "../../src/policy/chain.ts";
-import type { Step } from "../../src/policy/contract.ts";
 import type { Facts } from "../../src/policy/engine/contract.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
+import { stepOf } from "../support/step.ts";
 
 const behindLoader = wallsOf({ module, walk, loader: env.POLICIES });
 const inOwn = wallsOf({ module, walk });
 const policy = (hash: string, body: string) => ({
   hash,
   source: `export default { name: "p", version: "1.0.0", evaluate(c) { ${body} } };`,
-});
-const step = (hash: string, needs: string[] = []): Step => ({
-  policy: hash,
-  version: "1.0.0",
-  hash,
-  priority: 100,
-  compose: "all",
-  mode: "enforce",
-  onError: "deny",
-  stages: ["evaluate"],
-  needs,
-  settings: {},
 });
 const NO_FACTS: Facts = { shared: {}, own: {} };
 
@@ -49,7 +37,7 @@ describe.each([
 ])("policies %s", (_, walls) => {
   test("are walked in one call, each with the facts that it declared and no others", async () => {
     const plugins = ["a", "b"].map((hash) => policy(hash, `return { allowed: true, metadata: { by: "${hash}", given: c } };`));
-    const steps = [step("a", ["time", "counters:minute"]), step("b", ["key"])];
+    const steps = [stepOf("a", ["time", "counters:minute"]), stepOf("b", ["key"])];
     const facts: Facts = {
       shared: { key: { id: "k" }, time: { hour: 3 }, messages: "secret" },
       own: { a: { "counters:minute": { count: 2 }, time: { hour: 4 } }, b: { "counters:minute": { count: 9 } } },
@@ -63,14 +51,14 @@ describe.each([
   });
 
   test("are sent their sources once: what is known is asked by its hash", async () => {
-    const asked = { tenant: "t2", stage: "evaluate", steps: [step("known")], facts: NO_FACTS } as const;
+    const asked = { tenant: "t2", stage: "evaluate", steps: [stepOf("known")], facts: NO_FACTS } as const;
     const first = await walls.judge({ ...asked, plugins: [policy("known", "return { allowed: true };")] });
     expect(first.findings[0]!.outcome).toBe("allowed");
     expect(await walls.judge({ ...asked, plugins: [] })).toEqual(first);
   });
 
   test("that nobody has the source of fail, and the caller is not thrown at", async () => {
-    const said = await walls.judge({ tenant: "t3", stage: "evaluate", steps: [step("unknown")], plugins: [], facts: NO_FACTS });
+    const said = await walls.judge({ tenant: "t3", stage: "evaluate", steps: [stepOf("unknown")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ fuel: 0, outcome: "failed", failure: "threw", reason: "the isolate that it runs in broke" }]);
   });
 
@@ -82,7 +70,7 @@ describe.each([
 
 test("the same policy burns the same fuel in both places", async () => {
   const plugins = [policy("fuel", "return { allowed: true, metadata: { n: [3, 1, 2].sort().map((x) => x * 2).join() } };")];
-  const asked = { tenant: "t", stage: "evaluate", steps: [step("fuel")], plugins, facts: NO_FACTS } as const;
+  const asked = { tenant: "t", stage: "evaluate", steps: [stepOf("fuel")], plugins, facts: NO_FACTS } as const;
   expect(await behindLoader.judge(asked)).toEqual(await inOwn.judge(asked));
 });
 
@@ -101,14 +89,14 @@ describe("the outer wall", () => {
   test("an isolate that does not answer is a timeout of each policy, after the time that was given", async () => {
     const { loader } = loading(() => entrypoint(`await new Promise((resolve) => setTimeout(resolve, 20_000));`));
     const walls = wallsOf({ module, walk, loader, timeoutMs: 100 });
-    const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [step("a")], plugins: [], facts: NO_FACTS });
+    const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ fuel: 0, outcome: "failed", failure: "timeout", reason: "did not answer in time" }]);
   });
 
   test("an isolate that breaks is a failure of each policy", async () => {
     const { loader } = loading(() => entrypoint(`throw new Error("inner matters");`));
     const walls = wallsOf({ module, walk, loader });
-    const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [step("a")], plugins: [], facts: NO_FACTS });
+    const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ outcome: "failed", failure: "threw" }]);
     expect(JSON.stringify(said)).not.toContain("inner matters");
   });

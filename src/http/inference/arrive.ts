@@ -34,11 +34,17 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
       return platform.keys.authenticate(readCredential(request.headers));
     },
     headers: request.headers,
-    search: new URL(request.url).search,
+    search: queryOf(request.url),
     signal: request.signal,
     ...directions,
   };
   return { arrival, directions, bytes, gateway: gatewayOf(platform, context.executionCtx) };
+}
+
+/** A URL's query with its question mark; empty where there is none. */
+function queryOf(url: string): string {
+  const at = url.indexOf("?");
+  return at === -1 ? "" : url.slice(at);
 }
 
 /** The gateway as this request may use it. */

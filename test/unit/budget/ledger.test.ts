@@ -60,6 +60,11 @@ describe("the ledger", () => {
     "a float that is given back twice": { tamper: without("UPDATE floats SET returned") },
     "a float that is drawn from and stays whole": { tamper: without("UPDATE floats SET nano") },
     "a float that outlives its time": { tamper: without("DELETE FROM floats") },
+    "a slice that nobody remembers": { tamper: without("INSERT INTO slices") },
+    "a slice that is drawn from and stays whole": { tamper: without("UPDATE slices SET requests") },
+    "a slice that outlives its time": { tamper: without("DELETE FROM slices") },
+    "places that are lent and count as free": { tamper: rewritten("sum(slots) AS slots", "0 AS slots") },
+    "a place that is kept, and the ledger takes for free": { tamper: without("UPDATE slices SET slots = slots + 1") },
     "requests in flight that nobody counts": { tamper: rewritten("SELECT count(*) AS count FROM holds", "SELECT 0 AS count FROM holds") },
   };
 

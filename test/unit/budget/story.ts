@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import type { PaceLimits } from "#core";
-import type { Admission, Amount, Budget, Float, Floated, Settled, Told } from "../../../src/budget/contract.ts";
+import type { Admission, Amount, Begun, Budget, Float, PacePart, Settled, Told } from "../../../src/budget/contract.ts";
 import type { Payer } from "../../../src/budget/facts.ts";
 import { Ledger } from "../../../src/budget/ledger.ts";
 import { measured } from "../../../src/budget/legs.ts";
@@ -22,12 +22,14 @@ export interface Step {
   readonly crashAt: number | null;
 }
 
+const REQUESTS = 11;
+
 const step = fc.record<Step>({
   kind: fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom("reserve", "reserve", "reserve", "extend", "settle", "settle", "release", "expire") },
     { weight: 3, arbitrary: fc.constantFrom("reserve", "admit", "admit", "admit", "tell", "settle", "return", "die") },
   ),
-  request: fc.nat(9),
+  request: fc.nat(REQUESTS - 1),
   isolate: fc.nat(2),
   key: fc.nat(2),
   floor: fc.oneof(fc.nat(3), fc.nat(40)),
@@ -45,17 +47,27 @@ export const story = fc.record({
   tight: fc.boolean(),
   /** Everything within a minute or two, so that limits of pace are met. */
   hurried: fc.boolean(),
+  /** One key for all, so that its limits are met wherever a request comes from. */
+  crowded: fc.boolean(),
 });
 export type Story = typeof story extends fc.Arbitrary<infer Told> ? Told : never;
 
 const START = Date.parse("2026-10-24T20:00:00Z");
 const TTL_MS = 15 * 60_000;
 const GRACE_MS = 1_000;
-const TABLES = ["holds", "floats", "balances", "totals", "ended", "outbox"] as const;
+const PLENTY = 2 ** 50;
+const TABLES = ["holds", "floats", "slices", "pace", "balances", "totals", "ended", "outbox"] as const;
 const LIMITS = { rpm: 3, tpm: null, concurrency: 3 };
 const NO_LIMITS = { rpm: null, tpm: null, concurrency: null };
 
-function budgetsOf({ limits, tight }: Story): Budget[] {
+/** Narrow ones for strict budgets; for tight ones none, or such as a part of may be lent. */
+function limitsOf({ tight, hurried, limits: [a = 1, b = 1, c = 1] }: Story): PaceLimits {
+  if (!tight) return LIMITS;
+  if (!hurried) return NO_LIMITS;
+  return { rpm: a % 4 === 0 ? null : 9 + (a % 3), tpm: b % 2 === 0 ? null : 500 + 4 * b, concurrency: c % 4 === 0 ? null : 5 + (c % 2) };
+}
+
+function budgetsOf({ limits, tight, crowded }: Story): Budget[] {
   const mode = tight ? "tight" : "strict";
   const of = (id: string, scope: Budget["scope"], window: Budget["window"], unit: Budget["unit"], limit: number): Budget => ({
     id,
@@ -66,7 +78,8 @@ function budgetsOf({ limits, tight }: Story): Budget[] {
     limit,
     mode,
   });
-  const [a = 1, b = 1, c = 1, d = 1, e = 1, f = 1] = limits;
+  // A crowd meets the limits of its pace before those of its budgets.
+  const [a = 1, b = 1, c = 1, d = 1, e = 1, f = 1] = limits.map((limit) => (crowded && tight ? 20 * limit + 1 : limit));
   return [
     of("team-day", { kind: "team", id: "t" }, "day", "usd", 2 * a),
     of("team-total", { kind: "team", id: "t" }, "total", "tokens", 20 * b),
@@ -94,12 +107,16 @@ interface Lent {
   readonly legs: Legs;
   readonly expiresAt: number;
   left: Amount;
+  /** What of its part of the pace has not been used; null where the key has none. */
+  pace: { requests: number; tokens: number } | null;
 }
 
 /** One isolate's memory, which dies with it: what it may still admit from its float, and what it has not told. */
 class Isolate {
-  inHand: { readonly float: Float; readonly until: number; readonly key: number; left: Amount } | null = null;
-  readonly untold = new Map<string, Floated>();
+  inHand: { readonly float: Float; readonly until: number; readonly key: number; left: Amount; pace: PacePart } | null = null;
+  readonly untold = new Map<string, Begun>();
+  /** The float that each of its requests came from. */
+  readonly from = new Map<string, string>();
 }
 
 interface Held {
@@ -117,7 +134,10 @@ class Truth {
   readonly spent = new Map<string, number>();
   readonly ended = new Map<string, { how: "settled" | "released" | "expired"; held: Held; charged: Amount }>();
   readonly delivered = new Set<string>();
-  readonly admissions: { key: number; at: number }[] = [];
+  /** What is in some minute, however it was admitted. Of what its isolate told too late, or never, the ledger could not know. */
+  readonly admissions = new Map<string, { key: number; at: number; tokens: number; float: string | null }>();
+  /** What the ledger has counted of each key's pace for good. */
+  readonly counted = new Map<number, number>();
 
   book(held: Held, amount: Amount, sign = 1): void {
     for (const { budget, start } of held.legs) {
@@ -146,6 +166,36 @@ class Truth {
     const rest = (unit: keyof Amount) => Math.max(0, left[unit] - amount[unit]);
     float.left = { nano: rest("nano"), tokens: rest("tokens"), requests: rest("requests") };
   }
+
+  /** Takes requests and tokens out of what was lent of a pace, as far as they are there. */
+  drawPace(id: string, part: { readonly requests: number; readonly tokens: number }): void {
+    const pace = this.lent.get(id)?.pace;
+    if (!pace) return;
+    pace.requests = Math.max(0, pace.requests - part.requests);
+    pace.tokens = Math.max(0, pace.tokens - part.tokens);
+  }
+
+  /** The ledger hears of a request that an isolate admitted. */
+  hear({ admission, float, paced }: Begun): void {
+    if (!paced) return;
+    const key = Number(admission.key.slice(1));
+    this.drawPace(float, { requests: 1, tokens: paced.counted });
+    this.counted.set(key, (this.counted.get(key) ?? 0) + 1);
+  }
+
+  /** How many of a key's requests are in flight, whoever admitted them. */
+  live(key: number): number {
+    const untold = this.isolates.flatMap(({ untold }) => [...untold.keys()]);
+    return [...this.admissions].filter(([id, each]) => each.key === key && (this.held.has(id) || untold.includes(id))).length;
+  }
+
+  /** A float's time is up: what its isolate has not told by now, the ledger knows nothing of. */
+  lapse(id: string): void {
+    this.lent.delete(id);
+    for (const { untold } of this.isolates) {
+      for (const [request, floated] of untold) if (floated.float === id) this.admissions.delete(request);
+    }
+  }
 }
 
 class Crash extends Error {}
@@ -159,13 +209,14 @@ function must(holds: boolean, promise: string): void {
 export function play(told: Story, defect?: { readonly tamper?: Tamper; readonly atomic?: boolean }): void {
   const sql = new NodeSql();
   const budgets = budgetsOf(told);
-  const limits = told.tight && !told.hurried ? NO_LIMITS : LIMITS;
+  const limits = limitsOf(told);
   const truth = new Truth();
   const clean: Tamper = defect?.tamper ?? ((query, values) => ({ query, values }));
   let ledger = new Ledger(sql);
   sql.atomic = defect?.atomic ?? true;
   let now = START;
-  for (const each of told.steps) {
+  for (const plain of told.steps) {
+    const each = told.crowded ? { ...plain, key: 0, isolate: plain.isolate % 2 } : plain;
     now += told.hurried ? each.advanceMs % 1_000 : each.advanceMs;
     const before = sql.dump(...TABLES);
     sql.tamper = each.crashAt === null ? clean : crashing(clean, each.crashAt);
@@ -181,10 +232,10 @@ export function play(told: Story, defect?: { readonly tamper?: Tamper; readonly 
       perform(ledger, each, { truth, budgets, limits, now, sql, before });
     }
     sql.tamper = clean;
-    balanced(sql, truth);
+    balanced(sql, truth, limits);
   }
   sql.tamper = clean;
-  quiet(ledger, sql, truth, now);
+  quiet(ledger, { sql, truth, limits, now });
 }
 
 function crashing(clean: Tamper, at: number): Tamper {
@@ -199,7 +250,7 @@ function crashing(clean: Tamper, at: number): Tamper {
 function followed(truth: Truth, sql: NodeSql, now: number): void {
   const idsOf = (table: string) => new Set(sql.rows<{ id: string }>(`SELECT id FROM ${table}`).map(({ id }) => id));
   const [floats, holds] = [idsOf("floats"), idsOf("holds")];
-  for (const [id, { expiresAt }] of truth.lent) if (expiresAt <= now && !floats.has(id)) truth.lent.delete(id);
+  for (const [id, { expiresAt }] of truth.lent) if (expiresAt <= now && !floats.has(id)) truth.lapse(id);
   for (const [id, held] of truth.held) if (held.expiresAt <= now && !holds.has(id)) expire(truth, id, held);
 }
 
@@ -212,8 +263,20 @@ interface Scene {
   readonly before: string;
 }
 
+/** Which request a step concerns: any, but that isolates admit what is new, tell what they admitted, and mostly see it through. */
+function requestOf({ kind, request, isolate, stream }: Step, { truth }: Scene): string {
+  const { untold, from } = truth.isolates[isolate]!;
+  const any = `req_${request}`;
+  const one = (ids: Iterable<string>) => [...ids].find((_, at, all) => at === request % all.length) ?? any;
+  if (kind === "tell") return one(untold.keys());
+  if (kind === "settle" && stream) return one(from.keys());
+  if (kind !== "admit") return any;
+  const all = Array.from({ length: REQUESTS }, (_, at) => `req_${(request + at) % REQUESTS}`);
+  return all.find((id) => !truth.held.has(id) && !truth.ended.has(id) && !truth.isolates.some((each) => each.untold.has(id))) ?? any;
+}
+
 function perform(ledger: Ledger, each: Step, scene: Scene): void {
-  const id = `req_${each.request}`;
+  const id = requestOf(each, scene);
   switch (each.kind) {
     case "reserve":
       return reserve(ledger, each, id, scene);
@@ -232,16 +295,14 @@ function perform(ledger: Ledger, each: Step, scene: Scene): void {
     case "return":
       return giveBack(ledger, each, scene);
     case "die":
-      scene.truth.isolates[each.isolate]!.inHand = null;
-      scene.truth.isolates[each.isolate]!.untold.clear();
-      return;
+      return die(each, scene);
     case "expire": {
       // One of each at a time, so that a crash in the middle leaves a state that the truth can follow.
       ledger.expire(scene.now, 1);
       const [overdue] = [...scene.truth.lent.values()]
         .filter(({ expiresAt }) => expiresAt <= scene.now)
         .toSorted((a, b) => a.expiresAt - b.expiresAt || (a.id < b.id ? -1 : 1));
-      if (overdue) scene.truth.lent.delete(overdue.id);
+      if (overdue) scene.truth.lapse(overdue.id);
       const [due] = [...scene.truth.held]
         .filter(([, held]) => held.expiresAt <= scene.now)
         .toSorted(([, a], [, b]) => a.expiresAt - b.expiresAt);
@@ -264,7 +325,7 @@ function reserve(ledger: Ledger, each: Step, id: string, scene: Scene): void {
   if (truth.isolates.some(({ untold }) => untold.has(id))) return;
   const payer = payerOf(scene, each.key);
   const wanted = { nano: 20 * (each.floor + each.more), tokens: 200 * (each.floor + each.more), requests: 20 };
-  const admission = { ...admissionOf(each, id), float: { id: `flt_${id}`, wanted } };
+  const admission = { ...admissionOf(each, id), float: { id: `flt_${id}`, wanted, slots: 2 + (each.actual % 5) } };
   const answer = ledger.reserve(admission, payer, now);
   if (truth.held.has(id) || truth.ended.has(id)) {
     must(sql.dump(...TABLES) === before, "I4: a repeat changes nothing");
@@ -282,7 +343,10 @@ function reserve(ledger: Ledger, each: Step, id: string, scene: Scene): void {
   const legs = payer.budgets.map((budget) => ({ budget, start: windowAt(budget.window, budget.timeZone, now).start ?? 0 }));
   truth.held.set(id, { key: each.key, legs, expiresAt: now + TTL_MS, amount: granted });
   if (answer.float) lent(answer.float, each, legs, scene);
-  paced(scene, each.key);
+  const tokens = admission.likely.tokens;
+  truth.admissions.set(id, { key: each.key, at: now, tokens, float: null });
+  if (scene.limits.rpm !== null || scene.limits.tpm !== null) truth.counted.set(each.key, (truth.counted.get(each.key) ?? 0) + 1);
+  paced(scene, each.key, { known: true });
   // What costs nothing passes a budget that an answer beyond its hold has overspent.
   within(
     truth,
@@ -293,12 +357,25 @@ function reserve(ledger: Ledger, each: Step, id: string, scene: Scene): void {
 /** An isolate was lent a float: it is reserved on the same windows as the hold that came with it. */
 function lent(float: Float, { isolate, key }: Step, legs: Legs, { truth, now }: Scene): void {
   must(float.amount !== null && float.usableMs > 0 && float.usableMs <= 2_000, "a float has an amount, and two seconds at most");
-  truth.lent.set(float.id, { id: float.id, key, legs, expiresAt: now + float.usableMs + GRACE_MS, left: float.amount! });
-  truth.isolates[isolate]!.inHand = { float, until: now + float.usableMs, key, left: float.amount! };
+  const part = (amount: number) => (amount === PLENTY ? 0 : amount);
+  const pace = float.pace && { requests: part(float.pace.requests), tokens: part(float.pace.tokens) };
+  truth.lent.set(float.id, { id: float.id, key, legs, expiresAt: now + float.usableMs + GRACE_MS, left: float.amount!, pace });
+  const unlimited = { requests: PLENTY, tokens: PLENTY, slots: PLENTY };
+  truth.isolates[isolate]!.inHand = { float, until: now + float.usableMs, key, left: float.amount!, pace: float.pace ?? unlimited };
+}
+
+/** What an isolate had not told dies with it: the ledger's memory of what it lent is all that is left of it. */
+function die({ isolate: at }: Step, { truth }: Scene): void {
+  const isolate = truth.isolates[at]!;
+  for (const id of isolate.untold.keys()) truth.admissions.delete(id);
+  isolate.inHand = null;
+  isolate.untold.clear();
+  isolate.from.clear();
 }
 
 /** An isolate admits from its memory: nothing that the ledger could see. */
-function admit(each: Step, id: string, { truth, now }: Scene): void {
+function admit(each: Step, id: string, scene: Scene): void {
+  const { truth, now } = scene;
   const isolate = truth.isolates[each.isolate]!;
   const { inHand } = isolate;
   if (!inHand || now >= inHand.until || truth.held.has(id) || truth.ended.has(id)) return;
@@ -306,9 +383,18 @@ function admit(each: Step, id: string, { truth, now }: Scene): void {
   const granted = { nano: each.floor, tokens: 10 * each.floor, requests: 1 };
   const { left } = inHand;
   if (left.nano < granted.nano || left.tokens < granted.tokens || left.requests < granted.requests) return;
+  const counted = granted.tokens;
+  const { pace } = inHand;
+  if (pace.requests < 1 || pace.tokens < counted || pace.slots < 1) return;
+  inHand.pace = { requests: pace.requests - 1, tokens: pace.tokens - counted, slots: pace.slots - 1 };
   inHand.left = { nano: left.nano - granted.nano, tokens: left.tokens - granted.tokens, requests: left.requests - granted.requests };
   const admission = { ...admissionOf({ ...each, key: inHand.key }, id) };
-  isolate.untold.set(id, { admission, granted, float: inHand.float.id, legs: inHand.float.legs, at: now });
+  const { id: float, legs } = inHand.float;
+  const where = inHand.float.pace && { second: inHand.float.pace.second, counted };
+  isolate.untold.set(id, { admission, event: admission.event, granted, float, legs, paced: where, at: now });
+  isolate.from.set(id, float);
+  truth.admissions.set(id, { key: inHand.key, at: now, tokens: counted, float });
+  paced(scene, inHand.key, { known: false });
 }
 
 /** An isolate tells of a request that goes on; telling it again changes nothing. */
@@ -324,6 +410,7 @@ function tell(ledger: Ledger, each: Step, id: string, { truth, budgets, sql }: S
   truth.isolates[each.isolate]!.untold.delete(id);
   // It was given back before its beginning arrived.
   if (truth.ended.has(id)) return;
+  truth.hear(floated);
   const { granted, float, at } = floated;
   const legs = floated.legs.map(({ budget, start }) => ({ budget: budgets.find((one) => one.id === budget)!, start: start ?? 0 }));
   truth.draw(float, granted);
@@ -334,8 +421,8 @@ function tell(ledger: Ledger, each: Step, id: string, { truth, budgets, sql }: S
 function giveBack(ledger: Ledger, each: Step, { truth, now, sql }: Scene): void {
   const isolate = truth.isolates[each.isolate]!;
   if (!isolate.inHand) return;
-  const { float, left } = isolate.inHand;
-  const report = { began: [], ended: [], returned: [{ float: float.id, rest: left }] };
+  const { float, left, pace } = isolate.inHand;
+  const report = { began: [], ended: [], returned: [{ float: float.id, rest: left, pace: float.pace && pace }] };
   ledger.report(report, now);
   if (each.crashAt === null) {
     const once = sql.dump(...TABLES);
@@ -344,15 +431,20 @@ function giveBack(ledger: Ledger, each: Step, { truth, now, sql }: Scene): void 
   }
   isolate.inHand = null;
   truth.draw(float.id, left);
+  truth.drawPace(float.id, pace);
 }
 
-function paced({ truth, limits, now }: Scene, key: number): void {
-  if (limits.rpm === null || limits.concurrency === null) return;
-  truth.admissions.push({ key, at: now });
-  const lately = truth.admissions.filter((each) => each.key === key && each.at > now - 60_000).length;
-  const live = [...truth.held.values()].filter((each) => each.key === key).length;
-  must(lately <= limits.rpm, "no more requests in any minute than the limit");
-  must(live <= limits.concurrency, "no more requests in flight than the limit");
+/**
+ * Whatever admitted them, no more requests than the limits allow: in any minute, and at once. Of tokens, what answers used beyond
+ * what was counted for them is only known to the ledger.
+ */
+function paced({ truth, limits, now }: Scene, key: number, { known }: { readonly known: boolean }): void {
+  const all = [...truth.admissions].filter(([, each]) => each.key === key);
+  const lately = all.filter(([, { at }]) => at > now - 60_000);
+  must(limits.rpm === null || lately.length <= limits.rpm, "P1: no more requests in any minute than the limit");
+  must(limits.concurrency === null || truth.live(key) <= limits.concurrency, "P2: no more requests in flight than the limit");
+  const tokens = lately.reduce((sum, [, each]) => sum + each.tokens, 0);
+  must(!known || limits.tpm === null || tokens <= limits.tpm, "P3: no more tokens in any minute than the limit, as far as is known");
 }
 
 /** Right after an admission or an extension, no budget on the path is passed by what is spent and held. */
@@ -391,16 +483,25 @@ function settle(ledger: Ledger, each: Step, id: string, { truth, budgets, now, s
   const isolate = truth.isolates.find(({ untold }) => untold.has(id));
   const floated = isolate?.untold.get(id) ?? null;
   const settlement = { id, actual, usage: { input: 1, output: 1 }, event };
-  const answer = ledger.report({ began: [], ended: [{ settlement, floated }], returned: [] }, now)[0]!;
+  const home = truth.isolates.find(({ from }) => from.has(id));
+  const slot = home?.inHand && home.inHand.float.id === home.from.get(id) ? home.inHand.float.id : null;
+  const answer = ledger.report({ began: [], ended: [{ settlement, floated, slot }], returned: [] }, now)[0]!;
   isolate?.untold.delete(id);
+  home?.from.delete(id);
+  if (slot !== null) home!.inHand!.pace = { ...home!.inHand!.pace, slots: home!.inHand!.pace.slots + 1 };
   const ended = truth.ended.get(id);
   const held = truth.held.get(id) ?? (floated && !ended ? heldOf(floated, budgets) : undefined);
-  if (floated && !ended) truth.draw(floated.float, floated.granted);
+  if (floated && !ended) {
+    truth.draw(floated.float, floated.granted);
+    truth.hear(floated);
+  }
   must(answer.kind === expected(held, ended), `I3: at most one settle of an id (answered ${answer.kind})`);
   if (answer.kind === "settled") {
     truth.held.delete(id);
     truth.book(held!, actual);
     truth.ended.set(id, { how: "settled", held: held!, charged: actual });
+    const admitted = truth.admissions.get(id);
+    if (admitted) admitted.tokens = actual.tokens;
     truth.delivered.add(`cost_${id}`);
     toldTruly(sql, truth, `cost_${id}`);
   } else if (answer.kind === "late") {
@@ -423,7 +524,7 @@ function toldTruly(sql: NodeSql, truth: Truth, id: string): void {
 }
 
 /** A request that the ledger first hears of when it is over, as if it had been told. */
-function heldOf({ admission, legs, granted, at }: Floated, budgets: readonly Budget[]): Held {
+function heldOf({ admission, legs, granted, at }: Begun, budgets: readonly Budget[]): Held {
   const found = legs.map(({ budget, start }) => ({ budget: budgets.find((one) => one.id === budget)!, start: start ?? 0 }));
   return { key: Number(admission.key.slice(1)), legs: found, expiresAt: at + TTL_MS, amount: granted };
 }
@@ -444,8 +545,8 @@ function release(truth: Truth, id: string): void {
   }
   truth.held.delete(id);
   truth.ended.set(id, { how: "released", held, charged });
-  const at = truth.admissions.findLastIndex(({ key }) => key === held.key);
-  truth.admissions.splice(at, 1);
+  truth.admissions.delete(id);
+  if (truth.counted.has(held.key)) truth.counted.set(held.key, truth.counted.get(held.key)! - 1);
 }
 
 function expire(truth: Truth, id: string, held: Held): void {
@@ -456,7 +557,7 @@ function expire(truth: Truth, id: string, held: Held): void {
 }
 
 /** Balances, holds and outbox agree with the truth, to the last unit. */
-function balanced(sql: NodeSql, truth: Truth): void {
+function balanced(sql: NodeSql, truth: Truth, limits: PaceLimits): void {
   const reserved = truth.reserved();
   const rows = sql.rows<{ budget: string; window_start: number; spent: number; reserved: number }>("SELECT * FROM balances");
   const seen = new Set<string>();
@@ -467,18 +568,44 @@ function balanced(sql: NodeSql, truth: Truth): void {
     must(row.spent === (truth.spent.get(leg) ?? 0), `I2: spent of ${leg} equals what was settled`);
   }
   for (const [leg, amount] of [...reserved, ...truth.spent]) must(amount === 0 || seen.has(leg), `I2: ${leg} has a balance`);
+  countedTruly(sql, truth, limits);
   const outbox = sql.rows<{ id: string }>("SELECT id FROM outbox").map(({ id }) => id);
   must(outbox.length === truth.delivered.size && outbox.every((id) => truth.delivered.has(id)), "I5: every ending is delivered, once");
 }
 
+/**
+ * What is counted of a key's pace is what was admitted and told, and what is lent: nothing stays counted that nobody used. Its places
+ * are no fewer than are taken.
+ */
+function countedTruly(sql: NodeSql, truth: Truth, { concurrency }: PaceLimits): void {
+  const rows = sql.rows<{ key: string; requests: number }>("SELECT key, sum(requests) AS requests FROM pace GROUP BY key");
+  for (const { key, requests } of rows) {
+    const lent = [...truth.lent.values()]
+      .filter((each) => `k${each.key}` === key)
+      .reduce((sum, { pace }) => sum + (pace?.requests ?? 0), 0);
+    must(
+      requests === (truth.counted.get(Number(key.slice(1))) ?? 0) + lent,
+      `I2: what is counted of the pace of ${key} was used or is lent`,
+    );
+  }
+  if (concurrency === null) return;
+  for (const key of [0, 1, 2]) {
+    const [{ places } = { places: 0 }] = sql.rows<{ places: number }>(
+      `SELECT (SELECT count(*) FROM holds WHERE key = 'k${key}') + (SELECT coalesce(sum(slots), 0) FROM slices WHERE key = 'k${key}') AS places`,
+    );
+    must(places >= truth.live(key), `I2: of k${key} no more is in flight than places are taken`);
+  }
+}
+
 /** Without traffic every hold becomes a record, and nothing stays reserved. */
-function quiet(ledger: Ledger, sql: NodeSql, truth: Truth, now: number): void {
+function quiet(ledger: Ledger, { sql, truth, limits, now }: Pick<Scene, "sql" | "truth" | "limits" | "now">): void {
   const later = now + TTL_MS + 1;
   let rounds = 0;
   while (ledger.expire(later, 3) > 0) must(++rounds < 100, "I6: what has expired is gone");
-  truth.lent.clear();
+  for (const id of truth.lent.keys()) truth.lapse(id);
   for (const [id, held] of truth.held) expire(truth, id, held);
-  balanced(sql, truth);
+  balanced(sql, truth, limits);
   const [left] = sql.rows<{ reserved: number | null }>("SELECT sum(reserved) AS reserved FROM balances");
   must((left?.reserved ?? 0) === 0, "I6: without traffic reserved returns to 0");
+  must(sql.rows("SELECT * FROM slices").length === 0, "I6: without traffic no pace is lent");
 }

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Admission, Budget, LedgerRemote } from "#budget";
+import type { Asked, Budget, LedgerRemote } from "#budget";
+import type { PaceLimits } from "#core";
 import { Ledger } from "../../../src/budget/ledger.ts";
 import { Till } from "../../../src/budget/till.ts";
 import { NodeSql } from "../../support/node-sql.ts";
 
 const COST = 1_000;
 const TRIP_MS = 3;
-const NO_LIMITS = { rpm: null, tpm: null, concurrency: null };
+const NO_LIMITS: PaceLimits = { rpm: null, tpm: null, concurrency: null };
+const MINUTE_MS = 60_000;
 const LIKELY = { nano: COST, tokens: 10, requests: 1 };
 
 const budget = (limit: number, mode: Budget["mode"] = "tight"): Budget => ({
@@ -26,17 +28,19 @@ class Far {
   readonly sql = new NodeSql();
   readonly ledger = new Ledger(this.sql);
   readonly budgets: readonly Budget[];
+  readonly limits: PaceLimits;
   trips = 0;
   /** How often of a hundred a call is lost, half of them after it was heard. */
   lossPercent = 0;
   #seed = 7;
 
-  constructor(budgets: readonly Budget[]) {
+  constructor(budgets: readonly Budget[], limits = NO_LIMITS) {
     this.budgets = budgets;
+    this.limits = limits;
   }
 
   get payer() {
-    return { key: { epoch: 1, active: true, expiresAt: null, user: null, limits: NO_LIMITS }, budgets: this.budgets };
+    return { key: { epoch: 1, active: true, expiresAt: null, user: null, limits: this.limits }, budgets: this.budgets };
   }
 
   remote(): LedgerRemote {
@@ -83,8 +87,8 @@ class Far {
   }
 }
 
-function admissionOf(id: string): Admission {
-  const event = JSON.stringify({ v: 1, cost: { id: `cost_${id}` }, charges: [] });
+function admissionOf(id: string): Asked {
+  const event = () => JSON.stringify({ v: 1, cost: { id: `cost_${id}` }, charges: [] });
   return { id, key: "key_1", epoch: 1, floor: LIKELY, likely: LIKELY, ceiling: LIKELY, stream: false, ttlMs: 60_000, event };
 }
 
@@ -113,6 +117,44 @@ async function worker(till: Till, name: string, { count = Infinity, workMs = 20 
   }
   await Promise.all(background);
   return { served, failed, refused };
+}
+
+/** What happened to a key: when each request was sent, and how many were at once. */
+interface Watched {
+  readonly sent: number[];
+  live: number;
+  most: number;
+  refused: number;
+}
+
+/** Sends requests until a time, and after a refusal waits as it is told. */
+async function patient(till: Till, name: string, seen: Watched, untilMs: number): Promise<void> {
+  const ledger = till.ledger((work) => void work.catch(() => undefined));
+  for (let at = 0; Date.now() < untilMs; at++) {
+    const id = `req_${name}_${at}`;
+    const answer = await ledger.reserve(admissionOf(id));
+    if (answer.kind === "granted") {
+      seen.sent.push(Date.now());
+      seen.most = Math.max(seen.most, ++seen.live);
+      await sleep(20 + (at % 7) * 10);
+      seen.live--;
+      void ledger.settle(settlementOf(id));
+    } else if (answer.kind === "rate_limited") {
+      seen.refused++;
+      await sleep(Math.min(1_000, answer.retryAfterMs));
+    } else throw new Error(answer.kind);
+  }
+}
+
+/** The most that lay within any minute, less the time that a grant is on its way. */
+function mostInAMinute(sent: readonly number[]): number {
+  let first = 0;
+  let most = 0;
+  for (const [at, time] of sent.entries()) {
+    while (sent[first]! <= time - MINUTE_MS + 4 * TRIP_MS) first++;
+    most = Math.max(most, at - first + 1);
+  }
+  return most;
 }
 
 /** Lets the virtual clock run until the work is done. */
@@ -144,6 +186,100 @@ describe("tills", () => {
     expect(far.records().toSorted()).toEqual(served.map((id) => `cost_${id}`).toSorted());
     expect(far.trips).toBeLessThan(served.length);
   }, 60_000);
+
+  it.each([
+    { name: "requests a minute", limits: { rpm: 3_000, tpm: null, concurrency: null }, minute: 3_000 },
+    { name: "tokens a minute", limits: { rpm: null, tpm: 30_000, concurrency: null }, minute: 3_000 },
+    { name: "requests at once", limits: { rpm: 100_000, tpm: null, concurrency: 24 }, minute: Infinity },
+  ])(
+    "of eight isolates together keep a key within its $name, and let it have them",
+    async ({ limits, minute }) => {
+      const far = new Far([], limits);
+      const seen: Watched = { sent: [], live: 0, most: 0, refused: 0 };
+      const until = Date.now() + (minute < Infinity ? 2 * MINUTE_MS : 0) + 20_000;
+      const tills = Array.from({ length: 8 }, () => new Till(far.remote(), Date.now));
+      await run(Promise.all(tills.flatMap((till, at) => Array.from({ length: 4 }, (_, of) => patient(till, `${at}.${of}`, seen, until)))));
+      expect(seen.refused).toBeGreaterThan(0);
+      expect(mostInAMinute(seen.sent)).toBeLessThanOrEqual(minute);
+      if (minute < Infinity) expect(seen.sent.length).toBeGreaterThanOrEqual(0.99 * 3 * minute);
+      expect(seen.most).toBeLessThanOrEqual(limits.concurrency ?? 32);
+      if (limits.concurrency !== null) expect(seen.most).toBeGreaterThanOrEqual(limits.concurrency - 1);
+    },
+    60_000,
+  );
+
+  it("admit from memory for a key with the limits that a new key has, and say truly what is left of them", async () => {
+    const far = new Far([], { rpm: 600, tpm: null, concurrency: 20 });
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    const first = await run(ledger.reserve(admissionOf("req_0")));
+    expect(first).toMatchObject({ rpm: { limit: 600, remaining: 599 }, tpm: null });
+    const trips = far.trips;
+    for (let at = 1; at <= 3; at++) {
+      const answer = await ledger.reserve(admissionOf(`req_${at}`));
+      expect(answer).toMatchObject({ rpm: { limit: 600, remaining: 599 - at }, tpm: null });
+    }
+    expect(far.trips).toBe(trips);
+    await run(Promise.all([0, 1, 2, 3].map((at) => ledger.settle(settlementOf(`req_${at}`)))));
+    expect(await run(ledger.keyStatus("key_1"))).toMatchObject({ rpm: { remaining: 596 }, inFlight: 0, requests: 4 });
+  });
+
+  it("say truly what is left of a budget that a float is lent from", async () => {
+    const far = new Far([budget(1_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    expect(await run(ledger.reserve(admissionOf("req_0")))).toMatchObject({ tightest: { remaining: 999 * COST } });
+    expect(await ledger.reserve(admissionOf("req_1"))).toMatchObject({ tightest: { remaining: 998 * COST } });
+  });
+
+  it("use a place of a float again once its request is over, and no more places than it has", async () => {
+    const far = new Far([], { rpm: null, tpm: null, concurrency: 20 });
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_first")));
+    const trips = far.trips;
+    for (let at = 0; at < 50; at++) {
+      await ledger.reserve(admissionOf(`req_${at}`));
+      void ledger.settle(settlementOf(`req_${at}`));
+    }
+    expect(far.trips).toBe(trips);
+    const asked = Array.from({ length: 19 }, (_, at) => ledger.reserve(admissionOf(`req_more_${at}`)));
+    const answers = await run(Promise.all(asked));
+    expect(answers.every(({ kind }) => kind === "granted")).toBe(true);
+    const beyond = run(ledger.reserve(admissionOf("req_beyond")));
+    expect(await beyond).toMatchObject({ kind: "rate_limited", limit: "concurrency", max: 20, used: 20 });
+  });
+
+  it("count what is admitted at the end of a float's time for a whole minute from then", async () => {
+    const far = new Far([], { rpm: 9, tpm: null, concurrency: null });
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_0")));
+    await vi.advanceTimersByTimeAsync(1_900);
+    const trips = far.trips;
+    await ledger.reserve(admissionOf("req_1"));
+    expect(far.trips).toBe(trips);
+    const from = Date.now();
+    await vi.advanceTimersByTimeAsync(from + 59_900 - Date.now());
+    expect(far.ledger.keyStatus("key_1", far.payer, Date.now()).rpm).toMatchObject({ remaining: 8 });
+    far.ledger.expire(Date.now(), 100);
+    expect(far.ledger.keyStatus("key_1", far.payer, Date.now()).rpm).toMatchObject({ remaining: 8 });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(far.ledger.keyStatus("key_1", far.payer, Date.now()).rpm).toMatchObject({ remaining: 9 });
+  });
+
+  it("have a request wait for what only an isolate that died was lent of its key's pace", async () => {
+    const far = new Far([], { rpm: null, tpm: null, concurrency: 6 });
+    const dead = new Till(far.remote(), Date.now).ledger(() => undefined);
+    await run(dead.reserve(admissionOf("req_dead")));
+    await run(dead.settle(settlementOf("req_dead")));
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    const expiry = setInterval(() => far.ledger.expire(Date.now(), 100), 200);
+    const answers = await run(Promise.all(Array.from({ length: 6 }, (_, at) => ledger.reserve(admissionOf(`req_${at}`)))));
+    clearInterval(expiry);
+    expect(answers.map(({ kind }) => kind)).toEqual(Array.from({ length: 6 }, () => "granted"));
+  });
 
   it("lose nothing and book nothing twice where trips are lost on their way there and back", async () => {
     const far = new Far([budget(1_000_000 * COST)]);
@@ -286,5 +422,24 @@ describe("tills", () => {
     await run(ledger.settle(settlementOf("req_b", 2 * COST)));
     await vi.advanceTimersByTimeAsync(100);
     expect(far.status().spent).toBe(2 * COST);
+  });
+
+  it("tell of a request that goes on within two reports, and never write what a short one would have become", async () => {
+    const far = new Far([budget(1_000_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_a")));
+    const written: string[] = [];
+    const watched = (id: string): Asked => ({ ...admissionOf(id), event: () => (written.push(id), admissionOf(id).event()) });
+    const holds = () => far.sql.rows<{ id: string }>("SELECT id FROM holds").map(({ id }) => id);
+    await ledger.reserve(watched("req_long"));
+    await vi.advanceTimersByTimeAsync(10);
+    await ledger.reserve(watched("req_short"));
+    await vi.advanceTimersByTimeAsync(10);
+    void ledger.settle(settlementOf("req_short"));
+    await vi.advanceTimersByTimeAsync(80);
+    expect(written).toEqual(["req_long"]);
+    expect(holds()).toEqual(["req_a", "req_long"]);
+    expect(far.records()).toEqual(["cost_req_short"]);
   });
 });

@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DUTIES, dutiesOf, type Obligation, readObligations, REDACT_MAX, ruleOf, shown } from "../../../src/policy/obligations.ts";
+import { DUTIES, dutiesOf, type Obligation, readObligations, REDACT_MAX, RULES, ruleOf, shown } from "../../../src/policy/obligations.ts";
 
 type Duty = (typeof DUTIES)[number];
 
@@ -44,6 +45,15 @@ describe("the table of conflicts", () => {
         expect(together.approval).not.toBeNull();
     }
     expect(ruleOf(b, a)).toBe(ruleOf(a, b));
+  });
+
+  it("the guide says every rule, and for which pairs of a kind", () => {
+    const lines = readFileSync("docs/guides/policies.md", "utf8").split("\n");
+    for (const duty of DUTIES) {
+      const line = lines.find((each) => each.includes(`\`${duty}\` with \`${duty}\``));
+      expect(line).toContain(`| ${RULES[ruleOf(duty, duty)]} |`);
+    }
+    for (const rule of Object.values(RULES)) expect(lines.some((line) => line.endsWith(`| ${rule} |`))).toBe(true);
   });
 
   it("the first says what takes the place of a text that two redact, and a longer text goes before one that it holds", () => {
