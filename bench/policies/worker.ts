@@ -6,7 +6,7 @@ import { wallsOf } from "../../src/policy/engine/walls.ts";
 
 interface Bindings {
   readonly POLICIES: WorkerLoader;
-  readonly PLUGINS: readonly Plugin[];
+  readonly PLUGINS: readonly (Plugin & { readonly needs: readonly string[] })[];
 }
 
 const own = wallsOf({ module, walk });
@@ -24,6 +24,9 @@ const FACTS: Facts = {
       max_tokens: 20,
       tools: false,
     },
+    budget: [{ id: "bud_1", unit: "usd", limit: "100", spent: "1", reserved: "0", remaining: "99", resets_at: null }],
+    estimate: { input_tokens: 20, max_output_tokens: 20, expected_usd: "0.0001", most_usd: "0.0002", price_state: "priced" },
+    messages: [{ role: "user", text: "Say the word twenty times, please." }],
     "counters:requests": { count: 1, window_s: 60, resets_in_s: 60 },
   },
   own: {},
@@ -34,7 +37,6 @@ const STEP = {
   mode: "enforce",
   onError: "deny",
   stages: ["evaluate"],
-  needs: Object.keys(FACTS.shared),
   settings: {},
 } as const;
 
@@ -46,7 +48,7 @@ export default {
     if (plugins.length === 0) return new Response("[]");
     loaded ??= wallsOf({ module, walk, loader: POLICIES });
     const walls = request.headers.get("x-where") === "loader" ? loaded : own;
-    const steps = plugins.map(({ hash }, priority): Step => ({ ...STEP, policy: hash, hash, priority }));
+    const steps = plugins.map(({ hash, needs }, priority): Step => ({ ...STEP, policy: hash, hash, needs, priority }));
     const { denial, findings } = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins, facts: FACTS });
     return Response.json(findings, { status: denial === null && findings.length === plugins.length ? 200 : 500 });
   },

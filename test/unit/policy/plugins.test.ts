@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { bundlePolicy } from "../../../scripts/bundle-policy.ts";
+import type { Stage } from "../../../src/policy/engine/contract.ts";
 import { Engine } from "../../../src/policy/engine/engine.ts";
 import { complaintsOf } from "../../../src/policy/engine/inspect.ts";
 import { compiledEngine } from "../../support/policy-engine.ts";
@@ -8,7 +9,11 @@ import { compiledEngine } from "../../support/policy-engine.ts";
 const plugins = readdirSync("plugins", { withFileTypes: true }).filter((entry) => entry.isDirectory());
 
 interface Tested {
-  readonly tests: readonly { readonly config?: Record<string, unknown>; readonly context: Record<string, unknown> }[];
+  readonly tests: readonly {
+    readonly stage?: Stage;
+    readonly config?: Record<string, unknown>;
+    readonly context: Record<string, unknown>;
+  }[];
 }
 
 describe.each(plugins.map(({ name }) => name))("D14: the policy %s", (name) => {
@@ -21,8 +26,8 @@ describe.each(plugins.map(({ name }) => name))("D14: the policy %s", (name) => {
     const { default: policy } = (await import(`../../../plugins/${name}/index.ts`)) as { default: Tested };
     expect(policy.tests.length).toBeGreaterThan(2);
     const fuels = policy.tests.map(
-      ({ config = {}, context }) =>
-        engine.evaluate({ hash: name, stage: "evaluate", settings: config, context: JSON.stringify(context) }).fuel,
+      ({ stage = "evaluate", config = {}, context }) =>
+        engine.evaluate({ hash: name, stage, settings: config, context: JSON.stringify(context) }).fuel,
     );
     if (registration.kind === "refused") return;
     const said = /^Fuel: some ([\d,]+) to load, up to ([\d,]+) for a decision\.$/m.exec(readFileSync(`plugins/${name}/README.md`, "utf8"));
