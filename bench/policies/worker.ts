@@ -30,7 +30,6 @@ const FACTS: Facts = {
 };
 const STEP = {
   version: "1.0.0",
-  priority: 100,
   compose: "all",
   mode: "enforce",
   onError: "deny",
@@ -47,8 +46,8 @@ export default {
     if (plugins.length === 0) return new Response("[]");
     loaded ??= wallsOf({ module, walk, loader: POLICIES });
     const walls = request.headers.get("x-where") === "loader" ? loaded : own;
-    const steps = plugins.map(({ hash }): Step => ({ ...STEP, policy: hash, hash }));
-    const said = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins, facts: FACTS });
-    return Response.json(said, { status: said.denial === null && said.findings.length === plugins.length ? 200 : 500 });
+    const steps = plugins.map(({ hash }, priority): Step => ({ ...STEP, policy: hash, hash, priority }));
+    const { denial, findings } = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins, facts: FACTS });
+    return Response.json(findings, { status: denial === null && findings.length === plugins.length ? 200 : 500 });
   },
 } satisfies ExportedHandler<Bindings>;

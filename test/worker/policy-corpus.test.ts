@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { walk } from "../../src/policy/chain.ts";
+import type { Step } from "../../src/policy/contract.ts";
 import { Engine } from "../../src/policy/engine/engine.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
@@ -9,14 +10,19 @@ import { CONTEXT, type Case, SHAPES } from "../corpus/policies/case.ts";
 import fuel from "../corpus/policies/fuel.json" with { type: "json" };
 import { HOSTILE } from "../corpus/policies/hostile.ts";
 import { attempt, neighbourOf } from "../corpus/policies/run.ts";
-import { stepOf } from "../support/step.ts";
 
 const shapes = Object.keys(SHAPES) as (keyof typeof SHAPES)[];
 const recorded = fuel as Readonly<Record<string, readonly number[]>>;
 const all = [...HOSTILE, ...BENIGN];
-
-/** What the engine reads as a decision, and the chain does not. */
-const IN_CHAIN: Readonly<Record<string, string>> = { "reaching: an address in a route": "invalid_decision" };
+const STEP = {
+  version: "1.0.0",
+  compose: "all",
+  mode: "enforce",
+  onError: "deny",
+  stages: ["evaluate"],
+  needs: ["request"],
+  settings: {},
+} as const;
 
 describe("threat 31: the corpus of policies, in workerd", () => {
   const engine = new Engine(module);
@@ -37,18 +43,20 @@ describe("threat 31: the corpus of policies, behind the Worker Loader", () => {
   /** What a policy comes to behind the walls. Its neighbour is asked in the same chain, before it. */
   async function judged(policy: Case) {
     const plugin = { hash: policy.name, source: SHAPES.object(policy) };
-    const steps = [neighbour, plugin].map(({ hash }) => stepOf(hash, ["request"]));
+    const steps = [neighbour, plugin].map(({ hash }, priority): Step => ({ ...STEP, policy: hash, hash, priority }));
     const facts = { shared: JSON.parse(CONTEXT) as Record<string, unknown>, own: {} };
-    const { findings } = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins: [neighbour, plugin], facts });
-    return findings;
+    return walls.judge({ tenant: "team", stage: "evaluate", steps, plugins: [neighbour, plugin], facts });
   }
 
   const asked = all.filter(({ expect }) => expect !== "complaint" && expect !== "refused");
-  test.each(asked)("$name: as expected, and the isolate lives on", async (policy) => {
-    const [beside, found] = await judged(policy);
-    expect(beside!.outcome).toBe("allowed");
-    expect(found!.failure ?? found!.outcome).toBe(IN_CHAIN[policy.name] ?? policy.expect);
-    expect(found!.fuel).toBe(recorded[policy.name]![0]);
+  test.each(asked)("$name: $expect, and the isolate lives on", async (policy) => {
+    const { denial, findings } = await judged(policy);
+    expect(findings).toHaveLength(2);
+    expect(findings[0]).toMatchObject({ outcome: "allowed" });
+    const { failure, outcome, fuel: burnt } = findings[1]!;
+    expect(failure ?? outcome).toBe(policy.inChain ?? policy.expect);
+    expect(denial).toEqual(outcome === "allowed" ? null : findings[1]);
+    expect(burnt).toBe(recorded[policy.name]![0]);
   });
 
   test.each(all.filter(({ expect }) => expect === "refused"))("$name: refused when it is registered", async (policy) => {

@@ -4,7 +4,7 @@ import type { Case } from "./case.ts";
 export const BENIGN: readonly Case[] = [
   { name: "says yes", body: "return { allowed: true };", expect: "allowed" },
   { name: "says no", body: 'return { allowed: false, reason: "no" };', expect: "denied" },
-  { name: "looks at the model", body: 'return { allowed: context.request.model.startsWith("gpt-5") };', expect: "allowed" },
+  { name: "looks at the model", body: 'return { allowed: !context.request.model.startsWith("gpt-4") };', expect: "allowed" },
   {
     name: "reads an allow list",
     before: 'const list = new Set(["gpt-4o"]);',

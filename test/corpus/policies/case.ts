@@ -8,6 +8,8 @@ export interface Case {
   readonly before?: string;
   readonly async?: true;
   readonly expect: Expected;
+  /** What the chain makes of it, where that is something else: it reads obligations, which the engine hands on. */
+  readonly inChain?: Expected;
 }
 
 /** The three shapes that a policy may have, as text that needs no bundler. */

@@ -1,6 +1,6 @@
 import type { Case, Expected } from "./case.ts";
 
-type Row = readonly [name: string, body: string, expect: Expected, more?: { readonly before?: string; readonly async?: true }];
+type Row = readonly [name: string, body: string, expect: Expected, more?: Pick<Case, "before" | "async" | "inChain">];
 const YES = "return { allowed: true };";
 const ASYNC = { async: true } as const;
 
@@ -138,7 +138,7 @@ const MEMORY: readonly Row[] = [
   ["bomb that is caught, and asked again", "const a = []; for (;;) { try { for (;;) a.push(new Uint8Array(1e5)); } catch {} }", "fuel"],
   ["bomb that is caught, and let be", `try { const a = []; for (;;) a.push(new Uint8Array(1e5)); } catch {} ${YES}`, "allowed"],
   ["memory at load", YES, "refused", { before: "const a = []; for (;;) a.push(new Uint8Array(1e5));" }],
-  ["an image too large", YES, "refused", { before: "globalThis.a = new Uint8Array(3e6).fill(1);" }],
+  ["an image too large", YES, "refused", { before: "globalThis.a = new Uint8Array(5e6).fill(1);" }],
 ];
 
 const JSONS: readonly Row[] = [
@@ -297,7 +297,12 @@ const REACHING: readonly Row[] = [
   ["measures time", "const t = Date.now(); for (let i = 0; i < 1e4; i++); return { allowed: Date.now() === t };", "allowed"],
   ["import.meta", "return { allowed: import.meta.url === undefined || !/(\\/|:)/.test(import.meta.url) };", "allowed"],
   ["a debugger", "debugger; return { allowed: true };", "allowed"],
-  ["an address in a route", 'return { allowed: true, obligations: [{ type: "route", target: "https://sink.example" }] };', "allowed"],
+  [
+    "an address in a route",
+    'return { allowed: true, obligations: [{ type: "route", target: "https://sink.example" }] };',
+    "allowed",
+    { inChain: "invalid_decision" },
+  ],
   ["a program of a megabyte", YES, "complaint", { before: `//${"x".repeat(300_000)}` }],
   ["a program that does not parse", "return {", "complaint"],
   ["no policy at all", "} }; export {}; ({ x() {", "complaint"],

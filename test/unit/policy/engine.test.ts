@@ -136,8 +136,16 @@ describe("D13: the limits of a policy", () => {
     expect(ask({ messages: "x".repeat(1024 * 1024) })).toMatchObject({ fuel: 0, result: { kind: "failed", failure: "memory" } });
   });
 
+  it("a source of all the bytes that it may have is loaded, within the fuel and the image that there are", () => {
+    const row = (nth: number) =>
+      `function f${nth}(a, b) { let sum = 0; for (const x of a) if (x > b) sum += x * ${nth}; return { sum, name: "n${nth}" }; }\n`;
+    let before = "";
+    for (let nth = 0; before.length < 261_000; nth++) before += row(nth);
+    expect(opened(`evaluate: () => ({ allowed: f7([3], 1).sum === 21 })`, before).register()).toMatchObject({ kind: "described" });
+  });
+
   it("a policy that fills more than an image may hold when it is loaded is refused", () => {
-    const { register } = opened(`evaluate: () => ({ allowed: true })`, `globalThis.much = new Uint8Array(3 << 20).fill(1);`);
+    const { register } = opened(`evaluate: () => ({ allowed: true })`, `globalThis.much = new Uint8Array(5 << 20).fill(1);`);
     expect(register()).toEqual({ kind: "refused", message: expect.stringContaining("memory") });
   });
 });
