@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, lt, type SQL } from "drizzle-orm";
+import { and, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 
 const { policyDecisions } = tables;
@@ -42,6 +42,26 @@ export async function listDecisions(db: Db, filter: DecisionFilter, { limit, cur
   );
   return { rows: shown, next };
 }
+
+/** How often each policy said what, from a time (inclusive) to another (exclusive); the most talkative first. */
+export async function countDecisions(
+  db: Db,
+  span: { readonly from: number; readonly to: number },
+  limit: number,
+): Promise<DecisionCount[]> {
+  const { policy, mode, outcome } = policyDecisions;
+  const count = sql<number>`count(*)`;
+  return db
+    .select({ policy, mode, outcome, count })
+    .from(policyDecisions)
+    .where(and(...matching(span)))
+    .groupBy(policy, mode, outcome)
+    .orderBy(desc(count), policy)
+    .limit(limit);
+}
+
+/** How often one policy came to one outcome. */
+export type DecisionCount = Pick<DecisionRow, "policy" | "mode" | "outcome"> & { readonly count: number };
 
 /** The newest decisions before a call that one policy made in a span of time, at most `limit`. */
 export async function newestDecisions(db: Db, filter: DecisionFilter, limit: number): Promise<DecisionRow[]> {

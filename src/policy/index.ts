@@ -4,7 +4,7 @@ export type { Finding, Step, Verdict } from "./contract.ts";
 export { type Counter, type Ticket, WINDOW_S_MAX } from "./counters.ts";
 export { type Counters, countersOf } from "./counter-stub.ts";
 export type { Facts, Stage } from "./engine/contract.ts";
-export { type DecisionRow, listDecisions, newestDecisions } from "./decisions.ts";
+export { countDecisions, type DecisionRow, listDecisions, newestDecisions } from "./decisions.ts";
 export { asked, bench, type Judge, type Register } from "./judge.ts";
 export { type Duties, dutiesOf, shown } from "./obligations.ts";
 export { replay } from "./replay.ts";

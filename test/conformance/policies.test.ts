@@ -91,11 +91,11 @@ describe("policies over two isolates", () => {
         await upload("swapped", version, `return { allowed: true, obligations: [{ type: "redact", text: "hello", with: "${version}" }] };`),
       );
     await put(versions[0]!, key, { mode: "enforce" });
-    let running = true;
+    const over = new AbortController();
     const seen = new Set<string>();
     const failures: number[] = [];
     const lane = async (where: Running) => {
-      while (running) {
+      while (!over.signal.aborted) {
         const answer = await fetch(`${where.origin}/v1/chat/completions`, {
           method: "POST",
           headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
@@ -118,7 +118,7 @@ describe("policies over two isolates", () => {
       await put(versions[at % 2]!, key, { mode: "enforce" });
       await new Promise((resolve) => setTimeout(resolve, 700));
     }
-    running = false;
+    over.abort();
     await Promise.all(lanes);
     expect(failures).toEqual([]);
     expect([...seen].toSorted()).toEqual(["swapped@1.0.0 allowed: You said: 1.0.0", "swapped@2.0.0 allowed: You said: 2.0.0"]);

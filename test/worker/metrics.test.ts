@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { consume } from "#audit";
 import { NO_USAGE } from "#core";
-import { connect } from "#db";
+import { connect, tables } from "#db";
 import dashboard from "../../docs/grafana/tollgate.json" with { type: "json" };
 import { createApp } from "#http";
 import { platformOf } from "../../src/compose.ts";
@@ -140,6 +140,31 @@ describe("D16: /metrics", () => {
     const first = (le: string) => grown("tollgate_recent_time_to_first_token_seconds_bucket", { le });
     expect(["0.05", "0.1", "0.2", "0.5", "1", "30", "+Inf"].map(first)).toEqual([0, 1, 2, 2, 3, 3, 3]);
     expect(one("tollgate_recent_window_seconds")).toBe(300);
+  });
+
+  test("shows what policies said of the same requests, by policy, mode and outcome", async () => {
+    const row = { team: "t", key: "k", version: "1.0.0", hash: "h", scopeKind: "deployment", scopeId: "", stage: "evaluate" } as const;
+    const kept = { reason: "", metadata: {}, obligations: [], fuel: 1, contextDigest: "d" };
+    const said = [
+      { policy: "hours", mode: "enforce", outcome: "denied", ago: 60_000 },
+      { policy: "hours", mode: "enforce", outcome: "denied", ago: 70_000 },
+      { policy: "hours", mode: "shadow", outcome: "failed", ago: 60_000 },
+      { policy: "hours", mode: "enforce", outcome: "allowed", ago: 400_000 },
+    ] as const;
+    const rows = said.map(({ ago, ...each }, at) => ({
+      ...row,
+      ...kept,
+      ...each,
+      id: `dec_m_${at}`,
+      request: `req_m_${at}`,
+      at: Date.now() - ago,
+    }));
+    await connect(env.DB).insert(tables.policyDecisions).values(rows);
+    const seen = read((await scrape()).text).of("tollgate_recent_policy_decisions", { policy: "hours" });
+    expect(seen.map(({ labels, value }) => [labels["mode"], labels["outcome"], value])).toEqual([
+      ["enforce", "denied", 2],
+      ["shadow", "failed", 1],
+    ]);
   });
 
   test("declares every family before its samples, says that it is a gauge and of what, and names no metric twice", async () => {
