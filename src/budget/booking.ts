@@ -102,8 +102,8 @@ export function total(sql: Sql, totals: readonly Total[]): void {
 
 /** Makes holds of requests that an isolate has admitted and not ended. */
 export function begin(sql: Sql, began: Report["began"]): void {
-  for (const { admission, granted, float, legs, paced, at } of began) {
-    const { id, key, event, ttlMs } = admission;
+  for (const { admission, granted, float, legs, paced, at, event } of began) {
+    const { id, key, ttlMs } = admission;
     if (isKnown(sql, id)) continue;
     drawPace(sql, { key, float, paced });
     const drawn = draw(sql, float, granted);

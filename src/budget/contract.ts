@@ -40,6 +40,11 @@ export interface Admission {
   readonly float?: Wish;
 }
 
+/** An admission as a flow asks for it: its event is written only where the ledger must keep it. */
+export interface Asked extends Omit<Admission, "event" | "float"> {
+  readonly event: () => string;
+}
+
 /** The float that an isolate asks for: so much to admit, so many requests at once. */
 export interface Wish {
   readonly id: string;
@@ -100,7 +105,7 @@ export interface Leg {
 
 /** A request that an isolate admitted from a float. */
 export interface Floated {
-  readonly admission: Admission;
+  readonly admission: Pick<Admission, "id" | "key" | "ttlMs">;
   readonly granted: Amount;
   readonly float: string;
   readonly legs: readonly Leg[];
@@ -108,6 +113,11 @@ export interface Floated {
   readonly paced: Counted | null;
   /** When it was admitted, milliseconds UTC. */
   readonly at: number;
+}
+
+/** A floated request that goes on, with what it becomes if nobody ends it: the event of an admission. */
+export interface Begun extends Floated {
+  readonly event: string;
 }
 
 /** The second in which a request's pace is counted, and the tokens that are counted there. */
@@ -136,7 +146,7 @@ export interface GivenBack {
 /** What an isolate tells its ledger about every twenty-five milliseconds. Repeating it changes nothing. */
 export interface Report {
   /** Requests that go on: each becomes a hold, so that its record is safe whatever happens to the isolate. */
-  readonly began: readonly Floated[];
+  readonly began: readonly Begun[];
   readonly ended: readonly Over[];
   readonly returned: readonly GivenBack[];
 }

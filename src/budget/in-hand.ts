@@ -1,4 +1,4 @@
-import type { Admission, Amount, Float, Floated, GivenBack, Granted, Pace } from "./contract.ts";
+import type { Amount, Asked, Float, Floated, GivenBack, Granted, Pace } from "./contract.ts";
 import { paceOf } from "./pace.ts";
 
 const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
@@ -31,15 +31,16 @@ export class InHand {
   }
 
   /** Admits a request, if its facts are those of the float and there is enough of everything. */
-  admit(admission: Admission, now: number): { readonly granted: Granted; readonly floated: Floated } | null {
-    if (admission.epoch !== this.#epoch || now >= this.#until) return null;
-    const granted = this.#left ? admission.likely : admission.ceiling;
-    const counted = admission.likely.tokens;
+  admit(asked: Asked, now: number): { readonly granted: Granted; readonly floated: Floated } | null {
+    if (asked.epoch !== this.#epoch || now >= this.#until) return null;
+    const granted = this.#left ? asked.likely : asked.ceiling;
+    const counted = asked.likely.tokens;
     if (!this.#covers(granted, counted)) return null;
     this.#move(granted, counted, -1);
     if (this.#pace) this.#pace.slots--;
     const { id, legs } = this.float;
     const paced = this.float.pace && { second: this.float.pace.second, counted };
+    const admission = { id: asked.id, key: asked.key, ttlMs: asked.ttlMs };
     return { granted: this.#answer(granted, now), floated: { admission, granted, float: id, legs, paced, at: now } };
   }
 

@@ -1,9 +1,9 @@
-import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settlement } from "./contract.ts";
+import type { Admission, Amount, Asked, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settlement } from "./contract.ts";
 import type { LedgerObject } from "./ledger.do.ts";
 
 /** One team's ledger, as flows hold it. */
 export interface LedgerStub {
-  reserve(admission: Admission): Promise<Granted | Refusal>;
+  reserve(asked: Asked): Promise<Granted | Refusal>;
   /** Grows a hold of `key` to an absolute amount; repeat-safe. */
   extend(key: string, id: string, to: Amount): Promise<Granted | Refusal>;
   /** Books what a request used; returns when the ledger has it, or another request of this isolate takes it there. */
@@ -18,7 +18,7 @@ export interface LedgerStub {
 }
 
 /** The ledger's object itself: every method is one trip. */
-export interface LedgerRemote extends LedgerStub {
+export interface LedgerRemote extends Omit<LedgerStub, "reserve"> {
   /** Admits a request, once what is reported along with it is taken down. */
   reserve(admission: Admission, report?: Report): Promise<Granted | Refusal>;
   /** Takes down many beginnings and endings at once; repeat-safe. */

@@ -1,4 +1,4 @@
-import type { Admission, Amount, Floated, Granted, Refusal, Report, Settlement, Wish } from "./contract.ts";
+import type { Amount, Asked, Begun, Floated, Granted, Refusal, Report, Settlement, Wish } from "./contract.ts";
 import { FLOAT_MS } from "./floats.ts";
 import { InHand } from "./in-hand.ts";
 import type { LedgerRemote, LedgerStub } from "./stub.ts";
@@ -20,6 +20,7 @@ const PATIENCE_MS = FLOAT_MS + PATIENCE_STEP_MS;
 /** A request that was admitted here, and that the ledger has not acknowledged. */
 interface Untold {
   readonly floated: Floated;
+  readonly event: () => string;
   /** Once its beginning was sent, the ledger may know of it, whatever became of the answer. */
   sent: "not" | "on its way" | "in vain";
 }
@@ -51,7 +52,7 @@ const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 
 /**
  * The till of one team in one isolate. It admits from floats, without a trip, what it may; everything else it asks the ledger. What
- * began and what ended it reports in company, about every 25 ms. It holds plain values only: no request waits for another's
+ * ended it reports in company, about every 25 ms, and what began by the report after. It holds plain values only: no request waits for another's
  * promise, each makes its own calls.
  */
 export class Till {
@@ -81,7 +82,7 @@ export class Till {
    */
   ledger(background: Background | null): LedgerStub {
     return {
-      reserve: (admission) => this.#reserve(admission, background),
+      reserve: (asked) => this.#reserve(asked, background),
       extend: (key, id, to) => this.#extend(key, id, to),
       settle: (settlement) => this.#settle(settlement),
       release: (id) => this.#release(id),
@@ -97,43 +98,43 @@ export class Till {
     };
   }
 
-  async #reserve(admission: Admission, background: Background | null): Promise<Granted | Refusal> {
-    const own = background && this.#admit(admission);
+  async #reserve(asked: Asked, background: Background | null): Promise<Granted | Refusal> {
+    const own = background && this.#admit(asked);
     if (own) {
       background(this.#flush());
       return own;
     }
-    return this.#patiently(admission.key, () => this.#ask(admission, background !== null));
+    return this.#patiently(asked.key, () => this.#ask(asked, background !== null));
   }
 
   /** Admits from the float in hand; null where there is none, or not enough in it. */
-  #admit(admission: Admission): Granted | null {
+  #admit(asked: Asked): Granted | null {
     // A request that wider budgets hold too must stand in its team's ledger, which tells theirs how it ends.
-    if (admission.elsewhere) return null;
-    const inHand = this.#keys.get(admission.key)?.inHand;
-    const admitted = inHand?.admit(admission, this.#clock());
+    if (asked.elsewhere) return null;
+    const inHand = this.#keys.get(asked.key)?.inHand;
+    const admitted = inHand?.admit(asked, this.#clock());
     if (!admitted) return null;
-    this.#count(admission);
-    this.#untold.set(admission.id, { floated: admitted.floated, sent: "not" });
-    this.#begin(admission, inHand!);
+    this.#count(asked);
+    this.#untold.set(asked.id, { floated: admitted.floated, event: asked.event, sent: "not" });
+    this.#begin(asked, inHand!);
     return admitted.granted;
   }
 
   /** Asks the ledger, and for a float beside, where one may be used. */
-  async #ask(admission: Admission, mayFloat: boolean): Promise<Granted | Refusal> {
+  async #ask(asked: Asked, mayFloat: boolean): Promise<Granted | Refusal> {
     const askedAt = this.#clock();
-    const float = mayFloat && !admission.elsewhere ? this.#wish(admission, askedAt) : null;
-    const asking = float ? { ...admission, float } : admission;
-    const answer = await this.#telling((report) => this.#remote.reserve(asking, report));
+    const float = mayFloat && !asked.elsewhere ? this.#wish(asked, askedAt) : null;
+    const admission = { ...asked, event: asked.event(), ...(float && { float }) };
+    const answer = await this.#telling((report) => this.#remote.reserve(admission, report));
     if (answer.kind !== "granted") return answer;
-    this.#count(admission);
-    this.#begin(admission, null);
-    if (answer.float) this.#take(admission, answer, askedAt);
+    this.#count(asked);
+    this.#begin(asked, null);
+    if (answer.float) this.#take(asked, answer, askedAt);
     return answer;
   }
 
   /** The float that is worth asking for; null where one was asked for just now. What is in hand goes back, for the next to be lent. */
-  #wish({ id, key, likely }: Admission, now: number): Wish | null {
+  #wish({ id, key, likely }: Asked, now: number): Wish | null {
     const till = this.#tillOf(key);
     if (now - till.askedAt < ASK_MS) return null;
     const wanted = larger(times(likely, WANTED_REQUESTS_MIN), times(till.since, 2));
@@ -143,7 +144,7 @@ export class Till {
     return { id: `flt_${id}`, wanted, slots: 2 * till.running + WANTED_SLOTS_MORE };
   }
 
-  #take({ key, epoch }: Admission, granted: Granted, askedAt: number): void {
+  #take({ key, epoch }: Asked, granted: Granted, askedAt: number): void {
     const till = this.#tillOf(key);
     this.#putBack(till);
     till.inHand = new InHand(granted.float!, { granted, epoch, askedAt });
@@ -156,7 +157,7 @@ export class Till {
     till.inHand = null;
   }
 
-  #begin({ id, key }: Admission, inHand: InHand | null): void {
+  #begin({ id, key }: Asked, inHand: InHand | null): void {
     const till = this.#tillOf(key);
     till.running++;
     this.#running.set(id, { till, inHand });
@@ -195,7 +196,7 @@ export class Till {
   /** What another request's report has of this one may arrive later than this asks; so it is told again. */
   async #extend(key: string, id: string, to: Amount): Promise<Granted | Refusal> {
     const untold = this.#untold.get(id);
-    if (untold) await this.#report({ began: [untold.floated], ended: [], returned: [] });
+    if (untold) await this.#report({ began: [begun(untold)], ended: [], returned: [] });
     return this.#patiently(key, () => this.#remote.extend(key, id, to));
   }
 
@@ -226,6 +227,7 @@ export class Till {
     await sleep(FLUSH_MS);
     this.#flushing = false;
     await this.#send();
+    if (this.#untold.size > 0) await this.#flush();
   }
 
   /**
@@ -233,7 +235,13 @@ export class Till {
    * @throws where no try succeeds. What was to be told is kept for the next report; what the ledger knows of expires into estimates.
    */
   async #send(): Promise<void> {
-    if (!this.idle) await this.#telling((report) => this.#report(report));
+    if (this.#ended.length + this.#returned.length + this.#toTell().length > 0) await this.#telling((report) => this.#report(report));
+  }
+
+  /** Beginnings that the ledger should hear of. One that is younger than a flush waits for the next: it may be over by then. */
+  #toTell(): Untold[] {
+    const young = this.#clock() - FLUSH_MS;
+    return [...this.#untold.values()].filter(({ floated, sent }) => sent !== "on its way" && floated.at <= young);
   }
 
   async #report(report: Report): Promise<void> {
@@ -249,8 +257,8 @@ export class Till {
 
   /** Makes a call that takes along everything that the ledger does not know; what it could not take is kept for the next. */
   async #telling<Answer>(call: (report: Report) => Promise<Answer>): Promise<Answer> {
-    const began = [...this.#untold.values()].filter(({ sent }) => sent !== "on its way");
-    const report: Report = { began: began.map(({ floated }) => floated), ended: this.#ended, returned: this.#returned };
+    const began = this.#toTell();
+    const report: Report = { began: began.map(begun), ended: this.#ended, returned: this.#returned };
     for (const each of began) each.sent = "on its way";
     this.#ended = [];
     this.#returned = [];
@@ -266,7 +274,7 @@ export class Till {
     }
   }
 
-  #count({ key, likely }: Admission): void {
+  #count({ key, likely }: Asked): void {
     const till = this.#tillOf(key);
     till.since = plus(till.since, likely);
   }
@@ -313,6 +321,10 @@ export class Tills {
     this.#tills.set(team, till);
     return till;
   }
+}
+
+function begun({ floated, event }: Untold): Begun {
+  return { ...floated, event: event() };
 }
 
 function sleep(ms: number): Promise<void> {

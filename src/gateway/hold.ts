@@ -1,5 +1,5 @@
 import type { RequestEvent } from "#audit";
-import type { Admission, Amount, Granted, LedgerStub, Refusal } from "#budget";
+import type { Amount, Asked, Granted, LedgerStub, Refusal } from "#budget";
 import { outputTokens, inputTokens, nanoCeil, NO_USAGE, TollgateError, type Usage } from "#core";
 import { outputCap, receipt, type Receipt } from "#models";
 import type { Draft, Gateway } from "./contract.ts";
@@ -122,7 +122,7 @@ export async function reserve(draft: Draft, at: Gateway): Promise<Admitted> {
     ...capped,
     stream: ask.stream,
     ttlMs: (at.config.TOLLGATE_TIMEOUT_TOTAL_S + at.config.TOLLGATE_HOLD_GRACE_S) * 1000,
-    event: JSON.stringify(pendingEvent(draft, capped.likely)),
+    event: () => JSON.stringify(pendingEvent(draft, capped.likely)),
   };
   const names = await widerLedgersOf(draft, at);
   if (names.length === 0) return admitted(draft, admission, NO_WIDER, at);
@@ -146,7 +146,7 @@ async function giveBack({ ledgers }: Wider, id: string): Promise<void> {
   await Promise.all(ledgers.map((ledger) => ledger.release(id)));
 }
 
-async function admitted(draft: Draft, admission: Admission, wider: Wider, at: Gateway): Promise<Admitted> {
+async function admitted(draft: Draft, admission: Asked, wider: Wider, at: Gateway): Promise<Admitted> {
   const ledger = at.ledger(draft.caller.team);
   const answer: Granted | Refusal = await ledger.reserve(admission).catch((cause: unknown) => {
     // The reservation may stand although its answer was lost; nothing will be sent on it.

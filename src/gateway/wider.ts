@@ -1,4 +1,4 @@
-import type { Admission, Amount, Elsewhere, Granted, LedgerStub, Refusal } from "#budget";
+import type { Amount, Asked, Elsewhere, Granted, LedgerStub, Refusal } from "#budget";
 import type { Draft, Gateway } from "./contract.ts";
 
 /** How much longer a wider budget holds than the team's ledger, which says how the request ended. */
@@ -21,8 +21,8 @@ export async function widerLedgersOf({ arrival, caller, asked }: Draft, at: Gate
  * Holds a request in each ledger named, or in none: the first refusal gives the others back. Their holds bear no record; they end as
  * the team's ledger says.
  */
-export async function holdWider(admission: Admission, names: readonly string[], at: Gateway): Promise<Wider | Refusal> {
-  const asked = { ...admission, event: "", ttlMs: admission.ttlMs + LONGER_MS };
+export async function holdWider(admission: Asked, names: readonly string[], at: Gateway): Promise<Wider | Refusal> {
+  const asked = { ...admission, event: () => "", ttlMs: admission.ttlMs + LONGER_MS };
   const ledgers = names.map((name) => at.ledger(name));
   const answers = await Promise.allSettled(ledgers.map((ledger) => ledger.reserve(asked)));
   const granted = answers.map((answer) => (answer.status === "fulfilled" && answer.value.kind === "granted" ? answer.value : null));
@@ -44,7 +44,7 @@ export async function holdWider(admission: Admission, names: readonly string[], 
 }
 
 /** An admission that asks for no more than the wider budgets have granted. */
-export function within(admission: Admission, { elsewhere, granted }: Wider): Admission {
+export function within(admission: Asked, { elsewhere, granted }: Wider): Asked {
   const least = (amount: Amount) =>
     granted.reduce(
       (most, each) => ({

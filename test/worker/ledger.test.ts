@@ -271,7 +271,7 @@ describe("LedgerObject", () => {
     expect(status?.reserved).toBe(33_000);
     const floated = Array.from({ length: 5 }, () => {
       const each = admission(key);
-      return { admission: each, granted: each.likely, float, legs, paced: null, at: Date.now() };
+      return { admission: each, event: each.event, granted: each.likely, float, legs, paced: null, at: Date.now() };
     });
     const ended = floated.slice(1).map((each) => {
       const { id } = each.admission;

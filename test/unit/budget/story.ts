@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import type { PaceLimits } from "#core";
-import type { Admission, Amount, Budget, Float, Floated, PacePart, Settled, Told } from "../../../src/budget/contract.ts";
+import type { Admission, Amount, Begun, Budget, Float, PacePart, Settled, Told } from "../../../src/budget/contract.ts";
 import type { Payer } from "../../../src/budget/facts.ts";
 import { Ledger } from "../../../src/budget/ledger.ts";
 import { measured } from "../../../src/budget/legs.ts";
@@ -114,7 +114,7 @@ interface Lent {
 /** One isolate's memory, which dies with it: what it may still admit from its float, and what it has not told. */
 class Isolate {
   inHand: { readonly float: Float; readonly until: number; readonly key: number; left: Amount; pace: PacePart } | null = null;
-  readonly untold = new Map<string, Floated>();
+  readonly untold = new Map<string, Begun>();
   /** The float that each of its requests came from. */
   readonly from = new Map<string, string>();
 }
@@ -176,7 +176,7 @@ class Truth {
   }
 
   /** The ledger hears of a request that an isolate admitted. */
-  hear({ admission, float, paced }: Floated): void {
+  hear({ admission, float, paced }: Begun): void {
     if (!paced) return;
     const key = Number(admission.key.slice(1));
     this.drawPace(float, { requests: 1, tokens: paced.counted });
@@ -391,7 +391,7 @@ function admit(each: Step, id: string, scene: Scene): void {
   const admission = { ...admissionOf({ ...each, key: inHand.key }, id) };
   const { id: float, legs } = inHand.float;
   const where = inHand.float.pace && { second: inHand.float.pace.second, counted };
-  isolate.untold.set(id, { admission, granted, float, legs, paced: where, at: now });
+  isolate.untold.set(id, { admission, event: admission.event, granted, float, legs, paced: where, at: now });
   isolate.from.set(id, float);
   truth.admissions.set(id, { key: inHand.key, at: now, tokens: counted, float });
   paced(scene, inHand.key, { known: false });
@@ -524,7 +524,7 @@ function toldTruly(sql: NodeSql, truth: Truth, id: string): void {
 }
 
 /** A request that the ledger first hears of when it is over, as if it had been told. */
-function heldOf({ admission, legs, granted, at }: Floated, budgets: readonly Budget[]): Held {
+function heldOf({ admission, legs, granted, at }: Begun, budgets: readonly Budget[]): Held {
   const found = legs.map(({ budget, start }) => ({ budget: budgets.find((one) => one.id === budget)!, start: start ?? 0 }));
   return { key: Number(admission.key.slice(1)), legs: found, expiresAt: at + TTL_MS, amount: granted };
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Admission, Budget, LedgerRemote } from "#budget";
+import type { Asked, Budget, LedgerRemote } from "#budget";
 import type { PaceLimits } from "#core";
 import { Ledger } from "../../../src/budget/ledger.ts";
 import { Till } from "../../../src/budget/till.ts";
@@ -87,8 +87,8 @@ class Far {
   }
 }
 
-function admissionOf(id: string): Admission {
-  const event = JSON.stringify({ v: 1, cost: { id: `cost_${id}` }, charges: [] });
+function admissionOf(id: string): Asked {
+  const event = () => JSON.stringify({ v: 1, cost: { id: `cost_${id}` }, charges: [] });
   return { id, key: "key_1", epoch: 1, floor: LIKELY, likely: LIKELY, ceiling: LIKELY, stream: false, ttlMs: 60_000, event };
 }
 
@@ -422,5 +422,24 @@ describe("tills", () => {
     await run(ledger.settle(settlementOf("req_b", 2 * COST)));
     await vi.advanceTimersByTimeAsync(100);
     expect(far.status().spent).toBe(2 * COST);
+  });
+
+  it("tell of a request that goes on within two reports, and never write what a short one would have become", async () => {
+    const far = new Far([budget(1_000_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_a")));
+    const written: string[] = [];
+    const watched = (id: string): Asked => ({ ...admissionOf(id), event: () => (written.push(id), admissionOf(id).event()) });
+    const holds = () => far.sql.rows<{ id: string }>("SELECT id FROM holds").map(({ id }) => id);
+    await ledger.reserve(watched("req_long"));
+    await vi.advanceTimersByTimeAsync(10);
+    await ledger.reserve(watched("req_short"));
+    await vi.advanceTimersByTimeAsync(10);
+    void ledger.settle(settlementOf("req_short"));
+    await vi.advanceTimersByTimeAsync(80);
+    expect(written).toEqual(["req_long"]);
+    expect(holds()).toEqual(["req_a", "req_long"]);
+    expect(far.records()).toEqual(["cost_req_short"]);
   });
 });
