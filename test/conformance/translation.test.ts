@@ -432,6 +432,20 @@ describe("money, whatever dialect it is asked in", () => {
     expect(set.upstream.seen.length).toBe(before);
   });
 
+  it("a dry run prices what would be sent, and refuses what could not be said", async () => {
+    const dry = (body: object) =>
+      fetch(`${set.origin}/v1/messages`, {
+        method: "POST",
+        headers: { "x-api-key": set.key, "content-type": "application/json", "x-tollgate-dry-run": "true" },
+        body: JSON.stringify({ model: gpt(), max_tokens: 100, messages: prompt, ...body }),
+      });
+    const before = set.upstream.seen.length;
+    const priced = await dry({});
+    expect([priced.status, JSON.stringify(await priced.json())]).toEqual([200, expect.stringContaining("gpt-4o-mini") as string]);
+    expect((await dry({ top_k: 1 })).status).toBe(400);
+    expect(set.upstream.seen.length).toBe(before);
+  });
+
   it("the record names the caller's surface and its end user", async () => {
     const user = `user_${"0".repeat(64)}_account__session_1`;
     const { response } = await anthropic()
