@@ -24,13 +24,14 @@ const DELIVERIES: readonly Column[] = [
   { head: "NEXT", path: "next_attempt_at" },
 ];
 const SECRET_BYTES = 32;
-const EVENT = texts(`an alert that it is told of (all): ${ALERTS.join(", ")}`, "events", "<type>");
+const EVENT = texts("a type of alert that it is told of; all, if none is given", "events", "<type>");
 const EXAMPLE = "whk_01k2m7q1xab";
 
 const create = command({
   name: "webhooks create",
   summary: "Have alerts sent to a URL, signed.",
-  more: "The signing secret is printed by this command and never again. A URL is https, of no private address, and without a query.",
+  more: `The signing secret is printed by this command and never again. A URL is https, of no private address, and without a query.
+Types of alerts: ${ALERTS.join(", ")}.`,
   operands: ["<url>"],
   options: { event: EVENT },
   examples: [
