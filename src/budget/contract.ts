@@ -143,7 +143,7 @@ export interface GivenBack {
   readonly pace: PacePart | null;
 }
 
-/** What an isolate tells its ledger about every twenty-five milliseconds. Repeating it changes nothing. */
+/** What an isolate tells its ledger, many requests at a time. Repeating it changes nothing. */
 export interface Report {
   /** Requests that go on: each becomes a hold, so that its record is safe whatever happens to the isolate. */
   readonly began: readonly Begun[];
