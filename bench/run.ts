@@ -89,8 +89,8 @@ const WAYS = { held: "strict", float: "tight" } as const;
 type Way = keyof typeof WAYS;
 
 /** What the bare Worker does besides, so that it could be a gateway: the limit for one that filters, ends and bills what it passes on. */
-function floorOf(scenario: (typeof SCENARIOS)[number]): "called" | "copied" | "edited" {
-  if (!scenario.stream) return "called";
+function floorOf(scenario: (typeof SCENARIOS)[number]): "whole" | "copied" | "edited" {
+  if (!scenario.stream) return "whole";
   return "usage" in scenario ? "copied" : "edited";
 }
 

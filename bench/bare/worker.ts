@@ -5,41 +5,35 @@ type Bare = { Bindings: { UPSTREAM: string } };
 /** The least that a gateway on Workers can be: every request goes to the provider, and its body comes back. */
 const app = new Hono<Bare>();
 app.post("/v1/chat/completions", async (context) => {
-  const floor = context.req.header("x-bench-floor");
-  if (floor === "called") return called(context);
-  const answer = await ask(context);
-  if (floor === "copied") return new Response(copied(answer.body!, context), answer);
-  if (floor === "edited") return new Response(answer.body!.pipeThrough(seen()), answer);
+  const tap = context.req.header("x-bench-floor");
+  if (tap !== undefined) return floor(context, tap);
+  const { method, headers, body } = context.req.raw;
+  const answer = await fetch(`${context.env.UPSTREAM}/v1/chat/completions`, { method, headers, body });
   return new Response(answer.body, answer);
 });
-
-function ask({ req, env }: Context<Bare>): Promise<Response> {
-  const { method, headers, body } = req.raw;
-  return fetch(`${env.UPSTREAM}/v1/chat/completions`, { method, headers, body });
-}
 
 const TIMEOUT_MS = 600_000;
 const OWN_HEADERS = 12;
 
 /**
  * What the platform's own calls cost that no gateway can leave out, before it does anything: a body read within a time, headers filtered
- * both ways, a call that ends by a deadline or with its client, an answer read for its usage, and headers that say what was done.
+ * both ways, a call that ends by a deadline or with its client, an answer that is read for its usage, and headers that say what was done.
  */
-async function called({ req, env, executionCtx }: Context<Bare>): Promise<Response> {
+async function floor(context: Context<Bare>, tap: string): Promise<Response> {
+  const { raw } = context.req;
   const late = setTimeout(() => undefined, TIMEOUT_MS);
-  const body = await req.raw.arrayBuffer();
+  const body = await raw.arrayBuffer();
   clearTimeout(late);
   const ended = new AbortController();
   const deadline = setTimeout(() => ended.abort(), TIMEOUT_MS);
-  req.raw.signal.addEventListener("abort", () => ended.abort(), { once: true });
-  const headers = passed(req.raw.headers, "host");
-  const answer = await fetch(`${env.UPSTREAM}/v1/chat/completions`, { method: "POST", headers, body, signal: ended.signal });
-  const bytes = await answer.arrayBuffer();
-  clearTimeout(deadline);
-  executionCtx.waitUntil(Promise.resolve(JSON.parse(new TextDecoder().decode(bytes))));
-  const told = passed(answer.headers, "set-cookie");
-  for (let at = 0; at < OWN_HEADERS; at++) told.set(`x-bench-${at}`, "told");
-  return new Response(bytes, { status: answer.status, headers: told });
+  raw.signal.addEventListener("abort", () => ended.abort(), { once: true });
+  const init = { method: "POST", headers: passed(raw.headers, "host"), body, signal: ended.signal };
+  const answer = await fetch(`${context.env.UPSTREAM}/v1/chat/completions`, init);
+  const headers = passed(answer.headers, "set-cookie");
+  for (let at = 0; at < OWN_HEADERS; at++) headers.set(`x-bench-${at}`, "told");
+  const over = () => clearTimeout(deadline);
+  const told = tap === "whole" ? await whole(answer, over) : copied(tap === "edited" ? seen(answer.body!) : answer.body!, context, over);
+  return new Response(told, { status: answer.status, headers });
 }
 
 function passed(headers: Headers, dropped: string): Headers {
@@ -48,12 +42,20 @@ function passed(headers: Headers, dropped: string): Headers {
   return others;
 }
 
-/** What reading a stream's usage costs before a byte of it is understood: a copy beside the client's, and a client's end that is ours to close. */
-function copied(body: ReadableStream<Uint8Array>, context: Context<Bare>): ReadableStream<Uint8Array> {
+async function whole(answer: Response, over: () => void): Promise<ArrayBuffer> {
+  const bytes = await answer.arrayBuffer();
+  over();
+  JSON.parse(new TextDecoder().decode(bytes));
+  return bytes;
+}
+
+/** A copy beside the client's, to read the usage from, and a client's end that is ours to close. */
+function copied(body: ReadableStream<Uint8Array>, context: Context<Bare>, over: () => void): ReadableStream<Uint8Array> {
   const [toClient, copy] = body.tee();
   const { readable, writable } = new IdentityTransformStream();
   const pumped = async () => {
     await toClient.pipeTo(writable, { preventClose: true, preventAbort: true });
+    over();
     await new Response(copy).arrayBuffer();
     await writable.close();
   };
@@ -61,9 +63,9 @@ function copied(body: ReadableStream<Uint8Array>, context: Context<Bare>): Reada
   return readable;
 }
 
-/** What cutting anything out of a stream costs before a byte of it is understood: each chunk is seen once. */
-function seen(): TransformStream<Uint8Array, Uint8Array> {
-  return new TransformStream({ transform: (chunk, controller) => controller.enqueue(chunk) });
+/** A stream of which each chunk is seen once, as it must be where anything is to be cut out. */
+function seen(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  return body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>({ transform: (chunk, controller) => controller.enqueue(chunk) }));
 }
 
 export default app;
