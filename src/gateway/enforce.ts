@@ -1,9 +1,9 @@
 import { auditEntry } from "#audit";
 import { TollgateError } from "#core";
-import { asked, type Duties, dutiesOf, type Facts, type Finding, type Stage, type Verdict } from "#policy";
+import { asked, type Counter, type Duties, dutiesOf, type Facts, type Finding, type Stage, type Verdict } from "#policy";
 import { redactRequest } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
-import { CONTENT_NEEDS, count, type Counted, gather } from "./facts.ts";
+import { CONTENT_NEEDS, count, gather, uncounted } from "./facts.ts";
 import type { Hold } from "./hold.ts";
 import { redrafted } from "./redraft.ts";
 
@@ -17,13 +17,14 @@ export async function enforce(hold: Hold, at: Gateway): Promise<Hold> {
   const chain = asked(draft.policies.chain, "evaluate");
   if (chain.length === 0) return hold;
   const counted = await count(chain, draft, at);
+  const places = counted.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
   try {
     const facts = await gather(chain, draft, { counted, at });
     const duties = await judged("evaluate", draft, { facts, at });
-    await keepPace(duties, draft, at);
+    places.push(...(await keepPace(duties, draft, at)));
     return await changed(hold, duties, at);
   } catch (refused) {
-    at.background(giveBack(counted, draft, at));
+    at.background(giveBack(places, draft, at));
     throw refused;
   }
 }
@@ -71,14 +72,21 @@ function refuseUnapproved({ approval }: Duties, { findings }: Verdict): void {
   });
 }
 
-/** The pace that policies hold a key to, beside its own. */
-async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promise<void> {
-  if (rpm === null) return;
+/** A request's place in a counter. */
+interface Place {
+  readonly counter: Counter;
+  readonly slot: number;
+}
+
+/** The pace that policies hold a key to, beside its own: the place that the request takes in it. */
+async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promise<Place[]> {
+  if (rpm === null) return [];
   const counter = { name: "obligation/rpm", principal: `key:${caller.key}`, windowS: 60 };
   const counters = at.counters(caller.team);
-  const [ticket] = await counters.take([counter]);
-  if (ticket!.count <= rpm) return;
-  at.background(counters.giveBack([{ counter, slot: ticket!.slot }]));
+  const [ticket] = await counters.take([counter]).catch(uncounted);
+  const place = { counter, slot: ticket!.slot };
+  if (ticket!.count <= rpm) return [place];
+  at.background(counters.giveBack([place]));
   throw new TollgateError("rate_limited", `Over the limit of ${rpm} requests per minute that a policy sets`, {
     retryAfterMs: Math.min(ticket!.resetsMs, 60_000),
     details: { limit: "rpm", scope: { kind: "key" }, max: rpm, used: ticket!.count - 1 },
@@ -88,25 +96,23 @@ async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promis
 async function changed(hold: Hold, { redactions, route, maxTokens, tags }: Duties, at: Gateway): Promise<Hold> {
   const { draft } = hold;
   const asked = redactRequest(draft.asked, redactions);
-  const said = draft.translation === null ? asked : draft.ask;
-  const grows = asked.promptBytes > draft.asked.promptBytes;
-  // What is said in another dialect is said anew, from what the caller asked.
-  const anew = route !== null || grows || (draft.translation !== null && asked !== draft.asked);
-  const moved = anew ? await redrafted(hold, { asked, route }, at) : hold;
-  if (moved === hold && asked === draft.asked && maxTokens === null && tags.length === 0) return hold;
+  // What is sent is what was judged: said in another dialect, a text may be spelt otherwise than the caller spelt it.
+  const ask = draft.translation === null ? asked : redactRequest(draft.ask, redactions);
+  const anew = route !== null || ask.promptBytes > draft.ask.promptBytes;
+  const moved = anew ? await redrafted(hold, { asked, route, redactions }, at) : hold;
+  if (moved === hold && ask === draft.ask && maxTokens === null && tags.length === 0) return hold;
   const { arrival } = draft;
   return moved.move({
     ...moved.draft,
-    ...(anew ? {} : { asked, ask: said }),
+    ...(anew ? {} : { asked, ask }),
     arrival: tags.length === 0 ? arrival : { ...arrival, tags: [...new Set([...arrival.tags, ...tags])] },
     policies: { ...draft.policies, outputMax: maxTokens },
   });
 }
 
 /** A request that was not let in counts nowhere. */
-async function giveBack(counted: readonly Counted[], { caller }: Draft, at: Gateway): Promise<void> {
-  if (counted.length === 0) return;
-  await at.counters(caller.team).giveBack(counted.map(({ counter, ticket }) => ({ counter, slot: ticket.slot })));
+async function giveBack(places: readonly Place[], { caller }: Draft, at: Gateway): Promise<void> {
+  if (places.length > 0) await at.counters(caller.team).giveBack(places);
 }
 
 /** Never silent: a policy that fails is in the audit, once for each read of what is active. Its words stay out of it: they may quote. */

@@ -72,7 +72,7 @@ export function requestEvent(
   };
 }
 
-/** The event of a request that was refused before anything was reserved: a row in the request log and no cost. */
+/** The event of a request that was refused without a cost, before it was reserved or by a policy after: a row in the request log. */
 export function refusedEvent(
   { ask, arrival, judgement }: { readonly ask: Ask; readonly arrival: Arrival; readonly judgement: Judgement | null },
   error: TollgateError,
@@ -107,7 +107,7 @@ function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refuse
   return { refusedBy: { budget, windowStart: typeof start === "string" ? Date.parse(start) : null } };
 }
 
-/** Who asked for what; `route` is null where the request was refused before one was found. */
+/** Who asked for what; `route` is null where no call was made. */
 type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly route: Draft["route"] | null };
 
 function invocationOf({ asked, arrival, caller, route }: Asked, ending: Ending): RequestEvent["invocation"] {

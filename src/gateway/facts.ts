@@ -1,8 +1,9 @@
 import type { BudgetStatus } from "#budget";
-import { usdFromNano } from "#core";
+import { TollgateError, usdFromNano } from "#core";
 import { type ActiveStep, type Counter, type Facts, type Ticket, WINDOW_S_MAX, wallTime } from "#policy";
 import { saidInRequest } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
+import { unreachable } from "./hold.ts";
 
 /** Needs that hold what somebody wrote; where one is declared, nothing of what was given is kept. */
 export const CONTENT_NEEDS: ReadonlySet<string> = new Set(["messages", "response"]);
@@ -35,14 +36,14 @@ export async function gather(
 
 /** Facts that are read of the request itself. */
 const FACTS: Readonly<Record<string, (draft: Draft) => unknown>> = {
-  key: ({ caller, arrival, ask }) => ({
+  key: ({ caller, arrival, asked }) => ({
     id: caller.key,
     name: caller.name,
     team: caller.team,
     user: caller.user,
     tags: caller.tags,
     metadata: caller.metadata,
-    end_user: arrival.endUser ?? ask.endUser,
+    end_user: arrival.endUser ?? asked.endUser,
     session: arrival.session,
   }),
   metadata: ({ arrival }) => ({ metadata: arrival.metadata, tags: arrival.tags }),
@@ -53,16 +54,17 @@ const FACTS: Readonly<Record<string, (draft: Draft) => unknown>> = {
     most_usd: usdFromNano(bounds.ceiling.nano),
     price_state: price.state,
   }),
-  request: ({ ask, route }) => ({
-    operation: ask.capability,
-    requested: ask.model,
+  request: ({ asked, route }) => ({
+    operation: asked.capability,
+    requested: asked.model,
     provider: route.provider,
     model: route.model,
-    stream: ask.stream,
-    max_tokens: ask.outputCaps.length === 0 ? null : Math.max(...ask.outputCaps.map(({ tokens }) => tokens)),
-    tools: ask.tools,
-    parameters: parametersOf(ask.body.value),
+    stream: asked.stream,
+    max_tokens: asked.outputCaps.length === 0 ? null : Math.max(...asked.outputCaps.map(({ tokens }) => tokens)),
+    tools: asked.tools,
+    parameters: parametersOf(asked.body.value),
   }),
+  // Read where it is sent: what a provider is given is what must be judged.
   messages: ({ ask }) => saidInRequest(ask).map(({ role, text }) => ({ role: role ?? "user", text })),
 };
 
@@ -78,7 +80,12 @@ function parametersOf(body: Readonly<Record<string, unknown>>): Record<string, u
 const CONTENT: ReadonlySet<string> = new Set(["input", "prompt", "system", "instructions", "suffix", "user", "safety_identifier"]);
 
 async function budgetsOf({ caller }: Draft, at: Gateway): Promise<readonly BudgetStatus[]> {
-  const status = await at.ledger(caller.team).keyStatus(caller.key);
+  const status = await at
+    .ledger(caller.team)
+    .keyStatus(caller.key)
+    .catch((cause: unknown) => {
+      throw unreachable(cause);
+    });
   return status?.budgets ?? [];
 }
 
@@ -122,13 +129,23 @@ export async function count(chain: readonly ActiveStep[], draft: Draft, at: Gate
   // A shadow reads what the version in force counts: a request counts once, whoever looks on.
   const wanted = all.filter(({ policy, need }, index) => all.findIndex((each) => each.policy === policy && each.need === need) === index);
   if (wanted.length === 0) return [];
-  const tickets = await at.counters(draft.caller.team).take(wanted.map(({ counter }) => counter));
+  const counters = wanted.map(({ counter }) => counter);
+  const tickets = await at.counters(draft.caller.team).take(counters).catch(uncounted);
   return wanted.map((each, index) => ({ ...each, ticket: tickets[index]! }));
 }
 
+/** What cannot be counted is not let in. @throws TollgateError `overloaded`. */
+export function uncounted(cause: unknown): never {
+  throw new TollgateError("overloaded", "Counters cannot be read at the moment; try again", {
+    cause,
+    retryAfterMs: 1_000,
+    reason: "counters",
+  });
+}
+
 /** Who is counted: as the policy's setting `per` says, else the key. Everybody is, where a request names nobody of that kind. */
-function counterOf({ policy, settings }: ActiveStep["step"], need: string, { caller, arrival, ask }: Draft): Counter {
-  const who = { key: caller.key, team: caller.team, user: caller.user, end_user: arrival.endUser ?? ask.endUser };
+function counterOf({ policy, settings }: ActiveStep["step"], need: string, { caller, arrival, asked }: Draft): Counter {
+  const who = { key: caller.key, team: caller.team, user: caller.user, end_user: arrival.endUser ?? asked.endUser };
   const { per, window_s: windowS } = settings;
   const kind = typeof per === "string" && Object.hasOwn(who, per) ? (per as keyof typeof who) : "key";
   const sound = typeof windowS === "number" && windowS >= 1 && windowS <= WINDOW_S_MAX;

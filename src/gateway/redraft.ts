@@ -1,6 +1,7 @@
 import type { Amount } from "#budget";
 import { asTollgateError, TollgateError } from "#core";
-import type { Ask } from "#wire";
+import type { Duties } from "#policy";
+import { type Ask, redactRequest } from "#wire";
 import type { Gateway } from "./contract.ts";
 import { type Hold, underOwnCap } from "./hold.ts";
 import { resolve } from "./resolve.ts";
@@ -12,15 +13,16 @@ import { resolve } from "./resolve.ts";
  */
 export async function redrafted(
   hold: Hold,
-  { asked, route }: { readonly asked: Ask; readonly route: string | null },
+  { asked, route, redactions }: { readonly asked: Ask; readonly route: string | null; readonly redactions: Duties["redactions"] },
   at: Gateway,
 ): Promise<Hold> {
   const { draft } = hold;
-  const model = route ?? `${draft.route.provider}/${draft.route.model}`;
+  const model = route ?? asked.model;
   const anew = await resolve({ ...asked, model }, draft.caller, draft.arrival, at).catch((thrown: unknown) => {
-    throw misrouted(model, thrown);
+    throw route === null ? thrown : misrouted(route, thrown);
   });
-  const next = { ...anew, asked, ask: anew.translation ? anew.ask : asked, policies: draft.policies };
+  const ask = anew.translation ? redactRequest(anew.ask, redactions) : asked;
+  const next = { ...anew, asked, ask, policies: draft.policies };
   const { ceiling, likely, floor } = underOwnCap(next);
   const { granted } = hold.granted;
   if (covers(granted, ceiling)) return hold.move(next);

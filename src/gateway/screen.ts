@@ -1,5 +1,5 @@
 import { asTollgateError } from "#core";
-import { asked } from "#policy";
+import { asked, type Facts } from "#policy";
 import { redactAnswer, saidInAnswer, screened } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
 import { gather } from "./facts.ts";
@@ -26,10 +26,10 @@ export function screenStream(stream: ReadableStream<Uint8Array>, draft: Draft, a
   const { chain: all, judgement } = draft.policies;
   const chain = asked(all, "onChunk");
   if (chain.length === 0 || !says(draft)) return stream;
-  const gathering = gather(chain, draft, { at });
+  let gathering: Promise<Facts> | null = null;
   return screened(stream, draft.ask.capability, async (stretch) => {
     try {
-      const { shared, own } = await gathering;
+      const { shared, own } = await (gathering ??= gather(chain, draft, { at }));
       const { redactions } = await judged("onChunk", draft, { facts: { shared: { ...shared, response: stretch }, own }, at });
       return redactions;
     } catch (thrown) {

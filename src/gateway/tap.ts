@@ -48,11 +48,13 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   if (status === "actual") learn(hold.draft, usage, at);
   const said = await screening;
   if (said instanceof TollgateError) throw withheld(said, { answer, hold, at }, (ending) => hold.settle(paid, status, ending));
-  at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput }));
+  const heard = translation ? answerIn(translation, said, at.now()) : said;
+  const fault = heard === null ? unreadable(hold) : null;
+  const failed = fault && ({ outcome: "error", httpStatus: fault.status, code: fault.code } as const);
+  at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput, ...failed }));
+  if (heard === null) throw fault!;
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
-  const heard = translation ? answerIn(translation, said, at.now()) : said;
-  if (heard === null) throw unreadable(hold);
   const told = arrival.costInUsage ? spliceCost(heard, shownCost(paid)) : heard;
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
 }

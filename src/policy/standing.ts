@@ -39,13 +39,15 @@ export class StandingPolicies {
     return this.#sources;
   }
 
-  /** One at a time, since a row may be as large as a source may be. */
+  /** Each by a query of its own, since a row may be as large as a source may be. */
   async #sourceOf(hash: string): Promise<string> {
     const [row] = await this.#db
       .select({ source: policyVersions.source })
       .from(policyVersions)
       .where(eq(policyVersions.hash, hash))
       .limit(1);
-    return row?.source ?? "";
+    // A policy without its source would fail, and one that fails may let pass: what was read last goes on instead.
+    if (!row) throw new Error(`the source of ${hash} is gone`);
+    return row.source;
   }
 }

@@ -495,3 +495,53 @@ describe("money, whatever dialect it is asked in", () => {
     expect((error as Error).message).not.toContain("sk-upstream");
   });
 });
+
+describe("a policy over a translated request", () => {
+  /** A key with a policy of its own, in force in the isolate that answers. */
+  async function judged(name: string, needs: readonly string[], body: string): Promise<OpenAI> {
+    const { id: key, secret } = await set.admin.key();
+    const source = `export default { name: "${name}", version: "1.0.0", needs: ${JSON.stringify(needs)}, evaluate({ messages, request }) { ${body} } };`;
+    const { id } = await set.admin.call<{ id: string }>("POST", "/policies", { name, version: "1.0.0", source, signature: null });
+    await set.admin.call("PUT", `/policies/${id}/activation`, { scope: { kind: "key", id: key }, mode: "enforce" });
+    const client = new OpenAI({ apiKey: secret, baseURL: `${set.origin}/v1`, maxRetries: 0 });
+    const inForce = async () =>
+      (await client.chat.completions.create({ model: claude(), messages: prompt }).asResponse()).headers.get("x-tollgate-policies");
+    await expect.poll(inForce, { timeout: 10_000 }).toContain(name);
+    return client;
+  }
+
+  const redacts = 'return { allowed: true, obligations: [{ type: "redact", text: "ann@example.com", with: "somebody" }] };';
+
+  it("threat 36: redacts what is sent, however the caller spelt it", async () => {
+    const client = await judged("redacts-translated", ["messages"], redacts);
+    const messages: OpenAI.ChatCompletionMessageParam[] = [
+      { role: "user", content: "Write to ann@example.com." },
+      {
+        role: "assistant",
+        tool_calls: [{ id: "call_1", type: "function", function: { name: "get_weather", arguments: '{"to":"ann\\u0040example.com"}' } }],
+      },
+      { role: "tool", tool_call_id: "call_1", content: "done" },
+    ];
+    await client.chat.completions.create({ model: claude(), messages, tools: chatTools });
+    const text = set.upstream.last.body.toString("utf8");
+    expect(set.upstream.last.path).toBe("/v1/messages");
+    expect(text.match(/somebody/g)).toHaveLength(2);
+    expect(text).not.toMatch(/ann(@|\\u0040)example/);
+  });
+
+  it("is told what the caller asked for, and nothing that translation put in", async () => {
+    const says = "return { allowed: false, reason: JSON.stringify([request.operation, request.max_tokens, request.requested]) };";
+    const { id: key, secret } = await set.admin.key();
+    const source = `export default { name: "tells-translated", version: "1.0.0", needs: ["request"], evaluate({ request }) { ${says} } };`;
+    const upload = { name: "tells-translated", version: "1.0.0", source, signature: null };
+    const { id } = await set.admin.call<{ id: string }>("POST", "/policies", upload);
+    await set.admin.call("PUT", `/policies/${id}/activation`, { scope: { kind: "key", id: key }, mode: "enforce" });
+    const client = new OpenAI({ apiKey: secret, baseURL: `${set.origin}/v1`, maxRetries: 0 });
+    const told = () =>
+      client.chat.completions.create({ model: claude(), messages: prompt }).then(
+        () => "",
+        (error: unknown) => (error as InstanceType<typeof OpenAI.APIError>).message,
+      );
+    await expect.poll(told, { timeout: 10_000 }).toContain(JSON.stringify(["chat.completions", null, claude()]));
+  });
+});
