@@ -233,7 +233,7 @@ export type Config<Schema> = Schema extends { readonly properties: infer Propert
     }
   : Readonly<Record<string, unknown>>;
 
-/** A policy's own test, which runs whenever it is registered: one that does not hold keeps it from being activated. */
+/** A policy's own test, which runs whenever it is registered: one that does not hold keeps it from being uploaded. */
 export interface Test {
   readonly name?: string;
   /** The first stage that the policy has, where nothing is said. */
@@ -266,7 +266,7 @@ export interface Identity<Needs extends Need, Schema extends ConfigSchema> {
 export interface Policy<Needs extends Need = Need, Schema extends ConfigSchema = ConfigSchema> extends Identity<Needs, Schema> {
   /** Runs once for each set of settings. What is made ready here is there, unchanged, at the beginning of every evaluation. */
   onLoad?(config: Config<Schema>): MaybePromise<void>;
-  /** Runs when the policy is retired. */
+  /** Runs when an engine closes the policy. The gateway does not call it: it drops what it kept of the policy. */
   onUnload?(): MaybePromise<void>;
   /** Before the call: may it be made? */
   evaluate?(context: Context<Needs, Config<Schema>>): MaybePromise<Decision>;

@@ -19,7 +19,7 @@ export interface Quote {
   readonly reserved: Nano;
   readonly expected: Cost;
   readonly priceState: "priced" | "free" | "unknown";
-  /** What the caller would be told; null where it would be let in. */
+  /** What the caller would be told by its budgets and pace; null where they would let it in. Policies are not asked. */
   readonly refusal: TollgateError | null;
 }
 
