@@ -1,4 +1,5 @@
 import { BudgetStore, ledgerOf, Tills } from "#budget";
+import { cacheOf } from "#cache";
 import { type Config, readConfig } from "#config";
 import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
@@ -37,6 +38,7 @@ function compose(env: Env): Platform {
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES),
     counters: (team) => countersOf(env.COUNTERS, team),
+    cache: cacheOf(env.CACHE),
     now,
   };
 }

@@ -1,4 +1,6 @@
+import type { Config } from "#config";
 import { TollgateError } from "#core";
+import type { Arrival } from "./contract.ts";
 
 /** Why a call to an upstream was given up. */
 export type GivenUp = "total" | "first_byte" | "idle" | "client_left" | "budget" | "fault";
@@ -20,6 +22,23 @@ const TIMEOUTS: Partial<Record<GivenUp, string>> = {
   idle: "The provider stopped sending in the middle of its answer",
 };
 
+/** The clock of a call for a request: the client's own patience within the deployment's. */
+export function deadlineOf({ timeoutMs, signal }: Arrival, config: Config): Deadline {
+  const totalMs = Math.min(timeoutMs ?? Infinity, config.TOLLGATE_TIMEOUT_TOTAL_S * 1000);
+  return new Deadline({ totalMs, firstByteMs: config.TOLLGATE_TIMEOUT_FIRST_BYTE_S * 1000 }, signal);
+}
+
+/** What a promise comes to within so many milliseconds; null where it takes longer. No timer outlasts it. */
+export async function within<Value>(ms: number, work: Promise<Value>): Promise<Value | null> {
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The clock of one upstream call, and the signal that ends it. */
 export class Deadline {
   readonly #controller = new AbortController();
@@ -27,13 +46,14 @@ export class Deadline {
   #timer: ReturnType<typeof setTimeout>;
   #begun = false;
   #why: GivenUp | null = null;
+  #shared = false;
 
   constructor({ totalMs, firstByteMs }: { readonly totalMs: number; readonly firstByteMs: number }, client: AbortSignal) {
     const firstMs = Math.min(firstByteMs, totalMs);
     this.#restMs = totalMs - firstMs;
     this.#timer = setTimeout(() => this.#firstElapsed(), firstMs);
     if (client.aborted) this.giveUp("client_left");
-    client.addEventListener("abort", () => this.giveUp("client_left"), { once: true });
+    client.addEventListener("abort", () => this.#shared || this.giveUp("client_left"), { once: true });
   }
 
   get signal(): AbortSignal {
@@ -55,6 +75,11 @@ export class Deadline {
   /** The provider has begun to answer. */
   begun(): void {
     this.#begun = true;
+  }
+
+  /** Others wait for the answer too: that the client leaves does not end the call any more. */
+  share(): void {
+    this.#shared = true;
   }
 
   /** Stops the clock: the call is over. */

@@ -3,7 +3,7 @@ import { send, type Upstream } from "#providers";
 import { type Ask, type Edits, rewrite } from "#wire";
 import { addsUsage, type Answer } from "./answer.ts";
 import type { Draft, Gateway } from "./contract.ts";
-import { Deadline } from "./deadline.ts";
+import { type Deadline, deadlineOf } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { withoutVendors } from "./translate.ts";
@@ -15,14 +15,12 @@ import { withoutVendors } from "./translate.ts";
  */
 export async function dispatch(hold: Hold, at: Gateway): Promise<Answer> {
   const { draft } = hold;
-  const { TOLLGATE_TIMEOUT_TOTAL_S, TOLLGATE_TIMEOUT_FIRST_BYTE_S } = at.config;
-  const totalMs = Math.min(draft.arrival.timeoutMs ?? Infinity, TOLLGATE_TIMEOUT_TOTAL_S * 1000);
-  const deadline = new Deadline({ totalMs, firstByteMs: TOLLGATE_TIMEOUT_FIRST_BYTE_S * 1000 }, draft.arrival.signal);
+  const deadline = deadlineOf(draft.arrival, at.config);
   const sentAt = at.now();
   try {
     const call = {
       capability: draft.ask.capability,
-      body: rewrite(draft.ask, editsOf(hold)),
+      body: bodyOf(hold),
       headers: outgoing(draft),
       search: draft.arrival.search,
       signal: deadline.signal,
@@ -34,6 +32,11 @@ export async function dispatch(hold: Hold, at: Gateway): Promise<Answer> {
     deadline.end();
     throw failed(hold, thrown, { deadline, sentAt }, at);
   }
+}
+
+/** The body as it is sent. */
+export function bodyOf(hold: Hold): Uint8Array {
+  return rewrite(hold.draft.ask, editsOf(hold));
 }
 
 /** The closed list of what is changed in a request. */
@@ -51,8 +54,8 @@ function capName({ capability }: Ask, { kind }: Upstream): string {
   return capability === "chat.completions" && kind === "openai" ? "max_completion_tokens" : "max_tokens";
 }
 
-/** An idempotency key is scoped to its caller: tenants share a provider's account, and one must never be answered with another's. */
-function outgoing({ arrival, caller, translation }: Draft): Headers {
+/** The headers that providers are sent. An idempotency key is scoped to its caller: tenants share a provider's account, and one must never be answered with another's. */
+export function outgoing({ arrival, caller, translation }: Draft): Headers {
   const own = translation ? withoutVendors(arrival.headers) : arrival.headers;
   const given = own.get("idempotency-key");
   if (given === null) return own;

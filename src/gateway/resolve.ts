@@ -3,15 +3,18 @@ import { allowed, type Bounds, bounds, type Limits, type Price, resolveModel, ty
 import type { Upstream } from "#providers";
 import type { ModelCall, TokenCounts } from "#estimate";
 import type { Ask } from "#wire";
-import type { Arrival, Draft, Gateway } from "./contract.ts";
+import type { Arrival, Draft, Gateway, Recall } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 import { Judgement } from "./judgement.ts";
 import { spoken, surfaceFor } from "./translate.ts";
 
 const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
-const FREE = { nano: 0, tokens: 0, requests: 1 };
-/** Counting tokens is free at every provider that offers it. */
-const NOTHING: Bounds = {
+/** The cache has not been asked. */
+const BYPASS: Recall = { outcome: "bypass", keeper: null, original: null, savedUsd: null };
+/** One request, and nothing for it. */
+export const FREE = { nano: 0, tokens: 0, requests: 1 };
+/** What costs nothing: counting tokens, which is free at every provider that offers it, and an answer that is there. */
+export const NOTHING: Bounds = {
   floor: FREE,
   likely: FREE,
   ceiling: FREE,
@@ -37,7 +40,7 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
   const surface = surfaceFor(asked.capability, upstream);
   if (surface === null) throw notOffered(asked, route);
   const policies = { chain: active.chainOf(caller), active, judgement: new Judgement(), outputMax: null };
-  const common = { arrival, caller, route, upstream, tableHash: book.tableHash, policies };
+  const common = { arrival, caller, route, upstream, tableHash: book.tableHash, policies, recall: BYPASS };
   if (asked.capability === "count_tokens") {
     const { row } = book.find(route.provider, route.model, caller.team, arrival.at);
     return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
