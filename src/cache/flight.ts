@@ -104,8 +104,8 @@ export class Flight {
 
   /** What a follower has not heard, from the offset that it has come to; waits a few seconds where that is nothing. */
   async next(name: string, offset: number, clock: () => number): Promise<News> {
-    this.#hearOf(name, offset, clock());
-    if (this.#ended === null && offset >= this.#size) await this.#within(WAIT_MS);
+    const isNew = this.#ended !== null || offset < this.#size;
+    if (this.#hearOf(name, offset, clock()) && !isNew) await this.#within(WAIT_MS);
     this.isOver(clock());
     // One that fell behind so far that what it needs is gone hears of no more.
     if (!this.#hearOf(name, offset, clock()) || offset < this.#from) return BROKEN;

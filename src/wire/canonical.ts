@@ -1,6 +1,8 @@
-import { endOfString, objectAt } from "./json-text.ts";
+import { endOfString, objectAt, skipSpace } from "./json-text.ts";
 
-const SPACE = /[\t\n\r ]+/g;
+/** No request has so many members; an object that has is not sorted, so that it takes no more memory than its text. */
+const MEMBERS_MAX = 1_000;
+const STRING_OR_SPACE = /["\t\n\r ]/g;
 
 /**
  * The text of a JSON object in one spelling: its members sorted by name, those that are in `without` left out, and no white space
@@ -8,18 +10,24 @@ const SPACE = /[\t\n\r ]+/g;
  * understood differently never come to the same; members that stand twice keep their order.
  */
 export function canonical(text: string, without: ReadonlySet<string>): string {
-  const { members } = objectAt(text, 0, (key) => !without.has(key));
+  let count = 0;
+  const { members } = objectAt(text, 0, (key) => ++count <= MEMBERS_MAX && !without.has(key));
+  if (count > MEMBERS_MAX) return compact(text);
   const sorted = members.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   return sorted.map(({ key, valueStart, valueEnd }) => `${JSON.stringify(key)}:${compact(text.slice(valueStart, valueEnd))}`).join(",");
 }
 
 function compact(text: string): string {
-  let result = "";
-  for (let from = 0; ;) {
-    const quote = text.indexOf('"', from);
-    if (quote === -1) return result + text.slice(from).replace(SPACE, "");
-    const end = endOfString(text, quote);
-    result += text.slice(from, quote).replace(SPACE, "") + text.slice(quote, end);
-    from = end;
+  const parts: string[] = [];
+  let from = 0;
+  STRING_OR_SPACE.lastIndex = 0;
+  for (let found = STRING_OR_SPACE.exec(text); found; found = STRING_OR_SPACE.exec(text)) {
+    if (found[0] === '"') STRING_OR_SPACE.lastIndex = endOfString(text, found.index);
+    else {
+      parts.push(text.slice(from, found.index));
+      from = skipSpace(text, found.index);
+      STRING_OR_SPACE.lastIndex = from;
+    }
   }
+  return from === 0 ? text : parts.join("") + text.slice(from);
 }

@@ -98,6 +98,198 @@ describe.each(NAMES)("an answer that is given again: %s", (name) => {
   });
 });
 
+describe("what an answer may be asked for", () => {
+  const ask = async (secret: string, wish: string | null, headers: Record<string, string> = {}) => {
+    const answer = await post(secret, surfaces.chat(), { ...(wish === null ? {} : { "x-tollgate-cache": wish }), ...headers });
+    await answer.text();
+    return outcome(answer);
+  };
+
+  it("no-store: it is neither kept nor given", async () => {
+    const { secret } = await cached();
+    const outcomes = [await ask(secret, "no-store"), await ask(secret, null), await ask(secret, "no-store"), await ask(secret, null)];
+    expect(outcomes).toEqual(["bypass", "miss", "bypass", "hit"]);
+  });
+
+  it("refresh: it is made anew and takes the place of what was kept", async () => {
+    const { secret } = await cached();
+    const first = await post(secret, streamed(surfaces.chat()), { "x-scenario": "slow-1-x3" });
+    await first.text();
+    const before = asked();
+    const fresh = await post(secret, streamed(surfaces.chat()), { "x-scenario": "slow-1-x3", "x-tollgate-cache": "refresh" });
+    await fresh.text();
+    const again = await post(secret, streamed(surfaces.chat()), { "x-scenario": "slow-1-x3" });
+    await again.text();
+    expect([outcome(fresh), outcome(again), asked() - before]).toEqual(["miss", "hit", 1]);
+    expect(Number(again.headers.get("age"))).toBeLessThan(5);
+  });
+
+  it("ttl: it is kept for so long, and no older one will do", async () => {
+    const { secret } = await cached();
+    expect([await ask(secret, "ttl=1"), await ask(secret, null)]).toEqual(["miss", "hit"]);
+    await expect.poll(() => ask(secret, null), { timeout: 5_000, interval: 300 }).toBe("miss");
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect([await ask(secret, "ttl=60"), await ask(secret, "ttl=1")]).toEqual(["hit", "miss"]);
+  });
+
+  it.each(["ttl=0", "ttl=86401", "ttl=1.5", "ttl=", "refresh,ttl=5", "yes"])("%s is refused by the header's name", async (wish) => {
+    const { secret } = await cached();
+    for (const surface of [surfaces.chat(), surfaces.messages()]) {
+      const answer = await post(secret, surface, { "x-tollgate-cache": wish });
+      const { error } = (await answer.json()) as { error: { message: string; param?: string } };
+      expect([answer.status, error.message]).toEqual([400, "The header x-tollgate-cache must be no-store, refresh or ttl= with 1 to 86400 seconds"]); // prettier-ignore
+    }
+  });
+});
+
+describe("what is never given again", () => {
+  it.each(["error-500", "error-429", "error-400"])("an error: %s", async (scenario) => {
+    const { secret } = await cached();
+    for (let at = 0; at < 2; at++) {
+      const answer = await post(secret, surfaces.chat(), { "x-scenario": scenario });
+      await answer.text();
+      expect([answer.status, outcome(answer)]).toEqual([Number(scenario.slice(6)), "miss"]);
+    }
+  });
+
+  it.each(["cut-after-3", "error-mid"])("a stream that did not come to its end: %s", async (scenario) => {
+    const { secret } = await cached();
+    const texts: string[] = [];
+    for (let at = 0; at < 2; at++) {
+      const answer = await post(secret, streamed(surfaces.chat()), { "x-scenario": scenario });
+      texts.push(await answer.text());
+      expect(outcome(answer)).toBe("miss");
+    }
+    expect(texts.every((text) => text.includes('"error"') && !text.includes("[DONE]"))).toBe(true);
+  });
+
+  it("an answer that costs a request no budget has left: an exhausted budget refuses before the cache is asked", async () => {
+    const { secret } = await cached({ budgets: [{ window: "day", limit_requests: 2 }] });
+    const outcomes: unknown[] = [];
+    for (let at = 0; at < 3; at++) {
+      const answer = await post(secret, surfaces.chat());
+      await answer.text();
+      outcomes.push(answer.status === 200 ? outcome(answer) : answer.status);
+    }
+    expect(outcomes).toEqual(["miss", "hit", 402]);
+  });
+
+  it("one that was dropped: by key and by team, and by nobody else's purge", async () => {
+    const team = (await set.admin.call<{ id: string }>("POST", "/teams", { name: "cache" })).id;
+    const own = await cached({ team });
+    const [one, two] = [await cached({ team, cache: "team" }), await cached({ team, cache: "team" })];
+    const ask = async ({ secret }: { secret: string }) => {
+      const answer = await post(secret, surfaces.chat());
+      await answer.text();
+      return outcome(answer);
+    };
+    expect([await ask(own), await ask(one), await ask(two)]).toEqual(["miss", "miss", "hit"]);
+    expect(await set.admin.call("DELETE", `/cache?key=${own.id}`)).toMatchObject({ scope: { kind: "key", id: own.id }, answers: 1 });
+    expect([await ask(own), await ask(one)]).toEqual(["miss", "hit"]);
+    expect(await set.admin.call("DELETE", `/cache?team=${team}`)).toMatchObject({ scope: { kind: "team", id: team }, answers: 1 });
+    expect([await ask(own), await ask(two)]).toEqual(["hit", "miss"]);
+    await expect
+      .poll(() => set.admin.call<{ data: unknown[] }>("GET", `/audit?type=cache.delete&subject=${team}`), { timeout: 10_000 })
+      .toMatchObject({ data: [{ subject: { kind: "team", id: team }, outcome: "ok", before: { answers: 1 } }] });
+  });
+});
+
+describe("those who wait for another's answer", () => {
+  const SLOW = { "x-scenario": "slow-100-x20" };
+
+  it("hear it while it is being made", async () => {
+    const { secret } = await cached();
+    const leader = post(secret, streamed(surfaces.chat()), SLOW).then((answer) => answer.text());
+    await expect.poll(() => set.upstream.last.produced).toBeGreaterThan(2);
+    const follower = await post(secret, streamed(surfaces.chat()), SLOW);
+    const reader = follower.body!.getReader();
+    await reader.read();
+    expect([outcome(follower), set.upstream.last.produced < 15]).toEqual(["coalesced", true]);
+    await reader.cancel();
+    expect(await leader).toContain("[DONE]");
+  });
+
+  it("are given all of it though the client that it was made for leaves: one call, paid once, kept", async () => {
+    const { secret } = await cached();
+    const before = asked();
+    const left = new AbortController();
+    const leader = await post(secret, streamed(surfaces.chat()), SLOW, left.signal);
+    await leader.body!.getReader().read();
+    const follower = await post(secret, streamed(surfaces.chat()), SLOW);
+    left.abort();
+    const text = await follower.text();
+    expect([text.match(/"content":"word "/g)?.length, text.includes("[DONE]"), outcome(follower)]).toEqual([20, true, "coalesced"]);
+    const again = await post(secret, streamed(surfaces.chat()), SLOW);
+    expect([await again.text(), outcome(again), asked() - before]).toEqual([text, "hit", 1]);
+    const paid = await set.admin.record(requestId(leader));
+    expect(paid).toMatchObject({ outcome: "cancelled", status: "actual", cache: "miss" });
+    expect(Number(paid.actual_usd)).toBeGreaterThan(0);
+    const record = await set.admin.record(requestId(follower));
+    expect(record).toMatchObject({ outcome: "ok", cache: "coalesced", actual_usd: "0", receipt: { saved_usd: paid.actual_usd } });
+  });
+
+  it("are nobody: then the call ends with its client, and nothing is kept", async () => {
+    const { secret } = await cached();
+    const left = new AbortController();
+    const leader = await post(secret, streamed(surfaces.chat()), SLOW, left.signal);
+    await leader.body!.getReader().read();
+    const { last } = set.upstream;
+    left.abort();
+    await expect.poll(() => last.abortedAt, { timeout: 3_000, interval: 20 }).not.toBeNull();
+    const again = await post(secret, streamed(surfaces.chat()), SLOW);
+    expect(outcome(again)).toBe("miss");
+    await again.body!.cancel();
+  });
+
+  it("make their own where it comes to nothing before its first byte, and are told the truth where it breaks off after", async () => {
+    const { secret } = await cached();
+    for (const [scenario, status] of [
+      ["hang-up", 502],
+      ["error-500", 500],
+      ["cut-after-3", 200],
+    ] as const) {
+      const answers = await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          const answer = await post(secret, streamed(surfaces.chat()), { "x-scenario": scenario });
+          return { status: answer.status, text: await answer.text() };
+        }),
+      );
+      expect(answers.map((each) => each.status)).toEqual(Array.from({ length: 6 }, () => status));
+      expect(answers.every(({ text }) => text.includes('"error"') && !text.includes("[DONE]"))).toBe(true);
+    }
+    await expect.poll(() => spent(secret)).toMatchObject({ reserved_usd: "0" });
+  });
+
+  it("wait no longer than they may: 504, on record, at no cost", async () => {
+    const { secret } = await cached();
+    const stalled = { ...SLOW, "x-scenario": "slow-3000" };
+    const leader = post(secret, surfaces.chat(), stalled).then((answer) => answer.text());
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const follower = await post(secret, surfaces.chat(), { ...stalled, "x-tollgate-timeout-ms": "700" });
+    expect(follower.status).toBe(504);
+    expect(await set.admin.record(requestId(follower))).toMatchObject({
+      outcome: "error",
+      cache: "coalesced",
+      actual_usd: "0",
+      attempts: 0,
+    });
+    await leader;
+  });
+
+  it("are given a JSON answer whole: of 20 at once one is asked of the provider", async () => {
+    const { secret } = await cached();
+    const before = asked();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const answer = await post(secret, surfaces.messages(), { "x-scenario": "slow-300" });
+        return { text: await answer.text(), cost: answer.headers.get("x-tollgate-cost") };
+      }),
+    );
+    expect([asked() - before, new Set(answers.map(({ text }) => text)).size]).toEqual([1, 1]);
+    expect(answers.filter(({ cost }) => cost !== "0")).toHaveLength(1);
+  });
+});
+
 describe("official SDKs", () => {
   it("parse what they are given again, JSON and stream", async () => {
     const { secret } = await cached();
