@@ -1,11 +1,7 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import { SCHEMA } from "./bare/schema.ts";
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { load, type Round, type Target } from "./load.ts";
+import { bare, cleanUp, gateway, started } from "./stage.ts";
 
 /** `npm run bench`: the full gateway against a bare Worker and the provider itself, interleaved, in one run. Writes bench/results.json. */
 
@@ -19,9 +15,6 @@ const SCENARIOS = [
   { name: "the same of 200 chunks", stream: true, connections: 16, count: 300, usage: true, words: 200 },
 ] as const;
 
-const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-"));
-const children: ChildProcess[] = [];
-
 function bodyOf(scenario: (typeof SCENARIOS)[number], model: string): string {
   return JSON.stringify({
     model,
@@ -32,65 +25,6 @@ function bodyOf(scenario: (typeof SCENARIOS)[number], model: string): string {
   });
 }
 
-/** Starts a script and resolves with the first line it prints that matches. */
-function started(script: string, env: Record<string, string>, ready: RegExp): Promise<string> {
-  const child = spawn(process.execPath, [script], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
-  children.push(child);
-  return new Promise((resolve, reject) => {
-    let text = "";
-    child.stdout.setEncoding("utf8");
-    child.stdout.on("data", (part: string) => {
-      text += part;
-      const found = ready.exec(text);
-      if (found) resolve(found[0]);
-    });
-    child.once("exit", (code) => reject(new Error(`${script} ended with ${code}`)));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(address && typeof address === "object" ? address.port : 0));
-    });
-  });
-}
-
-/** The bare Worker on a socket of its own, as the gateway has it. */
-async function bare(upstream: string): Promise<{ runtime: Miniflare; port: number }> {
-  const outdir = join(folder, "bare");
-  execFileSync(
-    process.execPath,
-    ["node_modules/wrangler/bin/wrangler.js", "deploy", "--dry-run", "--config", "bench/bare/wrangler.toml", "--outdir", outdir],
-    {
-      stdio: "ignore",
-    },
-  );
-  const port = await freePort();
-  const runtime = new Miniflare(
-    convertV4MiniflareOptions({
-      workers: [
-        {
-          name: "bare",
-          compatibilityDate: "2026-08-15",
-          modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(join(outdir, "worker.js"), "utf8") }],
-          bindings: { UPSTREAM: upstream },
-          durableObjects: { JOURNAL: { className: "Journal", useSQLite: true } },
-          queueProducers: { ENTRIES: "entries" },
-          queueConsumers: { entries: { maxBatchSize: 100, maxBatchTimeout: 1 } },
-          d1Databases: { DB: "bench" },
-          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
-        },
-      ],
-    }),
-  );
-  await runtime.ready;
-  const db = await runtime.getD1Database("DB");
-  for (const statement of SCHEMA) await db.prepare(statement).run();
-  return { runtime, port };
-}
-
 /** The ways a request may be paid: each held by the ledger before it is sent, or admitted from an isolate's float. */
 const WAYS = { held: "strict", float: "tight" } as const;
 type Way = keyof typeof WAYS;
@@ -99,34 +33,6 @@ type Way = keyof typeof WAYS;
 function floorOf(scenario: (typeof SCENARIOS)[number]): "whole" | "copied" | "edited" {
   if (!scenario.stream) return "whole";
   return "usage" in scenario ? "copied" : "edited";
-}
-
-/** Starts the gateway, with a key for each way to pay. */
-async function gateway(upstream: string): Promise<{ port: number; keys: Record<Way, string> }> {
-  const port = await freePort();
-  const admin = "admin-key-of-the-bench-000000000000";
-  const env = {
-    PORT: String(port),
-    TOLLGATE_STATE: join(folder, "state"),
-    TOLLGATE_ADMIN_KEY: admin,
-    OPENAI_API_KEY: "sk-bench",
-    OPENAI_BASE_URL: `${upstream}/v1`,
-  };
-  await started("scripts/start.ts", env, /Tollgate is up/);
-  const keyOf = async (way: Way) => {
-    const answer = await fetch(`http://127.0.0.1:${port}/admin/v1/keys`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" },
-      body: JSON.stringify({
-        name: `bench ${way}`,
-        limits: { rpm: null, tpm: null, concurrency: null },
-        budgets: [{ window: "day", limit_usd: "1000", mode: WAYS[way] }],
-      }),
-    });
-    if (answer.status !== 201) throw new Error(`the bench's key was refused: ${await answer.text()}`);
-    return ((await answer.json()) as { secret: string }).secret;
-  };
-  return { port, keys: { held: await keyOf("held"), float: await keyOf("float") } };
 }
 
 function middle(rounds: readonly Round[], pick: (round: Round) => number): number {
@@ -177,7 +83,9 @@ try {
   const upstreamPort = Number(await started("bench/provider.ts", {}, /\d+/));
   const upstream = `http://127.0.0.1:${upstreamPort}`;
   const { runtime, port: barePort } = await bare(upstream);
-  const { port, keys } = await gateway(upstream);
+  const { port, key } = await gateway(upstream);
+  const keyOf = (way: Way) => key({ budgets: [{ window: "day", limit_usd: "1000", mode: WAYS[way] }] });
+  const keys = { held: await keyOf("held"), float: await keyOf("float") };
   const targets: Target[] = [
     { name: "direct", port: upstreamPort, headers: {} },
     { name: "bare", port: barePort, headers: { authorization: "Bearer x" } },
@@ -202,6 +110,5 @@ try {
   writeFileSync("bench/results.json", `${JSON.stringify({ command: "npm run bench", machine, results }, null, 2)}\n`);
   await runtime.dispose();
 } finally {
-  for (const child of children) child.kill("SIGTERM");
-  rmSync(folder, { recursive: true, force: true });
+  cleanUp();
 }

@@ -42,7 +42,6 @@ export interface Room {
 
 /** A request that asks whether its answer is there. */
 export interface Look {
-  readonly v: 1;
   readonly digest: string;
   /** An older answer will not do; null where any will that is still kept. */
   readonly ageMsMax: number | null;
@@ -62,7 +61,6 @@ export type Ended = { readonly kind: "whole"; readonly costUsd: string } | { rea
 
 /** What the one who makes an answer tells of it, as it comes. */
 export interface Told {
-  readonly v: 1;
   readonly facts: Facts | null;
   readonly bytes: Uint8Array;
   readonly ended: Ended | null;

@@ -109,7 +109,18 @@ export class Flight {
     this.isOver(clock());
     // One that fell behind so far that what it needs is gone hears of no more.
     if (!this.#hearOf(name, offset, clock()) || offset < this.#from) return BROKEN;
-    return { facts: this.#facts, bytes: this.bytes.subarray(offset - this.#from), ended: this.#ended };
+    return { facts: this.#facts, bytes: this.#since(offset), ended: this.#ended };
+  }
+
+  /** The bytes from an offset on, as a copy: what is sent of a part is no more than the part. */
+  #since(offset: number): Uint8Array {
+    let at = this.#from;
+    const parts = this.#chunks.map((chunk) => {
+      const from = Math.max(0, offset - at);
+      at += chunk.byteLength;
+      return chunk.subarray(from);
+    });
+    return joined(parts);
   }
 
   #hearOf(name: string, offset: number, heardAt: number): boolean {

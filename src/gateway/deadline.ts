@@ -47,13 +47,14 @@ export class Deadline {
   #begun = false;
   #why: GivenUp | null = null;
   #shared = false;
+  #hasLeft = false;
 
   constructor({ totalMs, firstByteMs }: { readonly totalMs: number; readonly firstByteMs: number }, client: AbortSignal) {
     const firstMs = Math.min(firstByteMs, totalMs);
     this.#restMs = totalMs - firstMs;
     this.#timer = setTimeout(() => this.#firstElapsed(), firstMs);
     if (client.aborted) this.giveUp("client_left");
-    client.addEventListener("abort", () => this.#shared || this.giveUp("client_left"), { once: true });
+    client.addEventListener("abort", () => this.#left(), { once: true });
   }
 
   get signal(): AbortSignal {
@@ -77,9 +78,19 @@ export class Deadline {
     this.#begun = true;
   }
 
-  /** Others wait for the answer too: that the client leaves does not end the call any more. */
+  /** Whether the client has left, and the call goes on all the same. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
+  /** Others may wait for the answer too: that the client leaves does not by itself end the call any more. */
   share(): void {
     this.#shared = true;
+  }
+
+  #left(): void {
+    this.#hasLeft = true;
+    if (!this.#shared) this.giveUp("client_left");
   }
 
   /** Stops the clock: the call is over. */

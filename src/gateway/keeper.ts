@@ -96,7 +96,7 @@ export class Keeper {
   async #send(ended: Ended | null): Promise<void> {
     const bytes = joined(this.#chunks.splice(0));
     this.#toldAt = this.#at.now();
-    const followers = await this.#shelf.tell(this.#flight, { v: 1, facts: this.#facts, bytes, ended });
+    const followers = await this.#shelf.tell(this.#flight, { facts: this.#facts, bytes, ended });
     this.#followers = followers ?? 0;
     if (followers === null) this.#stop();
   }

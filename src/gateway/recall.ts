@@ -93,7 +93,7 @@ async function look(
     answerBytesMax: TOLLGATE_CACHE_ANSWER_BYTES,
     scopeBytesMax: TOLLGATE_CACHE_SCOPE_BYTES,
   };
-  const looking = shelf.look({ v: 1, digest, ageMsMax: ttlMs, refresh: mode === "refresh", room });
+  const looking = shelf.look({ digest, ageMsMax: ttlMs, refresh: mode === "refresh", room });
   return looking.catch((cause: unknown) => {
     at.background(Promise.reject(new Error("the cache cannot be asked", { cause })));
     return null;

@@ -116,19 +116,31 @@ async function failed(thrown: unknown, { answer, hold, writable, at }: Relay): P
 
 type How = "ended" | "broken" | "stuck";
 
-/** Waits for the pipe; meanwhile meters, extends the hold and ends a stream that stands still or has outspent its grant. */
-async function watched(piped: Promise<"ended" | "broken">, { answer, hold, meter, allowance, at }: Relay): Promise<How> {
+function tickOf({ hold }: Relay): number {
+  return hold.draft.recall.keeper ? KEPT_TICK_MS : TICK_MS;
+}
+
+/** Has the cache told what came. A call whose client has left goes on for others, if there are any. */
+async function tellOthers({ answer: { deadline }, hold }: Relay): Promise<void> {
   const { keeper } = hold.draft.recall;
+  keeper?.flush();
+  if (keeper && deadline.hasLeft && !(await keeper.isFollowed())) deadline.giveUp("client_left");
+}
+
+/** Waits for the pipe; meanwhile meters, extends the hold and ends a stream that stands still or has outspent its grant. */
+async function watched(piped: Promise<"ended" | "broken">, relayed: Relay): Promise<How> {
+  const { answer, meter, allowance, at } = relayed;
   const idleMs = at.config.TOLLGATE_TIMEOUT_IDLE_S * 1000;
+  const tickMs = Math.min(tickOf(relayed), idleMs / 2);
   const { deadline } = answer;
   let lastAt = at.now();
   let gaveUpAt: number | null = null;
   for (;;) {
-    const how = await within(Math.min(keeper ? KEPT_TICK_MS : TICK_MS, idleMs / 2), piped);
+    const how = await within(tickMs, piped);
     if (how) return how;
     const before = meter.bytes;
     await meter.take().catch(() => undefined);
-    keeper?.flush();
+    await tellOthers(relayed);
     if (meter.bytes > before) lastAt = at.now();
     else if (at.now() - lastAt >= idleMs) deadline.giveUp("idle");
     if (!(await allowance.covers(meter.reported()))) deadline.giveUp("budget");

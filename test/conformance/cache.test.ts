@@ -98,6 +98,19 @@ describe.each(NAMES)("an answer that is given again: %s", (name) => {
   });
 });
 
+describe("what is told of a cost", () => {
+  it.each([false, true])("in the usage of an answer that is given again is what it costs now (stream: %s)", async (stream) => {
+    const { secret } = await cached();
+    const question = stream ? streamed(surfaces.messages()) : surfaces.messages();
+    const texts: string[] = [];
+    for (let at = 0; at < 2; at++) texts.push(await (await post(secret, question, { "x-tollgate-usage": "include" })).text());
+    const plain = (text: string) => text.replaceAll(/,"cost":"[^"]*","cost_details":\{[^}]*\}/g, "");
+    expect([texts[0]!.includes('"cost":"0.'), texts[1]!.includes('"cost":"0","cost_details":{}')]).toEqual([true, true]);
+    expect(plain(texts[1]!)).toBe(plain(texts[0]!));
+    expect(await (await post(secret, question)).text()).toBe(plain(texts[0]!));
+  });
+});
+
 describe("what an answer may be asked for", () => {
   const ask = async (secret: string, wish: string | null, headers: Record<string, string> = {}) => {
     const answer = await post(secret, surfaces.chat(), { ...(wish === null ? {} : { "x-tollgate-cache": wish }), ...headers });

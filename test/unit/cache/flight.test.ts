@@ -6,7 +6,7 @@ const room = { ttlMs: 1_000, answerBytesMax: 10, scopeBytesMax: 1_000 };
 const clock = () => Date.now();
 const bytes = (text: string) => new TextEncoder().encode(text);
 const said = (part: Uint8Array) => new TextDecoder().decode(part);
-const told = (text: string, more: object = {}) => ({ v: 1 as const, facts, bytes: bytes(text), ended: null, ...more });
+const told = (text: string, more: object = {}) => ({ facts, bytes: bytes(text), ended: null, ...more });
 const WHOLE = { ended: { kind: "whole" as const, costUsd: "0.1" } };
 
 beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
