@@ -5,6 +5,9 @@ import { within } from "./deadline.ts";
 /** How often one that has nothing to tell says that it is still there; the cache gives it three times as long. */
 const BEAT_MS = 3_000;
 
+/** What waits to be told; more is not kept in memory for a cache that does not listen, nor would it go into one message. */
+const UNTOLD_BYTES_MAX = 24 * 1024 * 1024;
+
 /**
  * Tells the cache of an answer while it is being made, beside its client and never in its way: one call at a time, with all that has
  * come since the last. What it cannot tell costs the answer nothing; followers then help themselves.
@@ -17,6 +20,7 @@ export class Keeper {
   #isOver = false;
   #facts: Facts | null = null;
   #chunks: Uint8Array[] = [];
+  #untold = 0;
   #telling: Promise<void> | null = null;
   #toldAt: number;
   #followers = 0;
@@ -37,7 +41,10 @@ export class Keeper {
 
   /** Takes the next bytes. */
   push(chunk: Uint8Array): void {
-    if (!this.#isOver) this.#chunks.push(chunk);
+    if (this.#isOver) return;
+    this.#chunks.push(chunk);
+    this.#untold += chunk.byteLength;
+    if (this.#untold > UNTOLD_BYTES_MAX) this.#at.background(this.fail());
   }
 
   /** Has what came told, without anybody waiting for it. */
@@ -95,6 +102,7 @@ export class Keeper {
 
   async #send(ended: Ended | null): Promise<void> {
     const bytes = joined(this.#chunks.splice(0));
+    this.#untold = 0;
     this.#toldAt = this.#at.now();
     const followers = await this.#shelf.tell(this.#flight, { facts: this.#facts, bytes, ended });
     this.#followers = followers ?? 0;

@@ -88,7 +88,7 @@ async function run(stream: ReadableStream<Uint8Array>, relayed: Relay): Promise<
 /** Reads on for those who follow the answer, though the client that it is made for has left; true once it is whole. */
 async function finished({ answer, meter, hold, at }: Relay): Promise<boolean> {
   const { keeper } = hold.draft.recall;
-  if (!keeper) return false;
+  if (!keeper || hold.draft.policies.judgement.stopped) return false;
   const until = answer.sentAt + at.config.TOLLGATE_TIMEOUT_TOTAL_S * 1000;
   while (answer.deadline.why === null && at.now() < until && (await keeper.isFollowed())) {
     const took = await meter.take().then(
@@ -198,8 +198,9 @@ function keep({ total }: Receipt, fault: TollgateError | "cancelled" | null, { a
   const { keeper } = hold.draft.recall;
   if (!keeper) return;
   const { complete, failed } = meter.reported();
-  const isWhole = answer.response.status === 200 && meter.ended && complete && !failed && (fault === null || fault === "cancelled");
-  at.background(isWhole ? keeper.end(usdFromFemto(total)) : keeper.fail());
+  const isWhole = answer.response.status === 200 && meter.ended && complete && !failed;
+  const isCut = (fault !== null && fault !== "cancelled") || hold.draft.policies.judgement.stopped !== null;
+  at.background(isWhole && !isCut ? keeper.end(usdFromFemto(total)) : keeper.fail());
 }
 
 function outcomeOf(fault: TollgateError | "cancelled" | null, failed: boolean): Pick<Ending, "outcome" | "code" | "fault"> {
