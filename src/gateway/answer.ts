@@ -40,12 +40,12 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   const headers = responseHeaders(answer.response);
   const theirs = upstreamRequestId(answer.response);
-  const { arrival, route, translation, policies } = hold.draft;
+  const { arrival, target, translation, policies } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
   if (theirs !== null) headers.set("x-tollgate-upstream-request-id", theirs);
-  headers.set("x-tollgate-provider", route.provider);
-  headers.set("x-tollgate-model", route.model);
+  headers.set("x-tollgate-provider", target.provider);
+  headers.set("x-tollgate-model", target.model);
   if (translation && translation.dropped.length > 0) headers.set("x-tollgate-dropped", translation.dropped.join(", "));
   headers.set("x-tollgate-attempts", "1");
   headers.set("x-tollgate-cache", "bypass");

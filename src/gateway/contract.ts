@@ -3,7 +3,7 @@ import type { Config } from "#config";
 import type { Caller } from "#core";
 import type { Event } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
-import type { Bounds, Price, Route } from "#models";
+import type { Bounds, Price, Target } from "#models";
 import type { ActivePolicies, ActiveStep, Counters, Judge } from "#policy";
 import type { Upstream } from "#providers";
 import type { DirectoryCache } from "./directory.ts";
@@ -53,7 +53,7 @@ export interface Arrival {
 export interface Draft extends Spoken {
   readonly arrival: Arrival;
   readonly caller: Caller;
-  readonly route: Route;
+  readonly target: Target;
   readonly upstream: Upstream;
   readonly price: Price;
   readonly tableHash: string;

@@ -37,9 +37,9 @@ export async function dispatch(hold: Hold, at: Gateway): Promise<Answer> {
 }
 
 /** The closed list of what is changed in a request. */
-function editsOf({ draft: { ask, route, upstream }, cap }: Hold): Edits {
+function editsOf({ draft: { ask, target, upstream }, cap }: Hold): Edits {
   return {
-    ...(route.model === ask.model ? {} : { model: route.model }),
+    ...(target.model === ask.model ? {} : { model: target.model }),
     ...(cap === null ? {} : { outputCap: { name: capName(ask, upstream), tokens: cap } }),
     ...(addsUsage(ask) ? { includeUsage: true } : {}),
   };
@@ -69,7 +69,7 @@ const CONNECT_MS = 10_000;
  * (no credential, a forbidden address) leaves the hold to its owner, who gives it back.
  */
 function failed(hold: Hold, thrown: unknown, call: { deadline: Deadline; sentAt: number }, at: Gateway): TollgateError {
-  const { route } = hold.draft;
+  const { target } = hold.draft;
   const left = call.deadline.why === "client_left";
   const error = call.deadline.timeoutError() ?? (left ? new TollgateError("upstream_error", "The client left") : asTollgateError(thrown));
   const endedAt = at.now();
@@ -87,6 +87,6 @@ function failed(hold: Hold, thrown: unknown, call: { deadline: Deadline; sentAt:
   else if (error.code === "upstream_error" && endedAt - call.sentAt > CONNECT_MS) at.background(hold.forfeit(ending));
   else if (error.code === "upstream_error") at.background(hold.settle(hold.price(NO_USAGE, null), "actual", ending));
   if (error.code !== "upstream_error" && error.code !== "upstream_timeout") return error;
-  const attempt = { provider: route.provider, model: route.model, status: null, ms: endedAt - call.sentAt };
+  const attempt = { provider: target.provider, model: target.model, status: null, ms: endedAt - call.sentAt };
   return new TollgateError(error.code, error.message, { cause: thrown, details: { attempts: [attempt] } });
 }

@@ -91,7 +91,7 @@ export function refusedEvent(
   return {
     v: 1,
     kind: "request",
-    invocation: invocationOf({ asked: ask, arrival, caller: arrival.caller, route: null }, ending),
+    invocation: invocationOf({ asked: ask, arrival, caller: arrival.caller, target: null }, ending),
     cost: null,
     log: logOf(arrival, ending),
     ...judgement?.recordsOf(arrival.id),
@@ -107,11 +107,11 @@ function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refuse
   return { refusedBy: { budget, windowStart: typeof start === "string" ? Date.parse(start) : null } };
 }
 
-/** Who asked for what; `route` is null where no call was made. */
-type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly route: Draft["route"] | null };
+/** Who asked for what; `target` is null where no call was made. */
+type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly target: Draft["target"] | null };
 
-function invocationOf({ asked, arrival, caller, route }: Asked, ending: Ending): RequestEvent["invocation"] {
-  const resource = route && { provider: route.provider, model: route.model };
+function invocationOf({ asked, arrival, caller, target }: Asked, ending: Ending): RequestEvent["invocation"] {
+  const resource = target && { provider: target.provider, model: target.model };
   return {
     request: arrival.id,
     at: arrival.at,

@@ -127,7 +127,7 @@ function faultOf(how: How, { answer: { deadline }, meter, hold, allowance }: Rel
   if (stopped) return stopped;
   const { complete, failed } = meter.reported();
   if (how === "ended" && (complete || failed)) return null;
-  const { provider } = hold.draft.route;
+  const { provider } = hold.draft.target;
   const broken = new TollgateError("upstream_error", `The provider ${provider} broke off its answer`);
   return (deadline.why === "budget" ? allowance.refusal : deadline.timeoutError()) ?? broken;
 }

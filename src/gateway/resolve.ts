@@ -1,5 +1,5 @@
 import { type Caller, TollgateError } from "#core";
-import { allowed, type Bounds, bounds, type Limits, type Price, resolveModel, type Route } from "#models";
+import { allowed, type Bounds, bounds, type Limits, type Price, resolveModel, type Target } from "#models";
 import type { Upstream } from "#providers";
 import type { ModelCall, TokenCounts } from "#estimate";
 import type { Ask } from "#wire";
@@ -32,20 +32,20 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
   const active = directory.policies;
   const found = find(asked.model, directory, arrival.at) ?? find(asked.model, await at.directory.reload(), arrival.at);
   if (!found) throw notKnown(asked);
-  const { route, upstream, book } = found;
-  if (!allowed(caller.models, route)) throw notAllowed(route);
+  const { target, upstream, book } = found;
+  if (!allowed(caller.models, target)) throw notAllowed(target);
   const surface = surfaceFor(asked.capability, upstream);
-  if (surface === null) throw notOffered(asked, route);
+  if (surface === null) throw notOffered(asked, target);
   const policies = { chain: active.chainOf(caller), active, judgement: new Judgement(), outputMax: null };
-  const common = { arrival, caller, route, upstream, tableHash: book.tableHash, policies };
+  const common = { arrival, caller, target, upstream, tableHash: book.tableHash, policies };
   if (asked.capability === "count_tokens") {
-    const { row } = book.find(route.provider, route.model, caller.team, arrival.at);
+    const { row } = book.find(target.provider, target.model, caller.team, arrival.at);
     return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
   }
-  const price = priceOf(book, route, caller, arrival.at);
-  const said = spoken(asked, { surface, upstream, route, price, maxOutputTokens: found.limits?.maxOutputTokens ?? null, arrival });
+  const price = priceOf(book, target, caller, arrival.at);
+  const said = spoken(asked, { surface, upstream, target, price, maxOutputTokens: found.limits?.maxOutputTokens ?? null, arrival });
   const { ask } = said;
-  const input = at.estimators.tokens(modelCall({ ask, route }));
+  const input = at.estimators.tokens(modelCall({ ask, target }));
   const load = {
     promptBytes: ask.promptBytes,
     likelyInput: input.tight,
@@ -61,12 +61,12 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
 }
 
 /** A draft as estimators see it. */
-export function modelCall({ ask, route }: Pick<Draft, "ask" | "route">): ModelCall {
-  return { operation: ask.capability, provider: route.provider, model: route.model, ask };
+export function modelCall({ ask, target }: Pick<Draft, "ask" | "target">): ModelCall {
+  return { operation: ask.capability, provider: target.provider, model: target.model, ask };
 }
 
 interface Found {
-  readonly route: Route;
+  readonly target: Target;
   readonly upstream: Upstream;
   readonly book: Directory["book"];
   /** What the operator says of an alias's model; null for other names. */
@@ -74,19 +74,19 @@ interface Found {
 }
 
 function find(model: string, { upstreams, aliases, book }: Directory, at: number): Found | null {
-  const route = resolveModel(model, { providers: new Set(upstreams.keys()), aliases, book, at });
-  const upstream = route && upstreams.get(route.provider);
-  return route && upstream ? { route, upstream, book, limits: aliases.get(model)?.limits ?? null } : null;
+  const target = resolveModel(model, { providers: new Set(upstreams.keys()), aliases, book, at });
+  const upstream = target && upstreams.get(target.provider);
+  return target && upstream ? { target, upstream, book, limits: aliases.get(model)?.limits ?? null } : null;
 }
 
-function priceOf(book: Directory["book"], route: Route, caller: Caller, now: number): Price {
-  const price = book.find(route.provider, route.model, caller.team, now);
+function priceOf(book: Directory["book"], target: Target, caller: Caller, now: number): Price {
+  const price = book.find(target.provider, target.model, caller.team, now);
   if (price.state !== "unknown" || caller.unknownPrice !== "refuse") return price;
   throw new TollgateError(
     "permission_denied",
-    `The price of ${route.provider}/${route.model} is unknown, and this key refuses such models`,
+    `The price of ${target.provider}/${target.model} is unknown, and this key refuses such models`,
     {
-      details: { violations: [{ kind: "price", name: `${route.provider}/${route.model}`, field: "model", reason: "unknown price" }] },
+      details: { violations: [{ kind: "price", name: `${target.provider}/${target.model}`, field: "model", reason: "unknown price" }] },
     },
   );
 }
@@ -96,8 +96,8 @@ function notKnown({ model }: Ask): TollgateError {
   return new TollgateError("model_not_found", message, { param: "model" });
 }
 
-function notAllowed(route: Route): TollgateError {
-  const name = `${route.provider}/${route.model}`;
+function notAllowed(target: Target): TollgateError {
+  const name = `${target.provider}/${target.model}`;
   return new TollgateError("permission_denied", `This key may not call ${quoted(name)}`, {
     param: "model",
     details: { violations: [{ kind: "model", name, field: "model", reason: "not in the key's models" }] },
@@ -105,7 +105,7 @@ function notAllowed(route: Route): TollgateError {
 }
 
 /** What has a counterpart in the provider's dialect is translated; the rest is offered or it is not. */
-function notOffered({ capability }: Ask, { provider }: Route): TollgateError {
+function notOffered({ capability }: Ask, { provider }: Target): TollgateError {
   const remedy = capability === "count_tokens" ? "; POST /v1/estimate counts the tokens of any model's request" : "";
   return new TollgateError(
     "invalid_request",

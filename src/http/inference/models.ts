@@ -57,8 +57,8 @@ function callable(upstreams: ReadonlyMap<string, { readonly kind: string; readon
   return new Set([...upstreams].filter(([, { kind, credential }]) => credential !== null || needsNone.has(kind)).map(([name]) => name));
 }
 
-function mayCall(caller: Caller, { provider, model, id }: ModelCard): boolean {
-  return allowed(caller.models, { provider, model, requested: id });
+function mayCall(caller: Caller, { provider, model }: ModelCard): boolean {
+  return allowed(caller.models, { provider, model });
 }
 
 /** What both shapes say beyond the vendors' own fields. */
