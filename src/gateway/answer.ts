@@ -30,7 +30,7 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
     code: null,
     endedAt: at.now(),
     firstByteMs: begunAt - hold.draft.arrival.at,
-    overheadMs: sentAt - hold.draft.arrival.at,
+    overheadMs: hold.overheadMs(sentAt),
     upstreamRequestId: upstreamRequestId(response),
     sent: true,
   };
@@ -47,11 +47,11 @@ export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   headers.set("x-tollgate-provider", target.provider);
   headers.set("x-tollgate-model", target.model);
   if (translation && translation.dropped.length > 0) headers.set("x-tollgate-dropped", translation.dropped.join(", "));
-  headers.set("x-tollgate-attempts", "1");
+  headers.set("x-tollgate-attempts", String(hold.past.attempts.length + 1));
   headers.set("x-tollgate-cache", "bypass");
   const judged = policies.judgement.header;
   if (judged !== null) headers.set("x-tollgate-policies", judged);
-  headers.set("x-tollgate-overhead-ms", String(at.now() - arrival.at - (answer.begunAt - answer.sentAt)));
+  headers.set("x-tollgate-overhead-ms", String(at.now() - answer.begunAt + hold.overheadMs(answer.sentAt)));
   setBudget(headers, hold);
   setPace(headers, "requests", hold.granted.rpm, at.now());
   setPace(headers, "tokens", hold.granted.tpm, at.now());

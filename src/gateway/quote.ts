@@ -4,9 +4,10 @@ import type { Cost, TokenCounts } from "#estimate";
 import { LIKELY_OUTPUT_TOKENS, receipt, type Target } from "#models";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
-import { underOwnCap, unreachable } from "./hold.ts";
+import { unreachable, wanted } from "./hold.ts";
 import { refusalError } from "./refuse.ts";
-import { modelCall, resolve } from "./resolve.ts";
+import { modelCall } from "./draft.ts";
+import { resolve } from "./resolve.ts";
 import { widerLedgersOf } from "./wider.ts";
 
 /** What a request would cost and whether it would be let in, were it sent now. */
@@ -59,7 +60,7 @@ async function foreseen(draft: Draft, at: Gateway): Promise<Pick<Quote, "reserve
     .catch((cause: unknown) => {
       throw unreachable(cause);
     });
-  const admission = { ...underOwnCap(draft), stream: ask.stream };
+  const admission = { ...wanted(draft), stream: ask.stream };
   if (!status) throw new TollgateError("invalid_api_key", "The API key is not valid", { reason: "unknown to its ledger" });
   const across = await Promise.all((await widerLedgersOf(draft, at)).map((ledger) => at.ledger(ledger).budgetStatus(null)));
   const verdict = foresee({ ...status, budgets: [...status.budgets, ...across.flat()] }, admission, at.now());

@@ -85,7 +85,7 @@ async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<Array
     const ending = endingOf(answer, hold, at);
     at.background(hold.forfeit({ ...ending, outcome: "truncated", httpStatus: broken.status, code: broken.code }));
     const attempt = { provider, model, status: response.status, ms: ending.endedAt - sentAt };
-    throw new TollgateError(broken.code, broken.message, { cause, details: { attempts: [attempt] } });
+    throw new TollgateError(broken.code, broken.message, { cause, details: { attempts: [...hold.past.attempts, attempt] } });
   } finally {
     deadline.end();
   }

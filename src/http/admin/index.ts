@@ -18,6 +18,7 @@ import { prices } from "./prices.ts";
 import { providers } from "./providers.ts";
 import { reconciliations } from "./reconcile.ts";
 import { reprice } from "./reprice.ts";
+import { routes } from "./routes.ts";
 import { teams, users } from "./tenants.ts";
 
 const BODY_BYTES_MAX = 1_000_000;
@@ -52,6 +53,7 @@ export function adminApp(): AdminApp {
     budgets,
     providers,
     models,
+    routes,
     priceProposals,
     prices,
     costs,
