@@ -15,6 +15,7 @@ import { policies } from "./policies.ts";
 import { policyDecisions } from "./policy-decisions.ts";
 import { priceProposals } from "./price-proposals.ts";
 import { prices } from "./prices.ts";
+import { providerCredentials } from "./provider-credentials.ts";
 import { providers } from "./providers.ts";
 import { reconciliations } from "./reconcile.ts";
 import { reprice } from "./reprice.ts";
@@ -52,6 +53,7 @@ export function adminApp(): AdminApp {
     keys,
     budgets,
     providers,
+    providerCredentials,
     models,
     routes,
     priceProposals,

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { type Caller, TollgateError } from "#core";
 import { allowed, listModels as cardsOf, type ModelCard } from "#models";
+import type { Upstream } from "#providers";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 
@@ -52,9 +53,10 @@ async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
 }
 
 /** Providers without a credential cannot be called, so their models are not offered. */
-function callable(upstreams: ReadonlyMap<string, { readonly kind: string; readonly credential: string | null }>): ReadonlySet<string> {
+function callable(upstreams: ReadonlyMap<string, Upstream>): ReadonlySet<string> {
   const needsNone = new Set(["tollgate", "ollama", "openai-compatible"]);
-  return new Set([...upstreams].filter(([, { kind, credential }]) => credential !== null || needsNone.has(kind)).map(([name]) => name));
+  const can = ({ kind, credential, spares }: Upstream) => credential !== null || spares.length > 0 || needsNone.has(kind);
+  return new Set([...upstreams].filter(([, upstream]) => can(upstream)).map(([name]) => name));
 }
 
 function mayCall(caller: Caller, { provider, model }: ModelCard): boolean {
