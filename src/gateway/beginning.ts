@@ -11,66 +11,40 @@ const BYTES_MAX = 65_536;
 export interface Beginning {
   readonly how: "content" | "failed" | "broken" | "waited";
   readonly reported: Reported;
-  /** The stream from its first byte on. What was looked at is sent ahead, the rest passes natively. */
+  /** The stream from its first byte on. */
   readonly stream: ReadableStream<Uint8Array>;
-  /** Ends with the stream. */
-  readonly passing: Promise<unknown>;
 }
 
-/** Looks at a stream until its first word: up to there another target can still take its place, and nobody has seen a byte. */
+/**
+ * Looks at a stream until its first word: up to there another target can still take its place, and nobody has seen a byte. It looks at a
+ * copy, and lets go of that: what was looked at waits in the tee, and the rest passes without any work of ours.
+ */
 export async function beginning(body: ReadableStream<Uint8Array>, capability: Capability, patienceMs: number): Promise<Beginning> {
+  const [stream, copy] = body.tee();
   const sink = new StreamReader(capability);
-  const reader = body.getReader();
-  const seen: Uint8Array[] = [];
+  const reader = copy.getReader();
   const late = Promise.withResolvers<"late">();
   const timer = setTimeout(() => late.resolve("late"), patienceMs);
-  let pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
   let how: Beginning["how"] | null = null;
   for (let bytes = 0; how === null;) {
-    pending ??= reader.read();
-    const got = await Promise.race([pending, late.promise]).catch(() => "broken" as const);
+    const got = await Promise.race([reader.read(), late.promise]).catch(() => "broken" as const);
     if (got === "late") how = "waited";
     else if (got === "broken" || got.done) how = "broken";
     else {
-      pending = null;
-      seen.push(got.value);
       bytes += got.value.byteLength;
       sink.push(got.value);
       how = begun(sink.reported()) ?? (bytes > BYTES_MAX ? "content" : null);
     }
   }
   clearTimeout(timer);
-  const { readable, writable } = new IdentityTransformStream();
-  return { how, reported: sink.reported(), stream: readable, passing: pass({ seen, pending, reader, body }, writable) };
+  // Not awaited: the copy's end may be told only with the stream's. One that broke off has nothing to let go of.
+  void reader.cancel().catch(() => undefined);
+  return { how, reported: sink.reported(), stream };
 }
 
-/** A stream may tell its error and its end in one chunk: the error counts. */
+/** A word counts before an error that came behind it: it is content, and the error is its reader's to see. */
 function begun({ outputTokens, failed, complete }: Reported): "content" | "failed" | null {
   if (outputTokens > 0) return "content";
   if (failed) return "failed";
   return complete ? "content" : null;
-}
-
-/** A stream that was looked at: what it gave, the read that is under way, and the rest. */
-interface Looked {
-  readonly seen: readonly Uint8Array[];
-  readonly pending: Promise<ReadableStreamReadResult<Uint8Array>> | null;
-  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly body: ReadableStream<Uint8Array>;
-}
-
-async function pass({ seen, pending, reader, body }: Looked, writable: WritableStream<Uint8Array>): Promise<void> {
-  const writer = writable.getWriter();
-  try {
-    for (const chunk of seen) await writer.write(chunk);
-    const got = await pending;
-    if (got && !got.done) await writer.write(got.value);
-  } catch (cause) {
-    await Promise.allSettled([writer.abort(cause), reader.cancel(cause)]);
-    return;
-  }
-  writer.releaseLock();
-  reader.releaseLock();
-  // Either side's failure reaches the other by the pipe; who reads the stream sees it there.
-  await body.pipeTo(writable).catch(() => undefined);
 }

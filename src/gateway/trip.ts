@@ -163,8 +163,7 @@ export class Trip implements AsyncDisposable {
     const { firstByteTimeoutMs } = this.#perseverance;
     const patienceMs = firstByteTimeoutMs === null ? PREAMBLE_MS : firstByteTimeoutMs - (answer.begunAt - answer.sentAt);
     const { draft } = this.#hold;
-    const { how, reported, stream, passing } = await beginning(body, draft.ask.capability, Math.max(0, patienceMs));
-    this.#at.background(passing);
+    const { how, reported, stream } = await beginning(body, draft.ask.capability, Math.max(0, patienceMs));
     const { status, statusText, headers } = answer.response;
     const outcome = { ...answer, response: new Response(stream, { status, statusText, headers }) };
     if (how === "content" || (how === "waited" && firstByteTimeoutMs === null)) return { outcome, fault: null, lost: null };
