@@ -3,7 +3,7 @@ import { send, type Upstream } from "#providers";
 import { type Ask, type Edits, rewrite } from "#wire";
 import { addsUsage, type Answer } from "./answer.ts";
 import type { Draft, Gateway } from "./contract.ts";
-import { Deadline } from "./deadline.ts";
+import { Deadline, type GivenUp } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { withoutVendors } from "./translate.ts";
@@ -21,7 +21,8 @@ export interface Failure {
   readonly ending: Ending;
   /** What the provider may have billed: nothing, or nobody can say what; `unsent` where it was never asked. */
   readonly billed: "nothing" | "unknown" | "unsent";
-  readonly left: boolean;
+  /** Why it was given up; null where it failed by itself. */
+  readonly why: GivenUp | null;
   readonly sentAt: number;
 }
 
@@ -95,7 +96,7 @@ function failureOf(hold: Hold, thrown: unknown, call: { deadline: Deadline; sent
     upstreamRequestId: null,
     sent: true,
   };
-  return { error, ending, billed: billedBy(error, why !== null || endedAt - call.sentAt > CONNECT_MS), left, sentAt: call.sentAt };
+  return { error, ending, billed: billedBy(error, why !== null || endedAt - call.sentAt > CONNECT_MS), why, sentAt: call.sentAt };
 }
 
 /** A refusal before the upstream was reached (no credential, a forbidden address) was never sent. */

@@ -1,4 +1,4 @@
-import { asTollgateError, TollgateError } from "#core";
+import { asTollgateError, type TollgateError } from "#core";
 import { restMsOf } from "#providers";
 import { type Fault, faultOfStatus, FAULTS, type Perseverance } from "#routes";
 import type { Answer } from "./answer.ts";
@@ -68,7 +68,7 @@ export class Trip implements AsyncDisposable {
   }
 
   #end(): Dispatched {
-    if (!this.#met) throw this.#refusal ?? new TollgateError("upstream_error", "No target of the route can be asked at the moment");
+    if (!this.#met) throw this.#refusal ?? new Error("a trip ended before it began");
     const { outcome } = this.#met;
     if ("error" in outcome) throw concluded(this.#hold, outcome, this.#at);
     return { answer: outcome, hold: this.#hold.move() };
@@ -110,13 +110,15 @@ export class Trip implements AsyncDisposable {
     }
   }
 
-  /** Lets go of an answer whose place another takes. */
+  /** Lets go of an answer whose place another takes, so that its provider stops. */
   #drop(): void {
     const outcome = this.#met?.outcome;
     this.#met = null;
     if (!outcome || "error" in outcome) return;
     outcome.deadline.end();
-    this.#at.background(outcome.response.body?.cancel() ?? Promise.resolve());
+    outcome.deadline.giveUp("fault");
+    // A body that ends by being given up has nothing left to cancel.
+    this.#at.background(outcome.response.body?.cancel().catch(() => undefined) ?? Promise.resolve());
   }
 
   #past(): Past {
@@ -142,12 +144,13 @@ export class Trip implements AsyncDisposable {
     return met;
   }
 
+  /** A client that left, or whose own time is up, says nothing of the place: no caller may open a breaker for the others. */
   #failed(outcome: Failure): Met {
-    const { error, billed, left } = outcome;
-    if (left || (billed === "unsent" && error.code !== "invalid_request")) return { outcome, fault: null, lost: null };
-    if (billed === "unsent") return { outcome, fault: "unusable", lost: null };
-    const fault = error.code === "upstream_timeout" ? "late" : "unreachable";
-    return { outcome, fault, lost: billed === "unknown" ? this.#hold.forfeited() : null };
+    const { error, billed, why } = outcome;
+    if (billed === "unsent") return { outcome, fault: error.code === "invalid_request" ? "unusable" : null, lost: null };
+    if (why !== null && why !== "first_byte") return { outcome, fault: null, lost: null };
+    const lost = billed === "unknown" ? this.#hold.forfeited() : null;
+    return { outcome, fault: why === null ? "unreachable" : "late", lost };
   }
 
   async #answered(outcome: Answer): Promise<Met> {

@@ -13,7 +13,9 @@ interface Handling {
 /** The closed table of faults: what is retried, and what falls back. */
 export const FAULTS = {
   rate_limited: { what: "429", next: "credential", again: true, counts: true },
-  not_admitted: { what: "401, 402, 403", next: "credential", again: false, counts: true },
+  not_admitted: { what: "401, 402", next: "credential", again: false, counts: true },
+  // Some providers answer so to what a prompt says, and no caller may open a breaker for the others.
+  forbidden: { what: "403", next: "credential", again: false, counts: false },
   failing: { what: "408, 500 and above (529 too)", next: "target", again: true, counts: true },
   unreachable: { what: "connection refused, or reset before the first byte; a redirect", next: "target", again: true, counts: true },
   late: { what: "no first byte in time", next: "target", again: false, counts: true },
@@ -31,13 +33,14 @@ export const FAULTS = {
 /** What an attempt may fail with. */
 export type Fault = keyof typeof FAULTS;
 
-const NOT_ADMITTED: ReadonlySet<number> = new Set([401, 402, 403]);
+const NOT_ADMITTED: ReadonlySet<number> = new Set([401, 402]);
 
 /** The fault that a status tells of; null for an answer. */
 export function faultOfStatus(status: number, fallBackOn: readonly number[]): Fault | null {
   if (status < 400) return null;
   if (status === 429) return "rate_limited";
   if (NOT_ADMITTED.has(status)) return "not_admitted";
+  if (status === 403) return "forbidden";
   if (status === 408 || status >= 500) return "failing";
   return fallBackOn.includes(status) ? "listed" : "refused";
 }

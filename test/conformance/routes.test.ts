@@ -9,7 +9,7 @@ const set = stage("routes");
 const messages = [{ role: "user" as const, content: "hi" }];
 const SAID = "Hello there, how may I assist you today?";
 const [ONE, TWO, CLAUDE] = ["routes-one", "routes-two", "routes-claude"];
-const MODELS = ["first", "stream", "load", "keys", "limits", "wait", "gone", "sticky", "claude", "policy", "cheap", "cap", "deadline"];
+const MODELS = ["first", "stream", "load", "limits", "wait", "sticky", "claude", "live", "silent", "hurry", "cap", "deadline"];
 let two: FakeUpstream;
 
 const client = (apiKey = set.key) => new OpenAI({ apiKey, baseURL: `${set.origin}/v1`, maxRetries: 0 });
@@ -68,6 +68,48 @@ describe("a route", () => {
       body: JSON.stringify({ model: "routes-stream", messages, stream: true, stream_options: { include_usage: true } }),
     });
     expect(await answer.text()).toBe(two.last.sent.toString());
+  });
+
+  it("holds nothing back of a stream that has begun, and leaves with its client", async () => {
+    behave(set.upstream, () => "slow-300");
+    await set.admin.route("routes-live", [`${ONE}/live`, `${TWO}/live`]);
+    const open = () =>
+      fetch(`${set.origin}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${set.key}`, "content-type": "application/json" },
+        body: JSON.stringify({ model: "routes-live", messages, stream: true }),
+      });
+    const reader = (await open()).body!.getReader();
+    const { last } = set.upstream;
+    let text = "";
+    while (!text.includes("Hello")) text += new TextDecoder().decode((await reader.read()).value);
+    expect(last.produced).toBeLessThan(3);
+    const leftAt = performance.now();
+    await reader.cancel();
+    await expect.poll(() => last.abortedAt, { timeout: 3_000, interval: 10 }).not.toBeNull();
+    expect(last.abortedAt! - leftAt).toBeLessThan(500);
+  });
+
+  it("falls back from a stream that says nothing within the route's first byte timeout, and has its provider stop", async () => {
+    behave(set.upstream, () => "slow-3000");
+    behave(two, () => "");
+    await set.admin.route("routes-silent", [`${ONE}/silent`, `${TWO}/silent`], { first_byte_timeout_ms: 400 });
+    const begun = performance.now();
+    const stream = client().chat.completions.stream({ model: "routes-silent", messages });
+    expect(await stream.finalContent()).toBe(SAID);
+    expect(performance.now() - begun).toBeLessThan(2_000);
+    const { last } = set.upstream;
+    await expect.poll(() => last.abortedAt, { timeout: 2_000, interval: 10 }).not.toBeNull();
+    expect(last.produced).toBe(0);
+  });
+
+  it("a caller's own time limit opens no breaker for the others", async () => {
+    behave(set.upstream, () => "stall");
+    await set.admin.route("routes-hurry", [`${ONE}/hurry`, `${TWO}/hurry`], { breaker: { calls_min: 1 } });
+    const hurried = await chat("routes-hurry", { "x-tollgate-timeout-ms": "100" }).catch((error: unknown) => error);
+    expect(hurried).toMatchObject({ status: 504, code: "upstream_timeout" });
+    behave(set.upstream, () => "");
+    expect(through((await chat("routes-hurry")).response)).toEqual([ONE, "1"]);
   });
 
   it("waits as long as `retry-after` says before it tries the only target again, and not past its deadline", async () => {

@@ -8,7 +8,7 @@ const CASES: readonly (readonly [number, Fault | null])[] = [
   [400, "refused"],
   [401, "not_admitted"],
   [402, "not_admitted"],
-  [403, "not_admitted"],
+  [403, "forbidden"],
   [404, "refused"],
   [408, "failing"],
   [413, "refused"],
