@@ -3,6 +3,9 @@ import { type Fault, FAULTS, type Health, type Perseverance, spread } from "#rou
 import type { Course, Draft } from "./contract.ts";
 import { accountsOf, placeName } from "./course.ts";
 
+/** One request is no reason for more calls than this, whatever its route allows. */
+const ATTEMPTS_MAX = 64;
+
 /** A draft through one credential of its upstream. */
 export interface Stop {
   readonly draft: Draft;
@@ -27,7 +30,7 @@ export class Journey {
   #round: readonly Stop[];
   #again: { readonly stop: Stop; readonly notBefore: number }[] = [];
   #rounds = 0;
-  #begun = false;
+  #taken = 0;
 
   constructor(draft: Draft, { rest, perseverance }: Course, { health, now }: { readonly health: Health; readonly now: () => number }) {
     this.#health = health;
@@ -38,15 +41,15 @@ export class Journey {
 
   /** Whether anything is left to go on to from the place at hand. */
   get goesOn(): boolean {
-    return this.#round.length > 0 || this.#rounds < this.#perseverance.retries;
+    return this.#taken < ATTEMPTS_MAX && (this.#round.length > 0 || this.#rounds < this.#perseverance.retries);
   }
 
   /** The next place of this round; null where there is none. Where no breaker lets a request go anywhere, the first place is asked all the same. */
   take(): Stop | null {
     const at = this.#round.findIndex(({ name }) => this.#health.admits(name));
-    const stop = this.#round[at] ?? (this.#begun ? undefined : this.#round[0]);
-    if (!stop) return null;
-    this.#begun = true;
+    const stop = this.#round[at] ?? (this.#taken > 0 ? undefined : this.#round[0]);
+    if (!stop || this.#taken >= ATTEMPTS_MAX) return null;
+    this.#taken++;
     this.#round = this.#round.filter((each) => each !== stop);
     this.#health.begin(stop.name);
     return stop;
@@ -73,7 +76,7 @@ export class Journey {
   /** Begins another round, and says how long to wait before; null where none is left, or the time for it. */
   anew(leftMs: number, chance: number): number | null {
     const { retries, backoffMs: base } = this.#perseverance;
-    if (this.#rounds >= retries || this.#again.length === 0) return null;
+    if (this.#rounds >= retries || this.#again.length === 0 || this.#taken >= ATTEMPTS_MAX) return null;
     const soonest = Math.min(...this.#again.map(({ notBefore }) => notBefore)) - this.#clock();
     const waitMs = Math.max(backoffMs(base, this.#rounds, chance), soonest);
     if (waitMs >= leftMs) return null;

@@ -9,7 +9,7 @@ const set = stage("routes");
 const messages = [{ role: "user" as const, content: "hi" }];
 const SAID = "Hello there, how may I assist you today?";
 const [ONE, TWO, CLAUDE] = ["routes-one", "routes-two", "routes-claude"];
-const MODELS = ["first", "stream", "load", "limits", "wait", "sticky", "claude", "live", "silent", "hurry", "cap", "deadline"];
+const MODELS = ["first", "stream", "load", "limits", "wait", "sticky", "claude", "live", "lost", "silent", "hurry", "cap", "deadline"];
 let two: FakeUpstream;
 
 const client = (apiKey = set.key) => new OpenAI({ apiKey, baseURL: `${set.origin}/v1`, maxRetries: 0 });
@@ -172,6 +172,35 @@ describe("threat 40: what a route may not get around", () => {
     const asked = set.upstream.seen.length;
     const refused = await chat("routes-cap", {}, poor.secret).catch((error: unknown) => error);
     expect([refused, set.upstream.seen.length - asked]).toMatchObject([{ status: 402 }, 0]);
+  });
+
+  it("an attempt that may have been billed is held and charged beside the one that answers, or there is no other", async () => {
+    behave(set.upstream, () => "stall");
+    behave(two, () => "");
+    await set.admin.route("routes-lost", [`${ONE}/lost`, `${TWO}/lost`], { first_byte_timeout_ms: 300, breaker: { calls_min: 1000 } });
+    const spentOf = async (secret: string) => {
+      const key = await fetch(`${set.origin}/v1/key`, { headers: { authorization: `Bearer ${secret}` } });
+      const { budgets } = (await key.json()) as { budgets: { status: { spent: string; reserved: string } }[] };
+      return budgets[0]!.status;
+    };
+    const rich = await set.admin.key({ budgets: [{ window: "total", limit_usd: "1" }] });
+    const { response } = await chat("routes-lost", {}, rich.secret);
+    expect(through(response)).toEqual([TWO, "2"]);
+    const request = response.headers.get("x-request-id")!;
+    const answered = await set.admin.record(request);
+    const lost = await set.admin.record(`${request}_try1`);
+    expect(lost).toMatchObject({ status: "estimated", resource: { provider: ONE } });
+    const sum = Math.round((Number(answered.actual_usd) + Number(lost.actual_usd)) * 1e9) / 1e9;
+    await expect.poll(async () => Number((await spentOf(rich.secret)).spent), { timeout: 10_000 }).toBe(sum);
+    const charged = [answered, lost].flatMap(({ receipt }) => (receipt as { budgets: { charged_nano_usd: number }[] }).budgets);
+    expect(charged.map(({ charged_nano_usd }) => charged_nano_usd / 1e9)).toEqual([Number(answered.actual_usd), Number(lost.actual_usd)]);
+
+    // Room for one reservation, and not for two.
+    const poor = await set.admin.key({ budgets: [{ window: "total", limit_usd: String(Number(lost.actual_usd) * 1.5) }] });
+    const asked = two.seen.length;
+    const refused = await chat("routes-lost", {}, poor.secret).catch((error: unknown) => error);
+    expect([refused, two.seen.length - asked]).toMatchObject([{ status: 504, code: "upstream_timeout" }, 0]);
+    await expect.poll(async () => (await spentOf(poor.secret)).reserved, { timeout: 10_000 }).toBe("0");
   });
 
   it("several credentials of a provider: one that is refused or limited gives way to another, and none is ever shown", async () => {
