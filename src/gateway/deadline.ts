@@ -1,6 +1,4 @@
-import type { Config } from "#config";
 import { TollgateError } from "#core";
-import type { Arrival } from "./contract.ts";
 
 /** Why a call to an upstream was given up. */
 export type GivenUp = "total" | "first_byte" | "idle" | "client_left" | "budget" | "fault";
@@ -21,12 +19,6 @@ const TIMEOUTS: Partial<Record<GivenUp, string>> = {
   first_byte: "The provider did not begin to answer in time",
   idle: "The provider stopped sending in the middle of its answer",
 };
-
-/** The clock of a call for a request: the client's own patience within the deployment's. */
-export function deadlineOf({ timeoutMs, signal }: Arrival, config: Config): Deadline {
-  const totalMs = Math.min(timeoutMs ?? Infinity, config.TOLLGATE_TIMEOUT_TOTAL_S * 1000);
-  return new Deadline({ totalMs, firstByteMs: config.TOLLGATE_TIMEOUT_FIRST_BYTE_S * 1000 }, signal);
-}
 
 /** What a promise comes to within so many milliseconds; null where it takes longer. No timer outlasts it. */
 export async function within<Value>(ms: number, work: Promise<Value>): Promise<Value | null> {

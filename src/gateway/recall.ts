@@ -2,14 +2,15 @@ import { type CacheScope, digestOf, type Facts, type Found, isRepeatable, type S
 import { NO_USAGE, TollgateError } from "#core";
 import { requestHeaders } from "#providers";
 import type { Answer } from "./answer.ts";
+import { bodyOf, outgoing, totalMsOf } from "./attempt.ts";
 import type { Draft, Gateway, Recall } from "./contract.ts";
-import { type Deadline, deadlineOf } from "./deadline.ts";
-import { bodyOf, dispatch, outgoing } from "./dispatch.ts";
+import { Deadline } from "./deadline.ts";
+import { dispatch } from "./dispatch.ts";
+import { FREE, NOTHING } from "./draft.ts";
 import type { Ending } from "./event.ts";
 import { type Begun, Following } from "./following.ts";
 import type { Hold } from "./hold.ts";
 import { Keeper } from "./keeper.ts";
-import { FREE, NOTHING } from "./resolve.ts";
 import { tap } from "./tap.ts";
 
 /** How often a request waits for an answer that another makes, before it makes its own. */
@@ -27,10 +28,13 @@ export async function remembered(asked: Hold, at: Gateway): Promise<Response> {
   if (answer) return tap(answer, hold.move(), at);
   const { keeper } = hold.draft.recall;
   try {
-    const made = await dispatch(hold, at);
-    if (keeper) made.deadline.share();
-    const response = await tap(made, hold.move(), at);
-    if (keeper && !made.response.ok) at.background(keeper.fail());
+    const { answer: made, hold: paid } = await dispatch(hold, at);
+    const isOwn = paid.draft.target === hold.draft.target;
+    if (keeper && isOwn) made.deadline.share();
+    // What another target of a route gives is no answer to the question that was asked of this one.
+    const recall = { ...hold.draft.recall, ...(isOwn ? {} : { keeper: null }) };
+    const response = await tap(made, paid.move({ ...paid.draft, recall }), at);
+    if (keeper && !(isOwn && made.response.ok)) at.background(keeper.fail());
     return response;
   } catch (thrown) {
     if (keeper) at.background(keeper.fail());
@@ -66,14 +70,14 @@ function scopeOf({ caller }: Draft): CacheScope {
 
 /** The request as its provider would get it. */
 function questionOf(hold: Hold) {
-  const { asked, ask, upstream, route, arrival } = hold.draft;
+  const { asked, ask, upstream, target, arrival } = hold.draft;
   return {
     asked: asked.capability,
     capability: ask.capability,
-    provider: route.provider,
+    provider: target.provider,
     kind: upstream.kind,
     baseUrl: upstream.baseUrl,
-    model: route.model,
+    model: target.model,
     body: new TextDecoder().decode(bodyOf(hold)),
     headers: requestHeaders(outgoing(hold.draft)),
     search: arrival.search,
@@ -107,7 +111,7 @@ function missed(hold: Hold, keeper: Keeper | null): Recalled {
 function hit({ facts, bytes, savedUsd }: Extract<Found, { kind: "hit" }>, hold: Hold, at: Gateway): Recalled {
   const answer = {
     response: responseOf(only(bytes), facts),
-    deadline: deadlineOf(hold.draft.arrival, at.config),
+    deadline: deadlineOf(hold.draft, at),
     sentAt: at.now(),
     begunAt: at.now(),
   };
@@ -128,9 +132,15 @@ function only(bytes: Uint8Array): ReadableStream<Uint8Array> {
   });
 }
 
+/** The clock of an answer that nobody is called for: that of a call. */
+function deadlineOf(draft: Draft, at: Gateway): Deadline {
+  const totalMs = totalMsOf(draft, at, draft.course?.perseverance.timeoutMs ?? null);
+  return new Deadline({ totalMs, firstByteMs: at.config.TOLLGATE_TIMEOUT_FIRST_BYTE_S * 1000 }, draft.arrival.signal);
+}
+
 /** Follows an answer that another request is given; null where that comes to nothing before its first byte. */
 async function follow(shelf: Shelf, found: Extract<Found, { kind: "follow" }>, hold: Hold, at: Gateway): Promise<Recalled | null> {
-  const deadline = deadlineOf(hold.draft.arrival, at.config);
+  const deadline = deadlineOf(hold.draft, at);
   const following = new Following(shelf, found, deadline.signal);
   const sentAt = at.now();
   try {
@@ -178,7 +188,7 @@ function gaveUp(deadline: Deadline, hold: Hold, at: Gateway): TollgateError {
 function free(hold: Hold, original: Facts, recall: Recall): Hold {
   const { draft } = hold;
   const { translation, arrival, price } = draft;
-  const nothing = { bounds: NOTHING, price: { ...price, state: "free" }, arrival: { ...arrival, costMax: null } } as const;
+  const nothing = { course: null, bounds: NOTHING, price: { ...price, state: "free" }, arrival: { ...arrival, costMax: null } } as const;
   // What a translated answer names of its request is what it named when it was made.
   const said = { translation: translation && { ...translation, requestId: original.request } };
   return hold.move({ ...draft, ...nothing, ...said, recall }, FREE);

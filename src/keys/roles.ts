@@ -20,6 +20,7 @@ export type Resource =
   | "alerts"
   | "webhooks"
   | "policies"
+  | "routes"
   | "cache";
 
 const EVERYTHING = "*";
@@ -29,7 +30,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "cache"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "cache"],
   },
   analyst: {
     read: [
@@ -46,6 +47,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "metrics",
       "alerts",
       "policies",
+      "routes",
       "cache",
     ],
     write: [],
