@@ -1,7 +1,7 @@
 import type { Capability } from "#core";
 import type { Price, Route } from "#models";
 import { speaks, type Upstream } from "#providers";
-import { type Pair, StreamTranslator, type Tongue, translateAnswer, translateError, translateRequest } from "#translation";
+import { type Echo, type Pair, StreamTranslator, type Tongue, translateAnswer, translateError, translateRequest } from "#translation";
 import { type Ask, readAsk } from "#wire";
 import type { Arrival } from "./contract.ts";
 
@@ -13,6 +13,8 @@ export interface Translation {
   readonly requestId: string;
   /** The caller wants the usage at the end of a stream. */
   readonly includeUsage: boolean;
+  /** What a response says of its request; absent where the caller asked in another dialect. */
+  readonly echo?: Echo;
 }
 
 /** A request as it is sent, as it was asked, and what stands between the two: null where both are one. */
@@ -48,13 +50,15 @@ interface Between {
   readonly price: Price;
   readonly maxOutputTokens: number | null;
   readonly arrival: Arrival;
+  /** Whether responses are kept here at all. */
+  readonly keeps: boolean;
 }
 
 /**
  * Says a request in the dialect of the surface that is to serve it.
  * @throws TollgateError `invalid_request` naming the field that is wrong or cannot be said.
  */
-export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputTokens, arrival }: Between): Spoken {
+export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputTokens, arrival, keeps }: Between): Spoken {
   const [from, to] = [TONGUES[asked.capability], TONGUES[surface]];
   if (surface === asked.capability || !from || !to) return { ask: asked, asked, translation: null };
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
@@ -62,7 +66,23 @@ export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputT
   const { body, dropped } = translateRequest(asked.body.value, { from, to }, route.model, dress);
   const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
   const includeUsage = asked.wantsUsage || arrival.costInUsage;
-  return { ask, asked, translation: { pair: { from, to }, dropped, requestId: arrival.id, includeUsage } };
+  return {
+    ask,
+    asked,
+    translation: {
+      pair: { from, to },
+      dropped,
+      requestId: arrival.id,
+      includeUsage,
+      ...(from === "openai-responses" && { echo: echoOf(asked, keeps) }),
+    },
+  };
+}
+
+function echoOf({ body: { value }, resumed }: Ask, keeps: boolean): Echo {
+  const { instructions = null, metadata = {}, store } = value;
+  const fields = { instructions, metadata: metadata ?? {}, previous_response_id: resumed?.from ?? null, store: keeps && store !== false };
+  return { id: `resp_${crypto.randomUUID().replaceAll("-", "")}`, fields };
 }
 
 /** Headers of one vendor are nothing to another. */
@@ -74,8 +94,8 @@ export function withoutVendors(headers: Headers): Headers {
 }
 
 /** A provider's whole answer in the caller's dialect; null where it is none. */
-export function answerIn(translation: Translation, text: string, now: number): string | null {
-  return translateAnswer(text, translation.pair, Math.floor(now / 1000));
+export function answerIn({ pair, echo }: Translation, text: string, now: number): string | null {
+  return translateAnswer(text, pair, Math.floor(now / 1000), echo);
 }
 
 /** A provider's error in the caller's envelope. */
@@ -85,11 +105,11 @@ export function errorIn({ pair, requestId }: Translation, text: string, status: 
 
 /** A provider's stream in the caller's dialect; each chunk's events leave together. */
 export function streamIn(
-  { pair, requestId, includeUsage }: Translation,
+  { pair, requestId, includeUsage, echo }: Translation,
   stream: ReadableStream<Uint8Array>,
   now: number,
 ): ReadableStream<Uint8Array> {
-  const translator = new StreamTranslator(pair, { requestId, includeUsage, created: Math.floor(now / 1000) });
+  const translator = new StreamTranslator(pair, { requestId, includeUsage, created: Math.floor(now / 1000), ...(echo && { echo }) });
   const encoder = new TextEncoder();
   const send = (text: string, controller: TransformStreamDefaultController<Uint8Array>) =>
     void (text === "" || controller.enqueue(encoder.encode(text)));

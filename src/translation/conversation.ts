@@ -170,6 +170,14 @@ export interface Answer {
   readonly tier: string | null;
 }
 
+/** What a response of Responses says beside the answer itself. */
+export interface Echo {
+  /** The id by which it can be named: the gateway's, since a provider's of another dialect names nothing. */
+  readonly id: string;
+  /** Fields of the request that the response repeats. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
 /** A provider's own error, whatever envelope it came in. */
 export interface Failure {
   readonly message: string;

@@ -1,4 +1,4 @@
-export type { Answer, Conversation, Message, Part, Step, TextPart } from "./conversation.ts";
+export type { Answer, Conversation, Echo, Message, Part, Step, TextPart } from "./conversation.ts";
 export { Fields } from "./fields.ts";
 export { Ledger, LOSSES, type Tongue } from "./losses.ts";
 export { TONGUES } from "./tongues.ts";

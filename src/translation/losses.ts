@@ -179,8 +179,6 @@ export const LOSSES: readonly Loss[] = [
     "input[].content[].prompt_cache_breakpoint": [CACHE_HINT],
   }),
   ...rows("openai-responses", ANTHROPIC, "dropped", {
-    metadata: [STORED],
-    store: [STATE, false],
     prompt_cache_key: [CACHE_HINT],
     prompt_cache_retention: [CACHE_HINT],
     prompt_cache_options: [CACHE_HINT],

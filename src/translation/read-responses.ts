@@ -9,7 +9,7 @@ import { sourceOf } from "./media.ts";
 import { unpack } from "./seal.ts";
 
 const CARRIED = new Set(
-  "model input instructions max_output_tokens stream temperature top_p tools tool_choice include parallel_tool_calls text reasoning user safety_identifier".split(
+  "model input instructions store metadata max_output_tokens stream temperature top_p tools tool_choice include parallel_tool_calls text reasoning user safety_identifier".split(
     " ",
   ),
 );

@@ -1,5 +1,5 @@
 import { detailOf, finishReason, writeChatUsage } from "./chat-answer.ts";
-import type { Opening, Seal, Step } from "./conversation.ts";
+import type { Echo, Opening, Seal, Step } from "./conversation.ts";
 import { openaiError } from "./failure.ts";
 import type { Json } from "./fields.ts";
 import { answerIdFor } from "./ids.ts";
@@ -16,6 +16,8 @@ export interface Telling {
   readonly created: number;
   /** The caller asked for the usage chunk. */
   readonly includeUsage: boolean;
+  /** What a response says of its request; absent for the other dialects. */
+  readonly echo?: Echo;
 }
 
 /** Tells Chat Completions. */

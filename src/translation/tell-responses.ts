@@ -1,4 +1,4 @@
-import type { Opening, Part, Seal, Step } from "./conversation.ts";
+import type { Echo, Opening, Part, Seal, Step } from "./conversation.ts";
 import { openaiError } from "./failure.ts";
 import type { Json } from "./fields.ts";
 import { contentOf, type Head, itemId, itemOf, responseOf } from "./responses-answer.ts";
@@ -15,22 +15,21 @@ const NOTHING = { usage: null };
 
 /** Tells Responses. The dialect ends in an event that holds the whole answer, so that what was said is kept until then. */
 export class ResponsesTeller implements Teller {
+  readonly #echo: Echo | undefined;
   #head: Head;
   readonly #output: Json[] = [];
   #open: Open | null = null;
   #sequence = 0;
 
-  constructor({ requestId, created }: Telling) {
-    this.#head = { id: requestId, model: "", tier: null, created };
+  constructor({ requestId, created, echo }: Telling) {
+    this.#echo = echo;
+    this.#head = { id: echo?.id ?? requestId, model: "", tier: null, created, ...echo };
   }
 
   tell(step: Step): string {
     switch (step.kind) {
-      case "begun": {
-        this.#head = { ...this.#head, id: step.id || this.#head.id, model: step.model };
-        const response = responseOf(this.#head, [], null, NOTHING);
-        return this.#event("response.created", { response }) + this.#event("response.in_progress", { response });
-      }
+      case "begun":
+        return this.#begun(step);
       case "opened":
         return this.#opened(step.part);
       case "grew":
@@ -54,6 +53,12 @@ export class ResponsesTeller implements Teller {
         return this.#event("response.failed", { response, error });
       }
     }
+  }
+
+  #begun({ id, model }: Extract<Step, { kind: "begun" }>): string {
+    this.#head = { ...this.#head, id: this.#echo?.id ?? (id || this.#head.id), model };
+    const response = responseOf(this.#head, [], null, NOTHING);
+    return this.#event("response.created", { response }) + this.#event("response.in_progress", { response });
   }
 
   #event(type: string, facts: Json): string {

@@ -1,5 +1,5 @@
 import { readChatAnswer, writeChatAnswer } from "./chat-answer.ts";
-import type { Answer, Conversation } from "./conversation.ts";
+import type { Answer, Conversation, Echo } from "./conversation.ts";
 import type { Dress } from "./dress.ts";
 import type { Fields, Json } from "./fields.ts";
 import { ChatHearer, type Hearer } from "./hear-chat.ts";
@@ -23,7 +23,7 @@ interface Speaker {
   readonly read: (body: Fields, ledger: Ledger) => Conversation;
   readonly write: (asked: Conversation, ledger: Ledger, dress: Dress) => Json;
   readonly readAnswer: (value: Json) => Answer | null;
-  readonly writeAnswer: (answer: Answer, created: number) => Json;
+  readonly writeAnswer: (answer: Answer, created: number, echo?: Echo) => Json;
   readonly hearer: () => Hearer;
   readonly teller: (telling: Telling) => Teller;
 }

@@ -1,4 +1,5 @@
 import { fieldsOf, SseReader } from "#wire";
+import type { Echo } from "./conversation.ts";
 import type { Dress } from "./dress.ts";
 import { readFailure, writeFailure } from "./failure.ts";
 import { Fields, type Json } from "./fields.ts";
@@ -33,7 +34,7 @@ export function translateRequest(body: Json, { from, to }: Pair, model: string, 
 }
 
 /** Says a provider's whole answer in the caller's dialect; null where it is no answer of the provider's dialect. */
-export function translateAnswer(text: string, { from, to }: Pair, created: number): string | null {
+export function translateAnswer(text: string, { from, to }: Pair, created: number, echo?: Echo): string | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -41,7 +42,7 @@ export function translateAnswer(text: string, { from, to }: Pair, created: numbe
     return null;
   }
   const answer = TONGUES[to].readAnswer(fieldsOf(value));
-  return answer && JSON.stringify(TONGUES[from].writeAnswer(answer, created));
+  return answer && JSON.stringify(TONGUES[from].writeAnswer(answer, created, echo));
 }
 
 /** Says a provider's error in the caller's envelope. */

@@ -120,7 +120,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
 /** A duplicate of a key that the gateway reads could be judged by one parser and billed by another. */
 function refuseDuplicates({ text }: Body, grammar: Grammar): void {
   const judged = [...grammar.caps, ...grammar.counts, ...grammar.endUser, ...grammar.references];
-  const outer = ["model", "stream", ...grammar.tiers, "background", "functions", ...CONTENT, ...judged];
+  const outer = ["model", "stream", ...grammar.tiers, "background", "store", "functions", ...CONTENT, ...judged];
   const found = governed(text, 0, new Set([...outer, ...Object.keys(grammar.inner)]));
   for (const [name, field] of Object.entries(grammar.inner)) {
     const object = found.get(name);

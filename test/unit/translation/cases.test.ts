@@ -451,7 +451,6 @@ describe("Responses", () => {
       verbosity: "low",
       service_tier: "flex",
       prompt_cache_key: "k",
-      store: true,
     });
     expect(dropped).toEqual([]);
   });
