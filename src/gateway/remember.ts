@@ -131,7 +131,7 @@ class Memory {
     const { key } = this.#draft.caller;
     const written = this.#at.responses.keep({ key, id }, kept, this.#at.now() + days * DAY_MS);
     this.#at.background(written);
-    this.#writes.push(written.then(() => undefined));
+    this.#writes.push(written);
   }
 }
 

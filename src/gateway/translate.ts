@@ -1,8 +1,18 @@
 import type { Capability } from "#core";
 import type { Price, Route } from "#models";
 import { speaks, type Upstream } from "#providers";
-import { type Echo, type Pair, StreamTranslator, type Tongue, translateAnswer, translateError, translateRequest } from "#translation";
-import { type Ask, readAsk } from "#wire";
+import {
+  type Echo,
+  isPacked,
+  type Pair,
+  StreamTranslator,
+  tongueOf,
+  translateAnswer,
+  translateError,
+  translateRequest,
+} from "#translation";
+import { itemsOf } from "#responses";
+import { type Ask, readAsk, withInput } from "#wire";
 import type { Arrival } from "./contract.ts";
 
 /** That a provider answers in another dialect than its caller speaks. */
@@ -24,19 +34,13 @@ export interface Spoken {
   readonly translation: Translation | null;
 }
 
-const TONGUES: Partial<Record<Capability, Tongue>> = {
-  "chat.completions": "openai-chat",
-  responses: "openai-responses",
-  messages: "anthropic",
-};
-
 /** Where a provider takes several dialects that the caller does not speak, the one that most providers know. */
 const PREFERRED = ["chat.completions", "messages", "responses"] as const;
 
 /** The surface of an upstream that can serve a capability: itself, or one to translate to; null where there is none. */
 export function surfaceFor(capability: Capability, upstream: Upstream): Capability | null {
   if (speaks(upstream, capability)) return capability;
-  return TONGUES[capability] ? (PREFERRED.find((each) => speaks(upstream, each)) ?? null) : null;
+  return tongueOf(capability) ? (PREFERRED.find((each) => speaks(upstream, each)) ?? null) : null;
 }
 
 /** What Anthropic's dialect needs and a caller may leave out, where nothing says how much the model can give. */
@@ -59,8 +63,11 @@ interface Between {
  * @throws TollgateError `invalid_request` naming the field that is wrong or cannot be said.
  */
 export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputTokens, arrival, keeps }: Between): Spoken {
-  const [from, to] = [TONGUES[asked.capability], TONGUES[surface]];
-  if (surface === asked.capability || !from || !to) return { ask: asked, asked, translation: null };
+  const [from, to] = [tongueOf(asked.capability), tongueOf(surface)];
+  if (surface === asked.capability || !from || !to) {
+    const own = asked.resumed === undefined ? asked : withoutForeignThoughts(asked);
+    return { ask: own, asked: own, translation: null };
+  }
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
   const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
   const { body, dropped } = translateRequest(asked.body.value, { from, to }, route.model, dress);
@@ -77,6 +84,13 @@ export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputT
       ...(from === "openai-responses" && { echo: echoOf(asked, keeps) }),
     },
   };
+}
+
+/** What a conversation that is told from here holds of other makers' reasoning is nothing to a provider of the caller's own dialect. */
+function withoutForeignThoughts(asked: Ask): Ask {
+  const items = itemsOf(asked.body.value["input"]);
+  const own = items.filter(({ type, encrypted_content: closed }) => type !== "reasoning" || !isPacked(closed));
+  return own.length === items.length ? asked : { ...withInput(asked, own, false), ...(asked.resumed && { resumed: asked.resumed }) };
 }
 
 function echoOf({ body: { value }, resumed }: Ask, keeps: boolean): Echo {

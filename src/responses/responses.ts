@@ -5,8 +5,8 @@ import { open, placeOf, seal } from "./seal.ts";
 
 /** What each key may name again. An id of another key is, by construction, one that is not there. */
 export interface Responses {
-  /** Keeps it until a time; stands on disk when it returns. False where it is too large to be kept. */
-  keep(owner: Owner, kept: Kept, until: number): Promise<boolean>;
+  /** Keeps it until a time; stands on disk when it returns. @throws TollgateError `payload_too_large`, `overloaded`. */
+  keep(owner: Owner, kept: Kept, until: number): Promise<void>;
   find(owner: Owner): Promise<Kept | null>;
   forget(owner: Owner): Promise<void>;
 }
@@ -28,9 +28,8 @@ export function responsesOf(namespace: DurableObjectNamespace<ResponseObject>, p
     keep: async ({ key, id }, kept, until) => {
       const place = await placeOf(pepper, key, id);
       const sealed = await seal(place, JSON.stringify(kept));
-      if (sealed.length > BYTES_MAX) return false;
+      if (sealed.length > BYTES_MAX) throw new TollgateError("payload_too_large", `A response of over ${BYTES_MAX} bytes is not kept`);
       await asked(() => namespace.getByName(place.name).keep(sealed, until));
-      return true;
     },
     find: async ({ key, id }) => {
       if (!ID.test(id)) return null;

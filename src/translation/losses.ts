@@ -1,8 +1,8 @@
-import { TollgateError } from "#core";
+import { type Dialect, TollgateError } from "#core";
 import { type Fields, isIdle, type Json } from "./fields.ts";
 
 /** The dialects between which is translated. */
-export type Tongue = "openai-chat" | "openai-responses" | "anthropic";
+export type Tongue = Exclude<Dialect, "openai-completions" | "openai-embeddings">;
 
 /** A field that a dialect has and another cannot say, and what becomes of a request that sets it. */
 export interface Loss {
@@ -194,7 +194,7 @@ export const LOSSES: readonly Loss[] = [
 const LISTED_MAX = 32;
 
 /** The losses of one request on its way between two dialects. */
-export class Ledger {
+export class Losses {
   readonly from: Tongue;
   readonly to: Tongue;
   readonly #dropped = new Set<string>();

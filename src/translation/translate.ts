@@ -4,7 +4,7 @@ import type { Dress } from "./dress.ts";
 import { readFailure, writeFailure } from "./failure.ts";
 import { Fields, type Json } from "./fields.ts";
 import { requireFitting } from "./fits.ts";
-import { Ledger, type Tongue } from "./losses.ts";
+import { Losses, type Tongue } from "./losses.ts";
 import type { Teller, Telling } from "./tell-chat.ts";
 import { TONGUES } from "./tongues.ts";
 
@@ -26,11 +26,11 @@ export interface Translated {
  * @throws TollgateError `invalid_request` naming the caller's field that is wrong or cannot be said.
  */
 export function translateRequest(body: Json, { from, to }: Pair, model: string, dress: Dress): Translated {
-  const ledger = new Ledger(from, to);
-  const asked = TONGUES[from].read(new Fields(body), ledger);
+  const losses = new Losses(from, to);
+  const asked = TONGUES[from].read(new Fields(body), losses);
   requireFitting(asked);
-  const said = TONGUES[to].write({ ...asked, model }, ledger, dress);
-  return { body: said, dropped: ledger.dropped };
+  const said = TONGUES[to].write({ ...asked, model }, losses, dress);
+  return { body: said, dropped: losses.dropped };
 }
 
 /** Says a provider's whole answer in the caller's dialect; null where it is no answer of the provider's dialect. */

@@ -1,7 +1,7 @@
 import type { Conversation, Format, Message, Part, ReasoningPart, ResultPart, Tool, ToolChoice } from "./conversation.ts";
 import { levelOf } from "./effort.ts";
 import { type Json, present } from "./fields.ts";
-import type { Ledger } from "./losses.ts";
+import type { Losses } from "./losses.ts";
 import { urlOf } from "./media.ts";
 import { tierOf } from "./write-chat.ts";
 
@@ -9,13 +9,13 @@ import { tierOf } from "./write-chat.ts";
  * Writes a request of Responses. Nothing is left with the provider unless the caller asks for it, so that thoughts are asked for in
  * their closed form. @throws TollgateError `invalid_request` naming the caller's field that cannot be said.
  */
-export function writeResponses(asked: Conversation, ledger: Ledger): Json {
-  const stop = ledger.from === "anthropic" ? "stop_sequences" : "stop";
-  if (asked.stop.length > 0) ledger.lose(stop, stop);
+export function writeResponses(asked: Conversation, losses: Losses): Json {
+  const stop = losses.from === "anthropic" ? "stop_sequences" : "stop";
+  if (asked.stop.length > 0) losses.lose(stop, stop);
   const effort = asked.effort && levelOf(asked.effort);
   return {
     model: asked.model,
-    input: asked.messages.flatMap((message) => itemsOf(message, ledger)),
+    input: asked.messages.flatMap((message) => itemsOf(message, losses)),
     store: false,
     ...present({
       max_output_tokens: asked.maxTokens,
@@ -37,8 +37,8 @@ export function writeResponses(asked: Conversation, ledger: Ledger): Json {
 
 const CLOSED = "reasoning.encrypted_content";
 
-function itemsOf({ role, parts }: Message, ledger: Ledger): Json[] {
-  if (role === "assistant") return madeItems(parts, ledger);
+function itemsOf({ role, parts }: Message, losses: Losses): Json[] {
+  if (role === "assistant") return madeItems(parts, losses);
   const results = parts.filter((part) => part.kind === "result");
   const rest = parts.filter((part) => part.kind !== "result");
   const message = { type: "message", role, content: rest.flatMap((part) => contentOf(part, "input_text")) };
@@ -53,7 +53,7 @@ function resultOf({ id, parts }: ResultPart): Json {
 }
 
 /** What the model did, in its order: texts next to each other are one message. */
-function madeItems(parts: readonly Part[], ledger: Ledger): Json[] {
+function madeItems(parts: readonly Part[], losses: Losses): Json[] {
   const items: Json[] = [];
   let said: Json[] | null = null;
   for (const part of parts) {
@@ -63,15 +63,15 @@ function madeItems(parts: readonly Part[], ledger: Ledger): Json[] {
       continue;
     }
     said = null;
-    if (part.kind === "reasoning") items.push(...thoughtOf(part, ledger));
+    if (part.kind === "reasoning") items.push(...thoughtOf(part, losses));
     if (part.kind === "call") items.push({ type: "function_call", call_id: part.id, name: part.name, arguments: part.input });
   }
   return items;
 }
 
-function thoughtOf({ text, seal, at }: ReasoningPart, ledger: Ledger): Json[] {
+function thoughtOf({ text, seal, at }: ReasoningPart, losses: Losses): Json[] {
   if (seal?.maker !== "openai") {
-    ledger.lose(ledger.from === "anthropic" ? "messages[].content[].thinking" : "messages[].reasoning_details", at);
+    losses.lose(losses.from === "anthropic" ? "messages[].content[].thinking" : "messages[].reasoning_details", at);
     return [];
   }
   const summary = text === "" ? [] : [{ type: "summary_text", text }];

@@ -93,9 +93,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
   refuseDuplicates(body, grammar);
   const model = readModel(fields);
   requirePrompt(capability, fields, grammar);
-  if (capability === "responses" && readFlag(fields, "background")) {
-    throw wrong("background", "is not offered: an answer that nobody streams back could not be metered");
-  }
+  if (capability === "responses") requireForeground(fields);
   return {
     capability,
     dialect: grammar.dialect,
@@ -115,6 +113,13 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
     tools: [fields["tools"], fields["functions"]].some((list) => Array.isArray(list) && list.length > 0),
     body,
   };
+}
+
+function requireForeground(fields: Body["value"]): void {
+  readFlag(fields, "store");
+  if (readFlag(fields, "background")) {
+    throw wrong("background", "is not offered: an answer that nobody streams back could not be metered");
+  }
 }
 
 /** A duplicate of a key that the gateway reads could be judged by one parser and billed by another. */

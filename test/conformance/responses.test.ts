@@ -168,6 +168,17 @@ describe("what is kept here", () => {
     expect(await refusal(away)).toMatchObject({ status: 400, error: { param: "previous_response_id", message: new RegExp(set.openai) } });
   });
 
+  it("reasoning that another maker closed stays behind where the conversation moves on", async () => {
+    const tools = [{ type: "function" as const, name: "get_weather", parameters: { type: "object", properties: {} }, strict: false }];
+    const first = await respond({ model: claude(), tools, reasoning: { effort: "high" }, max_output_tokens: 9_000, input: "Weather?" });
+    const [thought, call] = first.output;
+    if (thought?.type !== "reasoning" || call?.type !== "function_call") throw new Error("no thought and no call");
+    expect(thought.encrypted_content).toMatch(/^tollgate\.1\./);
+    const input = [{ type: "function_call_output" as const, call_id: call.call_id, output: "72" }];
+    expect(await respond({ model: gpt(), tools, input, previous_response_id: first.id })).toMatchObject({ status: "completed" });
+    expect((sent()["input"] as { type: string }[]).map(({ type }) => type)).toEqual(["message", "function_call", "function_call_output"]);
+  });
+
   it("input items are paged, either way, by the ids of items", async () => {
     const input = Array.from({ length: 7 }, (_, at) => ({ role: "user" as const, content: `Line ${at}.` }));
     const { id } = await respond({ model: echo(), input });

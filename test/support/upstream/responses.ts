@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { type Exchange, goesOn, wordsOf } from "./exchange.ts";
 import { CREATED, OPENAI_HEADERS, TOOL_CALL, words } from "./openai-facts.ts";
 import { responsesUsage, tierOf } from "./reported.ts";
@@ -8,7 +7,7 @@ import { refusedField, refusedResponses } from "./validate.ts";
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** What the account keeps: https://platform.openai.com/docs/guides/conversation-state. Ids are unique, so that it can be everybody's. */
+/** What the account keeps: https://platform.openai.com/docs/guides/conversation-state. An id is drawn from the request, so that what differs is another. */
 const KEPT = new Map<string, { readonly input: readonly unknown[]; readonly response: { readonly output: readonly unknown[] } }>();
 
 /** What a response was given with what it made; nothing for one that is not kept. */
@@ -25,7 +24,7 @@ function inputOf({ input, previous_response_id: previous }: Body): readonly unkn
 
 function responseObject({ body, scenario, seen }: Exchange, status: string, output: unknown[], usage: unknown) {
   const response = {
-    id: `resp_${createHash("sha256").update(`${seen.at}`).digest("hex").slice(0, 48)}`,
+    id: `resp_${seen.digest.slice(0, 48)}`,
     object: "response",
     created_at: CREATED,
     status,
