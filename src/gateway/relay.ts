@@ -59,7 +59,8 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
 
 /** The stream as the caller's SDK reads it. */
 function inCallersDialect(stream: ReadableStream<Uint8Array>, { draft }: Hold, at: Gateway): ReadableStream<Uint8Array> {
-  return draft.translation ? streamIn(draft.translation, stream, at.now()) : stream;
+  const { asked, translation } = draft;
+  return translation ? streamIn({ asked, translation }, stream, at.now()) : stream;
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */

@@ -49,7 +49,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   if (status === "actual") learn(hold.draft, usage, at);
   const said = await screening;
   if (said instanceof TollgateError) throw withheld(said, { answer, hold, at }, (ending) => hold.settle(paid, status, ending));
-  const heard = translation ? answerIn(translation, said, at.now()) : said;
+  const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, said, at.now()) : said;
   const fault = heard === null ? unreadable(hold) : null;
   const failed = fault && ({ outcome: "error", httpStatus: fault.status, code: fault.code } as const);
   at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput, ...failed }));

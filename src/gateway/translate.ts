@@ -1,16 +1,7 @@
 import type { Capability } from "#core";
 import type { Price, Route } from "#models";
 import { speaks, type Upstream } from "#providers";
-import {
-  type Echo,
-  isPacked,
-  type Pair,
-  StreamTranslator,
-  tongueOf,
-  translateAnswer,
-  translateError,
-  translateRequest,
-} from "#translation";
+import { isPacked, type Pair, StreamTranslator, tongueOf, translateAnswer, translateError, translateRequest } from "#translation";
 import { itemsOf } from "#responses";
 import { type Ask, readAsk, withInput } from "#wire";
 import type { Arrival } from "./contract.ts";
@@ -23,8 +14,12 @@ export interface Translation {
   readonly requestId: string;
   /** The caller wants the usage at the end of a stream. */
   readonly includeUsage: boolean;
-  /** What a response says of its request; absent where the caller asked in another dialect. */
-  readonly echo?: Echo;
+  /** Names of custom tools that the provider was told of as functions. */
+  readonly custom: ReadonlySet<string>;
+  /** Whether responses are kept here at all. */
+  readonly keeps: boolean;
+  /** The id of a response, which a provider of another dialect gives none. */
+  readonly responseId: string;
 }
 
 /** A request as it is sent, as it was asked, and what stands between the two: null where both are one. */
@@ -70,7 +65,7 @@ export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputT
   }
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
   const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
-  const { body, dropped } = translateRequest(asked.body.value, { from, to }, route.model, dress);
+  const { body, dropped, custom } = translateRequest(asked.body.value, { from, to }, route.model, dress);
   const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
   const includeUsage = asked.wantsUsage || arrival.costInUsage;
   return {
@@ -81,7 +76,9 @@ export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputT
       dropped,
       requestId: arrival.id,
       includeUsage,
-      ...(from === "openai-responses" && { echo: echoOf(asked, keeps) }),
+      custom,
+      keeps,
+      responseId: `resp_${crypto.randomUUID().replaceAll("-", "")}`,
     },
   };
 }
@@ -93,10 +90,20 @@ function withoutForeignThoughts(asked: Ask): Ask {
   return own.length === items.length ? asked : { ...withInput(asked, own, false), ...(asked.resumed && { resumed: asked.resumed }) };
 }
 
-function echoOf({ body: { value }, resumed }: Ask, keeps: boolean): Echo {
-  const { instructions = null, metadata = {}, store } = value;
-  const fields = { instructions, metadata: metadata ?? {}, previous_response_id: resumed?.from ?? null, store: keeps && store !== false };
-  return { id: `resp_${crypto.randomUUID().replaceAll("-", "")}`, fields };
+/** A request and the translation between it and its answer. */
+interface Translated {
+  readonly asked: Ask;
+  readonly translation: Translation;
+}
+
+/** What an answer is told with beside what the provider says. A response repeats what was asked, as policies have left it. */
+function tellingOf({ asked, translation }: Translated, now: number) {
+  const { requestId, includeUsage, custom, keeps, responseId, pair } = translation;
+  const { instructions = null, metadata, store } = asked.body.value;
+  const previous = asked.resumed?.from ?? null;
+  const fields = { instructions, metadata: metadata ?? {}, previous_response_id: previous, store: keeps && store !== false };
+  const echo = pair.from === "openai-responses" ? { echo: { id: responseId, fields } } : {};
+  return { requestId, includeUsage, custom, created: Math.floor(now / 1000), ...echo };
 }
 
 /** Headers of one vendor are nothing to another. */
@@ -108,8 +115,8 @@ export function withoutVendors(headers: Headers): Headers {
 }
 
 /** A provider's whole answer in the caller's dialect; null where it is none. */
-export function answerIn({ pair, echo }: Translation, text: string, now: number): string | null {
-  return translateAnswer(text, pair, Math.floor(now / 1000), echo);
+export function answerIn(translated: Translated, text: string, now: number): string | null {
+  return translateAnswer(text, translated.translation.pair, tellingOf(translated, now));
 }
 
 /** A provider's error in the caller's envelope. */
@@ -118,12 +125,8 @@ export function errorIn({ pair, requestId }: Translation, text: string, status: 
 }
 
 /** A provider's stream in the caller's dialect; each chunk's events leave together. */
-export function streamIn(
-  { pair, requestId, includeUsage, echo }: Translation,
-  stream: ReadableStream<Uint8Array>,
-  now: number,
-): ReadableStream<Uint8Array> {
-  const translator = new StreamTranslator(pair, { requestId, includeUsage, created: Math.floor(now / 1000), ...(echo && { echo }) });
+export function streamIn(translated: Translated, stream: ReadableStream<Uint8Array>, now: number): ReadableStream<Uint8Array> {
+  const translator = new StreamTranslator(translated.translation.pair, tellingOf(translated, now));
   const encoder = new TextEncoder();
   const send = (text: string, controller: TransformStreamDefaultController<Uint8Array>) =>
     void (text === "" || controller.enqueue(encoder.encode(text)));

@@ -1,4 +1,5 @@
 export type { Answer, Conversation, Echo, Message, Part, Step, TextPart } from "./conversation.ts";
+export { FAILED } from "./fits.ts";
 export { Fields } from "./fields.ts";
 export { Losses, LOSSES, type Tongue } from "./losses.ts";
 export { isPacked } from "./seal.ts";

@@ -1,5 +1,6 @@
 import { wrong } from "#wire";
 import type { CallPart, Conversation, Format, Mark, Message, Part, ReasoningPart, Tool, ToolChoice } from "./conversation.ts";
+import { ONE_TEXT } from "./custom.ts";
 import { type Effort, LEVELS } from "./effort.ts";
 import type { Fields } from "./fields.ts";
 import { given } from "./fits.ts";
@@ -148,6 +149,11 @@ const CALL = new Set(["id", "type", "index", "function", "custom", "cache_contro
 
 function callOf(call: Fields, losses: Losses): CallPart {
   const type = call.text("type") ?? "function";
+  if (type === "custom") {
+    const made = call.needObject("custom");
+    const [id, name, input] = [call.needText("id"), made.needText("name"), made.text("input") ?? ""];
+    return { kind: "call", id, name, input, custom: true, at: call.at };
+  }
   if (type !== "function") losses.lose("messages[].tool_calls[].type", call.path("type"));
   const made = call.needObject("function");
   losses.loseRest(call.value, CALL, { at: call.at, prefix: "messages[].tool_calls[]." });
@@ -177,7 +183,29 @@ function detailOf(detail: Fields): ReasoningPart {
 
 const FUNCTION = new Set(["name", "description", "parameters", "strict"]);
 
+/** Its grammar stands in an object of its own. */
+function customOf(tool: Fields, losses: Losses): Tool {
+  const made = tool.needObject("custom");
+  losses.loseRestOf(tool, "type custom cache_control prompt_cache_breakpoint", "tools[]");
+  losses.loseRestOf(made, "name description format", "tools[].custom");
+  const format = made.object("format");
+  const free = (format?.word("type", ["text", "grammar"]) ?? "text") === "text";
+  const told = format && !free ? format.needObject("grammar") : null;
+  const grammar = told && { syntax: told.needText("syntax"), definition: told.needText("definition") };
+  const mark = markOf(tool, "tools[].", losses);
+  return {
+    name: made.needText("name"),
+    description: made.text("description"),
+    schema: ONE_TEXT,
+    strict: null,
+    custom: { grammar },
+    ...(mark && { mark }),
+    at: tool.at,
+  };
+}
+
 function toolOf(tool: Fields, losses: Losses): Tool {
+  if (tool.needText("type") === "custom") return customOf(tool, losses);
   if (tool.needText("type") !== "function") losses.lose("tools[].type", tool.path("type"));
   const made = tool.needObject("function");
   losses.loseRestOf(tool, "type function cache_control prompt_cache_breakpoint", "tools[]");
@@ -201,6 +229,7 @@ function choiceOf(body: Fields, losses: Losses): ToolChoice | null {
     return { kind: word === "required" ? "any" : (word ?? "auto") };
   }
   const asked = body.needObject("tool_choice");
+  if (asked.text("type") === "custom") return { kind: "one", name: asked.needObject("custom").needText("name") };
   if (asked.text("type") !== "function") losses.lose("tool_choice.type", asked.path("type"));
   return { kind: "one", name: asked.needObject("function").needText("name") };
 }

@@ -87,7 +87,7 @@ const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
   image: new Set(["type", "source", "cache_control"]),
   document: new Set(["type", "source", "title", "cache_control"]),
   tool_use: new Set(["type", "id", "name", "input", "cache_control"]),
-  tool_result: new Set(["type", "tool_use_id", "content", "cache_control"]),
+  tool_result: new Set(["type", "tool_use_id", "content", "is_error", "cache_control"]),
   thinking: new Set(["type", "thinking", "signature"]),
   redacted_thinking: new Set(["type", "data"]),
 };
@@ -179,7 +179,7 @@ function thoughtOf(block: Fields): Part {
   return { kind: "reasoning", text: block.text("thinking") ?? "", seal: unpack(signature)?.seal ?? own, at };
 }
 
-const TOOL = new Set(["type", "name", "description", "input_schema", "strict", "cache_control"]);
+const TOOL = new Set(["type", "name", "description", "input_schema", "input_examples", "strict", "cache_control"]);
 
 function toolOf(tool: Fields, losses: Losses): Tool {
   const { at } = tool;
@@ -189,11 +189,19 @@ function toolOf(tool: Fields, losses: Losses): Tool {
   losses.loseValue("tools[].cache_control", tool.path("cache_control"), tool.raw("cache_control"));
   return {
     name: tool.needText("name"),
-    description: tool.text("description"),
+    description: withExamples(tool),
     schema: tool.needObject("input_schema").value,
     strict: tool.flag("strict"),
     at,
   };
+}
+
+/** Examples have no field of their own elsewhere: they are told in words. */
+function withExamples(tool: Fields): string | null {
+  const [description, examples] = [tool.text("description"), tool.list("input_examples")];
+  if (examples.length === 0) return description;
+  const told = ["Examples of its input:", ...examples.map((each) => JSON.stringify(each))].join("\n");
+  return description === null ? told : `${description}\n\n${told}`;
 }
 
 function choiceOf(choice: Fields, losses: Losses): ToolChoice {

@@ -1,5 +1,6 @@
 import { wrong } from "#wire";
 import type { Conversation, Format, Message, Part, ReasoningPart, ResultPart, Tool, ToolChoice } from "./conversation.ts";
+import { ONE_TEXT } from "./custom.ts";
 import { type Effort, LEVELS } from "./effort.ts";
 import type { Fields } from "./fields.ts";
 import { given } from "./fits.ts";
@@ -68,7 +69,7 @@ function joined(messages: readonly Message[]): Message[] {
   return turns;
 }
 
-const ITEMS = new Set(["message", "function_call", "function_call_output", "reasoning"]);
+const ITEMS = new Set(["message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning"]);
 const ITEM = new Set([
   "type",
   "id",
@@ -79,6 +80,7 @@ const ITEM = new Set([
   "call_id",
   "name",
   "arguments",
+  "input",
   "output",
   "summary",
   "encrypted_content",
@@ -99,7 +101,12 @@ function messageOf(item: Fields, losses: Losses): Message[] {
       const input = item.text("arguments") || "{}";
       return [{ role: "assistant", parts: [{ kind: "call", id: item.needText("call_id"), name: item.needText("name"), input, at }], at }];
     }
+    case "custom_tool_call": {
+      const [id, name, input] = [item.needText("call_id"), item.needText("name"), item.text("input") ?? ""];
+      return [{ role: "assistant", parts: [{ kind: "call", id, name, input, custom: true, at }], at }];
+    }
     case "function_call_output":
+    case "custom_tool_call_output":
       return [{ role: "user", parts: [resultOf(item, losses)], at }];
     default:
       return [{ role: "assistant", parts: [thoughtOf(item)], at }];
@@ -178,6 +185,7 @@ function fileOf(part: Fields, losses: Losses): Part {
 const TOOL = new Set(["type", "name", "description", "parameters", "strict"]);
 
 function toolOf(tool: Fields, losses: Losses): Tool {
+  if (tool.needText("type") === "custom") return customOf(tool, losses);
   if (tool.needText("type") !== "function") losses.lose("tools[].type", tool.path("type"));
   losses.loseRest(tool.value, TOOL, { at: tool.at, prefix: "tools[]." });
   return {
@@ -185,6 +193,22 @@ function toolOf(tool: Fields, losses: Losses): Tool {
     description: tool.text("description"),
     schema: tool.object("parameters")?.value ?? { type: "object", properties: {} },
     strict: tool.flag("strict"),
+    at: tool.at,
+  };
+}
+
+/** Its grammar stands in the format itself. */
+function customOf(tool: Fields, losses: Losses): Tool {
+  losses.loseRestOf(tool, "type name description format", "tools[]");
+  const format = tool.object("format");
+  const free = (format?.word("type", ["text", "grammar"]) ?? "text") === "text";
+  const grammar = format && !free ? { syntax: format.needText("syntax"), definition: format.needText("definition") } : null;
+  return {
+    name: tool.needText("name"),
+    description: tool.text("description"),
+    schema: ONE_TEXT,
+    strict: null,
+    custom: { grammar },
     at: tool.at,
   };
 }
@@ -197,7 +221,7 @@ function choiceOf(body: Fields, losses: Losses): ToolChoice | null {
     return { kind: word === "required" ? "any" : (word ?? "auto") };
   }
   const asked = body.needObject("tool_choice");
-  if (asked.text("type") !== "function") losses.lose("tool_choice.type", asked.path("type"));
+  if (!["function", "custom"].includes(asked.text("type") ?? "")) losses.lose("tool_choice.type", asked.path("type"));
   return { kind: "one", name: asked.needText("name") };
 }
 

@@ -1,7 +1,7 @@
 import { inputTokens, outputTokens } from "#core";
 import { fieldsOf, responsesUsage } from "#wire";
 import { costIn, costOut, objectsOf, stringOf, wordOf } from "./answers.ts";
-import type { Answer, Echo, Part, ReasoningPart, Seal, Stop, Told } from "./conversation.ts";
+import type { Answer, Echo, Opening, Part, ReasoningPart, Seal, Stop, Told } from "./conversation.ts";
 import type { Json } from "./fields.ts";
 import { answerIdFor } from "./ids.ts";
 import { pack } from "./seal.ts";
@@ -37,6 +37,17 @@ function partsOf(item: Json): Part[] {
       });
     case "function_call":
       return [{ kind: "call", id: callIdOf(item), name: stringOf(item["name"]) ?? "", input: stringOf(item["arguments"]) ?? "", at: "" }];
+    case "custom_tool_call":
+      return [
+        {
+          kind: "call",
+          id: callIdOf(item),
+          name: stringOf(item["name"]) ?? "",
+          input: stringOf(item["input"]) ?? "",
+          custom: true,
+          at: "",
+        },
+      ];
     default:
       return [];
   }
@@ -104,7 +115,7 @@ export function writeResponsesAnswer({ parts, stop, told, ...answer }: Answer, c
   const head = { ...answer, created, ...echo };
   const output: Json[] = [];
   for (const part of parts) {
-    const item = itemOf(part, itemId(head.id, part.kind, output.length));
+    const item = itemOf(part, itemId(head.id, part, output.length));
     if (item) output.push(item);
   }
   return responseOf(head, output, stop, told);
@@ -113,8 +124,9 @@ export function writeResponsesAnswer({ parts, stop, told, ...answer }: Answer, c
 const PREFIXES: Partial<Record<Part["kind"], string>> = { reasoning: "rs", call: "fc" };
 
 /** An item's id: the same whenever the same answer is read. */
-export function itemId(answer: string, kind: Part["kind"], index: number): string {
-  return `${PREFIXES[kind] ?? "msg"}_${answer.replaceAll(/[^a-zA-Z0-9]/g, "").slice(-32)}_${index}`;
+export function itemId(answer: string, part: Part | Opening, index: number): string {
+  const prefix = part.kind === "call" && part.custom ? "ctc" : PREFIXES[part.kind];
+  return `${prefix ?? "msg"}_${answer.replaceAll(/[^a-zA-Z0-9]/g, "").slice(-32)}_${index}`;
 }
 
 /** A part as a whole item of the output; null for a kind that no answer has. */
@@ -128,6 +140,7 @@ export function itemOf(part: Part, id: string): Json | null {
     case "reasoning":
       return reasoningOf(part, id);
     case "call":
+      if (part.custom) return { id, type: "custom_tool_call", status, call_id: part.id, name: part.name, input: part.input };
       return { id, type: "function_call", status, call_id: part.id, name: part.name, arguments: part.input };
     case "image":
     case "document":

@@ -18,6 +18,8 @@ export interface Telling {
   readonly includeUsage: boolean;
   /** What a response says of its request; absent for the other dialects. */
   readonly echo?: Echo;
+  /** Names of custom tools that the provider was told of as functions. */
+  readonly custom?: ReadonlySet<string>;
 }
 
 /** Tells Chat Completions. */
@@ -64,12 +66,14 @@ export class ChatTeller implements Teller {
     this.#open = part;
     this.#text = "";
     if (part.kind !== "call") return "";
-    const call = { index: this.#calls++, id: part.id, type: "function", function: { name: part.name, arguments: "" } };
-    return this.#chunk({ tool_calls: [call] });
+    const { id, name, custom } = part;
+    const made = custom ? { type: "custom", custom: { name, input: "" } } : { type: "function", function: { name, arguments: "" } };
+    return this.#chunk({ tool_calls: [{ index: this.#calls++, id, ...made }] });
   }
 
   #grew(text: string): string {
-    switch (this.#open?.kind) {
+    const open = this.#open;
+    switch (open?.kind) {
       case "text":
         return this.#chunk({ content: text });
       case "refusal":
@@ -78,7 +82,9 @@ export class ChatTeller implements Teller {
         this.#text += text;
         return this.#chunk({ reasoning_content: text });
       case "call":
-        return this.#chunk({ tool_calls: [{ index: this.#calls - 1, function: { arguments: text } }] });
+        return this.#chunk({
+          tool_calls: [{ index: this.#calls - 1, ...(open.custom ? { custom: { input: text } } : { function: { arguments: text } }) }],
+        });
       case undefined:
         return "";
     }

@@ -70,7 +70,7 @@ export class ResponsesTeller implements Teller {
   }
 
   #opened(part: Opening): string {
-    const id = itemId(this.#head.id, part.kind, this.#output.length);
+    const id = itemId(this.#head.id, part, this.#output.length);
     this.#open = { part, id, text: "" };
     const { kind } = part;
     const item = { ...itemOf(wholeOf(this.#open, null), id), status: "in_progress" };
@@ -94,7 +94,7 @@ export class ResponsesTeller implements Teller {
       case "refusal":
         return this.#event("response.refusal.delta", { ...this.#at, content_index: 0, delta });
       case "call":
-        return this.#event("response.function_call_arguments.delta", { ...this.#at, delta });
+        return this.#event(`response.${part.custom ? "custom_tool_call_input" : "function_call_arguments"}.delta`, { ...this.#at, delta });
       case "reasoning": {
         const at = { ...this.#at, summary_index: 0 };
         const first = text === "" ? this.#event("response.reasoning_summary_part.added", { ...at, part: summaryOf("") }) : "";
@@ -126,6 +126,7 @@ export class ResponsesTeller implements Teller {
         );
       }
       case "call":
+        if (part.custom) return this.#event("response.custom_tool_call_input.done", { ...this.#at, input: text });
         return this.#event("response.function_call_arguments.done", { ...this.#at, name: part.name, arguments: text });
       case "reasoning": {
         if (text === "") return "";
@@ -149,7 +150,7 @@ function wholeOf({ part, text }: Open, closing: Seal | null): Part {
     case "refusal":
       return { kind: part.kind, text, at: "" };
     case "call":
-      return { kind: "call", id: part.id, name: part.name, input: text, at: "" };
+      return { ...part, input: text, at: "" };
     case "reasoning":
       return { kind: "reasoning", text, seal: closing ?? part.seal, at: "" };
   }

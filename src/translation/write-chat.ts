@@ -11,7 +11,9 @@ import type {
   Tool,
   ToolChoice,
 } from "./conversation.ts";
+import { argumentsOf, describedTo, isCustom } from "./custom.ts";
 import type { Dress } from "./dress.ts";
+import { givenInWords } from "./fits.ts";
 import { levelOf } from "./effort.ts";
 import { type Json, present } from "./fields.ts";
 import type { Losses } from "./losses.ts";
@@ -28,8 +30,8 @@ export function writeChat(asked: Conversation, losses: Losses, dress: Dress): Js
     messages: asked.messages.flatMap((message) => messagesOf(message, losses, dress)),
     ...present({
       [cap]: asked.maxTokens,
-      tools: asked.tools.map(toolOf),
-      tool_choice: asked.toolChoice && choiceOf(asked.toolChoice),
+      tools: asked.tools.map((tool) => toolOf(tool, losses, dress)),
+      tool_choice: asked.toolChoice && choiceOf(asked, asked.toolChoice, dress),
       parallel_tool_calls: asked.tools.length > 0 ? asked.parallel : null,
       reasoning_effort: asked.effort && levelOf(asked.effort),
       response_format: asked.format && formatOf(asked.format),
@@ -52,7 +54,7 @@ export function tierOf(tier: Conversation["tier"]): string | null {
 
 /** Results are messages of their own there, before what the user adds. */
 function messagesOf({ role, parts }: Message, losses: Losses, dress: Dress): Json[] {
-  if (role === "assistant") return assistantOf(parts, losses);
+  if (role === "assistant") return assistantOf(parts, losses, dress);
   const results = parts.filter((part) => part.kind === "result");
   const rest = parts.filter((part) => part.kind !== "result");
   const named = role === "developer" && !dress.openai ? "system" : role;
@@ -62,7 +64,9 @@ function messagesOf({ role, parts }: Message, losses: Losses, dress: Dress): Jso
   ];
 }
 
-function resultOf({ id, parts }: ResultPart, losses: Losses): Json {
+function resultOf(result: ResultPart, losses: Losses): Json {
+  const { id } = result;
+  const parts = givenInWords(result);
   const other = parts.find(({ kind }) => kind !== "text");
   if (other) losses.lose(losses.from === "anthropic" ? "messages[].content[].content" : "input[].output", other.at);
   return { role: "tool", tool_call_id: id, content: contentOf(parts, losses) };
@@ -106,7 +110,7 @@ function documentOf({ source, name, at }: DocumentPart, losses: Losses): Json {
 }
 
 /** A turn of the model's with nothing left in it is none. */
-function assistantOf(parts: readonly Part[], losses: Losses): Json[] {
+function assistantOf(parts: readonly Part[], losses: Losses, dress: Dress): Json[] {
   const texts = parts.filter((part): part is TextPart => part.kind === "text");
   const refusal = parts.flatMap((part) => (part.kind === "refusal" ? [part.text] : [])).join("");
   const said = present({
@@ -115,13 +119,15 @@ function assistantOf(parts: readonly Part[], losses: Losses): Json[] {
       parts.filter((part) => part.kind === "reasoning"),
       losses,
     ),
-    tool_calls: parts.flatMap((part) => (part.kind === "call" ? [callOf(part)] : [])),
+    tool_calls: parts.flatMap((part) => (part.kind === "call" ? [callOf(part, dress)] : [])),
   });
   if (texts.length === 0 && Object.keys(said).length === 0) return [];
   return [{ role: "assistant", content: texts.length === 0 ? null : contentOf(texts, losses), ...said }];
 }
 
-function callOf({ id, name, input }: CallPart): Json {
+function callOf({ id, name, input, custom }: CallPart, { openai }: Dress): Json {
+  if (custom && openai) return { id, type: "custom", custom: { name, input } };
+  if (custom) return { id, type: "function", function: { name, arguments: JSON.stringify(argumentsOf(input)) } };
   return { id, type: "function", function: { name, arguments: input } };
 }
 
@@ -133,14 +139,22 @@ function thoughtsOf(parts: readonly ReasoningPart[], losses: Losses): Json {
   return own.length > 0 ? { reasoning_content: own.map(({ text }) => text).join("") } : {};
 }
 
-function toolOf({ name, description, schema, strict }: Tool): Json {
+/** Custom tools are OpenAI's own: a compatible provider is told of a function. */
+function toolOf(tool: Tool, losses: Losses, { openai }: Dress): Json {
+  const { name, schema, strict, custom } = tool;
+  if (custom && openai) {
+    const format = custom.grammar && { type: "grammar", grammar: custom.grammar };
+    return { type: "custom", custom: present({ name, description: tool.description, format }) };
+  }
+  const description = describedTo(tool, losses);
   return {
     type: "function",
     function: { name, ...(description !== null && { description }), parameters: schema, ...(strict !== null && { strict }) },
   };
 }
 
-function choiceOf(choice: ToolChoice): unknown {
+function choiceOf({ tools }: Conversation, choice: ToolChoice, { openai }: Dress): unknown {
+  if (choice.kind === "one" && openai && isCustom(tools, choice.name)) return { type: "custom", custom: { name: choice.name } };
   if (choice.kind === "one") return { type: "function", function: { name: choice.name } };
   return choice.kind === "any" ? "required" : choice.kind;
 }

@@ -1,4 +1,5 @@
 import type {
+  CallPart,
   Conversation,
   DocumentPart,
   Format,
@@ -15,6 +16,7 @@ import type { Dress } from "./dress.ts";
 import type { Level } from "./effort.ts";
 import { type Json, present } from "./fields.ts";
 import { toolIdFor } from "./ids.ts";
+import { argumentsOf, describedTo } from "./custom.ts";
 import type { Losses } from "./losses.ts";
 import { textOf } from "./media.ts";
 import { Turns } from "./turns.ts";
@@ -31,7 +33,7 @@ export function writeMessages(asked: Conversation, losses: Losses, dress: Dress)
     messages: turnsOf(rest, losses),
     ...present({
       system,
-      tools: asked.tools.map(toolOf),
+      tools: asked.tools.map((tool) => toolOf(tool, losses)),
       ...choiceOf(asked),
       ...thinkingOf(asked, maxTokens, losses),
       temperature: asked.temperature,
@@ -99,7 +101,7 @@ function blockOf(part: Part, losses: Losses): Json[] {
     case "document":
       return [documentOf(part, losses)];
     case "call":
-      return [{ type: "tool_use", id: toolIdFor(part.id), name: part.name, input: inputOf(part.input), ...marked(part.mark) }];
+      return [{ type: "tool_use", id: toolIdFor(part.id), name: part.name, input: inputOf(part), ...marked(part.mark) }];
     case "result":
       return [resultOf(part, losses)];
     case "reasoning":
@@ -108,7 +110,8 @@ function blockOf(part: Part, losses: Losses): Json[] {
 }
 
 /** Arguments are an object there; what a model wrote that is none is told as it is. */
-function inputOf(text: string): Json {
+function inputOf({ input: text, custom }: CallPart): Json {
+  if (custom) return argumentsOf(text);
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
@@ -156,7 +159,9 @@ function thoughtOf({ text, seal, at }: ReasoningPart, losses: Losses): Json[] {
   return [seal.hidden ? { type: "redacted_thinking", data: seal.data } : { type: "thinking", thinking: text, signature: seal.data }];
 }
 
-function toolOf({ name, description, schema, strict, mark }: Tool): Json {
+function toolOf(tool: Tool, losses: Losses): Json {
+  const { name, schema, strict, mark } = tool;
+  const description = describedTo(tool, losses);
   return {
     name,
     ...(description !== null && { description }),

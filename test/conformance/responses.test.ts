@@ -152,6 +152,22 @@ describe("what is kept here", () => {
     },
   );
 
+  it.each([false, true])(
+    "custom tools are called, answered and gone on from as such, on a model that knows none (stream: %s)",
+    async (stream) => {
+      const tools = [{ type: "custom" as const, name: "get_weather", description: "Tells the weather." }];
+      const first = await respond({ model: claude(), tools, input: "Weather?" }, { stream });
+      expect(sent()["tools"]).toMatchObject([{ name: "get_weather", input_schema: { required: ["input"] } }]);
+      const call = first.output.find((item) => item.type === "custom_tool_call")!;
+      expect(call).toMatchObject({ name: "get_weather", call_id: "toolu_01T1x1fJ34qAmk2tNTrN7Up6" });
+      expect(JSON.parse(call.input)).toEqual({ location: "San Francisco, CA", unit: "fahrenheit" });
+      const input = [{ type: "custom_tool_call_output" as const, call_id: call.call_id, output: "72 degrees" }];
+      const second = await respond({ model: claude(), tools, input, previous_response_id: first.id }, { stream });
+      expect(JSON.stringify(second.output)).toContain("Hello!");
+      expect(JSON.stringify(sent()["messages"])).toContain(JSON.stringify({ input: call.input }));
+    },
+  );
+
   it("the response says what was asked of it, and repeats its metadata", async () => {
     const made = await respond({ model: claude(), input: "Hello!", instructions: "Be kind.", metadata: { case: "7" } });
     expect(made).toMatchObject({ instructions: "Be kind.", metadata: { case: "7" }, store: true, previous_response_id: null });

@@ -63,11 +63,21 @@ describe("the table of losses", () => {
     }
   });
 
+  it("drops nothing without a vendor's own word, published, and cites none for what it refuses", () => {
+    for (const { field, fate, word } of LOSSES) {
+      const cited =
+        word !== null &&
+        /^https:\/\/(platform\.claude\.com|developers\.openai\.com|platform\.openai\.com|github\.com\/openai)\//.test(word);
+      expect([field, cited]).toEqual([field, fate === "dropped"]);
+    }
+  });
+
   it("is what the documentation prints", () => {
     const names = { "openai-chat": "Chat Completions", "openai-responses": "Responses", anthropic: "Messages" };
-    const row = ({ from, to, field, fate, why, idle }: (typeof LOSSES)[number]) => {
+    const row = ({ from, to, field, fate, why, word, idle }: (typeof LOSSES)[number]) => {
       const harmless = (idle ?? []).map((value) => `\`${JSON.stringify(value)}\``).join(", ");
-      return `| ${names[from]} | ${to.map((each) => names[each]).join(", ")} | \`${field}\` | ${fate} | ${why} | ${harmless} |`;
+      const told = word === null ? fate : `[${fate}](${word})`;
+      return `| ${names[from]} | ${to.map((each) => names[each]).join(", ")} | \`${field}\` | ${told} | ${why} | ${harmless} |`;
     };
     const head = "| From | To | Field | Fate | Because it | No loss where it is |\n|---|---|---|---|---|---|";
     const page = readFileSync("docs/translation-losses.md", "utf8");
