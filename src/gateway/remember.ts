@@ -13,8 +13,8 @@ const PATIENCE_MS = 5_000;
 type Where = Kept["at"];
 
 /** Where the answer to a request is kept; null where it is not, which most are. */
-function whereKept({ asked, upstream, translation }: Draft, { config }: Gateway): Where | null {
-  if (asked.capability !== "responses" || asked.body.value["store"] === false) return null;
+function whereKept({ asked, caller, upstream, translation }: Draft, { config }: Gateway): Where | null {
+  if (asked.capability !== "responses" || asked.body.value["store"] === false || caller.responses === "off") return null;
   if (translation === null && keepsResponses(upstream)) return "provider";
   return config.TOLLGATE_RESPONSES_DAYS > 0 ? "here" : null;
 }

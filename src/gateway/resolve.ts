@@ -52,7 +52,7 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
     price,
     maxOutputTokens: found.limits?.maxOutputTokens ?? null,
     arrival,
-    keeps: at.config.TOLLGATE_RESPONSES_DAYS > 0,
+    keeps: at.config.TOLLGATE_RESPONSES_DAYS > 0 && caller.responses === "kept",
   });
   const { ask } = said;
   const input = at.estimators.tokens(modelCall({ ask, route }));

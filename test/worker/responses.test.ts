@@ -78,6 +78,14 @@ describe("a deployment", () => {
     expect((await post(secret, { input: "Hi", previous_response_id: body.id }, { bindings })).status).toBe(404);
   });
 
+  test("keeps nothing of a key that says so, whatever its requests say", async () => {
+    const { secret } = await newKey({ responses: "off" });
+    for (const store of [undefined, true]) {
+      const { body } = await post(secret, { input: "Hi", store });
+      expect(await get(secret, body.id)).toBe(404);
+    }
+  });
+
   test("threat 47: whose responses are down answers what stands alone, and says 503 to what goes on", async () => {
     const { secret } = await newKey();
     const first = await post(secret, { input: "Hi" });
