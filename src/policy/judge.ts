@@ -1,3 +1,4 @@
+import type { Config } from "#config";
 import { TollgateError } from "#core";
 import type { ActiveStep } from "./active.ts";
 import { walk } from "./chain.ts";
@@ -5,6 +6,8 @@ import type { Step, Verdict } from "./contract.ts";
 import type { Described, Facts, Stage } from "./engine/contract.ts";
 import { complaintsOf } from "./engine/inspect.ts";
 import { type Walls, wallsOf } from "./engine/walls.ts";
+import { type Limits, LIMITS } from "./engine/limits.ts";
+import { failuresOf } from "./own-tests.ts";
 import { hashOf } from "./signature.ts";
 
 /** What a chain is asked, for a tenant. */
@@ -33,22 +36,25 @@ export function asked(chain: readonly ActiveStep[], stage: Stage): readonly Acti
 export function bench(
   module: WebAssembly.Module,
   loader: WorkerLoader | undefined,
+  { policyLimits }: Pick<Config, "policyLimits">,
 ): { readonly judge: Judge; readonly register: Register } {
-  const walls = wallsOf<Step, Verdict>({ module, walk, loader });
+  const limits = { ...LIMITS, ...policyLimits };
+  const walls = wallsOf<Step, Verdict>({ module, walk, loader, limits });
   return {
     judge: ({ tenant, stage, chain, facts }) =>
       walls.judge({ tenant, stage, facts, steps: chain.map(({ step }) => step), plugins: chain.map(({ plugin }) => plugin) }),
-    register: (source) => registered(source, walls),
+    register: (source) => registered(source, walls, limits),
   };
 }
 
-async function registered(source: string, walls: Walls<Step, Verdict>): Promise<Described> {
-  const problems = complaintsOf(source);
+async function registered(source: string, walls: Walls<Step, Verdict>, { sourceBytes }: Limits): Promise<Described> {
+  const problems = complaintsOf(source, sourceBytes);
   const [first] = problems;
   if (first) throw refused(`line ${first.line}, column ${first.column}: ${first.message}`, { problems });
   const registration = await walls.register({ hash: await hashOf(source), source });
   if (registration.kind === "refused") throw refused(registration.message);
-  const { described, failures } = registration;
+  const { described, runs } = registration;
+  const failures = failuresOf(runs);
   if (failures.length > 0) throw refused(`${failures.length} of its own tests fail: ${failures[0]}`, { failures });
   return described;
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { walk } from "../../src/policy/chain.ts";
 import type { Facts } from "../../src/policy/engine/contract.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
+import { LIMITS } from "../../src/policy/engine/limits.ts";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
 import { stepOf } from "../support/step.ts";
 
@@ -88,7 +89,7 @@ describe("the outer wall", () => {
 
   test("an isolate that does not answer is a timeout of each policy, after the time that was given", async () => {
     const { loader } = loading(() => entrypoint(`await new Promise((resolve) => setTimeout(resolve, 20_000));`));
-    const walls = wallsOf({ module, walk, loader, timeoutMs: 100 });
+    const walls = wallsOf({ module, walk, loader, limits: { ...LIMITS, timeoutMs: 100 } });
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ fuel: 0, outcome: "failed", failure: "timeout", reason: "did not answer in time" }]);
   });
