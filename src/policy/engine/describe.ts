@@ -64,14 +64,16 @@ function readTest(given: unknown, nth: number, { stages, needs }: Pick<Said, "st
   if (!isText(name)) return "name: must be text";
   if (!stages.some((each) => each === stage)) return `stage: must be one of ${stages.join(", ")}`;
   if (!isRecord(settings)) return "config: must be an object";
-  const fault = isRecord(context) ? strangeFact(context, needs) : "must be an object";
+  const fault = faultOfContext(context, needs);
   if (fault !== null) return `context: ${fault}`;
   if (!isRecord(expect) || Object.keys(expect).length === 0) return "expect: must name at least one member of the decision";
   return { name, stage: stage as Stage, settings, context: context as Fields, expect };
 }
 
-/** A fact of a test's context that traffic would not give the policy: with it, the test would prove nothing. */
-function strangeFact({ [COUNTERS]: counters, ...facts }: Fields, needs: readonly string[]): string | null {
+/** A test whose context has what traffic would not give the policy would prove nothing. */
+function faultOfContext(context: unknown, needs: readonly string[]): string | null {
+  if (!isRecord(context)) return "must be an object";
+  const { [COUNTERS]: counters, ...facts } = context;
   const counted = isRecord(counters) ? Object.keys(counters).map((name) => `${COUNTERS}:${name}`) : [];
   const strange = [...Object.keys(facts), ...counted].find((fact) => !needs.includes(fact));
   return strange === undefined ? null : `${strange} is not among the policy's needs, so it would never be given it`;
