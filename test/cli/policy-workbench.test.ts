@@ -131,3 +131,57 @@ describe("tollgate policy test", () => {
     });
   });
 });
+
+interface Benched {
+  readonly name: string;
+  readonly load_fuel: number;
+  readonly rows: readonly { readonly stage: string; readonly over: string; readonly fuel: number; readonly ms: number; readonly outcome: string; readonly over_max: boolean }[]; // prettier-ignore
+}
+
+describe("tollgate policy bench", () => {
+  const benched = (argv: readonly string[]) => rows<Benched>(["policy", "bench", ...argv], { env: NOWHERE, folder: resolve(".") });
+  const fuels = ({ rows: all }: Benched) => all.map(({ stage, over, fuel }) => [stage, over, fuel]);
+
+  it("says what each stage burns over texts of several sizes, and the same fuel again and again, as the tests do", async () => {
+    const [first] = await benched(["plugins/pii-redact", "--size", "1", "--size", "2"]);
+    const [again] = await benched(["plugins/pii-redact", "--size", "1", "--size", "2"]);
+    expect(fuels(again!)).toEqual(fuels(first!));
+    const sized = first!.rows.slice(0, 6);
+    expect(sized.map(({ stage, over }) => [stage, over])).toEqual(
+      ["evaluate", "onResponse", "onChunk"].flatMap((stage) => [
+        [stage, "1 KB"],
+        [stage, "2 KB"],
+      ]),
+    );
+    for (const at of [0, 2, 4]) expect(sized[at + 1]!.fuel / sized[at]!.fuel).toBeGreaterThan(1.5);
+    for (const { ms, outcome } of sized) expect([ms > 0, outcome]).toEqual([true, "allowed"]);
+    const [tried] = await rows<Tried>(["policy", "test", "plugins/pii-redact"], { env: NOWHERE, folder: resolve(".") });
+    expect(first!.rows.slice(6).map(({ over, fuel }) => [over, fuel])).toEqual(tried!.tests.map(({ name, fuel }) => [name, fuel]));
+    expect(first!.load_fuel).toBe(tried!.load_fuel);
+  });
+
+  it("asks a policy that reads no text about one request, and shows what a limit stops as what it is", async () => {
+    const endless = NO_TOOLS.replace("return brings", "for (;;);\n    return brings").replace(/ {2}tests: \[[\s\S]*\],\n/, "");
+    const folder = written({ mine: endless });
+    const [row] = await rows<Benched>(["policy", "bench", "mine"], { env: NOWHERE, folder });
+    expect(row!.rows).toMatchObject([{ stage: "evaluate", over: "a request", fuel: 10_000_000, outcome: "failed: fuel", over_max: false }]);
+  });
+
+  it("ends with 4 where a decision burns more than --max-fuel, and with 0 at what it burns exactly", async () => {
+    const argv = ["policy", "bench", "plugins/max-tokens-cap"];
+    const [row] = await benched(["plugins/max-tokens-cap"]);
+    const most = Math.max(...row!.rows.map(({ fuel }) => fuel));
+    const run = (bar: number) => tollgate([...argv, "--max-fuel", String(bar)], { env: NOWHERE, folder: resolve(".") });
+    expect(await run(most)).toMatchObject({ code: 0 });
+    expect(await run(most - 1)).toMatchObject({
+      code: 4,
+      out: expect.stringContaining("OVER"),
+      err: expect.stringContaining(`burn more than ${most - 1}`),
+    });
+  });
+
+  it("ends with 4 where a policy would be refused", async () => {
+    const ran = await tollgate(["policy", "bench", "mine"], { env: NOWHERE, folder: written({ mine: EVALS }) });
+    expect([ran.code, ran.err]).toEqual([4, expect.stringContaining("mine/index.ts:10:5: calls eval")]);
+  });
+});

@@ -69,6 +69,19 @@ describe.each([
   });
 });
 
+test("D13: limits that a deployment sets hold in both places", async () => {
+  const limits = { ...LIMITS, evaluationFuel: 12_345, chainFuel: 20_000 };
+  const plugins = [policy("endless", "for (;;);"), policy("endless too", "for (;;); ")];
+  const asked = { tenant: "t", stage: "evaluate", steps: plugins.map(({ hash }, at) => ({ ...stepOf(hash), priority: at, mode: "shadow" as const })), plugins, facts: NO_FACTS } as const; // prettier-ignore
+  for (const loader of [env.POLICIES, undefined]) {
+    const { findings } = await wallsOf({ module, walk, loader, limits }).judge(asked);
+    expect(findings.map(({ fuel, failure }) => [fuel, failure])).toEqual([
+      [12_345, "fuel"],
+      [20_000 - 12_345, "fuel"],
+    ]);
+  }
+});
+
 test("the same policy burns the same fuel in both places", async () => {
   const plugins = [policy("fuel", "return { allowed: true, metadata: { n: [3, 1, 2].sort().map((x) => x * 2).join() } };")];
   const asked = { tenant: "t", stage: "evaluate", steps: [stepOf("fuel")], plugins, facts: NO_FACTS } as const;

@@ -10,6 +10,8 @@ import { atOnce, counted, type Turns } from "./turns.ts";
 export interface TestRun {
   readonly name: string;
   readonly stage: Stage;
+  readonly settings: Question["settings"];
+  readonly context: string;
   readonly evaluation: Evaluation;
   /** Why the decision is not what the test expects; null where it is. */
   readonly fault: string | null;
@@ -116,13 +118,14 @@ export class Engine {
     let left = this.#limits.testsFuel;
     const runs: TestRun[] = [];
     for (const test of tests) {
-      const { name, context, stage, settings } = test;
-      const question = { hash, stage, settings, context: JSON.stringify(context) };
-      const evaluation = yield* counted(this.evaluating(question, left), (fuel) => (left -= fuel));
-      runs.push({ name, stage, evaluation, fault: faultOfTest(test, evaluation) });
+      const { name, stage, settings } = test;
+      const asked = { stage, settings, context: JSON.stringify(test.context) };
+      const evaluation = yield* counted(this.evaluating({ ...asked, hash }, left), (fuel) => (left -= fuel));
+      const run = { ...asked, name, evaluation, fault: faultOfTest(test, evaluation) };
+      runs.push(run);
       if (left > 0) continue;
       const late = failed("fuel", `the tests burn more than the ${this.#limits.testsFuel} that they have together`);
-      return [...runs.slice(0, -1), { name, stage, evaluation: { fuel: evaluation.fuel, result: late }, fault: `fuel: ${late.message}` }];
+      return [...runs.slice(0, -1), { ...run, evaluation: { fuel: evaluation.fuel, result: late }, fault: `fuel: ${late.message}` }];
     }
     return runs;
   }
