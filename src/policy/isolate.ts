@@ -2,7 +2,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { walk } from "./chain.ts";
 import type { Step, Verdict } from "./contract.ts";
 import type { Plugin } from "./engine/contract.ts";
-import type { Registration } from "./engine/engine.ts";
+import type { Registration } from "./engine/registration.ts";
 import type { Limits } from "./engine/limits.ts";
 import { type Asked, Inside, type Reply } from "./engine/inside.ts";
 import module from "./engine/quickjs.wasm";

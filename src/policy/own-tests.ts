@@ -1,4 +1,4 @@
-import type { TestRun } from "./engine/engine.ts";
+import type { TestRun } from "./engine/registration.ts";
 import { readObligations } from "./obligations.ts";
 
 /** Why a run of a policy's own test is no success; null where it is one. What asks for what no chain grants would fail in traffic. */

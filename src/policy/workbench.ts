@@ -1,6 +1,7 @@
-import { Engine, type Registration, type TestRun } from "./engine/engine.ts";
+import { Engine } from "./engine/engine.ts";
 import { type Complaint, complaintsOf } from "./engine/inspect.ts";
 import { LIMITS } from "./engine/limits.ts";
+import type { Registration, TestRun } from "./engine/registration.ts";
 import { faultOf } from "./own-tests.ts";
 
 export type { Described, Evaluation, Stage } from "./engine/contract.ts";

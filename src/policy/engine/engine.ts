@@ -1,26 +1,11 @@
-import type { Decision, Described, Evaluation, Plugin, Stage } from "./contract.ts";
-import { meets, type PolicyTest, readSaid, type Said } from "./describe.ts";
+import type { Evaluation, Plugin, Stage } from "./contract.ts";
+import { readSaid, type Said } from "./describe.ts";
 import { FIXED, type Limits, LIMITS } from "./limits.ts";
 import { type Image, Machine, OutOfMemory } from "./machine.ts";
 import { type Answer, failed, readAnswer, readDecision } from "./read.ts";
+import { faultOfTest, type Registration, type TestRun } from "./registration.ts";
 import { Shelf } from "./shelf.ts";
 import { atOnce, counted, type Turns } from "./turns.ts";
-
-/** One of a policy's own tests, as it ran. */
-export interface TestRun {
-  readonly name: string;
-  readonly stage: Stage;
-  readonly settings: Question["settings"];
-  readonly context: string;
-  readonly evaluation: Evaluation;
-  /** Why the decision is not what the test expects; null where it is. */
-  readonly fault: string | null;
-}
-
-/** What registering a policy came to. */
-export type Registration =
-  | { readonly kind: "described"; readonly described: Described; readonly runs: readonly TestRun[] }
-  | { readonly kind: "refused"; readonly message: string };
 
 /** What one policy is asked. `context` is JSON: the facts that it declared. */
 export interface Question {
@@ -210,16 +195,4 @@ function failedOf({ failure, message }: Failed): Failed {
 
 function refused(when: string, { failure, message }: Failed): Registration {
   return { kind: "refused", message: `${when}: ${failure === "threw" ? message : `${failure}: ${message}`}` };
-}
-
-/** Why an evaluation is not what a test expects; null where it is. */
-function faultOfTest({ expect }: PolicyTest, { result }: Evaluation): string | null {
-  if (result.kind === "failed") return `${result.failure}: ${result.message}`;
-  const strayed = Object.keys(expect).find((name) => !meets(result.value[name as keyof Decision], expect[name]));
-  if (strayed === undefined) return null;
-  return `${strayed}: is ${shown(result.value[strayed as keyof Decision])}, expected ${shown(expect[strayed])}`;
-}
-
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? "nothing").slice(0, 200);
 }

@@ -1,7 +1,8 @@
-import type { Facts, Judged, Plugin, Stage, Walk } from "./contract.ts";
-import { Engine, type Registration } from "./engine.ts";
+import type { Evaluation, Facts, Judged, Plugin, Stage, Walk } from "./contract.ts";
+import { Engine } from "./engine.ts";
 import { contextsOf } from "./facts.ts";
 import type { Limits } from "./limits.ts";
+import type { Registration } from "./registration.ts";
 import { Rota, type Turns } from "./turns.ts";
 
 /** A chain to be walked where its policies run. `plugins` are those whose source the asker hands over. */
@@ -10,6 +11,8 @@ export interface Asked<Step extends Judged> {
   readonly steps: readonly Step[];
   readonly facts: Facts;
   readonly plugins: readonly Plugin[];
+  /** What is known already of steps, each at its place: of those that run natively. */
+  readonly known?: readonly (Evaluation | null)[];
 }
 
 /** What came of a chain; or the hashes whose sources are not here, so that it can be asked again with them. */
@@ -33,19 +36,21 @@ export class Inside<Step extends Judged, Outcome> {
   /** Walks a chain to its end: at once where it burns little, else with rests for whatever else the thread has to do. */
   async judge(asked: Asked<Step>): Promise<Reply<Outcome>> {
     for (const plugin of asked.plugins) this.#engine.keep(plugin);
-    const hashes = [...new Set(asked.steps.map(({ hash }) => hash))].filter((hash) => !this.#engine.knows(hash));
+    const here = asked.steps.filter((_, at) => !asked.known?.[at]);
+    const hashes = [...new Set(here.map(({ hash }) => hash))].filter((hash) => !this.#engine.knows(hash));
     if (hashes.length > 0) return { kind: "missing", hashes };
     return { kind: "judged", outcome: await this.#rota.share(this.#judging(asked)) };
   }
 
-  *#judging({ stage, steps, facts }: Asked<Step>): Turns<Outcome> {
+  *#judging({ stage, steps, facts, known }: Asked<Step>): Turns<Outcome> {
     const contextOf = contextsOf(facts);
     let left = this.#limits.chainFuel;
     const walk = this.#walk(steps);
     for (let next = walk.next(); ;) {
       if (next.done) return next.value;
       const { hash, settings } = next.value;
-      const evaluation = yield* this.#engine.evaluating({ hash, stage, settings, context: contextOf(next.value) }, left);
+      const told = known?.[steps.indexOf(next.value)];
+      const evaluation = told ?? (yield* this.#engine.evaluating({ hash, stage, settings, context: contextOf(next.value) }, left));
       left -= evaluation.fuel;
       next = walk.next(evaluation);
     }
