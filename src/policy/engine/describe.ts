@@ -1,5 +1,6 @@
 import { type Described, STAGES, type Stage } from "./contract.ts";
 import { FIXED } from "./limits.ts";
+import { withTime } from "./own-time.ts";
 import { faultOf, isRecord, parsed } from "./read.ts";
 
 /** A policy's own test, as it was read: a context, and what of the decision must be so. */
@@ -58,25 +59,26 @@ export function readSaid(body: string): Said | string {
   return { name, version, priority, compose, needs, stages, config: fields["config"] as Said["config"], tests };
 }
 
-function readTest(given: unknown, nth: number, { stages, needs }: Pick<Said, "stages" | "needs">): PolicyTest | string {
+function readTest(given: unknown, nth: number, { stages, needs, config }: Pick<Said, "stages" | "needs" | "config">): PolicyTest | string {
   if (!isRecord(given)) return "must be an object with context and expect";
-  const { name = `test ${nth + 1}`, stage = stages[0], config: settings = {}, context = {}, expect } = given;
+  const { name = `test ${nth + 1}`, stage = stages[0], config: settings = {}, expect } = given;
   if (!isText(name)) return "name: must be text";
   if (!stages.some((each) => each === stage)) return `stage: must be one of ${stages.join(", ")}`;
   if (!isRecord(settings)) return "config: must be an object";
-  const fault = faultOfContext(context, needs);
-  if (fault !== null) return `context: ${fault}`;
+  const context = contextOfTest(given["context"] ?? {}, settings, { needs, config });
+  if (isText(context)) return `context: ${context}`;
   if (!isRecord(expect) || Object.keys(expect).length === 0) return "expect: must name at least one member of the decision";
-  return { name, stage: stage as Stage, settings, context: context as Fields, expect };
+  return { name, stage: stage as Stage, settings, context, expect };
 }
 
 /** A test whose context has what traffic would not give the policy would prove nothing. */
-function faultOfContext(context: unknown, needs: readonly string[]): string | null {
+function contextOfTest(context: unknown, settings: Fields, { needs, config }: Pick<Said, "needs" | "config">): Fields | string {
   if (!isRecord(context)) return "must be an object";
   const { [COUNTERS]: counters, ...facts } = context;
   const counted = isRecord(counters) ? Object.keys(counters).map((name) => `${COUNTERS}:${name}`) : [];
   const strange = [...Object.keys(facts), ...counted].find((fact) => !needs.includes(fact));
-  return strange === undefined ? null : `${strange} is not among the policy's needs, so it would never be given it`;
+  if (strange !== undefined) return `${strange} is not among the policy's needs, so it would never be given it`;
+  return withTime(context, settings, config);
 }
 
 function isPriority(value: unknown): boolean {

@@ -247,7 +247,28 @@ describe("registering", () => {
     });
   });
 
+  it("tells a test's moment by the clock of the zone that is set, as traffic would", () => {
+    const zone = `config: { type: "object", properties: { time_zone: { type: "string", default: "Asia/Tokyo" } } }`;
+    const { register } = opened(
+      `needs: ["time"], ${zone}, evaluate: ({ time }) => ({ allowed: true, metadata: time }),
+       tests: [
+         { context: { time: { iso: "2026-01-03T15:00:00Z" } }, expect: { metadata: { weekday: 7, day: 4, hour: 0, time_zone: "Asia/Tokyo" } } },
+         { context: { time: { iso: "2026-01-03T23:59:59+09:00" } }, expect: { metadata: { weekday: 6, day: 3, hour: 23, second: 59 } } },
+         { config: { time_zone: "Europe/London" }, context: { time: { now: 1767452400000 } }, expect: { metadata: { weekday: 6, hour: 15, iso: "2026-01-03T15:00:00.000Z" } } },
+         { context: { time: { now: 1767452400000, weekday: 3 } }, expect: { metadata: { weekday: 3, hour: 0 } } },
+         { context: { time: { weekday: 2 } }, expect: { metadata: { weekday: 2 } } },
+       ]`,
+    );
+    const registration = register();
+    expect(registration.kind === "described" && registration.runs.map(({ fault }) => fault)).toEqual([null, null, null, null, null]);
+  });
+
   it.each([
+    [`needs: ["time"], tests: [{ context: { time: { iso: "soon" } }, expect: { allowed: true } }]`, "tests.0: context: time: now must be"],
+    [
+      `needs: ["time"], tests: [{ config: { time_zone: "Tokyo" }, context: { time: { now: 0 } }, expect: { allowed: true } }]`,
+      "time_zone is no zone",
+    ],
     [`name: "Loud Name"`, "name: must be"],
     [`version: "1.0"`, "version: must be three numbers"],
     [`priority: 1.5`, "priority: must be a whole number"],
