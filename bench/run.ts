@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { SCHEMA } from "./bare/schema.ts";
 import { freePort, startGateway, started } from "./gateway.ts";
 import { load, type Round, type Target } from "./load.ts";
 
@@ -50,12 +51,18 @@ async function bare(upstream: string): Promise<{ runtime: Miniflare; port: numbe
           compatibilityDate: "2026-08-15",
           modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(join(outdir, "worker.js"), "utf8") }],
           bindings: { UPSTREAM: upstream },
+          durableObjects: { JOURNAL: { className: "Journal", useSQLite: true } },
+          queueProducers: { ENTRIES: "entries" },
+          queueConsumers: { entries: { maxBatchSize: 100, maxBatchTimeout: 1 } },
+          d1Databases: { DB: "bench" },
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
         },
       ],
     }),
   );
   await runtime.ready;
+  const db = await runtime.getD1Database("DB");
+  for (const statement of SCHEMA) await db.prepare(statement).run();
   return { runtime, port };
 }
 
@@ -107,7 +114,7 @@ async function measure(scenario: (typeof SCENARIOS)[number], targets: readonly T
 }
 
 /** The figures that the targets are about, each a ratio of this run. */
-function ratios(rows: readonly Row[], way: Way | "floor", stream: boolean) {
+function ratios(rows: readonly Row[], way: Way | "floor" | "record", stream: boolean) {
   const of = (name: string) => rows.find((row) => row.target === name)!;
   const [direct, bareRow, full] = [of("direct"), of("bare"), of(way)];
   const time = (row: Row) => (stream ? row.first_ms : row.total_ms);
@@ -134,8 +141,12 @@ try {
   const results = [];
   for (const scenario of SCENARIOS) {
     const floor = floorOf(scenario);
-    const rows = await measure(scenario, [...targets, { name: "floor", port: barePort, headers: { "x-bench-floor": floor } }]);
-    const compared = (["floor", "held", "float"] as const).map((way) => ratios(rows, way, scenario.stream));
+    const rows = await measure(scenario, [
+      ...targets,
+      { name: "floor", port: barePort, headers: { "x-bench-floor": floor } },
+      { name: "record", port: barePort, headers: { "x-bench-floor": floor, "x-bench-record": "kept" } },
+    ]);
+    const compared = (["floor", "record", "held", "float"] as const).map((way) => ratios(rows, way, scenario.stream));
     console.log(`\n${scenario.name}`);
     console.table(rows);
     console.table(compared);
