@@ -9,7 +9,7 @@ import { ask, newKey } from "../support/front.ts";
 const DAY_MS = 86_400_000;
 const PEPPER = "pepper-for-worker-tests-0123456789abcdef";
 const responses = responsesOf(env.RESPONSES, PEPPER);
-const elsewhere = { v: 1, at: "provider", provider: "openai" } as const;
+const elsewhere = { v: 1, at: "provider", provider: "openai", account: null } as const;
 const bytes = (length: number) => Uint8Array.from({ length }, (_, at) => at % 251);
 
 /** What an object has stored. */
