@@ -37,7 +37,7 @@ function compose(env: Env): Platform {
     events: env.EVENTS,
     authFailures: env.AUTH_FAILURES,
     ledger: (team, background) => tills.ledger(team, background),
-    ...bench(engine, env.POLICIES),
+    ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
     now,
   };

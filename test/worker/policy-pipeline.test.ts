@@ -7,7 +7,7 @@ import type { Platform } from "#http";
 import type { Facts, Judge, Stage, Step } from "#policy";
 import { platformOf } from "../../src/compose.ts";
 import { walk } from "../../src/policy/chain.ts";
-import type { Decision, Described, Evaluation } from "../../src/policy/engine/contract.ts";
+import { type Decision, type Described, type Evaluation, walked } from "../../src/policy/engine/contract.ts";
 import { type Activation, PolicyStore } from "../../src/policy/store.ts";
 import { admin, ask, newKey } from "../support/front.ts";
 
@@ -32,7 +32,7 @@ function evaluation(step: Step, stage: Stage, { shared, own }: Facts): Evaluatio
 }
 
 const judge: Judge = ({ stage, chain, facts }) =>
-  Promise.resolve(walk(chain.map(({ step }) => step), (step) => evaluation(step, stage, facts))); // prettier-ignore
+  Promise.resolve(walked(walk(chain.map(({ step }) => step)), (step) => evaluation(step, stage, facts))); // prettier-ignore
 /** One isolate, with what it has read. */
 const platform: Platform = { ...platformOf(env), judge };
 
