@@ -139,6 +139,10 @@ describe("a route", () => {
     await set.admin.route("routes-hurry", [`${ONE}/hurry`, `${TWO}/hurry`], { breaker: { calls_min: 1 } });
     const hurried = await chat("routes-hurry", { "x-tollgate-timeout-ms": "100" }).catch((error: unknown) => error);
     expect(hurried).toMatchObject({ status: 504, code: "upstream_timeout" });
+    behave(set.upstream, () => "slow-3000");
+    const options = { headers: { "x-tollgate-timeout-ms": "200" } };
+    const stream = client().chat.completions.stream({ model: "routes-hurry", messages }, options);
+    await expect(stream.done()).rejects.toMatchObject({ code: "upstream_timeout" });
     behave(set.upstream, () => "");
     expect(through((await chat("routes-hurry")).response)).toEqual([ONE, "1"]);
   });
