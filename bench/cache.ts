@@ -1,7 +1,10 @@
-import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { startBare } from "./bare/start.ts";
+import { startGateway, started } from "./gateway.ts";
 import { load, type Round, type Target } from "./load.ts";
-import { bare, cleanUp, gateway, started } from "./stage.ts";
 
 /**
  * `node bench/cache.ts`: an answer out of the cache beside one by the bare Worker, from a provider that answers at once, and beside the
@@ -16,6 +19,8 @@ const SCENARIOS = [
   { name: "stream, 16 connections", stream: true, connections: 16, count: 400 },
 ] as const;
 
+const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-"));
+const children: ChildProcess[] = [];
 const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const rounded = (value: number) => Number(value.toFixed(2));
 
@@ -43,13 +48,15 @@ async function measure({ name, stream, connections, count }: (typeof SCENARIOS)[
 }
 
 try {
-  const upstream = `http://127.0.0.1:${await started("bench/provider.ts", {}, /\d+/)}`;
-  const { runtime, port: barePort } = await bare(upstream);
-  const { port, key } = await gateway(upstream);
+  const upstream = `http://127.0.0.1:${await started("bench/provider.ts", { env: {}, ready: /\d+/, children })}`;
+  const { runtime, port: barePort } = await startBare(upstream, folder);
+  const { port, admin, newKey } = await startGateway(upstream, { state: join(folder, "state"), children });
+  const [plain, cached] = [await newKey("plain", "strict"), await newKey("cached", "strict")];
+  await admin("PATCH", `/keys/${cached.id}`, { cache: "key" });
   const targets: Target[] = [
     { name: "bare", port: barePort, headers: { authorization: "Bearer x" } },
-    { name: "full", port, headers: { authorization: `Bearer ${await key({})}` } },
-    { name: "hit", port, headers: { authorization: `Bearer ${await key({ cache: "key" })}` } },
+    { name: "full", port, headers: { authorization: `Bearer ${plain.secret}` } },
+    { name: "hit", port, headers: { authorization: `Bearer ${cached.secret}` } },
   ];
   const results = [];
   for (const scenario of SCENARIOS) results.push(await measure(scenario, targets));
@@ -58,5 +65,6 @@ try {
   writeFileSync("bench/cache.json", `${JSON.stringify({ command: "node bench/cache.ts", machine, results }, null, 2)}\n`);
   await runtime.dispose();
 } finally {
-  cleanUp();
+  for (const child of children) child.kill("SIGTERM");
+  rmSync(folder, { recursive: true, force: true });
 }

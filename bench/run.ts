@@ -1,7 +1,10 @@
-import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { startBare } from "./bare/start.ts";
+import { startGateway, started } from "./gateway.ts";
 import { load, type Round, type Target } from "./load.ts";
-import { bare, cleanUp, gateway, started } from "./stage.ts";
 
 /** `npm run bench`: the full gateway against a bare Worker and the provider itself, interleaved, in one run. Writes bench/results.json. */
 
@@ -14,6 +17,9 @@ const SCENARIOS = [
   { name: "stream with usage asked for, 16 connections", stream: true, connections: 16, count: 800, usage: true },
   { name: "the same of 200 chunks", stream: true, connections: 16, count: 300, usage: true, words: 200 },
 ] as const;
+
+const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-"));
+const children: ChildProcess[] = [];
 
 function bodyOf(scenario: (typeof SCENARIOS)[number], model: string): string {
   return JSON.stringify({
@@ -33,6 +39,13 @@ type Way = keyof typeof WAYS;
 function floorOf(scenario: (typeof SCENARIOS)[number]): "whole" | "copied" | "edited" {
   if (!scenario.stream) return "whole";
   return "usage" in scenario ? "copied" : "edited";
+}
+
+/** Starts the gateway, with a key for each way to pay. */
+async function gateway(upstream: string): Promise<{ port: number; keys: Record<Way, string> }> {
+  const { port, newKey } = await startGateway(upstream, { state: join(folder, "state"), children });
+  const keyOf = async (way: Way) => (await newKey(way, WAYS[way])).secret;
+  return { port, keys: { held: await keyOf("held"), float: await keyOf("float") } };
 }
 
 function middle(rounds: readonly Round[], pick: (round: Round) => number): number {
@@ -80,12 +93,10 @@ function ratios(rows: readonly Row[], way: Way | "floor" | "record", stream: boo
 }
 
 try {
-  const upstreamPort = Number(await started("bench/provider.ts", {}, /\d+/));
+  const upstreamPort = Number(await started("bench/provider.ts", { env: {}, ready: /\d+/, children }));
   const upstream = `http://127.0.0.1:${upstreamPort}`;
-  const { runtime, port: barePort } = await bare(upstream);
-  const { port, key } = await gateway(upstream);
-  const keyOf = (way: Way) => key({ budgets: [{ window: "day", limit_usd: "1000", mode: WAYS[way] }] });
-  const keys = { held: await keyOf("held"), float: await keyOf("float") };
+  const { runtime, port: barePort } = await startBare(upstream, folder);
+  const { port, keys } = await gateway(upstream);
   const targets: Target[] = [
     { name: "direct", port: upstreamPort, headers: {} },
     { name: "bare", port: barePort, headers: { authorization: "Bearer x" } },
@@ -110,5 +121,6 @@ try {
   writeFileSync("bench/results.json", `${JSON.stringify({ command: "npm run bench", machine, results }, null, 2)}\n`);
   await runtime.dispose();
 } finally {
-  cleanUp();
+  for (const child of children) child.kill("SIGTERM");
+  rmSync(folder, { recursive: true, force: true });
 }

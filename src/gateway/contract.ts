@@ -7,6 +7,7 @@ import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Limits, Price, Target } from "#models";
 import type { ActivePolicies, ActiveStep, Counters, Duties, Judge } from "#policy";
 import type { Upstream } from "#providers";
+import type { Responses } from "#responses";
 import type { Health, Perseverance } from "#routes";
 import type { DirectoryCache } from "./directory.ts";
 import type { Spoken } from "./translate.ts";
@@ -28,6 +29,8 @@ export interface Gateway {
   readonly counters: (team: string) => Counters;
   /** Answers that were given before. Never asked where the caller's key has no cache. */
   readonly cache: Cache;
+  /** What each key may name again; asked only where a request of Responses leaves or names something. */
+  readonly responses: Responses;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
   readonly now: () => number;

@@ -8,6 +8,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
+import { rememberStream } from "./remember.ts";
 import { screenStream } from "./screen.ts";
 import { streamIn } from "./translate.ts";
 import { learn, used, usedByStream } from "./used.ts";
@@ -43,7 +44,8 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), keeper);
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
   const screened = screenStream(toClient, hold.draft, at);
-  at.background(run(inCallersDialect(edited(screened, hold), answer, hold), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  const told = rememberStream(inCallersDialect(edited(screened, hold), answer, hold), hold.draft, at);
+  at.background(run(told, relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -63,8 +65,8 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
 
 /** The stream as the caller's SDK reads it. */
 function inCallersDialect(stream: ReadableStream<Uint8Array>, answer: Answer, hold: Hold): ReadableStream<Uint8Array> {
-  const { translation } = hold.draft;
-  return translation ? streamIn(translation, stream, madeAt(answer, hold)) : stream;
+  const { asked, translation } = hold.draft;
+  return translation ? streamIn({ asked, translation }, stream, madeAt(answer, hold)) : stream;
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */

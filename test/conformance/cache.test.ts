@@ -1,6 +1,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
+import { FakeUpstream } from "../support/upstream/server.ts";
 import { stage } from "./stage.ts";
 
 const set = stage("cache");
@@ -204,6 +205,30 @@ describe("what is never given again", () => {
     await expect
       .poll(() => set.admin.call<{ data: unknown[] }>("GET", `/audit?type=cache.delete&subject=${team}`), { timeout: 10_000 })
       .toMatchObject({ data: [{ subject: { kind: "team", id: team }, outcome: "ok", before: { answers: 1 } }] });
+  });
+});
+
+describe("an answer by a route", () => {
+  it("is its target's, whichever name led there; one that a fallback gave is not kept", async () => {
+    const two = await FakeUpstream.start();
+    await set.admin.upstream("cache-two", "openai", two.origin, ["gpt-4o-mini"]);
+    await set.admin.route("cache-route", [`${set.openai}/gpt-4o-mini`, "cache-two/gpt-4o-mini"]);
+    const { secret } = await cached();
+    const ask = async (model: string, content: string) => {
+      const answer = await post(secret, { path: "/v1/chat/completions", body: { model, messages: [{ role: "user", content }] } });
+      await answer.text();
+      return [answer.headers.get("x-tollgate-provider"), outcome(answer), answer.headers.get("x-tollgate-attempts")];
+    };
+    expect(await ask("cache-route", "by route")).toEqual([set.openai, "miss", "1"]);
+    expect(await ask(`${set.openai}/gpt-4o-mini`, "by route")).toEqual([set.openai, "hit", "0"]);
+    set.upstream.behave = () => "error-500";
+    try {
+      for (let at = 0; at < 2; at++) expect(await ask("cache-route", "by fallback")).toEqual(["cache-two", "miss", "2"]);
+      expect(await ask("cache-route", "by route")).toEqual([set.openai, "hit", "0"]);
+    } finally {
+      set.upstream.behave = () => "";
+      await two.stop();
+    }
   });
 });
 
