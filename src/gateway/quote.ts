@@ -7,6 +7,7 @@ import type { Arrival, Draft, Gateway } from "./contract.ts";
 import { underOwnCap, unreachable } from "./hold.ts";
 import { refusalError } from "./refuse.ts";
 import { modelCall, resolve } from "./resolve.ts";
+import { goesOn, resume } from "./resume.ts";
 import { widerLedgersOf } from "./wider.ts";
 
 /** What a request would cost and whether it would be let in, were it sent now. */
@@ -29,7 +30,7 @@ export interface Quote {
  * @throws TollgateError what is wrong with the request itself, as for a real one.
  */
 export async function quote(ask: Ask, arrival: Arrival, at: Gateway): Promise<Quote> {
-  const draft = await resolve(ask, arrival.caller, arrival, at);
+  const draft = await resolve(goesOn(ask) ? await resume(ask, arrival, at) : ask, arrival.caller, arrival, at);
   const { reserved, refusal } = await foreseen(draft, at);
   const { route, bounds, price, input } = draft;
   return {

@@ -6,6 +6,7 @@ import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 import { Judgement } from "./judgement.ts";
+import { requireHolder } from "./resume.ts";
 import { spoken, surfaceFor } from "./translate.ts";
 
 const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
@@ -36,6 +37,7 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
   if (!allowed(caller.models, route)) throw notAllowed(route);
   const surface = surfaceFor(asked.capability, upstream);
   if (surface === null) throw notOffered(asked, route);
+  requireHolder(asked, route.provider);
   const policies = { chain: active.chainOf(caller), active, judgement: new Judgement(), outputMax: null };
   const common = { arrival, caller, route, upstream, tableHash: book.tableHash, policies };
   if (asked.capability === "count_tokens") {
@@ -43,7 +45,15 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
     return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
   }
   const price = priceOf(book, route, caller, arrival.at);
-  const said = spoken(asked, { surface, upstream, route, price, maxOutputTokens: found.limits?.maxOutputTokens ?? null, arrival });
+  const said = spoken(asked, {
+    surface,
+    upstream,
+    route,
+    price,
+    maxOutputTokens: found.limits?.maxOutputTokens ?? null,
+    arrival,
+    keeps: at.config.TOLLGATE_RESPONSES_DAYS > 0,
+  });
   const { ask } = said;
   const input = at.estimators.tokens(modelCall({ ask, route }));
   const load = {

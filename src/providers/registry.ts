@@ -61,6 +61,11 @@ export function speaks(upstream: Upstream, capability: Capability): boolean {
   return PATHS[upstream.kind][capability] !== undefined && (upstream.apis.length === 0 || upstream.apis.includes(capability));
 }
 
+/** Whether the upstream keeps responses under their ids, for later turns to name. */
+export function keepsResponses({ kind }: Upstream): boolean {
+  return kind === "openai";
+}
+
 /** Path of a capability below the upstream's base URL. @throws TollgateError `invalid_request` when it does not speak it. */
 export function pathOf(upstream: Upstream, capability: Capability): string {
   const path = PATHS[upstream.kind][capability];
