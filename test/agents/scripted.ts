@@ -96,7 +96,7 @@ const textOf = (value: unknown): string =>
   typeof value === "string"
     ? value
     : objects(value)
-        .map((part) => String(part["text"] ?? ""))
+        .map((part) => (typeof part["text"] === "string" ? part["text"] : ""))
         .join("");
 const events = (list: readonly Json[]) => list.map((each) => `event: ${String(each["type"])}\ndata: ${JSON.stringify(each)}\n\n`).join("");
 const halves = (text: string) => [text.slice(0, text.length / 2), text.slice(text.length / 2)];

@@ -1,5 +1,5 @@
 import { ChatAnthropic } from "@langchain/anthropic";
-import { type AIMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
+import { HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { ChatOpenAI } from "@langchain/openai";
 import { expect, it } from "vitest";
 import { stage } from "./stage.ts";
@@ -43,8 +43,8 @@ it.each(Object.entries(MODELS))("%s: a tool's call, its result, and the second t
   expect(call!.name).toMatch(/weather/);
   expect(call!.args).toMatchObject({ location: expect.stringContaining(",") });
   const turn = [question, first, new ToolMessage({ content: "72 degrees", tool_call_id: call!.id! })];
-  const second: AIMessage = await bound.invoke(turn);
-  expect(second.usage_metadata?.input_tokens).toBeGreaterThan(0);
+  const second = await bound.invoke(turn);
+  expect(second.usage_metadata).toMatchObject({ input_tokens: expect.any(Number), output_tokens: expect.any(Number) });
   expect(second.text).toMatch(/^Hello/);
   const parts = await Array.fromAsync(await bound.stream(turn));
   expect(parts.length).toBeGreaterThan(2);
