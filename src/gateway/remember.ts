@@ -1,3 +1,4 @@
+import type { Caller } from "#core";
 import { keepsResponses } from "#providers";
 import { itemsOf, type Json, type Kept, listed } from "#responses";
 import { fieldsOf, SseReader } from "#wire";
@@ -13,10 +14,15 @@ const PATIENCE_MS = 5_000;
 type Where = Kept["at"];
 
 /** Where the answer to a request is kept; null where it is not, which most are. */
-function whereKept({ asked, upstream, translation }: Draft, { config }: Gateway): Where | null {
-  if (asked.capability !== "responses" || asked.body.value["store"] === false) return null;
+function whereKept({ asked, caller, upstream, translation }: Draft, at: Gateway): Where | null {
+  if (asked.capability !== "responses" || asked.body.value["store"] === false || caller.responses === "off") return null;
   if (translation === null && keepsResponses(upstream)) return "provider";
-  return config.TOLLGATE_RESPONSES_DAYS > 0 ? "here" : null;
+  return keepsHere(caller, at) ? "here" : null;
+}
+
+/** Whether anything of a caller's is kept here. */
+export function keepsHere({ responses }: Caller, { config }: Gateway): boolean {
+  return responses === "kept" && config.TOLLGATE_RESPONSES_DAYS > 0;
 }
 
 /** Whether the answer to a request is kept at all. */
@@ -113,8 +119,9 @@ class Memory {
   #own(id: unknown): void {
     if (this.#where !== "provider" || typeof id !== "string" || id === "" || this.#known.has(id)) return;
     this.#known.add(id);
+    const { name, account } = this.#draft.upstream;
     const days = Math.max(VENDOR_DAYS, this.#at.config.TOLLGATE_RESPONSES_DAYS);
-    this.#write(id, { v: 1, at: "provider", provider: this.#draft.route.provider }, days);
+    this.#write(id, { v: 1, at: "provider", provider: name, account }, days);
   }
 
   #keep(response: Json): void {

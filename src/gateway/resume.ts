@@ -1,5 +1,6 @@
 import { TollgateError } from "#core";
-import { conversationOf, itemIn, itemsOf, type Json, type Kept, responseOf } from "#responses";
+import { accountOf, type Upstream } from "#providers";
+import { conversationOf, type Elsewhere, itemIn, itemsOf, type Json, type Kept, responseOf } from "#responses";
 import { type Ask, withInput, wrong } from "#wire";
 import type { Arrival, Gateway } from "./contract.ts";
 
@@ -41,9 +42,10 @@ export async function resume(ask: Ask, arrival: Arrival, at: Gateway): Promise<A
     ...input.map((item, index) => itemOf(item, index, find)),
   ]);
   const told = items.map((item, index) => (item.at === "provider" ? input[index]! : item.item));
-  const holders = new Set([before, ...items].flatMap((each) => (each?.at === "provider" && each.provider !== null ? [each.provider] : [])));
-  if (holders.size > 1) throw wrong("input", "refers to items that different providers keep");
+  const holders = [before, ...items].flatMap((each) => (each?.at === "provider" ? [each] : []));
   const [heldBy = null] = holders;
+  if (holders.some(({ provider, account }) => provider !== heldBy?.provider || account !== heldBy.account))
+    throw wrong("input", "refers to items that different providers keep");
   const history = before?.at === "here" ? conversationOf(before) : [];
   if (before?.at !== "here" && told.every((item, index) => item === input[index])) return { ...ask, resumed: { from, heldBy } };
   const whole = withInput(ask, [...history, ...told], before?.at === "here");
@@ -66,7 +68,7 @@ async function owned(id: string, param: string, find: Find): Promise<Kept> {
 }
 
 /** An item as it stands, or what its reference stands for: told here, or left to its provider. */
-type Told = { readonly at: "here"; readonly item: Json } | { readonly at: "provider"; readonly provider: string };
+type Told = { readonly at: "here"; readonly item: Json } | Elsewhere;
 
 async function itemOf(item: Json, index: number, find: Find): Promise<Told> {
   if (!isReference(item)) return { at: "here", item };
@@ -102,10 +104,18 @@ function requireSize({ body }: Ask, from: string | null, { config }: Gateway): v
   );
 }
 
-/** What one provider keeps, no other can go on with. @throws TollgateError `invalid_request`. */
-export function requireHolder({ resumed }: Ask, provider: string): void {
+/**
+ * The upstream as a request may use it: what one account of a provider keeps, no other can go on with, and no other provider.
+ * @throws TollgateError `invalid_request`.
+ */
+export function holderOf({ resumed }: Ask, upstream: Upstream): Upstream {
   const heldBy = resumed?.heldBy ?? null;
-  if (heldBy === null || heldBy === provider) return;
+  if (heldBy === null) return upstream;
+  const holder = heldBy.provider === upstream.name ? accountOf(upstream, heldBy.account) : null;
+  if (holder) return holder;
   const param = resumed?.from === null ? "input" : PREVIOUS;
-  throw wrong(param, `names what the provider ${heldBy} keeps, which alone can go on with it; the model is one of ${provider}`);
+  throw wrong(
+    param,
+    `names what the provider ${heldBy.provider} keeps, which alone can go on with it; the model is one of ${upstream.name}`,
+  );
 }

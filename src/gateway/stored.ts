@@ -1,6 +1,6 @@
 import { TollgateError } from "#core";
-import { askResource, redactSecrets, responseHeaders } from "#providers";
-import { type Here, inputPage, type Json, type Kept, type Slice } from "#responses";
+import { accountOf, askResource, redactSecrets, responseHeaders } from "#providers";
+import { type Elsewhere, type Here, inputPage, type Json, type Kept, type Slice } from "#responses";
 import { wrong } from "#wire";
 import type { Gateway } from "./contract.ts";
 
@@ -42,7 +42,7 @@ export class StoredResponses {
   /** Forgets it, here and at its provider. @throws TollgateError `not_found`. */
   async delete(named: Named): Promise<Response> {
     const kept = await this.#require(named);
-    const answer = kept.at === "provider" ? await this.#ask(kept.provider, named, { method: "DELETE", below: "" }) : null;
+    const answer = kept.at === "provider" ? await this.#ask(kept, named, { method: "DELETE", below: "" }) : null;
     if (answer?.ok !== false) await this.#at.responses.forget(named);
     return answer ?? Response.json({ id: named.id, object: "response", deleted: true });
   }
@@ -58,7 +58,7 @@ export class StoredResponses {
 
   async #told(named: Named, below: "" | "/input_items", tell: (here: Here) => Json): Promise<Response> {
     const kept = await this.#require(named);
-    return kept.at === "here" ? Response.json(tell(kept)) : this.#ask(kept.provider, named, { method: "GET", below });
+    return kept.at === "here" ? Response.json(tell(kept)) : this.#ask(kept, named, { method: "GET", below });
   }
 
   async #require(named: Named): Promise<Kept> {
@@ -69,12 +69,13 @@ export class StoredResponses {
 
   /** Asks the provider that keeps it. What it has forgotten, or a provider that is gone, is not there. */
   async #ask(
-    provider: string,
+    { provider, account }: Elsewhere,
     { id, headers, search, signal }: Named,
     { method, below }: { readonly method: "GET" | "DELETE"; readonly below: string },
   ): Promise<Response> {
     const { directory, background, config } = this.#at;
-    const upstream = (await directory.get(background)).upstreams.get(provider);
+    const known = (await directory.get(background)).upstreams.get(provider);
+    const upstream = known && accountOf(known, account);
     if (!upstream) throw gone();
     const limit = AbortSignal.timeout(config.TOLLGATE_TIMEOUT_TOTAL_S * 1_000);
     const call = {

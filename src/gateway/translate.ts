@@ -1,5 +1,5 @@
 import type { Capability } from "#core";
-import type { Price, Route } from "#models";
+import type { Price, Target } from "#models";
 import { speaks, type Upstream } from "#providers";
 import {
   type Spaces,
@@ -56,7 +56,7 @@ const OUTPUT_TOKENS = 8_192;
 interface Between {
   readonly surface: Capability;
   readonly upstream: Upstream;
-  readonly route: Route;
+  readonly target: Target;
   readonly price: Price;
   readonly maxOutputTokens: number | null;
   readonly arrival: Arrival;
@@ -68,7 +68,7 @@ interface Between {
  * Says a request in the dialect of the surface that is to serve it.
  * @throws TollgateError `invalid_request` naming the field that is wrong or cannot be said.
  */
-export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputTokens, arrival, keeps }: Between): Spoken {
+export function spoken(asked: Ask, { surface, upstream, target, price, maxOutputTokens, arrival, keeps }: Between): Spoken {
   const [from, to] = [tongueOf(asked.capability), tongueOf(surface)];
   if (surface === asked.capability || !from || !to) {
     const own = asked.resumed === undefined ? asked : withoutForeignThoughts(asked);
@@ -76,7 +76,7 @@ export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputT
   }
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
   const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
-  const { body, dropped, custom, spaces } = translateRequest(asked.body.value, { from, to }, route.model, dress);
+  const { body, dropped, custom, spaces } = translateRequest(asked.body.value, { from, to }, target.model, dress);
   const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
   const includeUsage = asked.wantsUsage || arrival.costInUsage;
   return {

@@ -6,6 +6,8 @@ export interface Elsewhere {
   readonly v: 1;
   readonly at: "provider";
   readonly provider: string;
+  /** Which of its credentials it was made with; null for its first. */
+  readonly account: string | null;
 }
 
 /** A response that is kept here, since its provider keeps none. */

@@ -1,4 +1,4 @@
-export type { Answer, Conversation, Echo, Message, Part, Step, TextPart } from "./conversation.ts";
+export type { Answer, Conversation, Message, Part, Step, TextPart } from "./conversation.ts";
 export { FAILED } from "./fits.ts";
 export { Fields } from "./fields.ts";
 export { Losses, LOSSES, type Tongue } from "./losses.ts";

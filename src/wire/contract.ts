@@ -40,12 +40,18 @@ export interface Ask {
   readonly body: Body;
 }
 
+/** A provider, and which of its accounts: null for its first. */
+export interface Holder {
+  readonly provider: string;
+  readonly account: string | null;
+}
+
 /** What a request of Responses goes on from. */
 export interface Resumed {
   /** The id by which it was named; null where only items were. */
   readonly from: string | null;
   /** The provider that keeps it and alone can go on with it; null where it stands in the request itself. */
-  readonly heldBy: string | null;
+  readonly heldBy: Holder | null;
 }
 
 /** The closed list of edits the gateway makes to a request, each a splice of the original text. */

@@ -1,13 +1,15 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, runDurableObjectAlarm, runInDurableObject, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { createApp } from "#http";
 import { responsesOf } from "#responses";
+import { platformOf } from "../../src/compose.ts";
 import { ask, newKey } from "../support/front.ts";
 
 const DAY_MS = 86_400_000;
 const PEPPER = "pepper-for-worker-tests-0123456789abcdef";
 const responses = responsesOf(env.RESPONSES, PEPPER);
-const elsewhere = { v: 1, at: "provider", provider: "openai" } as const;
+const elsewhere = { v: 1, at: "provider", provider: "openai", account: null } as const;
 const bytes = (length: number) => Uint8Array.from({ length }, (_, at) => at % 251);
 
 /** What an object has stored. */
@@ -78,6 +80,14 @@ describe("a deployment", () => {
     expect((await post(secret, { input: "Hi", previous_response_id: body.id }, { bindings })).status).toBe(404);
   });
 
+  test("keeps nothing of a key that says so, whatever its requests say", async () => {
+    const { secret } = await newKey({ responses: "off" });
+    for (const store of [undefined, true]) {
+      const { body } = await post(secret, { input: "Hi", store });
+      expect(await get(secret, body.id)).toBe(404);
+    }
+  });
+
   test("threat 47: whose responses are down answers what stands alone, and says 503 to what goes on", async () => {
     const { secret } = await newKey();
     const first = await post(secret, { input: "Hi" });
@@ -134,5 +144,51 @@ describe("threat 18: what names an earlier response", () => {
       const { error } = (await answer.json()) as { error: { message: string } };
       expect([answer.status, error.message]).toEqual([405, `${path} takes ${taken}`]);
     }
+  });
+});
+
+describe("the end of a stream", () => {
+  /** Asks for a stream whose answer is kept when `stands` comes true; reads on until it says something. */
+  async function streamed(stands: Promise<void>) {
+    const { secret } = await newKey();
+    const context = createExecutionContext();
+    const headers = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
+    const body = JSON.stringify({ model: "tollgate/echo", input: "Hello there, you.", stream: true });
+    const slow = { ...platformOf(env), responses: { ...responses, keep: () => stands } };
+    const answer = await createApp().fetch(
+      new Request("https://gateway.test/v1/responses", { method: "POST", headers, body }),
+      slow,
+      context,
+    );
+    const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    const until = async (words: string) => {
+      while (!text.includes(words)) {
+        const { done, value } = await reader.read();
+        if (done) return null;
+        text += value;
+      }
+      return text;
+    };
+    return { until, over: () => waitOnExecutionContext(context) };
+  }
+
+  test("waits until what it ends stands, and nothing before it does", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { until, over } = await streamed(promise);
+    expect(await until("response.output_item.done")).not.toContain("response.completed");
+    const waiting = until("response.completed").then(() => "told");
+    expect(await Promise.race([waiting, new Promise((told) => setTimeout(told, 200, "waits"))])).toBe("waits");
+    resolve();
+    expect(await waiting).toBe("told");
+    expect(await until("never")).toBeNull();
+    await over();
+  });
+
+  test("is told all the same where what it ends cannot be kept in time", async () => {
+    const { until, over } = await streamed(new Promise<void>((resolve) => setTimeout(resolve, 8_000)));
+    expect(await until("response.completed")).toContain("response.completed");
+    expect(await until("never")).toBeNull();
+    await over();
   });
 });
