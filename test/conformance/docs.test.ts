@@ -141,6 +141,12 @@ describe("documentation", () => {
     for (const [step, cost] of Object.entries(steps.results)) expect(text).toContain(`| ${step} | ${cost} |`);
     const translation = JSON.parse(readFileSync("bench/translation.json", "utf8")) as { results: Record<string, number> };
     for (const [step, cost] of Object.entries(translation.results)) expect(text).toContain(`| ${step} | ${cost} |`);
+    const policies = JSON.parse(readFileSync("bench/policies.json", "utf8")) as { gateway: Record<string, Record<string, number>> };
+    expect(Object.keys(policies.gateway)).toContain("five policies");
+    for (const [name, row] of Object.entries(policies.gateway))
+      expect(text).toContain(
+        `| ${name} | ${row["added_p50_ms"]} ms | ${row["over_no_policy"]} × | ${row["added_processor_ms"]} ms | ${row["processor_over_no_policy"]} × |`,
+      );
     const reports = JSON.parse(readFileSync("bench/reports.json", "utf8")) as {
       filled: { records: number };
       results: Record<string, { p50_ms: number; p99_ms: number }>;
