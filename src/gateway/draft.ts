@@ -3,14 +3,19 @@ import type { ModelCall, TokenCounts } from "#estimate";
 import { allowed, type Bounds, bounds, type Limits, type Price, type Target } from "#models";
 import type { Upstream } from "#providers";
 import type { Ask } from "#wire";
-import type { Arrival, Draft, Enforcement, Gateway } from "./contract.ts";
+import type { Arrival, Draft, Enforcement, Gateway, Recall } from "./contract.ts";
 import type { Directory } from "./directory.ts";
+import { keepsHere } from "./remember.ts";
+import { holderOf } from "./resume.ts";
 import { spoken, surfaceFor } from "./translate.ts";
 
+/** The cache has not been asked. */
+const BYPASS: Recall = { outcome: "bypass", keeper: null, original: null, savedUsd: null };
 const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
-const FREE = { nano: 0, tokens: 0, requests: 1 };
-/** Counting tokens is free at every provider that offers it. */
-const NOTHING: Bounds = {
+/** One request, and nothing for it. */
+export const FREE = { nano: 0, tokens: 0, requests: 1 };
+/** What costs nothing: counting tokens, which is free at every provider that offers it, and an answer that is there. */
+export const NOTHING: Bounds = {
   floor: FREE,
   likely: FREE,
   ceiling: FREE,
@@ -42,17 +47,26 @@ export interface Request {
  * route, alias, header or query string can name another one than was allowed.
  * @throws TollgateError `permission_denied`, `invalid_request`.
  */
-export function drafted({ target, upstream, book, limits }: Found, { asked, caller, arrival, policies }: Request, at: Gateway): Draft {
+export function drafted({ target, upstream: any, book, limits }: Found, { asked, caller, arrival, policies }: Request, at: Gateway): Draft {
   if (!allowed(caller.models, target)) throw notAllowed(target);
+  const upstream = holderOf(asked, any);
   const surface = surfaceFor(asked.capability, upstream);
   if (surface === null) throw notOffered(asked, target);
-  const common = { arrival, caller, target, upstream, limits, tableHash: book.tableHash, policies, course: null };
+  const common = { arrival, caller, target, upstream, limits, tableHash: book.tableHash, policies, course: null, recall: BYPASS };
   if (asked.capability === "count_tokens") {
     const { row } = book.find(target.provider, target.model, caller.team, arrival.at);
     return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
   }
   const price = priceOf(book, target, caller, arrival.at);
-  const said = spoken(asked, { surface, upstream, target, price, maxOutputTokens: limits?.maxOutputTokens ?? null, arrival });
+  const said = spoken(asked, {
+    surface,
+    upstream,
+    target,
+    price,
+    maxOutputTokens: limits?.maxOutputTokens ?? null,
+    arrival,
+    keeps: keepsHere(caller, at),
+  });
   const { ask } = said;
   const input = at.estimators.tokens(modelCall({ ask, target }));
   const load = {

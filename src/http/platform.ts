@@ -1,10 +1,12 @@
 import type { LedgerStub } from "#budget";
+import type { Cache } from "#cache";
 import type { Config } from "#config";
 import type { Db } from "#db";
 import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
+import type { Responses } from "#responses";
 import type { Health } from "#routes";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
@@ -28,6 +30,10 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** Answers that were given before. */
+  readonly cache: Cache;
+  /** What each key may name again. */
+  readonly responses: Responses;
   readonly now: () => number;
 }
 

@@ -1,10 +1,12 @@
 export { readAsk } from "./ask.ts";
+export { canonical } from "./canonical.ts";
 export { readDescribed } from "./described.ts";
 export type { Ask, Edits, Reported, ShownCost } from "./contract.ts";
 export { addCostToStream, cutUsageChunk, spliceCost } from "./edit-stream.ts";
 export { errorBody, streamError } from "./envelope.ts";
 export { wrong } from "./fields.ts";
 export { reportedFromJson, StreamReader } from "./report.ts";
+export { withInput } from "./resume.ts";
 export { rewrite } from "./rewrite.ts";
 export { SseReader } from "./sse.ts";
 export { anthropicTier, anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";

@@ -21,7 +21,7 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
   const request = context.req.raw;
   const at = platform.now();
   const caller = await authenticated(platform, request);
-  const directions = readDirections(request.headers);
+  const directions = readDirections(request.headers, platform.config);
   const { TOLLGATE_MAX_BODY_BYTES, TOLLGATE_TIMEOUT_BODY_S } = platform.config;
   refuseEncoding(request.headers);
   const bytes = await readBytes(request, { bytesMax: TOLLGATE_MAX_BODY_BYTES, timeoutMs: TOLLGATE_TIMEOUT_BODY_S * 1000 });
@@ -42,13 +42,13 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
 }
 
 /** A URL's query with its question mark; empty where there is none. */
-function queryOf(url: string): string {
+export function queryOf(url: string): string {
   const at = url.indexOf("?");
   return at === -1 ? "" : url.slice(at);
 }
 
 /** The gateway as this request may use it. */
-function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUntil">): Gateway {
+export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUntil">): Gateway {
   const background = (work: Promise<unknown>) => execution.waitUntil(work.catch(report));
   return {
     config: platform.config,
@@ -58,6 +58,8 @@ function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUn
     ledger: (team) => platform.ledger(team, background),
     judge: platform.judge,
     counters: platform.counters,
+    cache: platform.cache,
+    responses: platform.responses,
     record: async (event) => {
       await platform.events.send(event);
     },
