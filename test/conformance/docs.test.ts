@@ -116,6 +116,16 @@ describe("documentation", () => {
     }
   });
 
+  it("shows what policies add as it was measured", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const policies = JSON.parse(readFileSync("bench/policies.json", "utf8")) as { gateway: Record<string, Record<string, number>> };
+    expect(Object.keys(policies.gateway)).toContain("five policies");
+    for (const [name, row] of Object.entries(policies.gateway))
+      expect(text).toContain(
+        `| ${name} | ${row["added_p50_ms"]} ms | ${row["over_no_policy"]} × | ${row["added_processor_ms"]} ms | ${row["processor_over_no_policy"]} × |`,
+      );
+  });
+
   it("shows figures that the committed results hold", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const { results } = JSON.parse(readFileSync("bench/results.json", "utf8")) as {
