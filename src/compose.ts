@@ -8,6 +8,7 @@ import { KeyRing } from "#keys";
 import { ModelStore, PriceStore } from "#models";
 import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
+import { placesOf } from "#socket";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -37,6 +38,7 @@ function compose(env: Env): Platform {
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES),
     counters: (team) => countersOf(env.COUNTERS, team),
+    sockets: placesOf(env.SOCKETS),
     now,
   };
 }

@@ -70,6 +70,12 @@ const schema = z.object({
     .optional(),
   /** Whoever uploaded a version of a policy may not be the one who activates it. */
   TOLLGATE_POLICY_TWO_PEOPLE: z.stringbool().default(false),
+  /** Origins of pages that may open a WebSocket here, separated by commas. */
+  TOLLGATE_SOCKET_ORIGINS: z
+    .string()
+    .regex(/^https?:\/\/[\w.:[\]-]+(,https?:\/\/[\w.:[\]-]+)*$/, "must be origins such as https://app.example.com, by commas")
+    .transform((text) => text.split(","))
+    .default([]),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 

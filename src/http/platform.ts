@@ -5,6 +5,7 @@ import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
+import type { Places } from "#socket";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -25,6 +26,8 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** Where sockets are held. */
+  readonly sockets: Places;
   readonly now: () => number;
 }
 
