@@ -40,6 +40,7 @@ function compose(env: Env): Platform {
     counters: (team) => countersOf(env.COUNTERS, team),
     sockets: placesOf(env.SOCKETS),
     now,
+    paced: false,
   };
 }
 

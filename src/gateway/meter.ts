@@ -1,5 +1,8 @@
 import type { Reported, StreamReader } from "#wire";
 
+/** How far the meter may be ahead of a reader whose pace it keeps. */
+const AHEAD_BYTES = 262_144;
+
 /**
  * Reads the copy of a stream that goes to the client, in gulps and beside it. Between gulps the copy waits in the tee, so memory
  * is bounded by what a provider sends between two of them.
@@ -8,14 +11,23 @@ export class Meter {
   readonly #copy: ReadableStream<Uint8Array>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #sink: StreamReader;
+  readonly #passed: (() => number) | null;
   #pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
   #begun = false;
+  #ended = false;
   #bytes = 0;
 
-  constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader) {
+  /** `passed` tells how many bytes have left the tee for a reader that may stand still: the meter does not run away from it, since what is between waits in memory. */
+  constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader, passed: (() => number) | null = null) {
     this.#copy = copy;
     this.#reader = copy.getReader();
     this.#sink = sink;
+    this.#passed = passed;
+  }
+
+  /** Whether it is the reader that is waited for, and not the provider. */
+  get behind(): boolean {
+    return this.#passed !== null && (this.#ended || this.#bytes > this.#passed());
   }
 
   /** Bytes read so far: a stream whose count stands still is idle. */
@@ -31,11 +43,12 @@ export class Meter {
   /** Takes what has arrived, without waiting for more; the read that finds nothing is kept for the next gulp. */
   async take(): Promise<void> {
     this.#begun = true;
-    for (;;) {
+    while (this.#passed === null || this.#bytes - this.#passed() < AHEAD_BYTES) {
       this.#pending ??= this.#reader.read();
-      const got = await Promise.race([this.#pending, new Promise<null>((resolve) => setTimeout(resolve, 0, null))]);
+      const got = await atOnce(this.#pending);
       if (got === null) return;
       this.#pending = null;
+      this.#ended = got.done;
       if (got.done) return;
       this.#push(got.value);
     }
@@ -68,5 +81,16 @@ export class Meter {
   #push(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
     this.#sink.push(chunk);
+  }
+}
+
+/** What a promise has come to by now; null where it is still to come. A gulp of many chunks leaves no timers behind, of which the runtime counts 10,000. */
+async function atOnce<Value>(work: Promise<Value>): Promise<Value | null> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => resolve(null), 0);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

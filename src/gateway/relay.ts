@@ -34,11 +34,24 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   headers.set("x-accel-buffering", "no");
   const [toClient, copy] = body.tee();
   const { readable, writable } = new IdentityTransformStream();
-  const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
+  const paced = at.paced ? counted(toClient) : null;
+  const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), paced?.passed);
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  const screened = screenStream(toClient, hold.draft, at);
+  const screened = screenStream(paced?.stream ?? toClient, hold.draft, at);
   at.background(run(inCallersDialect(edited(screened, hold), hold, at), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
+}
+
+/** A stream, and how many of its bytes have passed. */
+function counted(stream: ReadableStream<Uint8Array>) {
+  let bytes = 0;
+  const counting = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      controller.enqueue(chunk);
+    },
+  });
+  return { stream: stream.pipeThrough(counting), passed: () => bytes };
 }
 
 /** The stream with the contract's edits; untouched, and native, where there are none. */
@@ -102,7 +115,7 @@ async function watched(piped: Promise<"ended" | "broken">, { answer, meter, allo
     if (how) return how;
     const before = meter.bytes;
     await meter.take().catch(() => undefined);
-    if (meter.bytes > before) lastAt = at.now();
+    if (meter.bytes > before || meter.behind) lastAt = at.now();
     else if (at.now() - lastAt >= idleMs) deadline.giveUp("idle");
     if (!(await allowance.covers(meter.reported()))) deadline.giveUp("budget");
     if (deadline.why !== null) gaveUpAt ??= at.now();

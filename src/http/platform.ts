@@ -29,6 +29,8 @@ export interface Platform {
   /** Where sockets are held. */
   readonly sockets: Places;
   readonly now: () => number;
+  /** Whoever reads answers may stand still for long. */
+  readonly paced: boolean;
 }
 
 /** Hono's environment: the platform, and the id of the request at hand. */

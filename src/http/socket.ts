@@ -25,7 +25,6 @@ export async function socket(context: Context<Http>): Promise<Response> {
     credential: readCredential(request.headers),
     address: request.headers.get("cf-connecting-ip"),
     headers: standingHeaders(request.headers),
-    bytesMax: platform.config.TOLLGATE_MAX_BODY_BYTES,
   };
   const answer = await platform.sockets.connect(caller.key, visitor, readResume(new URL(request.url).searchParams));
   if (!answer)
@@ -46,7 +45,7 @@ export async function socket(context: Context<Http>): Promise<Response> {
  */
 export async function throughDoor(app: Hono<Http>, request: Request, platform: Platform, execution: ExecutionContext): Promise<Response> {
   const path = canonicalPath(request);
-  if (path in INFERENCE || path === "/v1/key") return app.fetch(request, platform, execution);
+  if (path in INFERENCE || path === "/v1/key") return app.fetch(request, { ...platform, paced: true }, execution);
   return errorResponse(new TollgateError("not_found", `There is no route ${path.slice(0, 200)} for a socket`, { param: "path" }), request);
 }
 

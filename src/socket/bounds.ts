@@ -1,3 +1,8 @@
+/**
+ * Characters of one message, and of all requests of a socket that run. Half of what the platform takes in: an object has 128 MB, and text is
+ * held as it came, as what it says and as what is sent on.
+ */
+export const MESSAGE_MAX = 16_777_216;
 /** Requests of one socket that run at once. */
 export const REQUESTS_MAX = 128;
 /** Sockets, and sessions that wait to be resumed, of one key. */

@@ -7,8 +7,6 @@ const visitor = z.object({
   address: z.string().nullable(),
   /** Headers that hold for every request. */
   headers: z.record(z.string(), z.string()),
-  /** Bytes of one message, and of the bodies of all requests that run. */
-  bytesMax: z.number(),
 });
 
 /** Who holds a socket, as each of its requests is asked for. Never leaves memory. */

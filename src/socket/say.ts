@@ -1,21 +1,18 @@
 import type { TollgateError } from "#core";
 import { errorBody } from "#wire";
-import { IDLE_MS, REQUESTS_MAX, RESUME_MS, WINDOW } from "./bounds.ts";
+import { IDLE_MS, MESSAGE_MAX, REQUESTS_MAX, RESUME_MS, WINDOW } from "./bounds.ts";
 
 /** The messages of the gateway, as text. What is numbered is said again after a drop; the others are not. */
 
 /** The first message of every connection. */
-export function sessionMessage(
-  session: string,
-  state: { readonly resumed: boolean; readonly seq: number; readonly bytesMax: number },
-): string {
+export function sessionMessage(session: string, state: { readonly resumed: boolean; readonly seq: number }): string {
   return JSON.stringify({
     type: "session",
     session,
     resumed: state.resumed,
     seq: state.seq,
     limits: {
-      message_bytes: state.bytesMax,
+      message: MESSAGE_MAX,
       requests: REQUESTS_MAX,
       unacknowledged: WINDOW,
       resume_s: RESUME_MS / 1_000,

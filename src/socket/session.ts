@@ -1,5 +1,5 @@
 import { asTollgateError, TollgateError } from "#core";
-import { CLOSED, type Closed, REQUESTS_MAX, RESUME_MS, STALL_MS, UNREAD_MAX } from "./bounds.ts";
+import { CLOSED, type Closed, MESSAGE_MAX, REQUESTS_MAX, RESUME_MS, STALL_MS, UNREAD_MAX } from "./bounds.ts";
 import type { Ground, Line, Visitor } from "./contract.ts";
 import { type Ask, idOf, readMessage } from "./message.ts";
 import { endMessage, errorMessage, eventMessage, type Outcome, responseMessage, sessionMessage } from "./say.ts";
@@ -8,7 +8,7 @@ import { Unread } from "./unread.ts";
 
 /** A request that runs. */
 interface Running {
-  readonly bytes: number;
+  readonly size: number;
   readonly stop: AbortController;
 }
 
@@ -111,8 +111,8 @@ export class Session {
   hear(text: string): Promise<void> | null {
     this.#heardAt = Date.now();
     try {
-      if (text.length > this.#visitor.bytesMax)
-        throw new TollgateError("payload_too_large", `The message is larger than the ${this.#visitor.bytesMax} bytes this gateway accepts`);
+      if (text.length > MESSAGE_MAX)
+        throw new TollgateError("payload_too_large", `The message is larger than the ${MESSAGE_MAX} characters that a socket takes`);
       const message = readMessage(text);
       switch (message.type) {
         case "ping":
@@ -149,23 +149,21 @@ export class Session {
 
   #take(line: Line): void {
     this.#line = line;
-    clearTimeout(this.#fading ?? undefined);
-    this.#fading = null;
     this.#heardAt = Date.now();
+    this.#fade();
   }
 
   #greet(resumed: boolean): void {
-    this.#line?.send(sessionMessage(this.id, { resumed, seq: this.seq, bytesMax: this.#visitor.bytesMax }));
+    this.#line?.send(sessionMessage(this.id, { resumed, seq: this.seq }));
   }
 
-  #ask(ask: Ask, bytes: number): Promise<void> {
+  #ask(ask: Ask, size: number): Promise<void> {
     if (this.#open.has(ask.id))
       throw new TollgateError("invalid_request", "id is that of a request whose end is not acknowledged yet", { param: "id" });
-    const inHand = [...this.#running.values()].reduce((sum, each) => sum + each.bytes, 0);
+    const inHand = [...this.#running.values()].reduce((sum, each) => sum + each.size, 0);
     if (this.#running.size >= REQUESTS_MAX) throw crowded(`At most ${REQUESTS_MAX} requests of a socket run at once`, this.#running.size);
-    if (inHand + bytes > this.#visitor.bytesMax)
-      throw crowded("The requests that run are too large for another one beside them", this.#running.size);
-    const running = { bytes, stop: new AbortController() };
+    if (inHand + size > MESSAGE_MAX) throw crowded("The requests that run are too large for another one beside them", this.#running.size);
+    const running = { size, stop: new AbortController() };
     this.#running.set(ask.id, running);
     this.#open.set(ask.id, null);
     this.#remember();
@@ -250,6 +248,7 @@ export class Session {
     for (const [id, end] of this.#open) if (end !== null && end <= seq) this.#open.delete(id);
     if (this.#open.size < before) this.#remember();
     if (this.#unread.size === 0) this.#ground.note();
+    this.#fade();
   }
 
   #wake(): void {
@@ -266,10 +265,14 @@ export class Session {
     this.dropped();
   }
 
-  /** Puts off what happens when nothing does: what was said is forgotten, and a session without its connection ends. */
+  /**
+   * Puts off what happens when nothing does: what was said is forgotten, and a session without its connection ends. Where neither is to
+   * be, no timer keeps its object from sleeping.
+   */
   #fade(): void {
     clearTimeout(this.#fading ?? undefined);
-    this.#fading = setTimeout(() => this.#faded(), RESUME_MS);
+    const atRest = this.#line !== null && this.#unread.size === 0;
+    this.#fading = atRest || this.#over ? null : setTimeout(() => this.#faded(), RESUME_MS);
   }
 
   #faded(): void {

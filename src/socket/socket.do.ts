@@ -22,6 +22,8 @@ interface Kept {
 }
 
 const KEPT = "kept";
+/** WebSocket's own code for a normal end. */
+const DONE = 1000;
 const [PING, PONG] = ['{"type":"ping"}', '{"type":"pong"}'];
 
 /**
@@ -63,6 +65,7 @@ export class SocketObject extends DurableObject<object> {
 
   /** A closing handshake says that the client is done; a connection that breaks without one may be resumed. */
   override webSocketClose(socket: WebSocket, _code: number, _reason: string, clean: boolean): void {
+    socket.close(DONE);
     if (!this.#session?.over(socket)) return;
     if (clean) this.#session.leave();
     else this.#session.dropped();

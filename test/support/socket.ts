@@ -36,13 +36,16 @@ export class SocketClient {
   readonly said: Said[] = [];
   closed: { readonly code: number; readonly reason: string } | null = null;
   readonly #socket: Socket;
+  #seq = 0;
   #changed = Promise.withResolvers<void>();
 
   private constructor(socket: Socket, opened: { resolve: () => void; reject: (error: Error) => void }) {
     this.#socket = socket;
     socket.addEventListener("open", () => opened.resolve());
     socket.addEventListener("message", ({ data }) => {
-      this.said.push(JSON.parse(String(data)) as Said);
+      const said = JSON.parse(String(data)) as Said;
+      this.said.push(said);
+      if (said.type !== "session") this.#seq = said.seq ?? this.#seq;
       this.#change();
     });
     socket.addEventListener("close", ({ code, reason }) => {
@@ -97,7 +100,7 @@ export class SocketClient {
 
   /** The number that came last. */
   get seq(): number {
-    return Math.max(0, ...this.said.map(({ seq = 0 }) => seq));
+    return this.#seq;
   }
 
   ack(seq = this.seq): void {

@@ -61,6 +61,7 @@ function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUn
       await platform.events.send(event);
     },
     now: () => platform.now(),
+    paced: platform.paced,
     background,
   };
 }
