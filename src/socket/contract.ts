@@ -13,7 +13,7 @@ const visitor = z.object({
 export type Visitor = Readonly<z.infer<typeof visitor>>;
 
 /** An upgrade on its way to the object that is to hold the socket. */
-export const arrival = z.object({
+export const upgrade = z.object({
   v: z.literal(1),
   visitor,
   /** The id of the session that begins where none goes on. */
@@ -23,7 +23,7 @@ export const arrival = z.object({
 });
 
 /** What the schema reads. */
-export type Arrival = Readonly<z.infer<typeof arrival>>;
+export type Upgrade = Readonly<z.infer<typeof upgrade>>;
 
 /** A connection, as a session speaks to it. */
 export interface Line {

@@ -1,9 +1,9 @@
 import { PLACES } from "./bounds.ts";
-import type { Arrival, Visitor } from "./contract.ts";
+import type { Upgrade, Visitor } from "./contract.ts";
 import type { SocketObject } from "./socket.do.ts";
 
-/** The header that carries an upgrade's arrival to its object; no client's request ever reaches one. */
-export const ARRIVAL = "x-arrival";
+/** The header that carries an upgrade to its object; no client's request ever reaches one. */
+export const UPGRADE = "x-socket";
 /** What an object answers where it does not take a socket in. */
 export const HERE = { unknown: 404, taken: 409 } as const;
 
@@ -30,7 +30,7 @@ export function placesOf(namespace: DurableObjectNamespace<SocketObject>): Place
     async connect(key, visitor, resume) {
       const ask = (place: number, resume: Resume | null) =>
         namespace.getByName(`${key}/${place}`).fetch("https://socket.internal/", {
-          headers: { upgrade: "websocket", [ARRIVAL]: written({ v: 1, visitor, session: newSession(place), resume }) },
+          headers: { upgrade: "websocket", [UPGRADE]: written({ v: 1, visitor, session: newSession(place), resume }) },
         });
       const place = placeOf(resume);
       if (resume && place !== null) {
@@ -59,6 +59,6 @@ function newSession(place: number): string {
 }
 
 /** As text that any header can hold. */
-function written(arrival: Arrival): string {
-  return encodeURIComponent(JSON.stringify(arrival));
+function written(upgrade: Upgrade): string {
+  return encodeURIComponent(JSON.stringify(upgrade));
 }

@@ -8,6 +8,7 @@ import { Unread } from "./unread.ts";
 
 /** A request that runs. */
 interface Running {
+  /** Characters of its message. */
   readonly size: number;
   readonly stop: AbortController;
 }
@@ -31,6 +32,8 @@ export class Session {
   #room = Promise.withResolvers<void>();
   #stalling: ReturnType<typeof setTimeout> | null = null;
   #fading: ReturnType<typeof setTimeout> | null = null;
+  /** Milliseconds UTC: when what nobody needs is let go. */
+  #fadesAt = 0;
 
   constructor(id: string, visitor: Visitor, ground: Ground, slept = { seq: 0, heardAt: Date.now() }) {
     this.id = id;
@@ -59,11 +62,12 @@ export class Session {
     return this.#running.size > 0;
   }
 
-  /** Begins to speak over a connection; one that was there is told. `lost` are requests of a life before this one. */
+  /** Begins to speak over a connection. `lost` are requests of a life before this one. */
   begin(line: Line, lost: readonly string[] = []): void {
     this.#take(line);
     this.#greet(false);
     for (const id of lost) this.#end(id, "lost");
+    if (lost.length > 0) this.#remember();
   }
 
   /** Goes on over another connection, from the number that its client has read up to; false where what it misses is forgotten. */
@@ -85,7 +89,7 @@ export class Session {
   }
 
   /** Whether this connection is the one that the session speaks over. */
-  over(line: Line): boolean {
+  speaksOver(line: Line): boolean {
     return this.#line === line;
   }
 
@@ -100,7 +104,7 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     for (const { stop } of this.#running.values()) stop.abort();
-    clearTimeout(this.#fading ?? undefined);
+    this.#stay();
     this.#wake();
     if (closed) this.#line?.close(closed.code, closed.reason);
     this.#line = null;
@@ -129,7 +133,9 @@ export class Session {
           return this.#ask(message, text.length);
       }
     } catch (thrown) {
-      this.refuse(idOf(text), asTollgateError(thrown));
+      const error = asTollgateError(thrown);
+      if (error.code === "internal") report(thrown);
+      this.refuse(idOf(text), error);
       return null;
     }
   }
@@ -181,7 +187,7 @@ export class Session {
         event: (event) => this.#tell((seq) => eventMessage(seq, ask.id, event), signal),
       });
     } catch (thrown) {
-      if (!signal.aborted) outcome = "lost";
+      outcome = "lost";
       if (!signal.aborted) report(thrown);
     }
     this.#running.delete(ask.id);
@@ -270,13 +276,20 @@ export class Session {
    * be, no timer keeps its object from sleeping.
    */
   #fade(): void {
+    this.#fadesAt = Date.now() + RESUME_MS;
+    if (!this.#over && (this.#line === null || this.#unread.size > 0)) this.#fading ??= setTimeout(() => this.#faded(), RESUME_MS);
+    else this.#stay();
+  }
+
+  #stay(): void {
     clearTimeout(this.#fading ?? undefined);
-    const atRest = this.#line !== null && this.#unread.size === 0;
-    this.#fading = atRest || this.#over ? null : setTimeout(() => this.#faded(), RESUME_MS);
+    this.#fading = null;
   }
 
   #faded(): void {
-    this.#fading = null;
+    const leftMs = this.#fadesAt - Date.now();
+    this.#fading = leftMs > 0 ? setTimeout(() => this.#faded(), leftMs) : null;
+    if (leftMs > 0) return;
     if (!this.#line) this.leave();
     else if (!this.busy) this.#acknowledged(this.seq);
   }

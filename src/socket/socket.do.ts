@@ -1,8 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
 import { TollgateError } from "#core";
 import { CLOSED, IDLE_MS } from "./bounds.ts";
-import { type Arrival, arrival, type Ground, type Visitor } from "./contract.ts";
-import { ARRIVAL, HERE } from "./places.ts";
+import { type Ground, type Upgrade, upgrade, type Visitor } from "./contract.ts";
+import { HERE, UPGRADE } from "./places.ts";
 import { Session } from "./session.ts";
 
 /** What a socket that sleeps is remembered by. In the runtime's memory, never on disk: it holds the key's text. */
@@ -41,12 +41,12 @@ export class SocketObject extends DurableObject<object> {
 
   /** Takes a socket in: for a session that is here, or for a new one where the place is free. */
   override async fetch(request: Request): Promise<Response> {
-    const arrived = arrival.parse(JSON.parse(decodeURIComponent(request.headers.get(ARRIVAL) ?? "")));
+    const arrived = upgrade.parse(JSON.parse(decodeURIComponent(request.headers.get(UPGRADE) ?? "")));
     const { resume } = arrived;
     if (resume && !this.#knows(resume.session)) return new Response(null, { status: HERE.unknown });
     if (!resume && this.#session) return new Response(null, { status: HERE.taken });
     const { 0: theirs, 1: ours } = new WebSocketPair();
-    for (const older of this.ctx.getWebSockets()) older.serializeAttachment(null);
+    this.#forget();
     this.ctx.acceptWebSocket(ours);
     const goesOn = resume !== null && (this.#session?.resume(ours, arrived.visitor, resume.after) ?? false);
     if (!goesOn) this.#begin(ours, arrived);
@@ -57,7 +57,7 @@ export class SocketObject extends DurableObject<object> {
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     const session = this.#session;
-    if (!session?.over(socket)) return;
+    if (!session?.speaksOver(socket)) return;
     if (typeof message !== "string") return session.refuse(null, new TollgateError("invalid_request", "A message must be text, not bytes"));
     const running = session.hear(message);
     if (running) this.ctx.waitUntil(running);
@@ -66,13 +66,13 @@ export class SocketObject extends DurableObject<object> {
   /** A closing handshake says that the client is done; a connection that breaks without one may be resumed. */
   override webSocketClose(socket: WebSocket, _code: number, _reason: string, clean: boolean): void {
     socket.close(DONE);
-    if (!this.#session?.over(socket)) return;
+    if (!this.#session?.speaksOver(socket)) return;
     if (clean) this.#session.leave();
     else this.#session.dropped();
   }
 
   override webSocketError(socket: WebSocket): void {
-    if (this.#session?.over(socket)) this.#session.dropped();
+    if (this.#session?.speaksOver(socket)) this.#session.dropped();
   }
 
   /** Looks after a place that is at rest: ends what is idle or whose key is gone, and leaves nothing behind in storage. */
@@ -84,9 +84,9 @@ export class SocketObject extends DurableObject<object> {
     }
     const pinged = this.ctx.getWebSockets().map((each) => this.ctx.getWebSocketAutoResponseTimestamp(each)?.getTime() ?? 0);
     const silentMs = Date.now() - Math.max(session.heardAt, ...pinged);
+    await this.ctx.storage.setAlarm(Date.now() + IDLE_MS);
     if (!session.busy && silentMs >= IDLE_MS) session.leave(CLOSED.idle);
     else await session.check();
-    await this.ctx.storage.setAlarm(Date.now() + IDLE_MS);
   }
 
   #knows(session: string): boolean {
@@ -94,10 +94,11 @@ export class SocketObject extends DurableObject<object> {
   }
 
   #kept(): Kept | null {
-    return this.ctx.storage.kv.get<Kept>(KEPT) ?? null;
+    const kept = this.ctx.storage.kv.get<Kept>(KEPT);
+    return kept?.v === 1 ? kept : null;
   }
 
-  #begin(socket: WebSocket, { session: id, visitor, resume }: Arrival): void {
+  #begin(socket: WebSocket, { session: id, visitor, resume }: Upgrade): void {
     const lost = resume ? (this.#kept()?.open ?? []) : [];
     this.#session?.leave(CLOSED.replaced);
     this.#session = new Session(id, visitor, this.#ground(id));
@@ -112,13 +113,19 @@ export class SocketObject extends DurableObject<object> {
         else this.ctx.storage.kv.put<Kept>(KEPT, { v: 1, session, open });
       },
       note: () => {
-        for (const socket of this.ctx.getWebSockets()) if (this.#session?.over(socket)) this.#attach(socket, this.#session.visitor);
+        for (const socket of this.ctx.getWebSockets()) if (this.#session?.speaksOver(socket)) this.#attach(socket, this.#session.visitor);
       },
       over: () => {
         this.#session = null;
+        this.#forget();
         this.ctx.storage.kv.delete(KEPT);
       },
     };
+  }
+
+  /** What sockets there are speak for no session any more: one that its client is slow to close must not bring it back. */
+  #forget(): void {
+    for (const socket of this.ctx.getWebSockets()) socket.serializeAttachment(null);
   }
 
   #attach(socket: WebSocket, visitor: Visitor): void {

@@ -28,6 +28,7 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
     durableObjects: {
       LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       COUNTERS: { className: "CounterObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      SOCKETS: { className: "SocketObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
     },
     // A queue has one consumer.
     ...(name === OWNER ? {} : { queueConsumers: [] }),

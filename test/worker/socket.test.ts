@@ -189,3 +189,38 @@ describe("a socket at rest", () => {
     expect(await client.over()).toBe(4401);
   });
 });
+
+describe("what stands before a request stands before a socket's", () => {
+  test.each([
+    ["a budget that is spent", { budgets: [{ window: "day", limit_usd: "0" }] }, 402, "budget_exceeded"],
+    ["a limit of pace", { limits: { rpm: 1, tpm: null, concurrency: null } }, 429, "rate_limited"],
+    ["a model that the key may not call", { models: { allow: ["openai/*"], deny: [] } }, 403, "permission_denied"],
+  ])("%s", async (_, fields, status, code) => {
+    const { secret } = await newKey(fields);
+    const client = await Client.open(secret);
+    client.send({ id: "before", path: CHAT, body: echo });
+    await client.all("before");
+    client.send({ id: "a", path: CHAT, body: echo });
+    expect((await client.all("a"))[0]).toMatchObject({ status, body: { error: { code } } });
+    client.close();
+  });
+
+  test("threat 23: in production only the pages that the operator names may open one", async () => {
+    const { secret } = await newKey();
+    const bindings = { TOLLGATE_ENV: "production", TOLLGATE_SOCKET_ORIGINS: "https://app.test,https://b.test:8443" } as Partial<Env>;
+    const status = async (origin: string) =>
+      (await ask("GET", "/v1/ws", { as: secret, headers: { upgrade: "websocket", origin }, bindings })).status;
+    for (const origin of ["https://app.test", "https://b.test:8443", "https://gateway.test"])
+      expect([origin, await status(origin)]).toEqual([origin, 101]);
+    for (const origin of [
+      "https://evil.test",
+      "http://app.test",
+      "https://app.test.evil",
+      "https://b.test",
+      "http://localhost",
+      "null",
+      "",
+    ])
+      expect([origin, await status(origin)]).toEqual([origin, 403]);
+  });
+});
