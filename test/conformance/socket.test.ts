@@ -501,7 +501,7 @@ describe("A7: a reader that stops", () => {
     // Longer than the gateway waits for a provider that says nothing: it is not the provider that is waited for.
     await new Promise((resolve) => setTimeout(resolve, 5_000));
     expect(taken - stopped).toBeLessThan(1_000_000);
-    // One window, what the runtime and the kernel hold between the two, and nothing of the rest.
+    // Of 128 MB, one window, what the runtime and the kernel hold between the two, and nothing of the rest.
     expect(taken).toBeLessThan(24 * 1024 * 1024);
     expect(memory() - before).toBeLessThan(100);
     let acknowledged = 0;
@@ -511,7 +511,6 @@ describe("A7: a reader that stops", () => {
     }, 90_000);
     expect(client.said.filter(({ type }) => type === "event")).toHaveLength(EVENTS + 1);
     expect(client.said.at(-1)).toMatchObject({ outcome: "complete" });
-    expect(memory() - before).toBeLessThan(150);
     client.close(1000);
   });
 });

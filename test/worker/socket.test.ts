@@ -140,6 +140,11 @@ describe("A7: an object that is restarted", () => {
     again.send({ id: "next", path: CHAT, body: echo });
     expect((await again.all("next")).at(-1)).toMatchObject({ outcome: "complete" });
     again.close();
+    // The request itself ran in an invocation of its own, which the object's end cancels: it is billed for what was made, once.
+    await vi.waitFor(async () => {
+      const key = (await (await ask("GET", "/v1/key", { as: secret })).json()) as { requests: number; reserved_usd: string };
+      expect([key.requests, key.reserved_usd]).toEqual([4, "0"]);
+    }, 8_000);
   });
 
   test("one that was not at rest closes its socket, so that its client comes and is told", async () => {
