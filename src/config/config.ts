@@ -1,5 +1,6 @@
 import type { Currency } from "#core";
 import * as z from "zod";
+import { POLICY_LIMITS, policyLimitsOf } from "./policy-limits.ts";
 
 const origin = z.url({ protocol: /^https?$/ });
 const seconds = z.coerce.number().positive().max(86_400);
@@ -76,6 +77,7 @@ const schema = z.object({
     .regex(/^https?:\/\/[\w.:[\]-]+(,https?:\/\/[\w.:[\]-]+)*$/, "must be origins such as https://app.example.com, by commas")
     .transform((text) => text.split(","))
     .default([]),
+  ...POLICY_LIMITS,
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 
@@ -86,6 +88,8 @@ export type Config = Readonly<z.infer<typeof schema>> & {
   readonly allowPrivateUpstreams: boolean;
   /** The currency that costs are shown in beside USD; null where there is none. */
   readonly display: Currency | null;
+  /** What policies may use, where it is not what they may by default. */
+  readonly policyLimits: ReturnType<typeof policyLimitsOf>;
 };
 
 /** Raised when the deployment's variables are wrong; names every variable and never its value. */
@@ -109,7 +113,7 @@ export function readConfig(env: object): Config {
     throw new ConfigError("The deployment's variables are wrong. TOLLGATE_DEV_KEY: only for development");
   }
   const allowPrivateUpstreams = parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development;
-  return { ...parsed.data, development, allowPrivateUpstreams, display: displayOf(parsed.data) };
+  return { ...parsed.data, development, allowPrivateUpstreams, display: displayOf(parsed.data), policyLimits: policyLimitsOf(parsed.data) };
 }
 
 const DISPLAY = ["TOLLGATE_DISPLAY_CURRENCY", "TOLLGATE_DISPLAY_RATE", "TOLLGATE_DISPLAY_RATE_DATE"] as const;
