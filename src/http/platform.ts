@@ -5,6 +5,7 @@ import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
+import type { Responses } from "#responses";
 import type { Health } from "#routes";
 import type { Places } from "#socket";
 
@@ -29,6 +30,8 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** What each key may name again. */
+  readonly responses: Responses;
   /** Where sockets are held. */
   readonly sockets: Places;
   readonly now: () => number;
