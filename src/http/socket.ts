@@ -20,7 +20,7 @@ export async function socket(context: Context<Http>): Promise<Response> {
     throw new TollgateError("invalid_request", `${context.req.path} takes a WebSocket's upgrade`, { param: "upgrade" });
   checkOrigin(request, platform);
   const protocol = chosenProtocol(request.headers);
-  readDirections(request.headers);
+  readDirections(request.headers, platform.config);
   const visitor = {
     credential: readCredential(request.headers),
     address: request.headers.get("cf-connecting-ip"),

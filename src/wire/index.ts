@@ -1,5 +1,6 @@
 export { readAsk } from "./ask.ts";
 export { governed, readObject } from "./body.ts";
+export { canonical } from "./canonical.ts";
 export { readDescribed } from "./described.ts";
 export type { Ask, Edits, Reported, ShownCost } from "./contract.ts";
 export { addCostToStream, cutUsageChunk, spliceCost } from "./edit-stream.ts";
