@@ -12,6 +12,7 @@ import { INFERENCE } from "./inference/routes.ts";
 import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
+import { socket } from "./socket.ts";
 
 /** Everything the gateway serves. A route that is not named here does not exist; each one authenticates but the two probes. */
 export function createApp(): Hono<Http> {
@@ -35,6 +36,7 @@ export function createApp(): Hono<Http> {
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
   offer(app, "GET", "/v1/key", key);
+  offer(app, "GET", "/v1/ws", socket);
   offer(app, "GET", "/healthz", health);
   offer(app, "GET", "/metrics", metrics);
   offer(app, "GET", "/", (context) => context.json({ name: "tollgate", health: "/healthz" }));
