@@ -144,7 +144,7 @@ function attributed(invocation: RequestEvent["invocation"]) {
   return { ...invocation, endUser: endUser || null, session: session || null, tags: [...new Set(named)] };
 }
 
-function requestRow({ invocation, cost, log, policies }: RequestEvent): RequestInsert {
+function requestRow({ invocation, cost, log, policies, auto }: RequestEvent): RequestInsert {
   const { request: id, ...facts } = attributed(invocation);
   return {
     ...facts,
@@ -159,6 +159,7 @@ function requestRow({ invocation, cost, log, policies }: RequestEvent): RequestI
     usd: cost?.actualUsd ?? "0",
     upstreamRequestId: log.upstreamRequestId,
     policies: policies?.map(({ policy, version, mode, stage, outcome }) => ({ policy, version, mode, stage, outcome })) ?? null,
+    auto: auto ?? null,
     content: log.content ?? null,
   };
 }

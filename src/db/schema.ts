@@ -128,6 +128,13 @@ export const models = sqliteTable(
   (table) => [uniqueIndex("models_name").on(table.name)],
 );
 
+/** Owned by auto. The operator's own table of the auto-router, in one row; none where the built-in one holds. */
+export const autoTables = sqliteTable("auto_tables", {
+  id: text().primaryKey(),
+  content: json<unknown>("content").notNull(),
+  updatedAt: integer("updated_at").notNull(),
+});
+
 /** Owned by models. Overrides over the bundled table; rates are decimal strings, USD per million tokens or per piece. */
 export const prices = sqliteTable(
   "prices",
@@ -349,6 +356,8 @@ export const requests = sqliteTable(
     metadata: json<Record<string, string>>("metadata").notNull(),
     /** What each policy that ran came to; null where none was asked. */
     policies: json<unknown[]>("policies"),
+    /** Why the auto-router chose its model; null where the caller named one. */
+    auto: json<unknown>("auto"),
     content: json<unknown>("content"),
   },
   (table) => [

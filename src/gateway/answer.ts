@@ -1,3 +1,4 @@
+import { reasonOf } from "#auto";
 import type { Pace } from "#budget";
 import { usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
@@ -40,13 +41,14 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   const headers = responseHeaders(answer.response);
   const theirs = upstreamRequestId(answer.response);
-  const { arrival, route, translation, policies } = hold.draft;
+  const { arrival, route, translation, policies, auto } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
   if (theirs !== null) headers.set("x-tollgate-upstream-request-id", theirs);
   headers.set("x-tollgate-provider", route.provider);
   headers.set("x-tollgate-model", route.model);
   if (translation && translation.dropped.length > 0) headers.set("x-tollgate-dropped", translation.dropped.join(", "));
+  if (auto) headers.set("x-tollgate-route-reason", reasonOf(auto));
   headers.set("x-tollgate-attempts", "1");
   headers.set("x-tollgate-cache", "bypass");
   const judged = policies.judgement.header;

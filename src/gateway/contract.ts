@@ -1,3 +1,4 @@
+import type { Decision } from "#auto";
 import type { LedgerStub } from "#budget";
 import type { Config } from "#config";
 import type { Caller } from "#core";
@@ -60,6 +61,8 @@ export interface Draft extends Spoken {
   /** The prompt's tokens as estimated; none where counting is free. */
   readonly input: TokenCounts;
   readonly bounds: Bounds;
+  /** Why this model, where the caller left the choice; absent where it named one. */
+  readonly auto?: Decision;
   /** The policies that this request, its answer and its stream are judged by, all of one read. */
   readonly policies: Enforcement;
 }

@@ -1,4 +1,5 @@
 import type { RequestEvent } from "#audit";
+import type { Decision } from "#auto";
 import type { Amount } from "#budget";
 import { nanoCeil, type TollgateError, usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
@@ -66,6 +67,7 @@ export function requestEvent(
       },
     },
     log: logOf(arrival, ending),
+    ...(draft.auto && { auto: noted(draft.auto) }),
     ...draft.policies.judgement.recordsOf(arrival.id),
     ...refusedBy(ending.fault),
     charges: [],
@@ -130,6 +132,16 @@ function invocationOf({ asked, arrival, caller, route }: Asked, ending: Ending):
     attempts: resource && ending.sent ? [{ ...resource, status: ending.httpStatus, ms: ending.endedAt - arrival.at }] : [],
     tags: [...new Set([...caller.tags, ...arrival.tags])],
     metadata: { ...caller.metadata, ...arrival.metadata },
+  };
+}
+
+/** A decision as its record has room for it: of what was passed over, the reason in a word. */
+function noted({ features, rules, candidates, ...decision }: Decision): NonNullable<RequestEvent["auto"]> {
+  return {
+    ...decision,
+    features: { ...features },
+    rules: [...rules],
+    candidates: candidates.map(({ out, ...candidate }) => ({ ...candidate, out: out?.code ?? null })),
   };
 }
 

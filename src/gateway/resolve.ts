@@ -1,8 +1,10 @@
+import { AUTO } from "#auto";
 import { type Caller, TollgateError } from "#core";
 import { allowed, type Bounds, bounds, type Limits, type Price, resolveModel, type Route } from "#models";
 import type { Upstream } from "#providers";
 import type { ModelCall, TokenCounts } from "#estimate";
 import type { Ask } from "#wire";
+import { chosen } from "./auto.ts";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 import { Judgement } from "./judgement.ts";
@@ -28,6 +30,7 @@ const NOTHING: Bounds = {
  * @throws TollgateError `model_not_found`, `permission_denied`, `invalid_request`.
  */
 export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
+  if (asked.model === AUTO) return chosen(asked, { caller, arrival, at, named: (ask) => resolve(ask, caller, arrival, at) });
   const directory = await at.directory.get(at.background);
   const active = directory.policies;
   const found = find(asked.model, directory, arrival.at) ?? find(asked.model, await at.directory.reload(), arrival.at);

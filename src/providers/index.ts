@@ -2,6 +2,6 @@ export { type Call, send } from "./call.ts";
 export { readDocument } from "./document.ts";
 export { requestHeaders, responseHeaders, upstreamRequestId } from "./headers.ts";
 export { redactSecrets } from "./redact.ts";
-export { type ProviderRow, registry, speaks, type Upstream } from "./registry.ts";
+export { callable, type ProviderRow, registry, speaks, type Upstream } from "./registry.ts";
 export { respond } from "./tollgate/index.ts";
 export { ProviderStore, type StoredProvider } from "./store.ts";

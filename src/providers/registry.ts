@@ -61,6 +61,14 @@ export function speaks(upstream: Upstream, capability: Capability): boolean {
   return PATHS[upstream.kind][capability] !== undefined && (upstream.apis.length === 0 || upstream.apis.includes(capability));
 }
 
+/** Kinds that take calls without a credential. */
+const OPEN: ReadonlySet<UpstreamKind> = new Set(["tollgate", "ollama", "openai-compatible"]);
+
+/** Whether the upstream can be called at all: a vendor's own wants a credential. */
+export function callable({ kind, credential }: Pick<Upstream, "kind" | "credential">): boolean {
+  return credential !== null || OPEN.has(kind);
+}
+
 /** Path of a capability below the upstream's base URL. @throws TollgateError `invalid_request` when it does not speak it. */
 export function pathOf(upstream: Upstream, capability: Capability): string {
   const path = PATHS[upstream.kind][capability];

@@ -4,6 +4,7 @@ import packageJson from "#package" with { type: "json" };
 import { TollgateError } from "#core";
 import { ownRowsOnly } from "#keys";
 import { identify } from "./actor.ts";
+import { auto } from "./auto.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
@@ -52,6 +53,7 @@ export function adminApp(): AdminApp {
     budgets,
     providers,
     models,
+    auto,
     priceProposals,
     prices,
     costs,

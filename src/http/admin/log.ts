@@ -41,6 +41,7 @@ function requestShape(row: RequestRow) {
     tags: row.tags,
     metadata: row.metadata,
     policies: row.policies,
+    auto: row.auto,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { type Caller, TollgateError } from "#core";
 import { allowed, listModels as cardsOf, type ModelCard } from "#models";
+import { callable } from "#providers";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 
@@ -42,19 +43,14 @@ async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
   const caller = await authenticated(platform, context.req.raw, FRESH_MS);
   const directory = await platform.directory.get((work) => context.executionCtx.waitUntil(work));
   const cards = cardsOf({
-    providers: callable(directory.upstreams),
+    // Providers without a credential cannot be called, so their models are not offered.
+    providers: new Set([...directory.upstreams].filter(([, upstream]) => callable(upstream)).map(([name]) => name)),
     aliases: directory.aliases,
     book: directory.book,
     team: caller.team,
     at: platform.now(),
   });
   return cards.filter((card) => mayCall(caller, card));
-}
-
-/** Providers without a credential cannot be called, so their models are not offered. */
-function callable(upstreams: ReadonlyMap<string, { readonly kind: string; readonly credential: string | null }>): ReadonlySet<string> {
-  const needsNone = new Set(["tollgate", "ollama", "openai-compatible"]);
-  return new Set([...upstreams].filter(([, { kind, credential }]) => credential !== null || needsNone.has(kind)).map(([name]) => name));
 }
 
 function mayCall(caller: Caller, { provider, model, id }: ModelCard): boolean {
