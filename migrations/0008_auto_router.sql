@@ -4,4 +4,5 @@ CREATE TABLE `auto_tables` (
 	`updated_at` integer NOT NULL
 );
 --> statement-breakpoint
-ALTER TABLE `requests` ADD `auto` text;
+ALTER TABLE `requests` ADD `auto` text;--> statement-breakpoint
+ALTER TABLE `requests` ADD `refusal` text;

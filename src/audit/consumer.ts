@@ -144,7 +144,7 @@ function attributed(invocation: RequestEvent["invocation"]) {
   return { ...invocation, endUser: endUser || null, session: session || null, tags: [...new Set(named)] };
 }
 
-function requestRow({ invocation, cost, log, policies, auto }: RequestEvent): RequestInsert {
+function requestRow({ invocation, cost, log, policies, auto, refusal }: RequestEvent): RequestInsert {
   const { request: id, ...facts } = attributed(invocation);
   return {
     ...facts,
@@ -160,6 +160,7 @@ function requestRow({ invocation, cost, log, policies, auto }: RequestEvent): Re
     upstreamRequestId: log.upstreamRequestId,
     policies: policies?.map(({ policy, version, mode, stage, outcome }) => ({ policy, version, mode, stage, outcome })) ?? null,
     auto: auto ?? null,
+    refusal: refusal ?? null,
     content: log.content ?? null,
   };
 }

@@ -122,6 +122,8 @@ export const requestEvent = z.object({
   log,
   /** What was asked of policies; absent where none was. */
   policies: z.array(policyDecision).optional(),
+  /** What its caller was told, where it was refused. */
+  refusal: z.object({ message: text, details: z.record(z.string(), z.unknown()).nullable() }).optional(),
   /** Absent where the caller named its model. */
   auto: auto.optional(),
   /** The budget that refused it, where one did. */

@@ -358,6 +358,8 @@ export const requests = sqliteTable(
     policies: json<unknown[]>("policies"),
     /** Why the auto-router chose its model; null where the caller named one. */
     auto: json<unknown>("auto"),
+    /** What a refused caller was told beside its code: the message, and the limits or permissions that stood in the way. */
+    refusal: json<{ readonly message: string; readonly details: unknown }>("refusal"),
     content: json<unknown>("content"),
   },
   (table) => [

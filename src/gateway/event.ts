@@ -70,6 +70,7 @@ export function requestEvent(
     ...(draft.auto && { auto: noted(draft.auto) }),
     ...draft.policies.judgement.recordsOf(arrival.id),
     ...refusedBy(ending.fault),
+    ...told(ending.fault),
     charges: [],
   };
 }
@@ -98,6 +99,7 @@ export function refusedEvent(
     log: logOf(arrival, ending),
     ...judgement?.recordsOf(arrival.id),
     ...refusedBy(error),
+    ...told(error),
     charges: [],
   };
 }
@@ -107,6 +109,16 @@ function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refuse
   const { budget, window_start: start } = error?.facts.details ?? {};
   if (error?.code !== "budget_exceeded" || typeof budget !== "string") return {};
   return { refusedBy: { budget, windowStart: typeof start === "string" ? Date.parse(start) : null } };
+}
+
+const DETAILS_MAX = 4_096;
+
+/** What a refused caller is told, as far as a record has room for it. */
+function told(error: TollgateError | undefined): Pick<RequestEvent, "refusal"> {
+  if (!error) return {};
+  const { details = null } = error.facts;
+  const short = details !== null && JSON.stringify(details).length <= DETAILS_MAX;
+  return { refusal: { message: error.message.slice(0, TEXT_MAX), details: short ? { ...details } : null } };
 }
 
 /** Who asked for what; `route` is null where no call was made. */

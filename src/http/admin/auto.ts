@@ -25,7 +25,7 @@ const subject = { kind: "auto_table", id: "deployment" };
 
 /** `/auto`: how a model is chosen for a request whose caller names `auto`. */
 export function auto(app: AdminApp): void {
-  const [resource, path] = ["models", "/auto"] as const;
+  const [resource, path] = ["auto", "/auto"] as const;
   read(app, { method: "get", path, resource, summary: "Read the table of the auto-router", answer }, async (_, context) =>
     shapeOf(await store(context).read()),
   );

@@ -85,7 +85,8 @@ interface StoredReceipt {
   readonly charges: readonly Charge[];
 }
 
-function receiptShape(row: CostRow) {
+/** A record's receipt: the price row, and the lines that were computed from it. */
+export function receiptShape(row: CostRow) {
   const { price, tableHash, lines, charges } = row.receipt as StoredReceipt;
   return {
     price: priceShape(price),

@@ -42,6 +42,7 @@ function requestShape(row: RequestRow) {
     metadata: row.metadata,
     policies: row.policies,
     auto: row.auto,
+    refusal: row.refusal,
   };
 }
 
