@@ -87,8 +87,9 @@ export async function consider(asked: Ask, choosing: Choosing, { all }: { readon
 }
 
 function featuresOf(asked: Ask, status: KeyStatus | null, at: Gateway): Features {
-  // No model's tokenizer: the features may not hang on what they choose.
-  const { close } = at.estimators.tokens({ operation: asked.capability, provider: AUTO, model: AUTO, ask: asked });
+  // No model's tokenizer: the features may not hang on what they choose. To count a message is to choose for it as for the message itself.
+  const operation = asked.capability === "count_tokens" ? "messages" : asked.capability;
+  const { close } = at.estimators.tokens({ operation, provider: AUTO, model: AUTO, ask: asked });
   const inUsd = (status?.budgets ?? []).filter(({ budget }) => budget.unit === "usd");
   const left = inUsd.map(({ budget, remaining }) => (budget.limit === 0 ? 0 : (Math.max(0, remaining) / budget.limit) * 100));
   return readFeatures(asked, { inputTokens: close, budgetLeftPercent: left.length === 0 ? null : Math.floor(Math.min(...left)) });

@@ -92,7 +92,7 @@ export const CASES: readonly AutoCase[] = [
   { what: "Messages with thinking", operation: "messages", request: { max_tokens: 4_096, thinking: { type: "enabled", budget_tokens: 2_048 }, ...user("Why?") }, rule: "reasoning", model: OPUS }, // prettier-ignore
   { what: "Messages with a picture", operation: "messages", request: { max_tokens: 64, ...user([messagesImage, { type: "text", text: "What is this?" }]) }, rule: "images", model: SONNET }, // prettier-ignore
   { what: "Messages with a document", operation: "messages", request: { max_tokens: 64, ...user([messagesFile, { type: "text", text: "Sum it up." }]) }, rule: "files", model: SONNET }, // prettier-ignore
-  { what: "the tokens of a message", operation: "count_tokens", request: user("Hello there"), rule: "short", model: HAIKU },
+  { what: "the tokens of a chapter", operation: "count_tokens", request: user(words(5_000)), rule: null, model: SONNET },
   { what: "Responses", operation: "responses", request: { input: "Hello there" }, rule: "short", model: HAIKU },
   { what: "Responses with tools and code", operation: "responses", request: { input: "Refactor this codebase", tools: responsesTool }, rule: "coding-agent", model: OPUS }, // prettier-ignore
   { what: "Responses with reasoning", operation: "responses", request: { input: "Why?", reasoning: { effort: "medium" } }, rule: "reasoning", model: OPUS }, // prettier-ignore
