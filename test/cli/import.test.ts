@@ -18,7 +18,7 @@ function written(): string {
   - model_name: cli-import-pair
     litellm_params: { model: hosted_vllm/gpt-4o-mini, api_base: ${set.upstream.origin}/v1, api_key: os.environ/CLI_IMPORT_KEY, order: 1 }
   - model_name: cli-import-pair
-    litellm_params: { model: anthropic/claude-sonnet-5, api_base: ${set.upstream.origin}, api_key: ${SECRET} }
+    litellm_params: { model: openai_like/gpt-4o-mini, api_base: "${set.upstream.origin}/v1", api_key: ${SECRET} }
 litellm_settings:
   default_key_generate_params: { max_budget: 2, budget_duration: 1d, models: [cli-import-chat] }
 `,
@@ -42,7 +42,7 @@ describe("tollgate import", () => {
     const { code, out, err } = await tollgate(["import", "litellm", written()]);
     expect([code, err]).toEqual([0, "Nothing was written; --apply writes it.\n"]);
     expect(out).toMatch(/^provider {2}vllm {2}openai-compatible, http:\/\/127\.0\.0\.1:\d+\/v1, api_key from CLI_IMPORT_KEY$/m);
-    expect(out).toMatch(/^route {5}cli-import-pair {2}weighted, vllm\/gpt-4o-mini, anthropic\/claude-sonnet-5$/m);
+    expect(out).toMatch(/^route {5}cli-import-pair {2}weighted, vllm\/gpt-4o-mini, own\/gpt-4o-mini$/m);
     expect(out).toContain("Not set in the environment: CLI_IMPORT_KEY");
     expect(out).not.toContain(SECRET);
     expect(await set.admin.call("GET", "/providers?limit=1000")).toEqual(before);
@@ -61,7 +61,7 @@ describe("tollgate import", () => {
     });
     expect(made.map(({ kind, name, outcome }) => [kind, name, outcome])).toEqual([
       ["provider", "vllm", "created"],
-      ["provider", "anthropic", "created"],
+      ["provider", "own", "created"],
       ["price", "vllm/gpt-4o-mini", "created"],
       ["alias", "cli-import-chat", "created"],
       ["route", "cli-import-pair", "created"],
@@ -75,11 +75,11 @@ describe("tollgate import", () => {
       cost: expect.stringMatching(/^0\.0000/),
     });
     expect(set.upstream.last.headers["authorization"]).toBe("Bearer sk-of-the-environment");
-    expect((await asked("cli-import-pair", set.key)).provider).toBe("anthropic");
+    expect((await asked("cli-import-pair", set.key)).provider).toBe("own");
     expect((await asked(`${set.openai}/gpt-4o-mini`, secret!)).status).toBe(403);
     const again = await rows<{ outcome: string }>(["import", "litellm", written(), "--apply"], { env });
     expect(again.map(({ outcome }) => outcome)).toEqual(made.map(() => "exists"));
-    for (const name of ["vllm", "anthropic"]) {
+    for (const name of ["vllm", "own"]) {
       const { data } = await set.admin.call<{ data: { id: string; name: string }[] }>("GET", "/providers?limit=1000");
       await set.admin.call("DELETE", `/providers/${data.find((each) => each.name === name)!.id}`);
     }
