@@ -1,6 +1,7 @@
 import { parse, YAMLParseError } from "yaml";
 import { type Call, command } from "../command.ts";
-import { Failure } from "../failure.ts";
+import { Failure, misuse } from "../failure.ts";
+import { nameFault } from "../import/blueprint.ts";
 import { readLitellm, type Imported } from "../import/litellm.ts";
 import { type Applied, apply, planLines, planOf, planShape } from "../import/plan.ts";
 import { readPortkey } from "../import/portkey.ts";
@@ -46,7 +47,10 @@ const portkey = command({
   run: async (call) => {
     const [file = ""] = call.operands;
     const document = parsedJson(await readSource(file, FILE), file, FILE);
-    const told = { name: call.given.name ?? "portkey", virtualKeys: call.given["virtual-key"] ?? {} };
+    const { name = "portkey", "virtual-key": virtualKeys = {} } = call.given;
+    const fault = nameFault(name);
+    if (fault !== null || name.includes("*")) throw misuse(`--name: ${fault ?? "it stands for one name"}`, "--name");
+    const told = { name, virtualKeys };
     return done(readPortkey(document, told), call, call.given.apply);
   },
 });

@@ -50,6 +50,13 @@ export interface Step {
 }
 
 const PROVIDER_NAME_MAX = 32;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
+
+/** Why no alias or route can be called so; null where one can. */
+export function nameFault(name: string): string | null {
+  if (name === "auto") return "auto has a model chosen for each request, and is no name for one";
+  return NAME.test(name.replace("*", "x")) ? null : "a name here is of letters, digits and . _ : / -, with at most one *";
+}
 
 /** What a configuration comes to here, as it is read. */
 export class Blueprint {

@@ -1,6 +1,6 @@
 import type { Part } from "./account.ts";
 import { usd, windowOf } from "./amounts.ts";
-import type { Blueprint, Name, Settings } from "./blueprint.ts";
+import { type Blueprint, type Name, nameFault, type Settings } from "./blueprint.ts";
 
 const RETRIES_MAX = 5;
 
@@ -82,6 +82,8 @@ function aliasOf(alias: string, part: Part, blueprint: Blueprint): void {
   const model = part.text === null ? part.at("model") : part;
   const meant = model.text === null ? undefined : blueprint.find(model.text);
   if (!meant) return void part.left("it leads to no model of this file");
+  const fault = nameFault(alias);
+  if (fault !== null) return void part.left(fault);
   const made = blueprint.name(alias);
   Object.assign(made, { settings: meant.settings, limits: meant.limits });
   made.targets.push(...meant.targets);

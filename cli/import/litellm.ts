@@ -1,6 +1,6 @@
 import { Account, type Part } from "./account.ts";
 import { perMillion } from "./amounts.ts";
-import { Blueprint, isAlias, type Secret, type Target } from "./blueprint.ts";
+import { Blueprint, isAlias, nameFault, type Secret, type Target } from "./blueprint.ts";
 import { readSettings, WAYS_ON } from "./litellm-settings.ts";
 import { isVendor, type Vendor, vendorOf } from "./vendors.ts";
 
@@ -52,6 +52,8 @@ function readModel(entry: Part, credentials: ReadonlyMap<string | null, Part>, b
   const [params, info] = [entry.at("litellm_params"), entry.at("model_info")];
   const [called, full] = [entry.at("model_name"), params.at("model")];
   if (called.text === null || full.text === null) return void entry.left("it names no model");
+  const fault = nameFault(called.text);
+  if (fault !== null) return void entry.left(fault);
   const { vendor, model } = modelOf(full.text);
   if (typeof vendor === "string") return void entry.left(vendor);
   const provider = providerOf(vendor, { params, credentials, blueprint });

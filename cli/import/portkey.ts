@@ -52,13 +52,19 @@ export function readPortkey(document: unknown, told: Told): Imported {
   const reader = new Reader(blueprint, told);
   const settings = reader.settings(config);
   const targets = reader.targets(config, {});
-  const open = targets.some((target) => "model" in target && target.model === "*");
+  // What callers send is all that a route has of their model: where it matters, it stands behind the route's name.
+  const open = targets.some((target) => ("model" in target && target.model === "*") || target.when?.models !== undefined);
   const name = blueprint.name(open ? `${told.name}/*` : told.name);
-  name.targets.push(...targets);
+  name.targets.push(...targets.map((target) => behind(told.name, target)));
   name.settings = { ...settings, strategy: strategyOf(config) };
   leftOver(config);
   root.left("is no part of a configuration");
   return { blueprint, account };
+}
+
+function behind(name: string, target: Target): Target {
+  const models = target.when?.models?.map((model) => `${name}/${model}`);
+  return models ? { ...target, when: { ...target.when, models } } : target;
 }
 
 function strategyOf(config: Part): string {
@@ -77,6 +83,7 @@ class Reader {
   readonly #blueprint: Blueprint;
   readonly #told: Told;
   #nested = 0;
+  #depth = 0;
 
   constructor(blueprint: Blueprint, told: Told) {
     this.#blueprint = blueprint;
@@ -144,7 +151,9 @@ class Reader {
     const vendor = this.#vendor(config, above);
     const number = ++this.#nested;
     const settings = this.settings(config);
+    this.#depth++;
     const targets = this.targets(config, { ...above, ...(typeof vendor === "object" && { vendor }) });
+    this.#depth--;
     // Named once what it leads to is, so that no route comes before one that it needs.
     const name = this.#blueprint.name(`${this.#told.name}-${number}`);
     name.settings = { ...settings, strategy: strategyOf(config) };
@@ -164,11 +173,15 @@ class Reader {
       part.left(`${vendor.name} has no address of its own: custom_host is missing`);
       return null;
     }
+    const model = part.at("override_params", "model");
+    if (model.text === null && this.#depth > 0) {
+      part.left("a route that another one leads to does not see the caller's model: give it one in override_params");
+      return null;
+    }
     const apiKey = keyOf(part) ?? above.apiKey ?? null;
     const provider = this.#blueprint.provider(slugOf(part) ?? vendor.name, { kind: vendor.kind, baseUrl, apiKey });
     for (const field of ["provider", "api_key", "custom_host", "virtual_key"]) part.at(field).to(`provider ${provider}`);
-    const model = part.at("override_params", "model").to(`provider ${provider}: the model`);
-    return { provider, model: model.text?.replace(/^@[^/]+\//, "") ?? "*" };
+    return { provider, model: model.to(`provider ${provider}: the model`).text?.replace(/^@[^/]+\//, "") ?? "*" };
   }
 
   /** The vendor of a target: as it is named, as somebody told of its virtual key, or as the key's name tells; else why there is none. */

@@ -131,6 +131,18 @@ describe("importing from LiteLLM", () => {
     expect(line(litellm(), "environment_variables.LANGFUSE_PUBLIC_KEY")?.to).toBeNull();
   });
 
+  it("lists names that none can have here", () => {
+    const named = (model_name: string) =>
+      planOf(readLitellm({ model_list: [{ model_name, litellm_params: { model: "openai/gpt-4o" } }] }), {});
+    for (const name of ["GPT 4", "auto", "a*b*c", ""])
+      expect([name, named(name).steps, named(name).lines[0]?.to]).toEqual([name, [], null]);
+    expect(named("*").steps.at(-1)).toMatchObject({
+      kind: "route",
+      name: "*",
+      body: { targets: [{ provider: "openai", model: "gpt-4o" }] },
+    });
+  });
+
   it("lists what it could not carry, with the reason", () => {
     const reason = (path: string) => line(litellm(), path)?.reason;
     expect(reason("model_list.1.litellm_params.model")).toContain("Azure OpenAI");
@@ -160,15 +172,15 @@ describe("importing from LiteLLM", () => {
 
 describe("importing from Portkey", () => {
   it("makes one route of the configuration, its conditions in their order and its default last", () => {
-    expect(step(portkey(), "route", "chat")?.body).toEqual({
-      name: "chat",
+    expect(step(portkey(), "route", "chat/*")?.body).toEqual({
+      name: "chat/*",
       retries: 3,
       timeout_ms: 20_000,
       fall_back_on: [429, 500, 503],
       strategy: "priority",
       targets: [
         { provider: "anthropic-prod-1a2b", model: "claude-opus-5-5", priority: 0, weight: 1, when: { metadata: { user_plan: "paid" } } },
-        { provider: "openai", model: "gpt-4o-mini", priority: 1, weight: 1, when: { models: ["fastest", "cheapest"] } },
+        { provider: "openai", model: "gpt-4o-mini", priority: 1, weight: 1, when: { models: ["chat/fastest", "chat/cheapest"] } },
         { provider: "openai", model: "gpt-4o-mini", priority: 1, weight: 1, when: { metadata: { env: "test" } } },
         { route: "chat-1", priority: 3, weight: 1 },
       ],
@@ -185,7 +197,7 @@ describe("importing from Portkey", () => {
   });
 
   it("names a route before the one that leads to it", () => {
-    expect(portkey().steps.flatMap(({ kind, name }) => (kind === "route" ? [name] : []))).toEqual(["chat-1", "chat"]);
+    expect(portkey().steps.flatMap(({ kind, name }) => (kind === "route" ? [name] : []))).toEqual(["chat-1", "chat/*"]);
   });
 
   it("reads the credentials that Portkey keeps from variables named after them", () => {
