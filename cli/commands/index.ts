@@ -7,6 +7,7 @@ import { imports } from "./import.ts";
 import { keys } from "./keys.ts";
 import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
+import { routes } from "./routes.ts";
 import { status } from "./status.ts";
 import { webhooks } from "./webhooks.ts";
 
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   ...costs,
   ...estimate,
   ...reconcile,
+  ...routes,
   ...alerts,
   ...webhooks,
   ...policy,

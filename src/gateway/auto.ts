@@ -6,7 +6,7 @@ import { callable } from "#providers";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
-import { underOwnCap } from "./hold.ts";
+import { wanted } from "./hold.ts";
 import { refusalError } from "./refuse.ts";
 import { standing } from "./standing.ts";
 
@@ -53,7 +53,9 @@ const NAMED: AutoTable = { tiers: [], rules: [], otherwise: "" };
 export async function chosen(asked: Ask, choosing: Choosing): Promise<Draft> {
   const { draft, decision, refusal } = await consider(asked, choosing, { all: false });
   if (draft === null) throw refusal!;
-  return { ...draft, asked, ask: draft.translation ? draft.ask : asked, route: { ...draft.route, requested: asked.model }, auto: decision };
+  // What was asked named no model: neither the record nor what is sent may say otherwise, also where another target answers.
+  const unnamed = (each: Draft): Draft => ({ ...each, asked, ask: each.translation ? each.ask : asked, auto: decision });
+  return { ...unnamed(draft), course: draft.course && { ...draft.course, rest: draft.course.rest.map(unnamed) } };
 }
 
 /**
@@ -97,12 +99,12 @@ function featuresOf(asked: Ask, status: KeyStatus | null, at: Gateway): Features
 
 /** Drafts a request for one model, as if its caller had named it, and asks its budgets whether they would let it in. */
 async function judge(model: string, court: Court): Promise<Draft | Fault> {
-  const { directory, asked, named } = court;
+  const { asked, named } = court;
   const known = knownAt(model, court);
   if (known) return { model, ...known };
   try {
     const draft = await named({ ...asked, model });
-    return fits(model, draft, directory) ?? paid(model, draft, court) ?? draft;
+    return fits(model, draft) ?? paid(model, draft, court) ?? draft;
   } catch (thrown) {
     const error = asTollgateError(thrown);
     if (error.status >= 500) throw thrown;
@@ -111,7 +113,8 @@ async function judge(model: string, court: Court): Promise<Draft | Fault> {
 }
 
 /** What is wrong with a name before anything is read of the request. */
-function knownAt(model: string, { directory: { upstreams, aliases, book }, arrival }: Court): Omit<Fault, "model"> | null {
+function knownAt(model: string, { directory: { upstreams, aliases, routes, book }, arrival }: Court): Omit<Fault, "model"> | null {
+  if (routes.named(model) || (!aliases.has(model) && routes.fitting(model))) return null;
   const route = resolveModel(model, { providers: new Set(upstreams.keys()), aliases, book, at: arrival.at });
   const refuse = (code: Out["code"], what: string) => ({ code, error: new TollgateError("model_not_found", what, { param: "model" }) });
   const prefix = model.slice(0, Math.max(0, model.indexOf("/")));
@@ -123,17 +126,17 @@ function knownAt(model: string, { directory: { upstreams, aliases, book }, arriv
 }
 
 /** Whether the prompt, and the answer that its caller wants room for, fit into the model's context. */
-function fits(model: string, { input, ask, price, route }: Draft, { aliases }: Directory): Fault | null {
-  const takes = aliases.get(model)?.limits.contextTokens ?? (price.state === "unknown" ? null : price.row.contextTokens);
+function fits(model: string, { input, ask, price, target, limits }: Draft): Fault | null {
+  const takes = limits?.contextTokens ?? (price.state === "unknown" ? null : price.row.contextTokens);
   const wanted = input.close + Math.max(0, ...ask.outputCaps.map(({ tokens }) => tokens));
   if (takes === null || wanted <= takes) return null;
-  const message = `The request is of about ${wanted} tokens with its answer, and ${route.provider}/${route.model} takes ${takes}`;
+  const message = `The request is of about ${wanted} tokens with its answer, and ${target.provider}/${target.model} takes ${takes}`;
   return { model, code: "too_long", error: new TollgateError("invalid_request", message) };
 }
 
 /** Whether what is left would pay for it; pace is the same for every model, and judged later. */
 function paid(model: string, draft: Draft, { status, at }: Court): Fault | null {
-  const capped = underOwnCap(draft);
+  const capped = wanted(draft);
   if (status === null || draft.ask.capability === "count_tokens") return null;
   const verdict = foresee(status, { ...capped, stream: draft.ask.stream }, at.now());
   if (!("kind" in verdict) || verdict.kind !== "budget_exceeded") return null;

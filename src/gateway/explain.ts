@@ -1,6 +1,6 @@
 import { AUTO, type Decision } from "#auto";
 import type { TollgateError } from "#core";
-import type { Route } from "#models";
+import type { Target } from "#models";
 import type { Ask } from "#wire";
 import { consider } from "./auto.ts";
 import type { Arrival, Gateway } from "./contract.ts";
@@ -13,7 +13,7 @@ export interface Explanation {
   readonly auto: boolean;
   readonly decision: Decision;
   /** What answers; null where nothing can. */
-  readonly route: Route | null;
+  readonly target: Target | null;
   readonly refusal: TollgateError | null;
 }
 
@@ -26,5 +26,5 @@ export async function explain(ask: Ask, arrival: Arrival, at: Gateway): Promise<
   const { caller } = arrival;
   const choosing = { caller, arrival, at, named: (asked: Ask) => resolve(asked, caller, arrival, at) };
   const { decision, draft, refusal } = await consider(ask, choosing, { all: true });
-  return { requested: ask.model, auto: ask.model === AUTO, decision, route: draft?.route ?? null, refusal };
+  return { requested: ask.model, auto: ask.model === AUTO, decision, target: draft?.target ?? null, refusal };
 }

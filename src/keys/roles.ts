@@ -20,7 +20,8 @@ export type Resource =
   | "metrics"
   | "alerts"
   | "webhooks"
-  | "policies";
+  | "policies"
+  | "routes";
 
 const EVERYTHING = "*";
 
@@ -29,7 +30,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes"],
   },
   analyst: {
     read: [
@@ -47,6 +48,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "metrics",
       "alerts",
       "policies",
+      "routes",
     ],
     write: [],
   },

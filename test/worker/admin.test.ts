@@ -19,7 +19,10 @@ const document = () => admin<OpenApi>("GET", "/openapi.json");
 /** What each role may do, as the contract says it: resources it reads, resources it writes. */
 const MAY: Record<string, { read: readonly string[] | "all"; write: readonly string[] | "all" }> = {
   owner: { read: "all", write: "all" },
-  operator: { read: "all", write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies"] },
+  operator: {
+    read: "all",
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes"],
+  },
   analyst: {
     read: [
       "teams",
@@ -35,6 +38,7 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
       "requests",
       "alerts",
       "policies",
+      "routes",
     ],
     write: [],
   },

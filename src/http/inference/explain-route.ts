@@ -10,13 +10,13 @@ export async function explainRoute(context: Context<Http>): Promise<Response> {
   return context.json(explanationShape(await explain(readDescribed(bytes), arrival, gateway)));
 }
 
-function explanationShape({ requested, auto, decision, route, refusal }: Explanation) {
+function explanationShape({ requested, auto, decision, target, refusal }: Explanation) {
   const { features, rules, rule, tier, candidates, model } = decision;
   return {
     object: "route_explanation",
     requested,
     auto,
-    model: route && `${route.provider}/${route.model}`,
+    model: target && `${target.provider}/${target.model}`,
     refused_by: refusal && { code: refusal.code, message: refusal.message, details: refusal.facts.details ?? {} },
     features,
     rules,

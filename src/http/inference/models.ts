@@ -1,7 +1,8 @@
 import type { Context } from "hono";
-import { type Caller, TollgateError } from "#core";
-import { allowed, listModels as cardsOf, type ModelCard } from "#models";
+import { TollgateError } from "#core";
+import { allowed, listModels as cardsOf, type ModelCard, type Target } from "#models";
 import { callable } from "#providers";
+import type { RouteBook, RouteTarget } from "#routes";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 
@@ -42,19 +43,34 @@ async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
   const platform = context.env;
   const caller = await authenticated(platform, context.req.raw, FRESH_MS);
   const directory = await platform.directory.get((work) => context.executionCtx.waitUntil(work));
+  // Providers without a credential cannot be called, so their models are not offered.
+  const providers = new Set([...directory.upstreams.values()].filter(callable).map(({ name }) => name));
+  const may = (target: Target) => providers.has(target.provider) && allowed(caller.models, target);
   const cards = cardsOf({
-    // Providers without a credential cannot be called, so their models are not offered.
-    providers: new Set([...directory.upstreams].filter(([, upstream]) => callable(upstream)).map(([name]) => name)),
-    aliases: directory.aliases,
+    providers,
+    aliases: new Map([...directory.aliases, ...namesOf(directory.routes, may)]),
     book: directory.book,
     team: caller.team,
     at: platform.now(),
   });
-  return cards.filter((card) => mayCall(caller, card));
+  return cards.filter(may);
 }
 
-function mayCall(caller: Caller, { provider, model, id }: ModelCard): boolean {
-  return allowed(caller.models, { provider, model, requested: id });
+/** Each route by the first target that this key may call, whatever its conditions; a pattern is no model's name. */
+function namesOf(routes: RouteBook, may: (target: Target) => boolean): (readonly [string, Target])[] {
+  const named = [...routes.all()].filter(({ name }) => !name.includes("*"));
+  return named.flatMap(({ name, targets }) => {
+    const first = targetsOf(targets, routes).find(may);
+    return first ? [[name, first] as const] : [];
+  });
+}
+
+function targetsOf(targets: readonly RouteTarget[], routes: RouteBook, seen: readonly string[] = []): Target[] {
+  return targets.flatMap((target) => {
+    if (!("route" in target)) return [target];
+    const next = seen.includes(target.route) ? null : routes.named(target.route);
+    return next ? targetsOf(next.targets, routes, [...seen, next.name]) : [];
+  });
 }
 
 /** What both shapes say beyond the vendors' own fields. */
