@@ -90,7 +90,8 @@ export interface Out {
     | "unknown_price"
     | "too_long"
     | "over_budget"
-    | "over_max_cost";
+    | "over_max_cost"
+    | "not_meant";
   readonly message: string;
 }
 

@@ -42,8 +42,14 @@ interface Court extends Choosing {
 
 /** What is answered in words, so that one model can stand in for another. */
 const CHOOSABLE: ReadonlySet<string> = new Set(["chat.completions", "responses", "messages", "count_tokens"]);
-/** A model that is named is the only one that is considered. */
+/** Where models are named, there is nothing to choose by. */
 const NAMED: AutoTable = { tiers: [], rules: [], otherwise: "" };
+
+/** What is considered: how many candidates are judged, and which, where the caller named them. */
+export interface Scope {
+  readonly all: boolean;
+  readonly named?: readonly string[];
+}
 
 /**
  * The draft of a request whose model is ours to choose: that of the first candidate whose draft stands. What would refuse a model by
@@ -62,17 +68,16 @@ export async function chosen(asked: Ask, choosing: Choosing): Promise<Draft> {
  * Holds a request against the models that could take it; against all of them where it is to be explained.
  * @throws TollgateError `invalid_request` for what no model can be chosen for; `overloaded` where budgets cannot be read.
  */
-export async function consider(asked: Ask, choosing: Choosing, { all }: { readonly all: boolean }): Promise<Considered> {
+export async function consider(asked: Ask, choosing: Choosing, { all, named }: Scope): Promise<Considered> {
   const { caller, arrival, at } = choosing;
-  const auto = asked.model === AUTO;
-  if (auto && !CHOOSABLE.has(asked.capability)) throw notChoosable(asked);
+  if (!named && !CHOOSABLE.has(asked.capability)) throw notChoosable(asked);
   const [directory, status] = await Promise.all([at.directory.get(at.background), standing({ asked, caller, arrival }, at)]);
   const court = { ...choosing, asked, directory, status };
   const faults: Fault[] = [];
   let draft: Draft | null = null;
   const decision = await decide(featuresOf(asked, status, at), {
-    table: auto ? directory.auto : NAMED,
-    others: () => (auto ? atHand(directory, caller, arrival.at) : [asked.model]),
+    table: named ? NAMED : directory.auto,
+    others: () => named ?? atHand(directory, caller, arrival.at),
     all,
     judge: async (model) => {
       const judged = await judge(model, court);
@@ -84,8 +89,7 @@ export async function consider(asked: Ask, choosing: Choosing, { all }: { readon
       return { code: judged.code, message: judged.error.message };
     },
   });
-  const refusal = draft === null ? (auto ? closest(faults) : faults[0]!.error) : null;
-  return { decision, draft, refusal };
+  return { decision, draft, refusal: draft === null ? closest(faults) : null };
 }
 
 function featuresOf(asked: Ask, status: KeyStatus | null, at: Gateway): Features {
@@ -114,7 +118,9 @@ async function judge(model: string, court: Court): Promise<Draft | Fault> {
 
 /** What is wrong with a name before anything is read of the request. */
 function knownAt(model: string, { directory: { upstreams, aliases, routes, book }, arrival }: Court): Omit<Fault, "model"> | null {
-  if (routes.named(model) || (!aliases.has(model) && routes.fitting(model))) return null;
+  // A route for whatever else is asked for says nothing of a model that nobody has.
+  const fitting = aliases.has(model) ? null : routes.fitting(model);
+  if (routes.named(model) || (fitting && fitting.name !== "*")) return null;
   const route = resolveModel(model, { providers: new Set(upstreams.keys()), aliases, book, at: arrival.at });
   const refuse = (code: Out["code"], what: string) => ({ code, error: new TollgateError("model_not_found", what, { param: "model" }) });
   const prefix = model.slice(0, Math.max(0, model.indexOf("/")));
@@ -167,8 +173,10 @@ function codeOf({ code, facts }: TollgateError): Out["code"] {
 /** From what comes closest to an answer; a model that nobody can call says nothing of the request. */
 const CLOSENESS: readonly Out["code"][] = ["over_budget", "over_max_cost", "too_long", "not_expressible", "unknown_price"];
 
-/** What a caller is told where no model can take its request: what refused the model that came closest. */
+/** What a caller is told where no model can take its request: what refused the model that came closest, or the only one. */
 function closest(faults: readonly Fault[]): TollgateError {
+  const [only, ...others] = faults;
+  if (only && others.length === 0) return only.error;
   for (const code of CLOSENESS) {
     const found = faults.find((fault) => fault.code === code);
     if (found) return found.error;

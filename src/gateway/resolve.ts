@@ -37,7 +37,7 @@ function named(request: Request, directory: Directory, at: Gateway): Draft | nul
 }
 
 /** A route of exactly this name comes before an alias, and an alias before a pattern that fits it. */
-function routeOf(name: string, { routes, aliases }: Directory): Route | null {
+export function routeOf(name: string, { routes, aliases }: Directory): Route | null {
   return routes.named(name) ?? (aliases.has(name) ? null : routes.fitting(name));
 }
 

@@ -152,4 +152,52 @@ describe("A2: the auto-router", () => {
     const unknown = await explained(secret, { ...chat, model: "acme/m" });
     expect([unknown.model, unknown.refused_by?.code, whyOut(unknown)]).toEqual([null, "model_not_found", { "acme/m": "unknown_provider" }]);
   });
+
+  test("explains a route by its places: which are meant, which are not, and what it goes on to", async () => {
+    const { secret } = await newKey({ models: { allow: ["*"], deny: ["mistral/*"] } });
+    const place = (provider: string, model: string, priority: number) => ({ provider, model, priority });
+    await admin("POST", "/providers", { name: "mistral", kind: "openai-compatible", base_url: "https://api.mistral.ai/v1" });
+    await admin("POST", "/routes", {
+      name: "explained",
+      targets: [
+        { ...place("tollgate", "slow", 0), when: { tags: ["night"] } },
+        place("mistral", "mistral-large-2512", 1),
+        place("tollgate", "echo", 2),
+      ],
+    });
+    const about = async (headers: Record<string, string>) => {
+      const body = { operation: "chat.completions", request: { ...chat, model: "explained" } };
+      return (await ask("POST", "/v1/route/explain", { as: secret, body, headers })).json() as Promise<
+        Explained & { falls_back_on: string[] }
+      >;
+    };
+    const day = await about({});
+    expect([day.auto, day.model, day.falls_back_on, whyOut(day)]).toEqual([
+      false,
+      "tollgate/echo",
+      [],
+      { "tollgate/slow": "not_meant", "mistral/mistral-large-2512": "not_allowed", "tollgate/echo": "in" },
+    ]);
+    const night = await about({ "x-tollgate-tags": "night" });
+    expect([night.model, night.falls_back_on]).toEqual(["tollgate/slow", ["tollgate/echo"]]);
+    expect((await sent(secret, { ...chat, model: "explained" })).headers.get("x-tollgate-model")).toBe("echo");
+    await expect(admin("POST", "/routes", { name: "auto", targets: [place("tollgate", "echo", 0)] })).rejects.toThrow(
+      "auto has a model chosen",
+    );
+  });
+
+  test("a tier may name a route, which goes on as routes do, and is recorded as what was asked for", async () => {
+    const { secret } = await newKey();
+    const targets = [{ provider: "tollgate", model: "slow", priority: 0 }, { provider: "tollgate", model: "echo", priority: 1 }]; // prettier-ignore
+    await admin("POST", "/routes", { name: "pair", targets });
+    await admin("PUT", "/auto", { tiers: [{ name: "only", models: ["pair"] }], otherwise: "only" });
+    const told = (await explained(secret)) as Explained & { falls_back_on: string[] };
+    expect([told.model, told.falls_back_on, told.candidates[0]]).toMatchObject([
+      "tollgate/slow",
+      ["tollgate/echo"],
+      { model: "pair", chosen: true },
+    ]);
+    const answer = await sent(secret);
+    expect([answer.status, answer.headers.get("x-tollgate-model")]).toEqual([200, "slow"]);
+  });
 });

@@ -10,13 +10,15 @@ export async function explainRoute(context: Context<Http>): Promise<Response> {
   return context.json(explanationShape(await explain(readDescribed(bytes), arrival, gateway)));
 }
 
-function explanationShape({ requested, auto, decision, target, refusal }: Explanation) {
+function explanationShape({ requested, auto, decision, targets, refusal }: Explanation) {
   const { features, rules, rule, tier, candidates, model } = decision;
+  const names = targets.map((target) => `${target.provider}/${target.model}`);
   return {
     object: "route_explanation",
     requested,
     auto,
-    model: target && `${target.provider}/${target.model}`,
+    model: names[0] ?? null,
+    falls_back_on: names.slice(1),
     refused_by: refusal && { code: refusal.code, message: refusal.message, details: refusal.facts.details ?? {} },
     features,
     rules,

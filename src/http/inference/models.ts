@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { TollgateError } from "#core";
 import { allowed, listModels as cardsOf, type ModelCard, type Target } from "#models";
 import { callable } from "#providers";
-import type { RouteBook, RouteTarget } from "#routes";
+import { everyPlace, type RouteBook } from "#routes";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 
@@ -59,17 +59,9 @@ async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
 /** Each route by the first target that this key may call, whatever its conditions; a pattern is no model's name. */
 function namesOf(routes: RouteBook, may: (target: Target) => boolean): (readonly [string, Target])[] {
   const named = [...routes.all()].filter(({ name }) => !name.includes("*"));
-  return named.flatMap(({ name, targets }) => {
-    const first = targetsOf(targets, routes).find(may);
-    return first ? [[name, first] as const] : [];
-  });
-}
-
-function targetsOf(targets: readonly RouteTarget[], routes: RouteBook, seen: readonly string[] = []): Target[] {
-  return targets.flatMap((target) => {
-    if (!("route" in target)) return [target];
-    const next = seen.includes(target.route) ? null : routes.named(target.route);
-    return next ? targetsOf(next.targets, routes, [...seen, next.name]) : [];
+  return named.flatMap((route) => {
+    const first = everyPlace(route, route.name, routes).find(may);
+    return first ? [[route.name, first] as const] : [];
   });
 }
 
