@@ -60,7 +60,10 @@ export async function chosen(asked: Ask, choosing: Choosing): Promise<Draft> {
   const { draft, decision, refusal } = await consider(asked, choosing, { all: false });
   if (draft === null) throw refusal!;
   // What was asked named no model: neither the record nor what is sent may say otherwise, also where another target answers.
-  const unnamed = (each: Draft): Draft => ({ ...each, asked, ask: each.translation ? each.ask : asked, auto: decision });
+  const unnamed = (each: Draft): Draft => {
+    const own = { ...each.asked, model: asked.model };
+    return { ...each, asked: own, ask: each.translation ? each.ask : own, auto: decision };
+  };
   return { ...unnamed(draft), course: draft.course && { ...draft.course, rest: draft.course.rest.map(unnamed) } };
 }
 

@@ -7,6 +7,7 @@ import { type Choosing, consider } from "./auto.ts";
 import type { Arrival, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 import { resolve, routeOf } from "./resolve.ts";
+import { goesOn, resume } from "./resume.ts";
 
 /** Where a request would go, were it sent now, and why. */
 export interface Explanation {
@@ -24,8 +25,9 @@ export interface Explanation {
  * which are asked later, are not foreseen.
  * @throws TollgateError what is wrong with the request itself, as for a real one.
  */
-export async function explain(ask: Ask, arrival: Arrival, at: Gateway): Promise<Explanation> {
+export async function explain(told: Ask, arrival: Arrival, at: Gateway): Promise<Explanation> {
   const { caller } = arrival;
+  const ask = goesOn(told) ? await resume(told, arrival, at) : told;
   const choosing = { caller, arrival, at, named: (asked: Ask) => resolve(asked, caller, arrival, at) };
   if (ask.model !== AUTO) return named(ask, choosing);
   const { decision, draft, refusal } = await consider(ask, choosing, { all: true });

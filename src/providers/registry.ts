@@ -79,6 +79,16 @@ export function callable({ kind, credential, spares }: Upstream): boolean {
   return credential !== null || spares.length > 0 || OPEN.has(kind);
 }
 
+/** Whether the upstream keeps responses under their ids, for later turns to name. */
+export function keepsResponses({ kind }: Upstream): boolean {
+  return kind === "openai";
+}
+
+/** An upstream under one of its credentials alone: null names its first. Null where it has none of that name. */
+export function accountOf(upstream: Upstream, account: string | null): Upstream | null {
+  return account === null ? { ...upstream, spares: [] } : (upstream.spares.find((spare) => spare.account === account) ?? null);
+}
+
 /** Path of a capability below the upstream's base URL. @throws TollgateError `invalid_request` when it does not speak it. */
 export function pathOf(upstream: Upstream, capability: Capability): string {
   const path = PATHS[upstream.kind][capability];
