@@ -21,7 +21,8 @@ export type Resource =
   | "alerts"
   | "webhooks"
   | "policies"
-  | "routes";
+  | "routes"
+  | "cache";
 
 const EVERYTHING = "*";
 
@@ -30,7 +31,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes", "cache"],
   },
   analyst: {
     read: [
@@ -49,6 +50,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "alerts",
       "policies",
       "routes",
+      "cache",
     ],
     write: [],
   },

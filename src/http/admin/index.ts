@@ -7,6 +7,7 @@ import { identify } from "./actor.ts";
 import { auto } from "./auto.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
+import { cache } from "./cache.ts";
 import { costs } from "./costs.ts";
 import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
@@ -52,6 +53,7 @@ export function adminApp(): AdminApp {
     teams,
     users,
     keys,
+    cache,
     budgets,
     providers,
     providerCredentials,
