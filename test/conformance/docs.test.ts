@@ -46,7 +46,7 @@ describe("documentation", () => {
   });
 
   it.each(snippets.map((each, at) => ({ ...each, at })))("$file: snippet $at does what it says", async ({ language, text, at }) => {
-    const source = text.replaceAll("http://127.0.0.1:8787", set.origin);
+    const source = text.replaceAll("//127.0.0.1:8787", set.origin.replace("http:", ""));
     const file = join(folder, `snippet-${at}.${language === "sh" ? "sh" : "mts"}`);
     writeFileSync(file, source);
     const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey"), TOLLGATE_URL: set.origin };
