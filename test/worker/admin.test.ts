@@ -21,7 +21,7 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
   owner: { read: "all", write: "all" },
   operator: {
     read: "all",
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes", "cache"],
   },
   analyst: {
     read: [
@@ -39,6 +39,7 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
       "alerts",
       "policies",
       "routes",
+      "cache",
     ],
     write: [],
   },
