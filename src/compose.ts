@@ -1,3 +1,4 @@
+import { AutoStore } from "#auto";
 import { BudgetStore, ledgerOf, Tills } from "#budget";
 import { cacheOf } from "#cache";
 import { type Config, readConfig } from "#config";
@@ -11,6 +12,7 @@ import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
+import { placesOf } from "#socket";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -43,7 +45,9 @@ function compose(env: Env): Platform {
     counters: (team) => countersOf(env.COUNTERS, team),
     cache: cacheOf(env.CACHE),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
+    sockets: placesOf(env.SOCKETS),
     now,
+    paced: false,
   };
 }
 
@@ -54,6 +58,7 @@ function directorySource(db: Db, config: Config, now: () => number): DirectorySo
   const prices = new PriceStore(db, now);
   const budgets = new BudgetStore(db, now);
   const policies = new StandingPolicies(db);
+  const auto = new AutoStore(db, now);
   return {
     providers: () => providers.all(),
     aliases: () => models.all(),
@@ -61,5 +66,6 @@ function directorySource(db: Db, config: Config, now: () => number): DirectorySo
     prices: () => prices.all(),
     wider: () => budgets.wider(),
     policies: () => policies.read(),
+    auto: async () => (await auto.read())?.table ?? null,
   };
 }
