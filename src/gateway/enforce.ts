@@ -1,9 +1,21 @@
 import { auditEntry } from "#audit";
 import { TollgateError } from "#core";
-import { asked, type Counter, type Duties, dutiesOf, type Facts, type Finding, type Stage, type Verdict } from "#policy";
-import { redactRequest } from "#wire";
+import {
+  type ActiveStep,
+  type Counter,
+  type Duties,
+  dutiesOf,
+  type Facts,
+  type Finding,
+  type Obligation,
+  type Stage,
+  stepsAt,
+  unasked,
+  type Verdict,
+} from "#policy";
+import { redactRequest, redactText } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
-import { CONTENT_NEEDS, count, gather, uncounted } from "./facts.ts";
+import { CONTENT_NEEDS, count, gather, type Gathered, messagesOf, uncounted, withFact } from "./facts.ts";
 import type { Hold } from "./hold.ts";
 import { redrafted } from "./redraft.ts";
 
@@ -14,42 +26,77 @@ import { redrafted } from "./redraft.ts";
  */
 export async function enforce(hold: Hold, at: Gateway): Promise<Hold> {
   const { draft } = hold;
-  const chain = asked(draft.policies.chain, "evaluate");
+  const chain = stepsAt(draft.policies.chain, "evaluate");
   if (chain.length === 0) return hold;
-  const counted = await count(chain, draft, at);
-  const places = counted.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
+  const counts = await count(chain, draft, at);
+  const places = counts.places.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
   try {
-    const facts = await gather(chain, draft, { counted, at });
-    const duties = await judged("evaluate", draft, { facts, at });
+    const gathered = await gather(chain, draft, { counts, at });
+    const obligations = await judged("evaluate", draft, { gathered, at });
+    const duties = dutiesOf(obligations);
     places.push(...(await keepPace(duties, draft, at)));
-    return await changed(hold, duties, at);
+    await using moved = await changed(hold, duties, at);
+    if (!saysMore(moved.draft, draft, duties)) return moved.move();
+    // In the dialect that it is sent in it says what nobody has judged: it is judged again as it will be sent.
+    const again = withFact(gathered, "messages", messagesOf(moved.draft));
+    const more = await judged("evaluate", moved.draft, { gathered: again, at });
+    return await changed(moved, dutiesOf([...obligations, ...more]), at);
   } catch (refused) {
     at.background(giveBack(places, draft, at));
     throw refused;
   }
 }
 
+/** Whether a request that was said anew in another dialect says texts that were not judged before, redacted or not. */
+function saysMore(now: Draft, before: Draft, { redactions }: Duties): boolean {
+  if (now.ask === before.ask || now.translation === null) return false;
+  if (!before.policies.chain.some(({ step }) => step.needs.includes("messages"))) return false;
+  const judged = new Set(messagesOf(before).flatMap(({ text }) => [text, redactText(text, redactions)]));
+  return messagesOf(now).some(({ text }) => !judged.has(text));
+}
+
 /**
- * Asks the steps of one stage, takes down what they said, and brings together what they ask for.
+ * Asks the steps of one stage, takes down what they said, and answers what they ask for.
  * @throws TollgateError `policy_denied`; `overloaded` where they cannot be asked, since nothing passes that was not judged.
  */
-export async function judged(stage: Stage, draft: Draft, { facts, at }: { readonly facts: Facts; readonly at: Gateway }): Promise<Duties> {
+export async function judged(
+  stage: Stage,
+  draft: Draft,
+  { gathered: { facts, unread }, at }: { readonly gathered: Gathered; readonly at: Gateway },
+): Promise<readonly Obligation[]> {
   const { chain, judgement } = draft.policies;
-  const steps = asked(chain, stage);
-  const asking = at.judge({ tenant: draft.caller.team, stage, chain: steps, facts }).catch((cause: unknown) => {
+  const steps = stepsAt(chain, stage);
+  const [sighted, blind] = partition(steps, ({ step }) => !step.needs.some((need) => unread.has(need)));
+  const [verdict, digest] = await Promise.all([asking(stage, draft, { steps: sighted, facts, at }), digestOf(facts)]);
+  const whole = blind.length === 0 ? verdict : { ...verdict, findings: [...verdict.findings, ...blind.map(unasked)] };
+  judgement.add(stage, whole, { chain: steps, given: { digest, factsFor: (step) => factsOf(step, facts) } });
+  tellFailures(whole, draft, at);
+  if (whole.denial) throw denied(whole.denial);
+  refuseUnapproved(whole);
+  return whole.obligations;
+}
+
+/** Asks behind the walls. Where only shadows are asked, walls that cannot be asked are a failure of each, and of nothing else. */
+async function asking(
+  stage: Stage,
+  { caller }: Draft,
+  { steps, facts, at }: { readonly steps: readonly ActiveStep[]; readonly facts: Facts; readonly at: Gateway },
+): Promise<Verdict> {
+  if (steps.length === 0) return { denial: null, findings: [], obligations: [] };
+  try {
+    return await at.judge({ tenant: caller.team, stage, chain: steps, facts });
+  } catch (cause) {
+    if (steps.every(({ step }) => step.mode === "shadow")) return { denial: null, findings: steps.map(unasked), obligations: [] };
     throw new TollgateError("overloaded", "Policies cannot be asked at the moment; try again", {
       cause,
       retryAfterMs: 1_000,
       reason: "walls",
     });
-  });
-  const [verdict, digest] = await Promise.all([asking, digestOf(facts)]);
-  judgement.add(stage, verdict, { chain: steps, given: { digest, factsFor: (step) => factsOf(step, facts) } });
-  tellFailures(verdict, draft, at);
-  if (verdict.denial) throw denied(verdict.denial);
-  const duties = dutiesOf(verdict.obligations);
-  refuseUnapproved(duties, verdict);
-  return duties;
+  }
+}
+
+function partition<Item>(items: readonly Item[], belongs: (item: Item) => boolean): [Item[], Item[]] {
+  return [items.filter((item) => belongs(item)), items.filter((item) => !belongs(item))];
 }
 
 /** The public face of a denial. A failure is named as what it is. */
@@ -62,7 +109,8 @@ function denied({ step, outcome, failure, reason, metadata }: Finding): Tollgate
   return new TollgateError("policy_denied", message, { details });
 }
 
-function refuseUnapproved({ approval }: Duties, { findings }: Verdict): void {
+function refuseUnapproved({ obligations, findings }: Verdict): void {
+  const { approval } = dutiesOf(obligations);
   if (approval === null) return;
   const demands = findings.find(({ step, obligations }) => step.mode === "enforce" && obligations.some(({ type }) => type === "require_approval")); // prettier-ignore
   const { policy, version } = demands!.step;
@@ -83,7 +131,9 @@ async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promis
   if (rpm === null) return [];
   const counter = { name: "obligation/rpm", principal: `key:${caller.key}`, windowS: 60 };
   const counters = at.counters(caller.team);
-  const [ticket] = await counters.take([counter]).catch(uncounted);
+  const [ticket] = await counters.take([counter]).catch((cause: unknown) => {
+    throw uncounted(cause);
+  });
   const place = { counter, slot: ticket!.slot };
   if (ticket!.count <= rpm) return [place];
   at.background(counters.giveBack([place]));
@@ -96,9 +146,11 @@ async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promis
 async function changed(hold: Hold, { redactions, route, maxTokens, tags }: Duties, at: Gateway): Promise<Hold> {
   const { draft } = hold;
   const asked = redactRequest(draft.asked, redactions);
+  const { translation } = draft;
   // What is sent is what was judged: said in another dialect, a text may be spelt otherwise than the caller spelt it.
-  const ask = draft.translation === null ? asked : redactRequest(draft.ask, redactions);
-  const anew = route !== null || ask.promptBytes > draft.ask.promptBytes;
+  const ask = translation === null ? asked : redactRequest(draft.ask, redactions);
+  // Rewritten in the caller's words and then translated, since the provider's may escape what the caller's say plainly.
+  const anew = route !== null || (translation !== null && asked !== draft.asked) || ask.promptBytes > draft.ask.promptBytes;
   const moved = anew ? await redrafted(hold, { asked, route, redactions }, at) : hold;
   if (moved === hold && ask === draft.ask && maxTokens === null && tags.length === 0) return hold;
   const { arrival } = draft;

@@ -108,9 +108,9 @@ function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refuse
 }
 
 /** Who asked for what; `route` is null where no call was made. */
-type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly route: Draft["route"] | null };
+type Logged = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly route: Draft["route"] | null };
 
-function invocationOf({ asked, arrival, caller, route }: Asked, ending: Ending): RequestEvent["invocation"] {
+function invocationOf({ asked, arrival, caller, route }: Logged, ending: Ending): RequestEvent["invocation"] {
   const resource = route && { provider: route.provider, model: route.model };
   return {
     request: arrival.id,

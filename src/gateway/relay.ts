@@ -36,8 +36,8 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const { readable, writable } = new IdentityTransformStream();
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  const screened = screenStream(toClient, hold.draft, at);
-  at.background(run(inCallersDialect(edited(screened, hold), hold, at), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  const told = screenStream(inCallersDialect(edited(toClient, hold), hold, at), hold.draft, at);
+  at.background(run(told, relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 

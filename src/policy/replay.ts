@@ -1,6 +1,6 @@
+import type { ActiveStep } from "./active.ts";
 import type { DecisionRow } from "./decisions.ts";
 import type { Judge } from "./judge.ts";
-import type { PolicyRow } from "./store.ts";
 import { tryOut } from "./try-out.ts";
 
 /** A request that would have come out otherwise. */
@@ -23,20 +23,16 @@ export interface Replay {
 const CHANGES_MAX = 1_000;
 const AT_ONCE = 8;
 
-/** Asks a candidate about requests as its policy was asked about them then: the same facts, the time of then among them. */
-export async function replay(
-  judge: Judge,
-  candidate: { readonly row: PolicyRow; readonly source: string; readonly config: Readonly<Record<string, unknown>> },
-  decisions: readonly DecisionRow[],
-): Promise<Replay> {
-  const { needs } = candidate.row.described;
+/** Asks a version about requests as its policy was asked about them then: the same facts, the time of then among them. */
+export async function replay(judge: Judge, trial: ActiveStep, decisions: readonly DecisionRow[]): Promise<Replay> {
+  const { needs } = trial.step;
   const requests = onePerRequest(decisions);
   const replayable = requests.filter(({ facts }) => facts !== null && needs.every((need) => Object.hasOwn(facts, need)));
   const changes: Change[] = [];
   for (let at = 0; at < replayable.length; at += AT_ONCE) {
     const found = await Promise.all(
       replayable.slice(at, at + AT_ONCE).map(async ({ request, outcome: before, facts }) => {
-        const { outcome: after, reason } = await tryOut(judge, candidate, { stage: "evaluate", facts: { shared: facts ?? {}, own: {} } });
+        const { outcome: after, reason } = await tryOut(judge, trial, { stage: "evaluate", facts: { shared: facts ?? {}, own: {} } });
         return { request, before, after, reason };
       }),
     );

@@ -1,9 +1,10 @@
 import { and, desc, eq, max, sql } from "drizzle-orm";
-import * as z from "zod";
 import { newId, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { Described } from "./engine/contract.ts";
+import { wrong } from "./refusal.ts";
+import { settingsFor, settingsOf } from "./settings.ts";
 import { type Bundle, hashOf, type Signature, signatureFault } from "./signature.ts";
 
 const { policyVersions, policyActivations } = tables;
@@ -212,10 +213,7 @@ export class PolicyStore {
     if (mode !== "off" && uploadedBy === by && this.#config.TOLLGATE_POLICY_TWO_PEOPLE) {
       throw new TollgateError("permission_denied", "Who uploaded this version may not activate it: another one must approve");
     }
-    const read = settingsOf(described).safeParse(config);
-    const [issue] = read.error?.issues ?? [];
-    if (issue) throw wrong(["config", ...issue.path].map(String).join("."), issue.message);
-    return read.data as Record<string, unknown>;
+    return settingsFor(described, config);
   }
 
   async #newest(name: string): Promise<string> {
@@ -224,16 +222,6 @@ export class PolicyStore {
       .from(policyVersions)
       .where(eq(policyVersions.name, name));
     return row?.version ?? "0.0.0";
-  }
-}
-
-/** The reader of a policy's settings. @throws TollgateError `invalid_request` where its schema is none that can be read. */
-export function settingsOf({ config }: Pick<Described, "config">): z.ZodType {
-  try {
-    return z.fromJSONSchema({ type: "object", ...config });
-  } catch (cause) {
-    const what = cause instanceof Error ? cause.message.slice(0, 200) : "it cannot be read";
-    throw new TollgateError("invalid_request", `The schema of the policy's settings is none: ${what}`, { param: "source", cause });
   }
 }
 
@@ -246,10 +234,6 @@ function ordinalOf(version: string): number {
   const parts = VERSION.exec(version);
   if (!parts) throw wrong("version", "must be three numbers below 100000, such as 1.0.0");
   return parts.slice(1).reduce((sum, part) => sum * PART_MAX + Number(part), 0);
-}
-
-function wrong(param: string, what: string): TollgateError {
-  return new TollgateError("invalid_request", `${param}: ${what}`, { param });
 }
 
 function absent(): TollgateError {

@@ -1,7 +1,7 @@
 import type { Capability } from "#core";
 import { editing } from "./event-frames.ts";
 import { type Piece, type StreamEvent, streamEvent } from "./stream-texts.ts";
-import { finder, type Redactions } from "./texts.ts";
+import { finder, redactText, type Redactions } from "./texts.ts";
 
 /** Characters that a stream holds back, and no text that is redacted may be longer: so it is seen whole wherever it is split. */
 export const HOLD_BACK = 128;
@@ -107,7 +107,7 @@ class Screen {
     const found = told ? [] : await this.#judge({ text, gone: 0, last: true });
     const known = [...this.#redacted].map(([each, instead]) => ({ text: each, with: instead }));
     const redactions = [...found, ...known].toSorted((a, b) => b.text.length - a.text.length);
-    const after = replaced(text, redactions);
+    const after = redactText(text, redactions);
     if (after !== text) changed.push({ start, end, text: after });
   }
 
@@ -177,13 +177,6 @@ function hitsIn(text: string, redactions: Redactions): Hit[] {
   if (!found) return [];
   const instead = new Map(redactions.map((each) => [each.text, each.with]));
   return [...text.matchAll(found)].map(({ index, 0: hit }) => ({ start: index, end: index + hit.length, with: instead.get(hit) ?? "" }));
-}
-
-function replaced(text: string, redactions: Redactions): string {
-  const found = finder(redactions);
-  if (!found) return text;
-  const instead = new Map(redactions.map((each) => [each.text, each.with]));
-  return text.replace(found, (hit) => instead.get(hit) ?? "");
 }
 
 /** Puts what stands for a hit into the piece where it begins, and takes the rest of it out of those behind. Answers what they say together. */

@@ -118,8 +118,26 @@ describe("D15: the life of a policy", () => {
     });
     expect(said["fuel"]).toBeGreaterThan(0);
     expect((await admin("POST", `/policies/${id}/test`, about))["fuel"]).toBe(said["fuel"]);
+    const longer = await admin("POST", `/policies/${id}/test`, { ...about, config: { longest: 99 } });
+    expect(longer).toMatchObject({ outcome: "allowed" });
+    const wrong = await admin("POST", `/policies/${id}/test`, { ...about, config: { longest: "long" } });
+    expect([wrong["status"], wrong["error"].param]).toEqual([400, "config.longest"]);
     const failed = await admin("POST", `/policies/${id}/test`, { context: {} });
     expect(failed).toMatchObject({ outcome: "failed", failure: "threw" });
+  });
+
+  test("is tried out and replayed with what its schema fills in, as it would be put in force", async () => {
+    const name = freshName();
+    const code = `export default {
+      name: "${name}", version: "1.0.0", needs: ["request"],
+      config: { type: "object", properties: { most: { type: "integer", default: 7 } }, additionalProperties: false },
+      evaluate: ({ request, config }) => ({ allowed: request.max_tokens <= config.most, reason: "most is " + config.most }),
+    };`;
+    const { id } = await admin("POST", "/policies", { name, version: "1.0.0", source: code, signature: null });
+    const said = await admin("POST", `/policies/${id}/test`, { context: { request: { max_tokens: 8 } } });
+    expect(said).toMatchObject({ outcome: "denied", decision: { reason: "most is 7" } });
+    const replayed = await admin("POST", `/policies/${id}/replay`, { config: { least: 1 } });
+    expect([replayed["status"], replayed["error"].param]).toEqual([400, "config"]);
   });
 
   test("a policy that loops stops its own request and nobody else's", async () => {

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { auditEntry } from "#audit";
 import { asTollgateError } from "#core";
 import { KeyStore, TenantStore } from "#keys";
-import { type ActivationRow, factsOfContext, type PolicyRow, PolicyStore, tryOut } from "#policy";
+import { type ActivationRow, factsOfContext, type PolicyRow, PolicyStore, trialOf, tryOut } from "#policy";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
 import { byId, found, given, id, listOf, name, page, paging } from "./shapes.ts";
@@ -223,8 +223,8 @@ function trial(app: AdminApp): void {
     { method: "post", path: "/policies/{id}/test", resource, summary: "Ask a policy about a context", params: byId, body, answer: finding },
     async ({ params, body: { stage, context: about, config } }, context) => {
       const row = found(await policyStore(context).get(params.id), "policy");
-      const candidate = { row, source: await policyStore(context).sourceOf(row.id), config };
-      const said = await tryOut(context.env.judge, candidate, { stage: STAGES[stage], facts: factsOfContext(about) });
+      const trial = trialOf(row, await policyStore(context).sourceOf(row.id), config);
+      const said = await tryOut(context.env.judge, trial, { stage: STAGES[stage], facts: factsOfContext(about) });
       const { outcome, failure, reason, metadata, obligations, fuel, logs } = said;
       const decision = failure === null ? { allowed: outcome === "allowed", reason, metadata, obligations } : { reason };
       const answer = { outcome, failure, decision, fuel, logs: logs === "" ? [] : logs.split("\n") };

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { type DecisionRow, listDecisions, newestDecisions, replay } from "#policy";
+import { type DecisionRow, listDecisions, newestDecisions, replay, trialOf } from "#policy";
 import { type AdminApp, read, write } from "./operation.ts";
 import { anything, policyStore } from "./policies.ts";
 import { iso } from "../time.ts";
@@ -89,8 +89,8 @@ export function policyDecisions(app: AdminApp): void {
       const row = found(await policyStore(context).get(params.id), "policy");
       const span = { from: from ?? context.env.now() - DAY_MS, ...given({ to }) };
       const decisions = await newestDecisions(context.env.db, { policy: row.name, ...span }, REPLAYED_MAX);
-      const candidate = { row, source: await policyStore(context).sourceOf(row.id), config };
-      const { notReplayable, ...said } = await replay(context.env.judge, candidate, decisions);
+      const trial = trialOf(row, await policyStore(context).sourceOf(row.id), config);
+      const { notReplayable, ...said } = await replay(context.env.judge, trial, decisions);
       const { evaluated, changed } = said;
       const audit = { type: "policy.replay", subject: { kind: "policy", id: row.id }, details: { evaluated, changed } };
       return { answer: { ...said, not_replayable: notReplayable }, audit };
