@@ -1,5 +1,6 @@
 import { BudgetStore, ledgerOf, Tills } from "#budget";
 import { type Config, readConfig } from "#config";
+import { Contents } from "#content";
 import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
 import { DirectoryCache, type DirectorySource } from "#gateway";
@@ -37,6 +38,7 @@ function compose(env: Env): Platform {
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES),
     counters: (team) => countersOf(env.COUNTERS, team),
+    contents: new Contents(db, config),
     now,
   };
 }

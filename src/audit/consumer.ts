@@ -159,7 +159,6 @@ function requestRow({ invocation, cost, log, policies }: RequestEvent): RequestI
     usd: cost?.actualUsd ?? "0",
     upstreamRequestId: log.upstreamRequestId,
     policies: policies?.map(({ policy, version, mode, stage, outcome }) => ({ policy, version, mode, stage, outcome })) ?? null,
-    content: log.content ?? null,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { LedgerStub } from "#budget";
 import type { Config } from "#config";
+import type { Content } from "#content";
 import type { Caller } from "#core";
 import type { Event } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
@@ -22,6 +23,8 @@ export interface Gateway {
   readonly counters: (team: string) => Counters;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
+  /** Keeps what was said, for a key that has it logged. */
+  readonly keep: (content: Content) => Promise<void>;
   readonly now: () => number;
   /** Keeps the isolate alive for work that outlasts the answer. */
   readonly background: (work: Promise<unknown>) => void;

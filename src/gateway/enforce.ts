@@ -190,11 +190,11 @@ function tellFailures({ findings }: Verdict, { caller, arrival, policies }: Draf
   }
 }
 
-/** What a step was given, as it may be kept; null where content was among it. */
-function factsOf({ policy, needs }: Finding["step"], { shared, own }: Facts): Readonly<Record<string, unknown>> | null {
-  if (needs.some((need) => CONTENT_NEEDS.has(need))) return null;
+/** What a step was given, as it may be kept: without what anybody said. */
+function factsOf({ policy, needs }: Finding["step"], { shared, own }: Facts): Readonly<Record<string, unknown>> {
   const mine = { ...shared, ...own[policy] };
-  return Object.fromEntries(needs.flatMap((need) => (Object.hasOwn(mine, need) ? [[need, mine[need]]] : [])));
+  const kept = needs.filter((need) => !CONTENT_NEEDS.has(need) && Object.hasOwn(mine, need));
+  return Object.fromEntries(kept.map((need) => [need, mine[need]]));
 }
 
 async function digestOf(facts: Facts): Promise<string> {

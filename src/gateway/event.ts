@@ -146,6 +146,5 @@ function logOf(arrival: Arrival, ending: Ending): RequestEvent["log"] {
     firstByteMs: ending.firstByteMs,
     overheadMs: ending.overheadMs,
     upstreamRequestId: short(ending.upstreamRequestId),
-    content: null,
   };
 }

@@ -1,13 +1,12 @@
 import type { BudgetStatus } from "#budget";
 import { TollgateError, usdFromNano } from "#core";
-import { type ActiveStep, type Counter, type Facts, type Ticket, WINDOW_S_MAX, wallTime } from "#policy";
+import { type ActiveStep, type Counter, COUNTERS, type Facts, type Ticket, WINDOW_S_MAX, wallTime } from "#policy";
 import { type Ask, saidInRequest } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
 import { unreachable } from "./hold.ts";
 
-/** Needs that hold what somebody wrote; where one is declared, nothing of what was given is kept. */
+/** Needs that hold what somebody said; no record of a decision keeps them. */
 export const CONTENT_NEEDS: ReadonlySet<string> = new Set(["messages", "response"]);
-const COUNTERS = "counters:";
 const BUDGET = "budget";
 const PARAMETER_MAX = 256;
 const PARAMETERS_MAX = 64;

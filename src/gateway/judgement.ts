@@ -2,10 +2,10 @@ import type { PolicyDecision } from "#audit";
 import type { TollgateError } from "#core";
 import { type ActiveStep, type Finding, shown, type Stage, type Verdict } from "#policy";
 
-/** What a policy was given: as a digest, and as facts where none of it is content. */
+/** What a policy was given: as a digest, and as facts without what anybody said. */
 export interface Given {
   readonly digest: string;
-  factsFor(step: Finding["step"]): Readonly<Record<string, unknown>> | null;
+  factsFor(step: Finding["step"]): Readonly<Record<string, unknown>>;
 }
 
 /** Characters of JSON that one record of a decision has room for. */
@@ -78,6 +78,6 @@ function together(a: PolicyDecision, b: PolicyDecision): PolicyDecision {
   return { ...worse, obligations, fuel: a.fuel + b.fuel };
 }
 
-function within<Value extends object>(value: Value | null): Value | null {
-  return value !== null && JSON.stringify(value).length <= JSON_MAX ? value : null;
+function within<Value extends object>(value: Value): Value | null {
+  return JSON.stringify(value).length <= JSON_MAX ? value : null;
 }

@@ -1,6 +1,7 @@
 import { TollgateError } from "#core";
 import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire";
 import { addsUsage, type Answer, endingOf, headersOf, shownCost } from "./answer.ts";
+import { type Followed, followed } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
@@ -20,6 +21,7 @@ interface Relay {
   readonly hold: Hold;
   readonly meter: Meter;
   readonly allowance: Allowance;
+  readonly told: Followed;
   readonly writable: WritableStream<Uint8Array>;
   readonly at: Gateway;
 }
@@ -35,9 +37,9 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const [toClient, copy] = body.tee();
   const { readable, writable } = new IdentityTransformStream();
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
-  const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  const told = screenStream(inCallersDialect(edited(toClient, hold), hold, at), hold.draft, at);
-  at.background(run(told, relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  const told = followed(screenStream(inCallersDialect(edited(toClient, hold), hold, at), hold.draft, at), hold.draft, at);
+  const relayed = { answer, hold, meter, allowance: new Allowance(hold), told, writable, at };
+  at.background(run(relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -61,14 +63,15 @@ function inCallersDialect(stream: ReadableStream<Uint8Array>, { draft }: Hold, a
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */
-async function run(stream: ReadableStream<Uint8Array>, relayed: Relay): Promise<void> {
-  const { answer, meter } = relayed;
-  const piped = stream.pipeTo(relayed.writable, { preventClose: true, preventAbort: true }).then(
+async function run(relayed: Relay): Promise<void> {
+  const { answer, meter, told } = relayed;
+  const piped = told.stream.pipeTo(relayed.writable, { preventClose: true, preventAbort: true }).then(
     () => "ended" as const,
     () => "broken" as const,
   );
   const how = await watched(piped, relayed);
   answer.deadline.end();
+  told.keep();
   if (how === "ended") await meter.rest();
   else if (how === "broken") await meter.take().catch(() => undefined);
   const fault = faultOf(how, relayed);

@@ -1,6 +1,6 @@
 import { asTollgateError } from "#core";
-import { dutiesOf, stepsAt } from "#policy";
-import { redactAnswer, saidInAnswer, screened } from "#wire";
+import { dutiesOf, REDACT_MAX, stepsAt } from "#policy";
+import { type JudgeStretch, redactAnswer, saidInAnswer, screened } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
 import { gather, type Gathered, withFact } from "./facts.ts";
 import { judged } from "./enforce.ts";
@@ -27,7 +27,7 @@ export function screenStream(stream: ReadableStream<Uint8Array>, draft: Draft, a
   const chain = stepsAt(all, "onChunk");
   if (chain.length === 0 || !says(draft)) return stream;
   let gathering: Promise<Gathered> | null = null;
-  return screened(stream, draft.asked.capability, async (stretch) => {
+  const judge: JudgeStretch = async (stretch) => {
     try {
       const gathered = await (gathering ??= gather(chain, draft, { at }));
       return dutiesOf(await judged("onChunk", draft, { gathered: withFact(gathered, "response", stretch), at })).redactions;
@@ -35,7 +35,8 @@ export function screenStream(stream: ReadableStream<Uint8Array>, draft: Draft, a
       judgement.stopped = asTollgateError(thrown);
       throw thrown;
     }
-  });
+  };
+  return screened(stream, draft.asked.capability, { judge, holdBack: REDACT_MAX });
 }
 
 /** Whether answers to a request say anything. */

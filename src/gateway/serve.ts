@@ -1,5 +1,6 @@
 import { asTollgateError, type ErrorCode, TollgateError } from "#core";
 import type { Ask } from "#wire";
+import { keepAsked } from "./content.ts";
 import type { Arrival, Gateway } from "./contract.ts";
 import { dispatch } from "./dispatch.ts";
 import { enforce } from "./enforce.ts";
@@ -21,6 +22,7 @@ export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Re
   try {
     await using admitted = await admit(ask, arrival, at);
     ({ judgement } = admitted.draft.policies);
+    keepAsked(admitted.draft, at);
     await using hold = await enforce(admitted, at);
     const answer = await dispatch(hold, at);
     return await tap(answer, hold.move(), at);

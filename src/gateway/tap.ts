@@ -2,6 +2,7 @@ import { asTollgateError, NO_USAGE, TollgateError } from "#core";
 import { redactSecrets } from "#providers";
 import { reportedFromJson, spliceCost } from "#wire";
 import { type Answer, endingOf, headersOf, setCost, shownCost } from "./answer.ts";
+import { keepAnswered } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
@@ -50,6 +51,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const said = await screening;
   if (said instanceof TollgateError) throw withheld(said, { answer, hold, at }, (ending) => hold.settle(paid, status, ending));
   at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput }));
+  keepAnswered(said, hold.draft, at);
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
   const told = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : said;

@@ -3,7 +3,7 @@ import packageJson from "#package" with { type: "json" };
 import { costSummary, type Histogram, type Sums, traffic } from "#audit";
 import { femtoFromUsd, TollgateError, usdFromFemto } from "#core";
 import { may } from "#keys";
-import { countDecisions } from "#policy";
+import { countDecisions, countFailures } from "#policy";
 import { identify } from "./admin/actor.ts";
 import { exposition, type Family, type Sample } from "./exposition.ts";
 import type { Http, Platform } from "./platform.ts";
@@ -42,12 +42,13 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
   const today = { from: now - (now % DAY_MS) };
   const to = now - SETTLED_MS;
   const summary = (filter: { readonly from?: number }, by: string) => costSummary(platform.db, { filter, groupBy: [by], limit: TOP });
-  const [all, models, keys, recent, decisions] = await Promise.all([
+  const [all, models, keys, recent, decisions, failures] = await Promise.all([
     summary({}, "provider"),
     summary(today, "model"),
     summary(today, "key"),
     traffic(platform.db, { from: to - RECENT_MS, to }),
     countDecisions(platform.db, { from: to - RECENT_MS, to }, DECISIONS_MAX),
+    countFailures(platform.db, { from: to - RECENT_MS, to }, DECISIONS_MAX),
   ]);
   const info = { version: packageJson.version, environment: platform.config.TOLLGATE_ENV };
   return [
@@ -72,6 +73,11 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
       "tollgate_recent_policy_decisions",
       `What policies said of requests that arrived ${RECENTLY}, by policy, mode and outcome; the ${DECISIONS_MAX} most frequent.`,
       decisions.map(({ count, ...labels }) => ({ labels, value: count })),
+    ),
+    gauge(
+      "tollgate_recent_policy_failures",
+      `Policies that gave no decision about requests that arrived ${RECENTLY}, by policy, mode and failure.`,
+      failures.map(({ count, failure, ...labels }) => ({ labels: { ...labels, failure: failure ?? "" }, value: count })),
     ),
     ...histogram("tollgate_recent_overhead_seconds", "from arrival until the call left for the provider", recent.overhead),
     ...histogram("tollgate_recent_time_to_first_token_seconds", "from arrival until a streamed answer began", recent.firstByte),

@@ -1,5 +1,6 @@
 import type { LedgerStub } from "#budget";
 import type { Config } from "#config";
+import type { Contents } from "#content";
 import type { Db } from "#db";
 import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
@@ -25,6 +26,8 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** What requests said, where their keys have it logged. */
+  readonly contents: Contents;
   readonly now: () => number;
 }
 

@@ -19,7 +19,9 @@ export type Resource =
   | "metrics"
   | "alerts"
   | "webhooks"
-  | "policies";
+  | "policies"
+  | "policy_sources"
+  | "contents";
 
 const EVERYTHING = "*";
 

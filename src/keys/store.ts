@@ -36,7 +36,6 @@ export const KEY_DEFAULTS: Omit<KeyFields, "name"> = {
   unknownPrice: "charge_dearest",
   contentLogging: "off",
   cache: "off",
-  policies: [],
   profile: null,
 };
 

@@ -1,11 +1,10 @@
 import type { ActiveStep } from "./active.ts";
 import type { Finding } from "./contract.ts";
 import type { Facts, Stage } from "./engine/contract.ts";
+import { COUNTERS } from "./engine/facts.ts";
 import type { Judge } from "./judge.ts";
 import { settingsFor } from "./settings.ts";
 import type { PolicyRow } from "./store.ts";
-
-const COUNTERS = "counters";
 
 /**
  * A version as a chain of itself alone, with settings as they would hold were it put in force.
@@ -43,7 +42,7 @@ export async function tryOut(
 }
 
 /** A context as a policy sees it, as the facts that it is made of. */
-export function factsOfContext({ [COUNTERS]: counters, ...context }: Readonly<Record<string, unknown>>): Facts {
+export function factsOfContext({ counters, ...context }: Readonly<Record<string, unknown>>): Facts {
   const counted = typeof counters === "object" && counters !== null ? Object.entries(counters) : [];
-  return { shared: { ...context, ...Object.fromEntries(counted.map(([name, fact]) => [`${COUNTERS}:${name}`, fact])) }, own: {} };
+  return { shared: { ...context, ...Object.fromEntries(counted.map(([name, fact]) => [`${COUNTERS}${name}`, fact])) }, own: {} };
 }

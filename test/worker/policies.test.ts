@@ -153,6 +153,36 @@ describe("D15: the life of a policy", () => {
   });
 });
 
+describe("a version's source", () => {
+  test("is shown with its signature to who may write policies, each reading in the audit, and to no analyst", async () => {
+    const name = freshName();
+    const { id, hash } = await upload(name, "1.0.0");
+    const shown = await admin("GET", `/policies/${id}/source`);
+    expect(shown).toMatchObject({
+      status: 200,
+      object: "policy_source",
+      id,
+      name,
+      version: "1.0.0",
+      hash,
+      source: source(name, "1.0.0"),
+      signature: null,
+    });
+    await expect.poll(async () => (await entries("policy.read_source", id)).length, { timeout: 15_000, interval: 50 }).toBe(1);
+    expect((await entries("policy.read_source", id))[0]).toMatchObject({ actorId: "bootstrap", details: { name, version: "1.0.0", hash } });
+    for (const [role, status] of [
+      ["operator", 200],
+      ["analyst", 403],
+      ["auditor", 403],
+      ["key_holder", 403],
+    ] as const) {
+      const { secret } = await newKey({ role });
+      expect((await admin("GET", `/policies/${id}/source`, undefined, { as: secret }))["status"]).toBe(status);
+    }
+    expect((await admin("GET", "/policies/pol_nobody/source"))["status"]).toBe(404);
+  });
+});
+
 describe("34: a bundle that is not right", () => {
   const refusalOf = async (request: string) =>
     (await db.select().from(tables.auditEntries).where(and(eq(tables.auditEntries.outcome, "refused"), eq(tables.auditEntries.request, request))))[0]?.details; // prettier-ignore
@@ -270,8 +300,40 @@ describe("replay", () => {
       ]),
     );
     const third = await put("3.0.0", module("3.0.0", 5, '"request", "messages"'));
-    expect(await admin("POST", `/policies/${third}/replay`, {})).toMatchObject({ evaluated: 0, changed: 0, not_replayable: 5 });
+    const gaps = { facts_missing: 0, content_not_logged: 5, content_altered: 0 };
+    expect(await admin("POST", `/policies/${third}/replay`, {})).toMatchObject({ evaluated: 0, changed: 0, not_replayable: 5, not_replayable_by: gaps });
+    const fourth = await put("4.0.0", module("4.0.0", 5, '"request", "budget"'));
+    const { not_replayable_by: lacking } = await admin("POST", `/policies/${fourth}/replay`, {});
+    expect(lacking).toEqual({ facts_missing: 5, content_not_logged: 0, content_altered: 0 });
   }); // prettier-ignore
+
+  test("of a policy that reads messages asks about what was logged to the letter, and counts what was not, and why", async () => {
+    const name = freshName();
+    const module = (version: string, longest: number) => `export default {
+      name: "${name}", version: "${version}", needs: ["messages", "key"],
+      evaluate: ({ messages }) => ({ allowed: messages.every(({ text }) => text.length <= ${longest}), reason: "too long" }),
+    };`;
+    const put = async (version: string, longest: number) =>
+      (await admin("POST", "/policies", { name, version, source: module(version, longest), signature: null }))["id"] as string;
+    const first = await put("1.0.0", 20);
+    const keys = await Promise.all(["full", "redacted", "off"].map((content_logging) => newKey({ content_logging })));
+    for (const { id } of keys) await activate(first, { scope: { kind: "key", id }, mode: "enforce" });
+    const ids: (string | null)[] = [];
+    for (const { secret } of keys)
+      for (const said of ["short", "x".repeat(15), "ann@example.com", "x".repeat(30)])
+        ids.push((await call(secret, said)).headers.get("x-request-id"));
+    const logged = async () => (await admin("GET", `/policies/decisions?policy=${name}`))["data"] as Json[];
+    await expect.poll(async () => (await logged()).length, { timeout: 15_000, interval: 50 }).toBe(12);
+    const gaps = { facts_missing: 0, content_not_logged: 4, content_altered: 1 };
+    const same = await admin("POST", `/policies/${first}/replay`, {});
+    expect(same).toMatchObject({ evaluated: 7, changed: 0, not_replayable: 5, not_replayable_by: gaps });
+    const said = await admin("POST", `/policies/${await put("2.0.0", 10)}/replay`, {});
+    expect([said["evaluated"], said["changed"]]).toEqual([7, 3]);
+    // Of the full log all that is over ten characters and passed; of the redacted one what was not masked.
+    expect(new Set(said["changes"].map(({ request }: Json) => request))).toEqual(new Set([ids[1], ids[2], ids[5]]));
+    await expect.poll(async () => (await entries("policy.replay", first)).length, { timeout: 15_000, interval: 50 }).toBe(1);
+    expect((await entries("policy.replay", first))[0]!.details).toMatchObject({ content_read: 7, not_replayable: 5 });
+  });
 
   test("the decision log is filtered and paged, and an ordinary key may not read it", async () => {
     const { data } = await admin("GET", "/policies/decisions?outcome=denied&limit=2");

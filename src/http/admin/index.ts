@@ -6,6 +6,7 @@ import { ownRowsOnly } from "#keys";
 import { identify } from "./actor.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
+import { contents } from "./contents.ts";
 import { costs } from "./costs.ts";
 import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
@@ -58,6 +59,7 @@ export function adminApp(): AdminApp {
     reprice,
     reconciliations,
     requests,
+    contents,
     audit,
     alerts,
     webhooks,

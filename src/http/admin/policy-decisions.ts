@@ -73,7 +73,13 @@ export function policyDecisions(app: AdminApp): void {
   );
   const body = z.strictObject({ from: moment.optional(), to: moment.optional(), config: anything.default({}) });
   const change = z.object({ request: id, before: outcome, after: outcome, reason: z.string() });
-  const answer = z.object({ evaluated: z.number(), changed: z.number(), not_replayable: z.number(), changes: z.array(change) });
+  const answer = z.object({
+    evaluated: z.number(),
+    changed: z.number(),
+    not_replayable: z.number(),
+    not_replayable_by: z.object({ facts_missing: z.number(), content_not_logged: z.number(), content_altered: z.number() }),
+    changes: z.array(change),
+  });
   write(
     app,
     {
@@ -89,11 +95,15 @@ export function policyDecisions(app: AdminApp): void {
       const row = found(await policyStore(context).get(params.id), "policy");
       const span = { from: from ?? context.env.now() - DAY_MS, ...given({ to }) };
       const decisions = await newestDecisions(context.env.db, { policy: row.name, ...span }, REPLAYED_MAX);
-      const trial = trialOf(row, await policyStore(context).sourceOf(row.id), config);
-      const { notReplayable, ...said } = await replay(context.env.judge, trial, decisions);
-      const { evaluated, changed } = said;
-      const audit = { type: "policy.replay", subject: { kind: "policy", id: row.id }, details: { evaluated, changed } };
-      return { answer: { ...said, not_replayable: notReplayable }, audit };
+      const trial = trialOf(row, (await policyStore(context).bundleOf(row.id)).source, config);
+      const { evaluated, changed, gaps, changes } = await replay(context.env.judge, trial, decisions, (requests) =>
+        context.env.contents.asked(requests),
+      );
+      const lacking = Object.values(gaps).reduce((sum, count) => sum + count, 0);
+      const contentRead = row.described.needs.includes("messages") ? evaluated : 0;
+      const details = { evaluated, changed, not_replayable: lacking, content_read: contentRead };
+      const audit = { type: "policy.replay", subject: { kind: "policy", id: row.id }, details };
+      return { answer: { evaluated, changed, not_replayable: lacking, not_replayable_by: gaps, changes }, audit };
     },
   );
 }

@@ -60,6 +60,7 @@ function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUn
     record: async (event) => {
       await platform.events.send(event);
     },
+    keep: (content) => platform.contents.keep(content),
     now: () => platform.now(),
     background,
   };
