@@ -7,6 +7,7 @@ import {
   dutiesOf,
   type Facts,
   type Finding,
+  hashOf,
   type Obligation,
   type Stage,
   stepsAt,
@@ -29,7 +30,7 @@ export async function enforce(hold: Hold, at: Gateway): Promise<Hold> {
   const chain = stepsAt(draft.policies.chain, "evaluate");
   if (chain.length === 0) return hold;
   const counts = await count(chain, draft, at);
-  const places = counts.places.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
+  const places = counts.taken.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
   try {
     const gathered = await gather(chain, draft, { counts, at });
     const obligations = await judged("evaluate", draft, { gathered, at });
@@ -67,7 +68,10 @@ export async function judged(
   const { chain, judgement } = draft.policies;
   const steps = stepsAt(chain, stage);
   const [sighted, blind] = partition(steps, ({ step }) => !step.needs.some((need) => unread.has(need)));
-  const [verdict, digest] = await Promise.all([asking(stage, draft, { steps: sighted, facts, at }), digestOf(facts)]);
+  const [verdict, digest] = await Promise.all([
+    asking(stage, draft, { steps: sighted, facts, at }),
+    hashOf(JSON.stringify([facts.shared, facts.own])),
+  ]);
   const whole = blind.length === 0 ? verdict : { ...verdict, findings: [...verdict.findings, ...blind.map(unasked)] };
   judgement.add(stage, whole, { chain: steps, given: { digest, factsFor: (step) => factsOf(step, facts) } });
   tellFailures(whole, draft, at);
@@ -195,9 +199,4 @@ function factsOf({ policy, needs }: Finding["step"], { shared, own }: Facts): Re
   const mine = { ...shared, ...own[policy] };
   const kept = needs.filter((need) => !CONTENT_NEEDS.has(need) && Object.hasOwn(mine, need));
   return Object.fromEntries(kept.map((need) => [need, mine[need]]));
-}
-
-async function digestOf(facts: Facts): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify([facts.shared, facts.own])));
-  return `sha256:${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }

@@ -12,7 +12,7 @@ const PARAMETER_MAX = 256;
 const PARAMETERS_MAX = 64;
 
 /** A ticket that a request took of a counter, for the policy that declares it. */
-interface Place {
+interface Taken {
   readonly policy: string;
   /** The need that declares it. */
   readonly need: string;
@@ -25,7 +25,7 @@ type Unread = ReadonlySet<string>;
 
 /** Where a request was counted. */
 export interface Counts {
-  readonly places: readonly Place[];
+  readonly taken: readonly Taken[];
   readonly unread: Unread;
 }
 
@@ -35,7 +35,7 @@ export interface Gathered {
   readonly unread: Unread;
 }
 
-const NOT_COUNTED: Counts = { places: [], unread: new Set() };
+const NOT_COUNTED: Counts = { taken: [], unread: new Set() };
 
 /**
  * Gathers what a chain needs of a request, and nothing that no policy of it declared. A request is counted once, before it is sent.
@@ -52,7 +52,7 @@ export async function gather(
   if (budgets) shared[BUDGET] = budgets.map(budgetFact);
   for (const [need, fact] of Object.entries(FACTS)) if (needs.has(need)) shared[need] = fact(draft);
   const unread = needs.has(BUDGET) && budgets === null ? new Set([...counts.unread, BUDGET]) : counts.unread;
-  return { facts: { shared, own: ownFacts(chain, counts.places, at.now()) }, unread };
+  return { facts: { shared, own: ownFacts(chain, counts.taken, at.now()) }, unread };
 }
 
 /** The same with another fact that all may be given. */
@@ -151,11 +151,11 @@ function budgetFact({ budget, spent, reserved, remaining, resetsAt }: BudgetStat
 }
 
 /** What each policy has of its own: the time in its zone, and its counters. */
-function ownFacts(chain: readonly ActiveStep[], places: readonly Place[], now: number): Facts["own"] {
+function ownFacts(chain: readonly ActiveStep[], taken: readonly Taken[], now: number): Facts["own"] {
   const entries = chain.map(({ step }) => {
     const { time_zone: zone } = step.settings;
     const time = step.needs.includes("time") ? { time: wallTime(now, typeof zone === "string" ? zone : "UTC") } : {};
-    const counters = places.filter(({ policy }) => policy === step.policy).map(({ need, counter, ticket }) => [need, countFact(counter, ticket)]); // prettier-ignore
+    const counters = taken.filter(({ policy }) => policy === step.policy).map(({ need, counter, ticket }) => [need, countFact(counter, ticket)]); // prettier-ignore
     return [step.policy, { ...time, ...Object.fromEntries(counters) }];
   });
   return Object.fromEntries(entries) as Facts["own"];
@@ -184,8 +184,8 @@ export async function count(chain: readonly ActiveStep[], draft: Draft, at: Gate
     .counters(draft.caller.team)
     .take(counters)
     .catch(unlessShadows(chain, needs, uncounted));
-  if (tickets === null) return { places: [], unread: new Set(needs) };
-  return { places: wanted.map((each, index) => ({ ...each, ticket: tickets[index]! })), unread: new Set() };
+  if (tickets === null) return { taken: [], unread: new Set(needs) };
+  return { taken: wanted.map((each, index) => ({ ...each, ticket: tickets[index]! })), unread: new Set() };
 }
 
 /** What cannot be counted is not let in. */

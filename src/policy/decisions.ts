@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, isNotNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, countDistinct, desc, eq, gte, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 
 const { policyDecisions } = tables;
@@ -78,6 +78,16 @@ export async function countFailures(
     .groupBy(policy, mode, failure)
     .orderBy(desc(count), policy)
     .limit(limit);
+}
+
+/** About how many requests one policy decided before their call in a span of time. */
+export async function countRequests(db: Db, filter: DecisionFilter): Promise<number> {
+  const { request, stage } = policyDecisions;
+  const [row] = await db
+    .select({ requests: countDistinct(request) })
+    .from(policyDecisions)
+    .where(and(eq(stage, "evaluate"), ...matching(filter)));
+  return row?.requests ?? 0;
 }
 
 /** The newest decisions before a call that one policy made in a span of time, at most `limit`. */

@@ -50,9 +50,11 @@ export class KeyPolicies {
     return [...placings, ...gone.map((row) => ({ id: row.policy, wanted: { ...enforcing(row), mode: "inherit" as const } }))];
   }
 
-  /** Puts what was planned; in force as any activation is. */
-  async put(key: string, placings: readonly Placing[], by: string): Promise<void> {
-    for (const { id, wanted } of placings) await this.#store.activate(id, { scopeKind: "key", scopeId: key, ...wanted }, by);
+  /** Puts what was planned, in force as any activation is; answers what stands now. */
+  async put(key: string, placings: readonly Placing[], by: string): Promise<ActivationRow[]> {
+    const rows: ActivationRow[] = [];
+    for (const { id, wanted } of placings) rows.push(await this.#store.activate(id, { scopeKind: "key", scopeId: key, ...wanted }, by));
+    return rows;
   }
 }
 

@@ -29,7 +29,7 @@ async function upload(name: string, version = "1.0.0", config = '{ word: { type:
   return (await admin("POST", "/policies", { name, version, source, signature: null }))["id"];
 }
 
-const put = (id: string, scope: object, body: object = { mode: "enforce" }) =>
+const activate = (id: string, scope: object, body: object = { mode: "enforce" }) =>
   admin("PUT", `/policies/${id}/activation`, { scope, ...body });
 
 /** Who judged a request, and what came of it. */
@@ -65,7 +65,7 @@ describe("a key's policies", () => {
     const team = freshName();
     await admin("POST", "/teams", { id: team, name: team });
     const { id, secret } = await newKey({ team, policies: [first] });
-    await put(first, { kind: "key", id }, { mode: "enforce", config: { word: "abracadabra" }, on_error: "allow", priority: 7 });
+    await activate(first, { kind: "key", id }, { mode: "enforce", config: { word: "abracadabra" }, on_error: "allow", priority: 7 });
     expect((await admin("PATCH", `/keys/${id}`, { tags: ["x"] }))["policies"]).toEqual([first]);
     expect(await judged(secret, "abracadabra")).toContain("passed");
     expect((await admin("PATCH", `/keys/${id}`, { policies: [second] }))["policies"]).toEqual([second]);
@@ -73,13 +73,16 @@ describe("a key's policies", () => {
       { policy: second, mode: "enforce", config: { word: "abracadabra" }, on_error: "allow", priority: 7 },
     ]);
     expect(await judged(secret, "no")).toBe(`${name}@2.0.0 say abracadabra`);
-    await put(first, { kind: "team", id: team });
+    await activate(first, { kind: "team", id: team });
     expect(await judged(secret, "no")).toBe(`${name}@2.0.0 say abracadabra`);
     expect((await admin("PATCH", `/keys/${id}`, { policies: [] }))["policies"]).toEqual([]);
     expect(await judged(secret, "no")).toBe(`${name}@1.0.0 say please`);
     const changes = () => db.select().from(tables.auditEntries).where(and(eq(tables.auditEntries.type, "key.update"), eq(tables.auditEntries.subjectId, id))).orderBy(desc(tables.auditEntries.at)); // prettier-ignore
     await expect.poll(async () => (await changes()).length, { timeout: 15_000, interval: 50 }).toBe(3);
     const told = (await changes()).map(({ before, after }) => [(before as Json)["policies"], (after as Json)["policies"]]);
+    const put = () => db.select().from(tables.auditEntries).where(and(eq(tables.auditEntries.type, "policy.activate"), eq(tables.auditEntries.key, id))); // prettier-ignore
+    const modes = async () => (await put()).map(({ subjectId, after }) => `${subjectId} ${String((after as Json)["mode"])}`);
+    await expect.poll(async () => (await modes()).toSorted(), { timeout: 15_000, interval: 50 }).toEqual([`${first} enforce`, `${second} enforce`, `${second} inherit`].toSorted()); // prettier-ignore
     expect(told).toEqual(
       expect.arrayContaining([
         [[first], [first]],
@@ -103,7 +106,7 @@ describe("a key's policies", () => {
       ["inherit", []],
     ] as const;
     for (const [mode, policies] of modes) {
-      expect((await put(id, scope, { mode }))["mode"]).toBe(mode);
+      expect((await activate(id, scope, { mode }))["mode"]).toBe(mode);
       expect([mode, await shown()]).toEqual([mode, policies]);
     }
     expect(await judged(key.secret)).toBe("passed null");
@@ -142,6 +145,8 @@ describe("a key's policies", () => {
     const demanding = platformOf({ ...env, TOLLGATE_POLICY_TWO_PEOPLE: "true" } as unknown as Env);
     const refused = await admin("POST", "/keys", { name: "x", policies: [policy] }, { platform: demanding });
     expect([refused["http"], refused["error"].code, refused["error"].param]).toEqual([403, "permission_denied", "policies.0"]);
+    const why = () => db.select().from(tables.auditEntries).where(and(eq(tables.auditEntries.type, "policy.activate"), eq(tables.auditEntries.outcome, "refused"))); // prettier-ignore
+    await expect.poll(async () => (await why()).map(({ details }) => String(details["message"])).join(), { timeout: 15_000, interval: 50 }).toContain("policies.0: Who uploaded this version may not activate it"); // prettier-ignore
     const other = await newKey({ role: "operator" });
     expect((await admin("POST", "/keys", { name: "x", policies: [policy] }, { platform: demanding, as: other.secret }))["http"]).toBe(201);
   });

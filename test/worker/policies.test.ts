@@ -300,11 +300,47 @@ describe("replay", () => {
       ]),
     );
     const third = await put("3.0.0", module("3.0.0", 5, '"request", "messages"'));
-    const gaps = { facts_missing: 0, content_not_logged: 5, content_altered: 0 };
+    const gaps = { facts_missing: 0, content_not_logged: 5, content_altered: 0, over_limit: 0 };
     expect(await admin("POST", `/policies/${third}/replay`, {})).toMatchObject({ evaluated: 0, changed: 0, not_replayable: 5, not_replayable_by: gaps });
     const fourth = await put("4.0.0", module("4.0.0", 5, '"request", "budget"'));
     const { not_replayable_by: lacking } = await admin("POST", `/policies/${fourth}/replay`, {});
-    expect(lacking).toEqual({ facts_missing: 5, content_not_logged: 0, content_altered: 0 });
+    expect(lacking).toEqual({ facts_missing: 5, content_not_logged: 0, content_altered: 0, over_limit: 0 });
+  }); // prettier-ignore
+
+  test("of a recorded day: the same version changes 0, a moved threshold exactly the requests that were computed by hand, and what cannot be asked is counted", async () => {
+    const name = freshName();
+    const module = (version: string) => `export default {
+      name: "${name}", version: "${version}", needs: ["estimate", "time"],
+      config: { type: "object", properties: { most: { type: "number", default: 50 } }, additionalProperties: false },
+      evaluate: ({ estimate, time, config }) => ({ allowed: estimate.max_output_tokens <= config.most || time.hour < 2 }),
+    };`;
+    const { id, hash } = await admin("POST", "/policies", { name, version: "1.0.0", source: module("1.0.0"), signature: null });
+    const from = Date.UTC(2026, 10, 20);
+    const minutes = Array.from({ length: 1_440 }, (_, minute) => minute);
+    const tokens = (minute: number) => (minute * 37) % 100;
+    const denies = (minute: number, most: number) => tokens(minute) > most && minute >= 120;
+    // Facts of every tenth were too many to be kept.
+    const known = (minute: number) => minute % 10 !== 0;
+    const rowOf = (minute: number) => ({
+      id: `dec_${name}_${minute}`, request: `req_${name}_${minute}`, at: from + minute * 60_000, team: "t", key: "k", policy: name, version: "1.0.0", hash,
+      mode: "enforce" as const, scopeKind: "deployment" as const, scopeId: "", stage: "evaluate" as const, outcome: denies(minute, 50) ? "denied" as const : "allowed" as const, failure: null,
+      reason: "", metadata: {}, obligations: [], fuel: 1, contextDigest: "d",
+      facts: known(minute) ? { estimate: { max_output_tokens: tokens(minute) }, time: { hour: Math.floor(minute / 60) } } : null,
+    });
+    // A minute before the day and one after it are none of it.
+    const rows = [-1, ...minutes, 1_440].map(rowOf);
+    for (let at = 0; at < rows.length; at += 4) await db.insert(tables.policyDecisions).values(rows.slice(at, at + 4));
+    const day = { from: new Date(from).toISOString(), to: new Date(from + 86_400_000).toISOString() };
+    const evaluated = minutes.filter(known).length;
+    const lacking = minutes.length - evaluated;
+    const same = await admin("POST", `/policies/${id}/replay`, day);
+    expect(same).toMatchObject({ evaluated, changed: 0, not_replayable: lacking, changes: [], not_replayable_by: { facts_missing: lacking, over_limit: 0 } });
+    const moved = await admin("POST", `/policies/${id}/replay`, { ...day, config: { most: 60 } });
+    const expected = minutes.filter((minute) => known(minute) && denies(minute, 50) !== denies(minute, 60));
+    expect(expected.length).toBeGreaterThan(100);
+    expect([moved["evaluated"], moved["changed"], moved["not_replayable"]]).toEqual([evaluated, expected.length, lacking]);
+    expect(new Set(moved["changes"].map(({ request }: Json) => request))).toEqual(new Set(expected.map((minute) => `req_${name}_${minute}`)));
+    expect(new Set(moved["changes"].map(({ before, after }: Json) => `${before} ${after}`))).toEqual(new Set(["denied allowed"]));
   }); // prettier-ignore
 
   test("of a policy that reads messages asks about what was logged to the letter, and counts what was not, and why", async () => {

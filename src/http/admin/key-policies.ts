@@ -3,8 +3,8 @@ import { TollgateError } from "#core";
 import { may } from "#keys";
 import { KeyPolicies } from "#policy";
 import type { Actor } from "./actor.ts";
-import type { AdminContext } from "./operation.ts";
-import { byOf, policyStore } from "./policies.ts";
+import { type AdminContext, leaveEntry } from "./operation.ts";
+import { activationShape, byOf, leaveRefusal, policyStore } from "./policies.ts";
 import { id } from "./shapes.ts";
 
 /** Versions of policies, by id, as a key names them. */
@@ -24,19 +24,25 @@ export async function planned(
   { actor, key, policies }: { readonly actor: Actor; readonly key: string | null; readonly policies: readonly string[] | undefined },
 ): Promise<Placings> {
   if (policies === undefined) return [];
-  const placings = await keyPolicies(context).plan(key, policies, byOf(actor));
+  const plan = keyPolicies(context).plan(key, policies, byOf(actor));
+  const placings = await plan.catch(async (refused: unknown) => {
+    await leaveRefusal(context, "policy.activate", refused);
+    throw refused;
+  });
   if (placings.length > 0 && !may(actor.role, "write", "policies")) {
     throw new TollgateError("permission_denied", `The role ${actor.role} may not write policies`, { param: "policies" });
   }
   return placings;
 }
 
-/** Puts what was planned, and has this isolate read it with its next request. */
+/** Puts what was planned, says so in the audit as of any activation, and has this isolate read it with its next request. */
 export async function placed(
   context: AdminContext,
   { actor, key, placings }: { readonly actor: Actor; readonly key: string; readonly placings: Placings },
 ): Promise<void> {
   if (placings.length === 0) return;
-  await keyPolicies(context).put(key, placings, byOf(actor));
+  const rows = await keyPolicies(context).put(key, placings, byOf(actor));
   context.env.directory.invalidate();
+  for (const row of rows)
+    await leaveEntry(context, { type: "policy.activate", subject: { kind: "policy", id: row.policy }, key, after: activationShape(row) });
 }

@@ -136,7 +136,7 @@ async function repeatable(context: AdminContext, perform: () => Promise<Answered
 }
 
 /** Leaves an audit entry of the actor's; every write does, and a read of what is sensitive, before it answers. */
-export async function leaveEntry(context: AdminContext, audit: Written["audit"]): Promise<void> {
+export async function leaveEntry(context: AdminContext, audit: Pick<AuditFacts, "type"> & Partial<AuditFacts>): Promise<void> {
   const { kind, id } = context.get("actor");
   const entry = auditEntry({ ...audit, actor: { kind, id }, request: context.get("requestId") }, context.env.now());
   await context.env.events.send(entry);

@@ -1,5 +1,4 @@
 import { z } from "@hono/zod-openapi";
-import { auditEntry } from "#audit";
 import { asTollgateError } from "#core";
 import { KeyStore, TenantStore } from "#keys";
 import { type ActivationRow, factsOfContext, type PolicyRow, PolicyStore, PRIORITY_MAX, trialOf, tryOut } from "#policy";
@@ -82,7 +81,7 @@ export function policyShape({ described, ...row }: PolicyRow) {
 }
 
 /** Where a version stands, as it is shown. */
-function activationShape(row: ActivationRow) {
+export function activationShape(row: ActivationRow) {
   return {
     object: "policy_activation",
     policy: row.policy,
@@ -279,21 +278,15 @@ function auditRefusals(app: AdminApp): void {
   const audited = async (context: AdminContext, next: () => Promise<void>) => {
     await next();
     if (context.error === undefined || context.req.method === "GET") return;
-    const { code, message, facts } = asTollgateError(context.error);
-    const { kind, id: actor } = context.get("actor");
-    const entry = auditEntry(
-      {
-        type: context.req.method === "PUT" ? "policy.activate" : "policy.create",
-        severity: "warning",
-        outcome: "refused",
-        actor: { kind, id: actor },
-        request: context.get("requestId"),
-        details: { code, message, param: facts.param ?? null, path: context.req.path },
-      },
-      context.env.now(),
-    );
-    await context.env.events.send(entry);
+    await leaveRefusal(context, context.req.method === "PUT" ? "policy.activate" : "policy.create", context.error);
   };
   app.use("/policies", audited);
   app.use("/policies/:id/activation", audited);
+}
+
+/** Says in the audit why a version did not get in, or not in force. */
+export async function leaveRefusal(context: AdminContext, type: "policy.create" | "policy.activate", thrown: unknown): Promise<void> {
+  const { code, message, facts } = asTollgateError(thrown);
+  const details = { code, message, param: facts.param ?? null, path: context.req.path };
+  await leaveEntry(context, { type, severity: "warning", outcome: "refused", details });
 }
