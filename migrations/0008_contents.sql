@@ -11,5 +11,6 @@ CREATE TABLE `request_contents` (
 );
 --> statement-breakpoint
 CREATE INDEX `request_contents_at` ON `request_contents` (`at`);--> statement-breakpoint
+CREATE INDEX `request_contents_key` ON `request_contents` (`key`);--> statement-breakpoint
 ALTER TABLE `keys` DROP COLUMN `policies`;--> statement-breakpoint
 ALTER TABLE `requests` DROP COLUMN `content`;

@@ -1,4 +1,4 @@
-import { and, eq, inArray, lt, sql } from "drizzle-orm";
+import { and, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { Safe, VaultError } from "#core";
 import type { Config } from "#config";
 import { type Db, tables } from "#db";
@@ -50,19 +50,30 @@ export class Contents {
     return new Map((await this.#opened(rows)).map((kept) => [kept.request, kept]));
   }
 
-  /** Drops what is older than a time, some at a go, so that no statement runs long. */
+  /** Drops what is older than a time. */
   async prune(before: number): Promise<void> {
-    for (;;) {
-      const old = this.#db
+    await this.#drop(lt(requestContents.at, before));
+  }
+
+  /** Forgets what one request said, or all that is kept of a key; answers how many sides that were. */
+  async forget(whose: { readonly request: string } | { readonly key: string }): Promise<number> {
+    return this.#drop("key" in whose ? eq(requestContents.key, whose.key) : eq(requestContents.request, whose.request));
+  }
+
+  /** Some at a go, so that no statement runs long. */
+  async #drop(which: SQL): Promise<number> {
+    for (let dropped = 0; ;) {
+      const some = this.#db
         .select({ at: sql`rowid` })
         .from(requestContents)
-        .where(lt(requestContents.at, before))
+        .where(which)
         .limit(ROWS_PER_STATEMENT);
       const gone = await this.#db
         .delete(requestContents)
-        .where(inArray(sql`rowid`, old))
+        .where(inArray(sql`rowid`, some))
         .returning({ side: requestContents.side });
-      if (gone.length < ROWS_PER_STATEMENT) return;
+      dropped += gone.length;
+      if (gone.length < ROWS_PER_STATEMENT) return dropped;
     }
   }
 

@@ -394,7 +394,11 @@ export const requestContents = sqliteTable(
     altered: integer({ mode: "boolean" }).notNull(),
     sealed: text().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.request, table.side] }), index("request_contents_at").on(table.at)],
+  (table) => [
+    primaryKey({ columns: [table.request, table.side] }),
+    index("request_contents_at").on(table.at),
+    index("request_contents_key").on(table.key),
+  ],
 );
 
 /** Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. */

@@ -71,11 +71,11 @@ function decisionOf(
   };
 }
 
-/** The worse of two, with the fuel of both. */
+/** The worse of two, with the fuel of both; a failure stands beside a denial, since neither may be silent. */
 function together(a: PolicyDecision, b: PolicyDecision): PolicyDecision {
   const [worse, other] = WORST[b.outcome] > WORST[a.outcome] ? [b, a] : [a, b];
   const obligations = worse.obligations.length > 0 ? worse.obligations : other.obligations;
-  return { ...worse, obligations, fuel: a.fuel + b.fuel };
+  return { ...worse, failure: worse.failure ?? other.failure, obligations, fuel: a.fuel + b.fuel };
 }
 
 function within<Value extends object>(value: Value): Value | null {

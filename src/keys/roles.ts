@@ -28,7 +28,10 @@ const EVERYTHING = "*";
 /** Who may do what: a closed table, so that a new resource is denied to all but those who may do everything. */
 const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] | typeof EVERYTHING>>>> = {
   owner: { read: EVERYTHING, write: EVERYTHING },
-  operator: { read: EVERYTHING, write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies"] },
+  operator: {
+    read: EVERYTHING,
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "contents"],
+  },
   analyst: {
     read: [
       "teams",

@@ -151,6 +151,29 @@ describe("what is kept of what a request said", () => {
   });
 });
 
+describe("28: what is kept", () => {
+  test("is forgotten when it is asked for: of a request, or of all of a key's and no other's; the audit says by whom", async () => {
+    const [one, other] = [await newKey({ content_logging: "full" }), await newKey({ content_logging: "full" })];
+    const mine = [
+      await asked(one.secret, ...callOf("a")),
+      await asked(one.secret, ...callOf("b")),
+      await asked(one.secret, ...callOf("c")),
+    ];
+    const theirs = await asked(other.secret, ...callOf("d"));
+    for (const request of [...mine, theirs]) await kept(request);
+    const statuses = async () => Promise.all([...mine, theirs].map(async (id) => (await ask("GET", `/admin/v1/requests/${id}/content`, { as: ADMIN })).status)); // prettier-ignore
+    expect((await ask("DELETE", `/admin/v1/requests/${mine[0]}/content`, { as: ADMIN })).status).toBe(204);
+    expect(await statuses()).toEqual([404, 200, 200, 200]);
+    expect((await ask("DELETE", `/admin/v1/keys/${one.id}/content`, { as: ADMIN })).status).toBe(204);
+    expect(await statuses()).toEqual([404, 404, 404, 200]);
+    const gone = () => db.select().from(tables.auditEntries).where(and(eq(tables.auditEntries.type, "content.delete"), eq(tables.auditEntries.subjectId, one.id))); // prettier-ignore
+    await expect.poll(async () => (await gone()).length, { timeout: 15_000, interval: 50 }).toBe(1);
+    expect((await gone())[0]!.details).toEqual({ sides: 4 });
+    const { secret } = await newKey({ role: "analyst" });
+    expect((await ask("DELETE", `/admin/v1/keys/${other.id}/content`, { as: secret })).status).toBe(403);
+  });
+});
+
 const callOf = (content: string) => ["/v1/chat/completions", { messages: [{ role: "user", content }] }] as const;
 
 describe("who reads it", () => {

@@ -396,6 +396,18 @@ describe("D16: answers", () => {
   );
 });
 
+describe("a stream of which a policy fails on one stretch and denies another", () => {
+  test("35: is on record as denied, and as failed", async () => {
+    const { id, secret } = await newKey();
+    const says: Says = ({ response }) => (String(response.text).includes("halt") ? { allowed: false, reason: "halt" } : "throws");
+    await active(id, says, { needs: ["response"], stages: ["onChunk"], as: { onError: "allow" } });
+    const answer = await post(secret, chat(`${"fine ".repeat(100)}halt ${"never seen ".repeat(50)}`, { stream: true }));
+    expect(await answer.text()).toContain("policy_denied");
+    await logged(answer);
+    expect(await decisionsOf(answer)).toMatchObject([{ stage: "onChunk", outcome: "denied", failure: "threw", reason: "halt" }]);
+  });
+});
+
 describe("an answer that could not be judged", () => {
   test("was paid for, and stands in the log as an error and not as a denial", async () => {
     const { id, secret } = await newKey();
