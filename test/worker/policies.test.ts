@@ -259,6 +259,7 @@ describe("34: a bundle that is not right", () => {
       [{ scope: { kind: "deployment" }, mode: "canary" }, 400, "canary_percent"],
       [{ scope: { kind: "deployment" }, mode: "canary", canary_percent: 101 }, 400, "canary_percent"],
       [{ scope: { kind: "deployment" }, mode: "shadow", config: { longest: "x" } }, 400, "config.longest"],
+      [{ scope: { kind: "deployment" }, mode: "shadow", priority: -1 }, 400, "priority"],
       [{ scope: { kind: "deployment" }, mode: "shadow", surprise: 1 }, 400, "surprise"],
     ];
     for (const [body, status, param] of wrong) {
