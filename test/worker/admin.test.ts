@@ -19,7 +19,10 @@ const document = () => admin<OpenApi>("GET", "/openapi.json");
 /** What each role may do, as the contract says it: resources it reads, resources it writes. */
 const MAY: Record<string, { read: readonly string[] | "all"; write: readonly string[] | "all" }> = {
   owner: { read: "all", write: "all" },
-  operator: { read: "all", write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies"] },
+  operator: {
+    read: "all",
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "contents"],
+  },
   analyst: {
     read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconcile", "requests", "alerts", "policies"],
     write: [],
