@@ -1,5 +1,5 @@
 import { auditEntry } from "#audit";
-import { TollgateError } from "#core";
+import { asTollgateError, TollgateError } from "#core";
 import {
   type ActiveStep,
   type Counter,
@@ -15,8 +15,8 @@ import {
   type Verdict,
 } from "#policy";
 import { redactRequest, redactText } from "#wire";
-import type { Draft, Gateway } from "./contract.ts";
-import { CONTENT_NEEDS, count, gather, type Gathered, messagesOf, uncounted, withFact } from "./facts.ts";
+import type { Draft, Gateway, Standing } from "./contract.ts";
+import { CONTENT_NEEDS, count, type Counts, gather, type Gathered, messagesOf, uncounted, withFact } from "./facts.ts";
 import type { Hold } from "./hold.ts";
 import { redrafted } from "./redraft.ts";
 
@@ -32,23 +32,93 @@ export async function enforce(hold: Hold, at: Gateway): Promise<Hold> {
   const counts = await count(chain, draft, at);
   const places = counts.taken.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
   try {
-    const gathered = await gather(chain, draft, { counts, at });
-    const obligations = await judged("evaluate", draft, { gathered, at });
-    const duties = dutiesOf(obligations);
-    places.push(...(await keepPace(duties, draft, at)));
-    await using moved = await changed(hold, duties, at);
-    if (!saysMore(moved.draft, draft, duties)) return moved.move();
-    // In the dialect that it is sent in it says what nobody has judged: it is judged again as it will be sent.
-    const again = withFact(gathered, "messages", messagesOf(moved.draft));
-    const more = await judged("evaluate", moved.draft, { gathered: again, at });
-    return await changed(moved, dutiesOf([...obligations, ...more]), at);
+    const standing = await firstAllowed(draft, counts, at);
+    places.push(...(await keepPace(dutiesOf(standing.obligations), draft, at)));
+    return await brought(hold, { draft: standing.judged, obligations: standing.obligations, standing }, at);
   } catch (refused) {
     at.background(giveBack(places, draft, at));
     throw refused;
   }
 }
 
-/** Whether a request that was said anew in another dialect says texts that were not judged before, redacted or not. */
+/** Needs that tell one target from another: who declares one of them judges each. */
+const TARGETED: ReadonlySet<string> = new Set(["request", "estimate", "messages"]);
+
+function judgesTargets(chain: readonly ActiveStep[]): boolean {
+  return chain.some(({ step }) => step.needs.some((need) => TARGETED.has(need)));
+}
+
+/**
+ * What policies say of the first target that they allow, with the later ones to fall back on.
+ * @throws TollgateError the first denial, where they allow none.
+ */
+async function firstAllowed(first: Draft, counts: Counts, at: Gateway): Promise<Standing> {
+  const { course, policies } = first;
+  const chain = stepsAt(policies.chain, "evaluate");
+  const others = course && judgesTargets(chain) ? course.rest : [];
+  let denial: unknown = null;
+  for (const [index, each] of [first, ...others].entries()) {
+    const rest = course && { ...course, rest: course.rest.slice(index) };
+    const draft = { ...each, policies, course: rest };
+    try {
+      const gathered = await gather(chain, draft, { counts, at });
+      return { counts, gathered, judged: draft, obligations: await judged("evaluate", draft, { gathered, at }) };
+    } catch (thrown) {
+      if (asTollgateError(thrown).code !== "policy_denied") throw thrown;
+      denial ??= thrown;
+      if (index < others.length) policies.judgement.moveOn();
+    }
+  }
+  throw denial;
+}
+
+/**
+ * Brings upon another target of a request what its policies ask for. Those that read the target are asked about it first; a request
+ * that they routed themselves goes where its new route leads. Nothing is counted again.
+ * @throws TollgateError `policy_denied`; what refuses a request whose text has grown.
+ */
+export async function enforceElsewhere(hold: Hold, draft: Draft, at: Gateway): Promise<Hold> {
+  const { chain, standing, judgement } = draft.policies;
+  if (standing === null) return hold.move(draft);
+  const steps = stepsAt(chain, "evaluate");
+  const known = unrouted(standing.obligations);
+  if (known.length < standing.obligations.length || !judgesTargets(steps))
+    return brought(hold, { draft, obligations: known, standing }, at);
+  judgement.moveOn();
+  const gathered = await gather(steps, draft, { counts: standing.counts, at });
+  const obligations = await judged("evaluate", draft, { gathered, at });
+  const { route } = dutiesOf(obligations);
+  if (route === null) return brought(hold, { draft, obligations, standing: { ...standing, gathered, judged: draft } }, at);
+  throw new TollgateError("policy_denied", `A policy routes this request away from ${draft.target.provider}/${draft.target.model}`, {
+    details: { policy: null, version: null, reason: "", metadata: { target: route } },
+  });
+}
+
+function unrouted(obligations: readonly Obligation[]): readonly Obligation[] {
+  return obligations.filter(({ type }) => type !== "route");
+}
+
+/** A draft, what is asked for of it, and what was judged before. */
+interface Bringing {
+  readonly draft: Draft;
+  readonly obligations: readonly Obligation[];
+  readonly standing: Standing;
+}
+
+/**
+ * Brings upon a request what its policies ask for. Where it then says, in the dialect that it is sent in, what none of them has judged,
+ * they judge it once more as it will be sent; where it goes is settled by then.
+ */
+async function brought(hold: Hold, { draft, obligations, standing }: Bringing, at: Gateway): Promise<Hold> {
+  const duties = dutiesOf(obligations);
+  await using moved = await changed(hold, { draft, duties, standing }, at);
+  if (!saysMore(moved.draft, standing.judged, duties)) return moved.move();
+  const again = withFact(standing.gathered, "messages", messagesOf(moved.draft));
+  const more = await judged("evaluate", moved.draft, { gathered: again, at });
+  return await changed(moved, { draft: moved.draft, duties: dutiesOf([...obligations, ...unrouted(more)]), standing }, at);
+}
+
+/** Whether a request says texts in its dialect that were not judged before, redacted or not. */
 function saysMore(now: Draft, before: Draft, { redactions }: Duties): boolean {
   if (now.ask === before.ask || now.translation === null) return false;
   if (!before.policies.chain.some(({ step }) => step.needs.includes("messages"))) return false;
@@ -147,23 +217,28 @@ async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promis
   });
 }
 
-async function changed(hold: Hold, { redactions, route, maxTokens, tags }: Duties, at: Gateway): Promise<Hold> {
-  const { draft } = hold;
+async function changed(
+  hold: Hold,
+  { draft, duties, standing }: { readonly draft: Draft; readonly duties: Duties; readonly standing: Standing },
+  at: Gateway,
+): Promise<Hold> {
+  const { redactions, route, maxTokens, tags } = duties;
   const asked = redactRequest(draft.asked, redactions);
   const { translation } = draft;
   // What is sent is what was judged: said in another dialect, a text may be spelt otherwise than the caller spelt it.
   const ask = translation === null ? asked : redactRequest(draft.ask, redactions);
   // Rewritten in the caller's words and then translated, since the provider's may escape what the caller's say plainly.
   const anew = route !== null || (translation !== null && asked !== draft.asked) || ask.promptBytes > draft.ask.promptBytes;
-  const moved = anew ? await redrafted(hold, { asked, route, redactions }, at) : hold;
-  if (moved === hold && ask === draft.ask && maxTokens === null && tags.length === 0) return hold;
+  const next = anew
+    ? await redrafted(hold, { draft, asked, route, redactions }, at)
+    : { draft: { ...draft, asked, ask }, granted: hold.granted.granted };
   const { arrival } = draft;
-  return moved.move({
-    ...moved.draft,
-    ...(anew ? {} : { asked, ask }),
+  const changes: Draft = {
+    ...next.draft,
     arrival: tags.length === 0 ? arrival : { ...arrival, tags: [...new Set([...arrival.tags, ...tags])] },
-    policies: { ...draft.policies, outputMax: maxTokens },
-  });
+    policies: { ...draft.policies, outputMax: maxTokens, standing },
+  };
+  return hold.move(changes, next.granted);
 }
 
 /** A request that was not let in counts nowhere. */

@@ -21,7 +21,8 @@ export type Resource =
   | "webhooks"
   | "policies"
   | "policy_sources"
-  | "contents";
+  | "contents"
+  | "routes";
 
 const EVERYTHING = "*";
 
@@ -30,7 +31,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "contents"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "contents"],
   },
   analyst: {
     read: [
@@ -47,6 +48,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "metrics",
       "alerts",
       "policies",
+      "routes",
     ],
     write: [],
   },
