@@ -9,6 +9,7 @@ import { KeyRing } from "#keys";
 import { ModelStore, PriceStore } from "#models";
 import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
+import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import engine from "./policy/engine/quickjs.wasm";
 
@@ -38,9 +39,10 @@ function compose(env: Env): Platform {
     events: env.EVENTS,
     authFailures: env.AUTH_FAILURES,
     ledger: (team, background) => tills.ledger(team, background),
-    ...bench(engine, env.POLICIES),
+    ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
     contents: new Contents(db, config),
+    responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
     now,
   };
 }

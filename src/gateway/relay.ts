@@ -7,6 +7,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
+import { rememberStream } from "./remember.ts";
 import { screenStream } from "./screen.ts";
 import { streamIn } from "./translate.ts";
 import { learn, used, usedByStream } from "./used.ts";
@@ -37,7 +38,8 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const [toClient, copy] = body.tee();
   const { readable, writable } = new IdentityTransformStream();
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
-  const told = followed(screenStream(inCallersDialect(edited(toClient, hold), hold, at), hold.draft, at), hold.draft, at);
+  const screened = screenStream(inCallersDialect(edited(toClient, hold), hold, at), hold.draft, at);
+  const told = followed(rememberStream(screened, hold.draft, at), hold.draft, at);
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), told, writable, at };
   at.background(run(relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
@@ -59,7 +61,8 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
 
 /** The stream as the caller's SDK reads it. */
 function inCallersDialect(stream: ReadableStream<Uint8Array>, { draft }: Hold, at: Gateway): ReadableStream<Uint8Array> {
-  return draft.translation ? streamIn(draft.translation, stream, at.now()) : stream;
+  const { asked, translation } = draft;
+  return translation ? streamIn({ asked, translation }, stream, at.now()) : stream;
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */

@@ -7,6 +7,7 @@ import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { relay } from "./relay.ts";
+import { keeps, rememberAnswer } from "./remember.ts";
 import { screenAnswer } from "./screen.ts";
 import { answerIn, errorIn } from "./translate.ts";
 import { learn, used } from "./used.ts";
@@ -43,7 +44,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival, translation } = hold.draft;
   const text = new TextDecoder().decode(bytes);
-  const heard = translation ? answerIn(translation, text, at.now()) : text;
+  const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, text, at.now()) : text;
   const screening = heard === null ? unreadable(hold) : screenAnswer(heard, hold.draft, at).catch(asTollgateError);
   const { usage, serviceTier, status, ownOutput } = used(hold.draft, reportedFromJson(ask.capability, text));
   const paid = hold.price(usage, serviceTier);
@@ -55,6 +56,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
   const told = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : said;
+  if (keeps(hold.draft, at)) await rememberAnswer(told, hold.draft, at);
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
 }
 

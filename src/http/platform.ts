@@ -6,6 +6,7 @@ import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
+import type { Responses } from "#responses";
 import type { Health } from "#routes";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
@@ -31,6 +32,8 @@ export interface Platform {
   readonly counters: (team: string) => Counters;
   /** What requests said, where their keys have it logged. */
   readonly contents: Contents;
+  /** What each key may name again. */
+  readonly responses: Responses;
   readonly now: () => number;
 }
 

@@ -26,6 +26,7 @@ const changeable = {
   unknown_price: z.enum(["charge_dearest", "refuse"]).optional(),
   content_logging: z.enum(["off", "redacted", "full"]).optional(),
   cache: z.literal("off", "the cache is not offered yet").optional(),
+  responses: z.enum(["kept", "off"]).optional(),
   policies: policyIds.optional(),
   // It has its place and no engine yet: only what means nothing is taken.
   profile: z.null("profiles are not offered yet").optional(),
@@ -56,7 +57,7 @@ const stores = ({ env }: AdminContext) => ({
 
 /** What was named, as the store calls it. */
 function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
-  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache } = body;
+  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache, responses } = body;
   return given({
     name: body.name,
     user,
@@ -72,6 +73,7 @@ function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
     unknownPrice: unknown_price,
     contentLogging: content_logging,
     cache,
+    responses,
   });
 }
 
@@ -96,6 +98,7 @@ function fieldsShape(row: Shown, now: number) {
     unknown_price: row.unknownPrice,
     content_logging: row.contentLogging,
     cache: row.cache,
+    responses: row.responses,
     policies: row.policies,
     profile: row.profile,
     last4: row.last4,
