@@ -1,4 +1,5 @@
 import { BudgetStore, ledgerOf, Tills } from "#budget";
+import { cacheOf } from "#cache";
 import { type Config, readConfig } from "#config";
 import { Contents } from "#content";
 import { connect, type Db } from "#db";
@@ -42,6 +43,7 @@ function compose(env: Env): Platform {
     ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
     contents: new Contents(db, config),
+    cache: cacheOf(env.CACHE),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
     now,
   };

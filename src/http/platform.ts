@@ -1,4 +1,5 @@
 import type { LedgerStub } from "#budget";
+import type { Cache } from "#cache";
 import type { Config } from "#config";
 import type { Contents } from "#content";
 import type { Db } from "#db";
@@ -32,6 +33,8 @@ export interface Platform {
   readonly counters: (team: string) => Counters;
   /** What requests said, where their keys have it logged. */
   readonly contents: Contents;
+  /** Answers that were given before. */
+  readonly cache: Cache;
   /** What each key may name again. */
   readonly responses: Responses;
   readonly now: () => number;

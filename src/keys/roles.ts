@@ -22,7 +22,8 @@ export type Resource =
   | "policies"
   | "policy_sources"
   | "contents"
-  | "routes";
+  | "routes"
+  | "cache";
 
 const EVERYTHING = "*";
 
@@ -31,7 +32,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "contents"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "cache", "contents"],
   },
   analyst: {
     read: [
@@ -49,6 +50,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "alerts",
       "policies",
       "routes",
+      "cache",
     ],
     write: [],
   },

@@ -21,7 +21,7 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
   owner: { read: "all", write: "all" },
   operator: {
     read: "all",
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "contents"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "cache", "contents"],
   },
   analyst: {
     read: [
@@ -38,6 +38,7 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
       "alerts",
       "policies",
       "routes",
+      "cache",
     ],
     write: [],
   },

@@ -25,7 +25,7 @@ const changeable = {
   limits: limits.optional(),
   unknown_price: z.enum(["charge_dearest", "refuse"]).optional(),
   content_logging: z.enum(["off", "redacted", "full"]).optional(),
-  cache: z.literal("off", "the cache is not offered yet").optional(),
+  cache: z.enum(["off", "key", "team"]).optional(),
   responses: z.enum(["kept", "off"]).optional(),
   policies: policyIds.optional(),
   // It has its place and no engine yet: only what means nothing is taken.
