@@ -2,6 +2,7 @@ import { AutoStore } from "#auto";
 import { BudgetStore, ledgerOf, Tills } from "#budget";
 import { cacheOf } from "#cache";
 import { type Config, readConfig } from "#config";
+import { Contents } from "#content";
 import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
 import { DirectoryCache, type DirectorySource } from "#gateway";
@@ -43,6 +44,7 @@ function compose(env: Env): Platform {
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
+    contents: new Contents(db, config),
     cache: cacheOf(env.CACHE),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
     sockets: placesOf(env.SOCKETS),

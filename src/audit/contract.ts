@@ -83,7 +83,6 @@ const log = z.object({
   firstByteMs: z.number().nonnegative().nullable(),
   overheadMs: z.number().nonnegative().nullable(),
   upstreamRequestId: text.nullable(),
-  content: z.unknown().nullable(),
 });
 
 /** What one policy said at one stage of a request; of a stream, what it came to over all of its stretches. */
@@ -102,7 +101,7 @@ const policyDecision = z.object({
   obligations: z.array(z.record(z.string(), z.unknown())),
   fuel: count,
   contextDigest: text,
-  /** What it was given, where none of it is content; what a replay gives again. */
+  /** What it was given, without what anybody said; what a replay gives again. */
   facts: z.record(z.string(), z.unknown()).nullable(),
 });
 

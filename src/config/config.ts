@@ -96,6 +96,8 @@ const schema = z.object({
     .default([]),
   ...POLICY_LIMITS,
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
+  /** How long is kept what requests said, of keys that have it logged. */
+  TOLLGATE_CONTENT_DAYS: z.coerce.number().positive().default(7),
 });
 
 /** Everything the deployment can be told, parsed once per isolate. Secrets stand here and nowhere else. */

@@ -1,6 +1,7 @@
 import type { LedgerStub } from "#budget";
 import type { Cache } from "#cache";
 import type { Config } from "#config";
+import type { Contents } from "#content";
 import type { Db } from "#db";
 import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
@@ -31,6 +32,8 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** What requests said, where their keys have it logged. */
+  readonly contents: Contents;
   /** Answers that were given before. */
   readonly cache: Cache;
   /** What each key may name again. */

@@ -21,6 +21,8 @@ export type Resource =
   | "alerts"
   | "webhooks"
   | "policies"
+  | "policy_sources"
+  | "contents"
   | "routes"
   | "cache";
 
@@ -31,7 +33,21 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes", "cache"],
+    write: [
+      "teams",
+      "users",
+      "keys",
+      "budgets",
+      "providers",
+      "models",
+      "auto",
+      "prices",
+      "webhooks",
+      "policies",
+      "routes",
+      "cache",
+      "contents",
+    ],
   },
   analyst: {
     read: [

@@ -11,5 +11,6 @@ export { withInput } from "./resume.ts";
 export { rewrite } from "./rewrite.ts";
 export { SseReader } from "./sse.ts";
 export { anthropicTier, anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";
-export { screened } from "./screen-stream.ts";
-export { redactAnswer, redactRequest, saidInAnswer, saidInRequest } from "./texts.ts";
+export { type JudgeStretch, screened } from "./screen-stream.ts";
+export { redactAnswer, redactRequest, redactText, saidInAnswer, saidInRequest } from "./texts.ts";
+export { Transcript } from "./transcript.ts";

@@ -161,7 +161,7 @@ describe("keys", () => {
     [{ user: "user_nobody" }, "user"],
     [{ role: "king" }, "role"],
     [{ profile: "ci" }, "profile"],
-    [{ content_logging: "full" }, "content_logging"],
+    [{ content_logging: "some" }, "content_logging"],
     [{ cache: "everybody" }, "cache"],
   ])("threat 4: not even an owner changes %j of a key", async (body, param) => {
     const { id } = await newKey();

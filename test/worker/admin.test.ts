@@ -21,7 +21,21 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
   owner: { read: "all", write: "all" },
   operator: {
     read: "all",
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes", "cache"],
+    write: [
+      "teams",
+      "users",
+      "keys",
+      "budgets",
+      "providers",
+      "models",
+      "auto",
+      "prices",
+      "webhooks",
+      "policies",
+      "routes",
+      "cache",
+      "contents",
+    ],
   },
   analyst: {
     read: [
@@ -180,7 +194,7 @@ describe("shapes", () => {
     ["POST", "/keys", { name: "x", limits: { rpm: 0 } }, "limits.rpm"],
     ["POST", "/keys", {}, "name"],
     ["POST", "/keys", { name: "x", team: "team_nobody" }, "team"],
-    ["POST", "/keys", { name: "x", policies: ["p"] }, "policies"],
+    ["POST", "/keys", { name: "x", policies: ["p"] }, "policies.0"],
     ["POST", "/budgets", { scope: { kind: "key", id: "key_nobody" }, window: "day", limit_usd: "1" }, "scope.id"],
     ["POST", "/budgets", { scope: { kind: "tag" }, window: "day", limit_usd: "1" }, "scope.id"],
     ["POST", "/budgets", { scope: { kind: "deployment", id: "x" }, window: "day", limit_usd: "1" }, "scope.id"],

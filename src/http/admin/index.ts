@@ -8,6 +8,7 @@ import { auto } from "./auto.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
 import { cache } from "./cache.ts";
+import { contents } from "./contents.ts";
 import { costs } from "./costs.ts";
 import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
@@ -66,6 +67,7 @@ export function adminApp(): AdminApp {
     reprice,
     reconciliations,
     requests,
+    contents,
     audit,
     alerts,
     webhooks,
