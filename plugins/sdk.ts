@@ -78,7 +78,21 @@ export interface Estimate {
 
 /** What is asked for, without what is said. */
 export interface Request {
-  readonly operation: "chat.completions" | "completions" | "responses" | "embeddings" | "messages" | "count_tokens";
+  readonly operation:
+    | "chat.completions"
+    | "completions"
+    | "responses"
+    | "embeddings"
+    | "messages"
+    | "count_tokens"
+    | "images.generations"
+    | "images.edits"
+    | "images.variations"
+    | "audio.speech"
+    | "audio.transcriptions"
+    | "audio.translations"
+    | "moderations"
+    | "rerank";
   /** The model as the caller names it. */
   readonly requested: string;
   /** The provider and model that will be called. */

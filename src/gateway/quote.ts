@@ -7,6 +7,7 @@ import type { Arrival, Draft, Gateway } from "./contract.ts";
 import { underOwnCap, unreachable } from "./hold.ts";
 import { refusalError } from "./refuse.ts";
 import { modelCall, resolve } from "./resolve.ts";
+import { mostOf } from "./surface.ts";
 import { widerLedgersOf } from "./wider.ts";
 
 /** What a request would cost and whether it would be let in, were it sent now. */
@@ -44,6 +45,7 @@ export async function quote(ask: Ask, arrival: Arrival, at: Gateway): Promise<Qu
 }
 
 function expectedCost({ ask, route, input, bounds, price, tableHash }: Draft, { estimators }: Gateway): Cost {
+  if (ask.extent) return receipt(price, mostOf(ask, price), null, tableHash);
   return estimators.estimate(modelCall({ ask, route }), {
     tokens: input,
     outputTokens: Math.min(bounds.outputMax, LIKELY_OUTPUT_TOKENS * ask.choices),

@@ -1,4 +1,4 @@
-import { type Caller, TollgateError } from "#core";
+import { type Caller, isSurface, TollgateError } from "#core";
 import { allowed, type Bounds, bounds, type Limits, type Price, resolveModel, type Route } from "#models";
 import type { Upstream } from "#providers";
 import type { ModelCall, TokenCounts } from "#estimate";
@@ -6,6 +6,7 @@ import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 import { Judgement } from "./judgement.ts";
+import { surfaceBounds } from "./surface.ts";
 import { spoken, surfaceFor } from "./translate.ts";
 
 const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
@@ -43,6 +44,10 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
     return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
   }
   const price = priceOf(book, route, caller, arrival.at);
+  if (isSurface(asked.capability)) {
+    const bounds = surfaceBounds(asked, price, book.tableHash);
+    return { ...common, ask: asked, asked, translation: null, price, input: NO_INPUT, bounds };
+  }
   const said = spoken(asked, { surface, upstream, route, price, maxOutputTokens: found.limits?.maxOutputTokens ?? null, arrival });
   const { ask } = said;
   const input = at.estimators.tokens(modelCall({ ask, route }));

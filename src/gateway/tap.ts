@@ -1,10 +1,11 @@
 import { asTollgateError, NO_USAGE, TollgateError } from "#core";
 import { redactSecrets } from "#providers";
-import { reportedFromJson, spliceCost } from "#wire";
+import { reportedFromJson, skimmed, spliceCost } from "#wire";
 import { type Answer, endingOf, headersOf, setCost, shownCost } from "./answer.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
+import { pour } from "./pour.ts";
 import { relay } from "./relay.ts";
 import { screenAnswer } from "./screen.ts";
 import { answerIn, errorIn } from "./translate.ts";
@@ -18,7 +19,8 @@ export async function tap(answer: Answer, hold: Hold, at: Gateway): Promise<Resp
   const { response } = answer;
   if (!response.ok) return refused(answer, hold, at);
   const streams = response.headers.get("content-type")?.includes("text/event-stream") ?? false;
-  return streams && response.body ? relay(response.body, answer, hold, at) : whole(answer, hold, at);
+  if (streams && response.body) return relay(response.body, answer, hold, at);
+  return hold.draft.ask.capability === "audio.speech" && response.body ? pour(response.body, answer, hold, at) : whole(answer, hold, at);
 }
 
 /** A provider's own error: its status and its body, with credentials masked. It cost nothing. */
@@ -41,7 +43,9 @@ async function refused(answer: Answer, hold: Hold, at: Gateway): Promise<Respons
 async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival, translation } = hold.draft;
-  const text = new TextDecoder().decode(bytes);
+  // Pictures are not read: of what stands around them one copy is enough, unless the caller wants something put in.
+  const drawn = ask.capability.startsWith("images.") && !arrival.costInUsage;
+  const text = drawn ? skimmed(new Uint8Array(bytes)) : new TextDecoder().decode(bytes);
   const screening = screenAnswer(text, hold.draft, at).catch(asTollgateError);
   const { usage, serviceTier, status, ownOutput } = used(hold.draft, reportedFromJson(ask.capability, text));
   const paid = hold.price(usage, serviceTier);

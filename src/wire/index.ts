@@ -8,5 +8,8 @@ export { reportedFromJson, StreamReader } from "./report.ts";
 export { rewrite } from "./rewrite.ts";
 export { SseReader } from "./sse.ts";
 export { anthropicTier, anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";
+export { skimmed } from "./skim.ts";
+export { secondsSpoken } from "./sound.ts";
+export { spokenTokens } from "./extent.ts";
 export { screened } from "./screen-stream.ts";
 export { redactAnswer, redactRequest, saidInAnswer, saidInRequest } from "./texts.ts";
