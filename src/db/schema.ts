@@ -295,6 +295,14 @@ export const costCells = sqliteTable(
     cacheWrite: integer("cache_write").notNull(),
     output: integer().notNull(),
     reasoning: integer().notNull(),
+    images: integer().notNull().default(0),
+    webSearches: integer("web_searches").notNull().default(0),
+    fileSearches: integer("file_searches").notNull().default(0),
+    searchSources: integer("search_sources").notNull().default(0),
+    characters: integer().notNull().default(0),
+    seconds: integer().notNull().default(0),
+    rankings: integer().notNull().default(0),
+    extras: integer().notNull().default(0),
   },
   (table) => [
     primaryKey({

@@ -39,6 +39,9 @@ const [OFFSET_PIXELS, SCALE_PIXELS] = [2_000_000, 4_000_000];
 /** The largest of the usual sizes, which a model left to choose takes, and the largest of all. */
 const [USUAL_PIXELS, PIXELS_MAX] = [1_536 * 1_024, 8_294_400];
 
+/** Where a JSON request links or holds the pictures that it sends along. */
+const SEEN = ["images", "image", "mask", "markup"] as const;
+
 /** Pictures to be made, after others or not. */
 export function pictures(fields: Fields, files: readonly File[]): Extent {
   if ((fields["svg"] ?? null) !== null || fields["output_format"] === "svg")
@@ -49,7 +52,7 @@ export function pictures(fields: Fields, files: readonly File[]): Extent {
     return value;
   };
   const [asked, frames, partial] = [count("n", 1), count("frame_count", 1), count("partial_images", 0)];
-  const linked = Array.isArray(fields["images"]) ? fields["images"].length + 1 : 0;
+  const linked = SEEN.flatMap((name) => fields[name] ?? []).length;
   const output = asked * (frames * tokensOf(readText(fields, "quality"), readText(fields, "size")) + partial * PARTIAL_TOKENS);
   const input = bytesOf(fields["prompt"]);
   return {

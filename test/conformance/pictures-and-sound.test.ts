@@ -228,6 +228,26 @@ describe("judgements and ranks", () => {
   });
 });
 
+describe("summaries", () => {
+  it("show pieces beside tokens and USD", async () => {
+    const { id, secret } = await set.admin.key();
+    const client = through(secret);
+    const drawn = await client.images.generate({ model: named("piece-1"), prompt, n: 2 }).withResponse();
+    const said = await client.audio.speech.create({ model: named("tts-1"), voice, input });
+    await said.arrayBuffer();
+    for (const answer of [drawn.response, said]) await set.admin.record(answer.headers.get("x-request-id")!);
+    const { total, data } = await set.admin.call<Record<"total", object> & { data: object[] }>(
+      "GET",
+      `/costs/summary?key=${id}&group_by=capability`,
+    );
+    expect(total).toMatchObject({ usd: "0.140285", requests: 2, pieces: { images: 2, characters: 19, seconds: 0 } });
+    expect(data).toMatchObject([
+      { group: { capability: "images.generations" }, usd: "0.14", pieces: { images: 2, characters: 0 } },
+      { group: { capability: "audio.speech" }, usd: "0.000285", pieces: { images: 0, characters: 19 } },
+    ]);
+  });
+});
+
 describe("threats 37 and 40: each surface is held to its budget before anything is sent", () => {
   const calls: Record<string, (client: OpenAI) => Promise<unknown>> = {
     "images.generate": (client) => client.images.generate({ model: named("gpt-image-1"), prompt, n: 10 }),

@@ -101,9 +101,24 @@ function receiptShape(row: CostRow) {
   };
 }
 
-function sumsShape({ usd, requests, tokens }: Sums) {
+function sumsShape({ usd, requests, tokens, pieces }: Sums) {
   const { input, cacheRead, cacheWrite, output, reasoning } = tokens;
-  return { usd, requests, tokens: { input, cache_read: cacheRead, cache_write: cacheWrite, output, reasoning } };
+  const { images, webSearches, fileSearches, searchSources, characters, seconds, rankings, extras } = pieces;
+  return {
+    usd,
+    requests,
+    tokens: { input, cache_read: cacheRead, cache_write: cacheWrite, output, reasoning },
+    pieces: {
+      images,
+      web_searches: webSearches,
+      file_searches: fileSearches,
+      search_sources: searchSources,
+      characters,
+      seconds,
+      rankings,
+      extras,
+    },
+  };
 }
 
 /** `/costs`: what was spent, summed or by the record, with the arithmetic. */
