@@ -30,6 +30,9 @@ export default defineConfig({
         test: { name: "durability", include: ["test/durability/**/*.test.ts"], environment: "node", testTimeout: 180_000 },
       },
       {
+        test: { name: "runner", include: ["test/runner/**/*.test.ts"], environment: "node", testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      {
         test: {
           name: "conformance",
           include: ["test/conformance/**/*.test.ts", "test/cli/**/*.test.ts"],

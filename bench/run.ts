@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { SCHEMA } from "./bare/schema.ts";
 import { load, type Round, type Target } from "./load.ts";
 
 /** `npm run bench`: the full gateway against a bare Worker and the provider itself, interleaved, in one run. Writes bench/results.json. */
@@ -75,12 +76,18 @@ async function bare(upstream: string): Promise<{ runtime: Miniflare; port: numbe
           compatibilityDate: "2026-08-15",
           modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(join(outdir, "worker.js"), "utf8") }],
           bindings: { UPSTREAM: upstream },
+          durableObjects: { JOURNAL: { className: "Journal", useSQLite: true } },
+          queueProducers: { ENTRIES: "entries" },
+          queueConsumers: { entries: { maxBatchSize: 100, maxBatchTimeout: 1 } },
+          d1Databases: { DB: "bench" },
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
         },
       ],
     }),
   );
   await runtime.ready;
+  const db = await runtime.getD1Database("DB");
+  for (const statement of SCHEMA) await db.prepare(statement).run();
   return { runtime, port };
 }
 
@@ -153,7 +160,7 @@ async function measure(scenario: (typeof SCENARIOS)[number], targets: readonly T
 }
 
 /** The figures that the targets are about, each a ratio of this run. */
-function ratios(rows: readonly Row[], way: Way | "floor", stream: boolean) {
+function ratios(rows: readonly Row[], way: Way | "floor" | "record", stream: boolean) {
   const of = (name: string) => rows.find((row) => row.target === name)!;
   const [direct, bareRow, full] = [of("direct"), of("bare"), of(way)];
   const time = (row: Row) => (stream ? row.first_ms : row.total_ms);
@@ -180,8 +187,12 @@ try {
   const results = [];
   for (const scenario of SCENARIOS) {
     const floor = floorOf(scenario);
-    const rows = await measure(scenario, [...targets, { name: "floor", port: barePort, headers: { "x-bench-floor": floor } }]);
-    const compared = (["floor", "held", "float"] as const).map((way) => ratios(rows, way, scenario.stream));
+    const rows = await measure(scenario, [
+      ...targets,
+      { name: "floor", port: barePort, headers: { "x-bench-floor": floor } },
+      { name: "record", port: barePort, headers: { "x-bench-floor": floor, "x-bench-record": "kept" } },
+    ]);
+    const compared = (["floor", "record", "held", "float"] as const).map((way) => ratios(rows, way, scenario.stream));
     console.log(`\n${scenario.name}`);
     console.table(rows);
     console.table(compared);

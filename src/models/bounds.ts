@@ -1,5 +1,5 @@
 import { type Femto, nanoCeil } from "#core";
-import type { Amount, Bounds, Load, Price } from "./contract.ts";
+import type { Amount, Bounds, Load, Price, PriceRow } from "./contract.ts";
 import { dearest, dearestSearch, possibleRates, TEXT_IN, TEXT_OUT } from "./rates.ts";
 import { BUNDLED } from "./table.ts";
 
@@ -62,12 +62,36 @@ function countable(tokens: number): number {
   return Math.min(tokens, Number.MAX_SAFE_INTEGER);
 }
 
+/** The dearest that a token of each side can cost, the plain input rate, and the searches that an answer may make unseen. */
+interface Worst {
+  readonly input: Femto;
+  readonly plainInput: Femto;
+  readonly output: Femto;
+  readonly searches: Femto;
+}
+
+const NOTHING: Worst = { input: 0n, plainInput: 0n, output: 0n, searches: 0n };
+/** What was found of a row: rows are never changed, and calls of one kind ask the same of them each time. */
+const found = new WeakMap<PriceRow, Map<string, Worst>>();
+/** A service tier is the caller's own word: so many kinds of call of a row are remembered, and no more. */
+const KINDS_MAX = 64;
+
+function worstRates({ row, state }: Price, inputMax: number, load: Load): Worst {
+  if (state === "free") return NOTHING;
+  const tiersPassed = row.tiers.filter(({ aboveInputTokens }) => inputMax > aboveInputTokens).length;
+  const kind = `${tiersPassed} ${load.uncountable} ${JSON.stringify(load.serviceTier)}`;
+  const kinds = found.get(row) ?? new Map<string, Worst>();
+  const known = kinds.get(kind);
+  if (known) return known;
+  const worst = worstOf(row, inputMax, load);
+  if (kinds.size < KINDS_MAX) found.set(row, kinds.set(kind, worst));
+  return worst;
+}
+
 /**
- * The dearest that a token of each side can cost, the plain input rate, and the searches that an answer may make unseen. What is
- * heard makes a prompt uncountable; whether the answer is spoken nothing here says, so that a model that speaks is taken to.
+ * What is heard makes a prompt uncountable; whether the answer is spoken nothing here says, so that a model that speaks is taken to.
  */
-function worstRates({ row, state }: Price, inputMax: number, { uncountable, serviceTier }: Load) {
-  if (state === "free") return { input: 0n, plainInput: 0n, output: 0n, searches: 0n };
+function worstOf(row: PriceRow, inputMax: number, { uncountable, serviceTier }: Load): Worst {
   const lists = possibleRates(row, inputMax, serviceTier);
   return {
     input: dearest(lists, uncountable ? [...TEXT_IN, "audio_input"] : TEXT_IN),

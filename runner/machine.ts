@@ -1,0 +1,178 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { connect, createServer as createSocket } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Capabilities } from "./protocol.ts";
+import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
+import { start } from "./sandbox/sandbox.ts";
+import { seccompFilter } from "./sandbox/seccomp.ts";
+import { isRoot, makeJobsFolder, makeVolume, type Owner, reapVolumes, unmountBelow } from "./sandbox/volume.ts";
+
+const run = promisify(execFile);
+
+/** Where a job that talks to the gateway finds what lets it. */
+export const BRIDGE = { node: "/opt/tollgate/node", script: "/opt/tollgate/bridge.ts" } as const;
+
+const UID_FIRST = 20_000;
+/** As many users has each runner, and so many runners of one machine have users of their own. */
+const UIDS = 4_000;
+const RUNNERS = 10;
+
+/** What jobs need of the machine that they run on, found and made ready once. */
+export interface Machine {
+  readonly jobs: string;
+  readonly cgroups: Cgroups;
+  readonly capabilities: Capabilities;
+  /** The host's files for BRIDGE. */
+  readonly bridge: Readonly<Record<keyof typeof BRIDGE, string>>;
+  readonly owners: Owners;
+  /** Gives back what was made ready. */
+  release(): Promise<void>;
+}
+
+/** Hands out a host user for each job: two jobs never share one, so neither can signal or read the other even if a wall were to fall. */
+export class Owners {
+  readonly #first: number;
+  readonly #taken = new Set<number>();
+  #next = 0;
+
+  constructor(nth: number) {
+    this.#first = UID_FIRST + (nth % RUNNERS) * UIDS;
+  }
+
+  take(): Owner {
+    if (!isRoot()) return { uid: process.getuid!(), gid: process.getgid!() };
+    for (let tries = 0; tries < UIDS; tries++) {
+      const uid = this.#first + (this.#next++ % UIDS);
+      if (this.#taken.has(uid)) continue;
+      this.#taken.add(uid);
+      return { uid, gid: uid };
+    }
+    throw new Error("every user for jobs is taken");
+  }
+
+  give({ uid }: Owner): void {
+    this.#taken.delete(uid);
+  }
+}
+
+/** Ends what a runner before us has left in the same folder, makes the folder ready, and tries what this machine can enforce. */
+export async function prepareMachine(state: string): Promise<Machine> {
+  const mark = createHash("sha256").update(state).digest();
+  const jobs = await makeJobsFolder(state);
+  await takeAlone(join(state, "lock"));
+  const cgroups = new Cgroups(await cgroupKind(), `tollgate-${mark.toString("hex", 0, 4)}`);
+  await cgroups.reap();
+  await reapVolumes(state, jobs);
+  const bridge = await bridgeFiles(state);
+  const release = async () => {
+    await cgroups.reap();
+    await unmountBelow(state);
+  };
+  const machine = { jobs, cgroups, bridge, release, owners: new Owners(mark.readUInt16LE(4)) };
+  return { ...machine, capabilities: await probe(machine) };
+}
+
+/**
+ * Takes a folder for this process alone, by a socket that ends with it: a second runner in it would reap the first one's jobs.
+ * @throws Error where another runner has it.
+ */
+async function takeAlone(path: string): Promise<void> {
+  const alive = await new Promise<boolean>((resolve) => {
+    const call = connect(path, () => {
+      call.destroy();
+      resolve(true);
+    }).once("error", () => resolve(false));
+  });
+  if (alive) throw new Error(`another runner has ${path}; RUNNER_STATE names a folder of one's own`);
+  await rm(path, { force: true });
+  const lock = createSocket((call) => call.destroy());
+  await new Promise<void>((resolve, reject) => lock.once("error", reject).listen(path, resolve));
+  lock.unref();
+}
+
+/**
+ * Binds Node and the bridge to where any job's user may read them: the folder that they come from may be closed to it. For one who is
+ * not root there is no other user, and they are taken where they are.
+ */
+async function bridgeFiles(state: string): Promise<Machine["bridge"]> {
+  const from = { node: process.execPath, script: join(import.meta.dirname, "bridge.ts") };
+  if (!isRoot()) return from;
+  const folder = join(state, "bridge");
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o711);
+  const to = { node: join(folder, "node"), script: join(folder, "bridge.ts") };
+  for (const name of ["node", "script"] as const) {
+    await rm(to[name], { force: true });
+    await writeFile(to[name], "");
+    await run("mount", ["--bind", "-o", "ro", from[name], to[name]]);
+  }
+  return to;
+}
+
+/** Tries the walls, rather than to believe what the machine says of itself: a sandbox that can see the host's network is none. */
+async function probe(machine: Omit<Machine, "capabilities">): Promise<Capabilities> {
+  const sandboxed = await trial(machine).catch((error: unknown) => (error instanceof Error ? error.message : "threw what cannot be told"));
+  const filtered = seccompFilter() !== null;
+  const missing = [
+    ...(sandboxed === null ? [] : [`sandbox: ${sandboxed}`]),
+    ...(isRoot() ? [] : ["a user for each job and a limit of disk: the runner is not root"]),
+    ...(filtered ? [] : [`seccomp: there is no filter for ${process.arch}`]),
+    ...(machine.cgroups.kind === "none" ? ["limits of memory, processes and CPU: no cgroup can be made"] : []),
+  ];
+  const limited = machine.cgroups.kind !== "none";
+  return {
+    sandbox: sandboxed === null,
+    uidPerJob: isRoot(),
+    seccomp: filtered,
+    cgroup: machine.cgroups.kind,
+    memory: limited,
+    processes: limited || isRoot(),
+    cpu: limited,
+    disk: isRoot(),
+    missing,
+  };
+}
+
+const TRIAL_LIMITS = {
+  wallMs: 5_000,
+  cpuCores: 1,
+  memoryBytes: 64 * 2 ** 20,
+  processes: 32,
+  diskBytes: 2 ** 20,
+  files: 64,
+  outputBytes: 4_096,
+};
+
+/** Runs a command that must not reach a server of ours on the host; null where all is as it should be, else what is not. */
+async function trial({ jobs, cgroups, owners }: Omit<Machine, "capabilities">): Promise<string | null> {
+  const owner = owners.take();
+  const id = `probe-${process.pid}`;
+  const cgroup = await cgroups.make(id, TRIAL_LIMITS);
+  const volume = await makeVolume(join(jobs, id), owner, TRIAL_LIMITS);
+  const host = createServer().listen(0, "127.0.0.1");
+  try {
+    await new Promise((resolve) => host.once("listening", resolve));
+    const address = host.address();
+    const port = typeof address === "object" && address ? address.port : 0;
+    const script = `(exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && echo leak; touch /usr/leak 2>/dev/null && echo leak; echo held`;
+    const inside = { argv: ["/bin/bash", "-c", script], env: {}, workingDirectory: ".", workspace: "readwrite", given: {} } as const;
+    const child = start(inside, { volume, owner, cgroup, limits: TRIAL_LIMITS });
+    const said = { out: "", err: "" };
+    child.stdout!.on("data", (bytes: Buffer) => (said.out += bytes.toString()));
+    child.stderr!.on("data", (bytes: Buffer) => (said.err += bytes.toString()));
+    child.stdin!.end();
+    await new Promise((resolve) => child.once("close", resolve));
+    if (said.out === "held\n") return null;
+    return said.err.trim().slice(0, 500) || `a trial said ${JSON.stringify(said.out.slice(0, 100))}`;
+  } finally {
+    host.close();
+    await cgroup?.kill();
+    await cgroup?.remove();
+    await volume.remove();
+    owners.give(owner);
+  }
+}

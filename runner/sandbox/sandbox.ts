@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import type { Writable } from "node:stream";
+import type { Cgroup } from "./cgroup.ts";
+import { seccompFilter } from "./seccomp.ts";
+import { isRoot, type Owner, type Volume } from "./volume.ts";
+
+/** Where the job sees what is its own. */
+export const WORKSPACE = "/workspace";
+export const GATEWAY_SOCKET = "/run/gw.sock";
+const HOME = "/tmp";
+
+/** What runs inside, and what of the outside it sees. */
+export interface Inside {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDirectory: string;
+  readonly workspace: "none" | "readonly" | "readwrite";
+  /** Files of ours that the job may read, by where it sees them. */
+  readonly given: Readonly<Record<string, string>>;
+}
+
+/** What holds it. */
+export interface Walls {
+  readonly volume: Volume;
+  readonly owner: Owner;
+  readonly cgroup: Cgroup | null;
+  readonly limits: { readonly diskBytes: number; readonly processes: number };
+  /** Off only to show what the filter is there for. */
+  readonly seccomp?: boolean;
+}
+
+const LAUNCHER: Record<string, string> = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+const OPEN_FILES = 4096;
+const FILTER_FD = 3;
+/** The inside sees itself as this user, whoever it is on the machine. */
+const INSIDE_ID = "1000";
+/** What of /etc a program needs to find names, certificates and its libraries; nothing that says whose machine it is. */
+const ETC = ["/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates"];
+const ACCOUNTS = { passwd: "agent:x:1000:1000::/tmp:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n", group: "agent:x:1000:\n" };
+
+/**
+ * Starts a command in a sandbox of its own: no network, nothing writable but its volume, no privileges and none to be had. The launcher's
+ * environment is empty, since the sandbox's first process shows whatever it was started with.
+ */
+export function start(inside: Inside, walls: Walls): ChildProcess {
+  const filter = walls.seccomp === false ? null : seccompFilter();
+  const command = [...dropped(walls), "bwrap", ...bubblewrap(inside, walls, filter !== null), "--", ...inside.argv];
+  const doors = walls.cgroup?.doors ?? [];
+  const options: SpawnOptions = {
+    env: LAUNCHER as NodeJS.ProcessEnv,
+    cwd: "/",
+    stdio: ["pipe", "pipe", "pipe", filter ? "pipe" : "ignore", "pipe", "pipe"],
+    detached: true,
+  };
+  const child = spawn("/bin/sh", ["-c", ENTER, "launch", String(doors.length), ...doors, ...command], options);
+  const handed = [filter, ACCOUNTS.passwd, ACCOUNTS.group];
+  for (const [nth, bytes] of handed.entries()) if (bytes) hand(child.stdio[FILTER_FD + nth] as Writable, bytes);
+  return child;
+}
+
+/** A launcher that ends before it has read what it is handed says why by its exit; the broken pipe says nothing more. */
+function hand(pipe: Writable, bytes: string | Uint8Array): void {
+  pipe.on("error", () => undefined).end(bytes);
+}
+
+/** Steps into the job's cgroups first: what is started later belongs to them, whatever it does. */
+const ENTER = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done; exec "$@"';
+
+/** Gives up who we are, for good, before the sandbox is made: root that merely looks like another inside would still be root. */
+function dropped({ owner, limits, cgroup }: Walls): string[] {
+  const rlimits = ["prlimit", `--nofile=${OPEN_FILES}`, "--core=0", `--fsize=${limits.diskBytes}`];
+  // Per user, so only where each job has one; a cgroup counts better where there is one.
+  if (isRoot() && !cgroup) rlimits.push(`--nproc=${limits.processes}`);
+  const drop = isRoot() ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"] : [];
+  return [...rlimits, "setpriv", ...drop, "--no-new-privs"];
+}
+
+function bubblewrap(inside: Inside, { volume }: Walls, filtered: boolean): string[] {
+  const options = [
+    ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL"],
+    ["--uid", INSIDE_ID, "--gid", INSIDE_ID, "--hostname", "sandbox"],
+    filtered ? ["--seccomp", String(FILTER_FD)] : [],
+    ["--ro-bind", "/usr", "/usr"],
+    ["bin", "sbin", "lib", "lib64"].flatMap((name) => ["--symlink", `usr/${name}`, `/${name}`]),
+    ETC.flatMap((path) => ["--ro-bind-try", path, path]),
+    ["--ro-bind-data", String(FILTER_FD + 1), "/etc/passwd", "--ro-bind-data", String(FILTER_FD + 2), "/etc/group"],
+    ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--bind", volume.shm, "/dev/shm", "--remount-ro", "/dev"],
+    workspaceOf(inside, volume),
+    ["--bind", volume.tmp, "/tmp"],
+    Object.entries(inside.given).flatMap(([path, source]) => ["--ro-bind", source, path]),
+    ["--remount-ro", "/", "--chdir", inside.workingDirectory === "." ? WORKSPACE : `${WORKSPACE}/${inside.workingDirectory}`],
+    ["--clearenv"],
+    Object.entries(environmentOf(inside)).flatMap(([name, value]) => ["--setenv", name, value]),
+  ];
+  return options.flat();
+}
+
+function workspaceOf({ workspace }: Inside, volume: Volume): string[] {
+  if (workspace === "none") return ["--tmpfs", WORKSPACE, "--remount-ro", WORKSPACE];
+  return [workspace === "readonly" ? "--ro-bind" : "--bind", volume.workspace, WORKSPACE];
+}
+
+function environmentOf({ env }: Inside): Record<string, string> {
+  return { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, TMPDIR: "/tmp", LANG: "C.UTF-8", TERM: "dumb", USER: "agent", ...env };
+}
