@@ -59,7 +59,10 @@ function ogg(bytes: Uint8Array): number | null {
   const rate = tag(bytes, 28) === "Opus" ? 48_000 : tag(bytes, 29) === "vorb" ? data.getUint32(40, true) : 0;
   if (rate === 0) return null;
   for (let at = bytes.length - 27; at > 0; at--) {
-    if (bytes[at] === 79 && tag(bytes, at) === "OggS") return Number(data.getBigInt64(at + 6, true)) / rate;
+    if (bytes[at] !== 79 || tag(bytes, at) !== "OggS") continue;
+    const samples = data.getBigInt64(at + 6, true);
+    // A page on which nothing ends says so by a negative count.
+    if (samples >= 0n) return Number(samples) / rate;
   }
   return null;
 }

@@ -228,6 +228,44 @@ describe("judgements and ranks", () => {
   });
 });
 
+describe("policies", () => {
+  /** A key that a policy of its own holds, once that is in force. */
+  async function heldBy(name: string, source: string, blocked: (client: OpenAI) => Promise<unknown>): Promise<OpenAI> {
+    const { id: key, secret } = await set.admin.key();
+    const { id } = await set.admin.call<{ id: string }>("POST", "/policies", { name, version: "1.0.0", source, signature: null });
+    await set.admin.call("PUT", `/policies/${id}/activation`, { scope: { kind: "key", id: key }, mode: "enforce" });
+    const client = through(secret);
+    const codeOf = () => blocked(client).then(() => "passed", (error: { code: string }) => error.code); // prettier-ignore
+    await expect.poll(codeOf, { timeout: 10_000, interval: 200 }).toBe("policy_denied");
+    return client;
+  }
+
+  it("judge the prompt of a form like that of JSON", async () => {
+    const source =
+      'export default { name: "pictures-no-otters", version: "1.0.0", needs: ["messages"], evaluate({ messages }) { return { allowed: !messages.some(({ text }) => text.includes("otter")) }; } };';
+    const edit = async (client: OpenAI, asked: string) =>
+      client.images.edit({ model: named("gpt-image-1"), prompt: asked, image: await picture() });
+    const client = await heldBy("pictures-no-otters", source, (each) => edit(each, prompt));
+    expect((await edit(client, "A beaver")).data).toHaveLength(1);
+  });
+
+  it("judge what was heard, be it JSON, plain text or a stream", async () => {
+    const judge = "({ response }) { return { allowed: !JSON.stringify(response).includes('wildest') }; }";
+    const source = `export default { name: "pictures-tame", version: "1.0.0", needs: ["response"], onResponse${judge}, onChunk${judge} };`;
+    const write = async (client: OpenAI, more: object) =>
+      client.audio.transcriptions.create({ model: named("whisper-1"), file: await sound(1), ...more });
+    const client = await heldBy("pictures-tame", source, (each) => write(each, {}));
+    for (const response_format of ["text", "vtt", "verbose_json"])
+      await expect(write(client, { response_format })).rejects.toMatchObject({ status: 403, code: "policy_denied" });
+    const streamed = (await write(client, { stream: true, model: named("gpt-4o-transcribe") })) as unknown as AsyncIterable<unknown>;
+    const heard: unknown[] = [];
+    await expect(async () => {
+      for await (const event of streamed) heard.push(event);
+    }).rejects.toThrow(/denies/);
+    expect(JSON.stringify(heard)).not.toContain("wildest");
+  });
+});
+
 describe("summaries", () => {
   it("show pieces beside tokens and USD", async () => {
     const { id, secret } = await set.admin.key();
