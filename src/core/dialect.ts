@@ -26,9 +26,11 @@ export type Surface = (typeof SURFACES)[number];
 /** What a request asks a provider to do; stands on the cost record. */
 export type Capability = "chat.completions" | "completions" | "responses" | "embeddings" | "messages" | "count_tokens" | Surface;
 
+const NO_TEXT_FOR_TEXT: ReadonlySet<Capability> = new Set(SURFACES);
+
 /** Whether what is asked for is no text for text. */
 export function isSurface(capability: Capability): capability is Surface {
-  return (SURFACES as readonly string[]).includes(capability);
+  return NO_TEXT_FOR_TEXT.has(capability);
 }
 
 /** The two envelopes that errors come in. */

@@ -27,18 +27,23 @@ export function pour(body: ReadableStream<Uint8Array>, answer: Answer, hold: Hol
   if (paid) setCost(headers, paid, billed.status);
   const heard: Uint8Array[] = [];
   let bytes = 0;
+  let flushed = false;
   const through = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       if (!paid && bytes < MEASURED_BYTES) heard.push(chunk);
       bytes += chunk.byteLength;
       controller.enqueue(chunk);
     },
+    flush() {
+      flushed = true;
+    },
   });
+  // A pipe whose reader left ends as if all had been read, but for the flush.
   const piped = body.pipeTo(through.writable).then(
-    () => true,
-    () => false,
+    () => (flushed ? OK : LEFT),
+    () => brokenOff(answer),
   );
-  at.background(piped.then((whole) => book(whole, { bytes, heard }, { answer, hold, at })));
+  at.background(piped.then((ended) => book(ended, { bytes, heard }, { answer, hold, at })));
   return new Response(through.readable, { status: answer.response.status, headers });
 }
 
@@ -53,16 +58,16 @@ const OK: Ended = { outcome: "ok", code: null };
 const LEFT: Ended = { outcome: "cancelled", code: null };
 
 function brokenOff({ deadline }: Answer): Ended {
+  if (deadline.why === "client_left") return LEFT;
   return { outcome: "truncated", code: deadline.timeoutError()?.code ?? "upstream_error" };
 }
 
 /** Books what was spoken, whoever ended it: what has been sent on is billed at the least. */
-async function book(whole: boolean, passed: Passed, { answer, hold, at }: Under): Promise<void> {
+async function book(ended: Ended, passed: Passed, { answer, hold, at }: Under): Promise<void> {
   answer.deadline.end();
-  const ended = whole ? OK : answer.deadline.why === "client_left" ? LEFT : brokenOff(answer);
   const { usage, status } = soundUsed(hold.draft, tokensOf(hold, passed))!;
   const paid: Receipt = hold.price(usage, null);
-  await hold.settle(paid, whole ? status : "estimated", { ...endingOf(answer, hold, at), ...ended });
+  await hold.settle(paid, ended === OK ? status : "estimated", { ...endingOf(answer, hold, at), ...ended });
 }
 
 function tokensOf({ draft }: Hold, { bytes, heard }: Passed): number {

@@ -49,7 +49,7 @@ export function surfaceBounds(ask: Ask, price: Price, tableHash: string): Bounds
 }
 
 /** More than twice what a request can come to, and then some, is taken for a fault of who reports it. */
-const SLACK = 8_192;
+const [SLACK_TOKENS, SLACK_PIECES] = [8_192, 60];
 /** Nobody says more: what was heard lasted at least so long, whatever the file's header claims. */
 const HEARD_TOKENS_PER_SECOND = 8;
 
@@ -79,7 +79,8 @@ function inUnits(usage: Usage, tokens: boolean): Usage | null {
 }
 
 function credible(told: Usage, most: Usage): boolean {
-  return (Object.keys(told) as (keyof Usage)[]).every((name) => told[name] <= 2 * most[name] + SLACK);
+  const slack = (name: string) => (PIECES.some((piece) => piece === name) ? SLACK_PIECES : SLACK_TOKENS);
+  return (Object.keys(told) as (keyof Usage)[]).every((name) => told[name] <= 2 * most[name] + slack(name));
 }
 
 /**

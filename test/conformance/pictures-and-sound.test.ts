@@ -151,6 +151,31 @@ describe("sound", () => {
     });
   });
 
+  it("speech whose listener leaves is charged, and ends at the provider", async () => {
+    const leaving = new AbortController();
+    const answer = await through().audio.speech.create(
+      { model: named("gpt-4o-mini-tts"), voice, input },
+      { headers: { "x-scenario": "slow-50" }, signal: leaving.signal },
+    );
+    const { last } = set.upstream;
+    await answer.body!.getReader().read();
+    leaving.abort();
+    await expect.poll(() => last.abortedAt, { timeout: 5_000, interval: 50 }).not.toBeNull();
+    const record = await set.admin.record(answer.headers.get("x-request-id")!);
+    expect(record).toMatchObject({ status: "estimated", outcome: "cancelled" });
+    // As much as was made: some of the 2.4 s, and the text.
+    expect(Number(record.actual_usd)).toBeGreaterThan(0.0000114);
+    expect(Number(record.actual_usd)).toBeLessThan(0.0006114);
+  });
+
+  it("a count that no request can come to is not believed", async () => {
+    const options = { headers: { "x-scenario": "absurd" } };
+    const { response } = await through()
+      .audio.transcriptions.create({ file: await sound(2), model: named("whisper-1") }, options)
+      .withResponse();
+    expect(await paid(response)).toMatchObject({ usd: "0.0003", status: "estimated" });
+  });
+
   it("transcription by tokens, as JSON and as a stream", async () => {
     const client = through();
     const asked = { model: named("gpt-4o-transcribe") };

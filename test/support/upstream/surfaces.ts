@@ -1,5 +1,5 @@
 import { mp3 } from "../sounds.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, paceOf } from "./exchange.ts";
 import { CREATED, OPENAI_HEADERS } from "./openai-facts.ts";
 
 /**
@@ -69,7 +69,7 @@ export async function images(exchange: Exchange, path: string): Promise<void> {
 
 /** https://platform.openai.com/docs/api-reference/audio/createSpeech */
 export async function speech(exchange: Exchange): Promise<void> {
-  const { body, begin, write, end, scenario, cut } = exchange;
+  const { body, begin, write, end, scenario, cut, wait } = exchange;
   if (body["stream_format"] === "sse") {
     const delta = { type: "speech.audio.delta", audio: Buffer.from(mp3(2)).toString("base64") };
     const usage = { input_tokens: 14, output_tokens: 101, total_tokens: 115 };
@@ -78,15 +78,18 @@ export async function speech(exchange: Exchange): Promise<void> {
   // 100 frames of 24 ms: 2.4 seconds.
   const sound = Buffer.from(mp3(100));
   begin({ "content-type": "audio/mpeg", ...OPENAI_HEADERS });
-  await write(sound.subarray(0, sound.length / 2));
-  if (scenario === "cut-late") return cut();
-  await write(sound.subarray(sound.length / 2));
+  const frame = sound.length / 100;
+  for (let at = 0; at < 100; at++) {
+    if (paceOf(scenario) > 0) await wait(paceOf(scenario));
+    if (scenario === "cut-late" && at === 50) return cut();
+    if (!(await write(sound.subarray(at * frame, (at + 1) * frame)))) return;
+  }
   end();
 }
 
 /** https://platform.openai.com/docs/api-reference/audio/createTranscription */
 export async function transcription(exchange: Exchange): Promise<void> {
-  const { seen, json, begin, write, end } = exchange;
+  const { seen, json, begin, write, end, scenario } = exchange;
   const { fields, files } = await formOf(exchange);
   if (files["file"] === undefined) return refuse(exchange, "Missing required parameter: 'file'.", "file");
   const tokens = {
@@ -96,7 +99,7 @@ export async function transcription(exchange: Exchange): Promise<void> {
     output_tokens: 101,
     total_tokens: 115,
   };
-  const duration = { type: "duration", seconds: 27 };
+  const duration = { type: "duration", seconds: scenario === "absurd" ? 1_000_000 : 27 };
   const usage = fields["model"] === "whisper-1" ? duration : tokens;
   if (fields["stream"] === "true") {
     const deltas = SENTENCE.split(" ").map((word) => ({ type: "transcript.text.delta", delta: `${word} ` }));
