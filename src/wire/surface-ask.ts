@@ -111,6 +111,8 @@ function readJson(bytes: Uint8Array, judged: readonly string[]): Read {
 /** Fields that JSON would have as something else than text. */
 const COUNTS = new Set(["n", "frame_count", "partial_images"]);
 const FLAGS = new Set(["stream"]);
+/** What comes as a file; anything else that did could be a field to one parser and none to another. */
+const FILES = new Set(["file", "image", "mask", "markup"]);
 
 /** A form's plain fields stand in its body's value, as the same request in JSON would have them. */
 function readForm(bytes: Uint8Array, contentType: string, judged: readonly string[]): Read {
@@ -120,9 +122,9 @@ function readForm(bytes: Uint8Array, contentType: string, judged: readonly strin
   for (const part of form) {
     requireOnce(part, [...Object.keys(value), ...files.map(({ name }) => name)], judged);
     if (part.filename === null) value[part.name] = valueOf(part.name, fieldText(bytes, part));
-    else files.push({ name: part.name, bytes: bytes.subarray(part.start, part.end) });
+    else if (FILES.has(bare(part.name))) files.push({ name: part.name, bytes: bytes.subarray(part.start, part.end) });
+    else throw wrong(part.name, "must be a plain field, without a filename");
   }
-  for (const name of ["model", "prompt"]) if (files.some((file) => file.name === name)) throw wrong(name, "must be a plain field");
   return { body: { bytes, text: JSON.stringify(value), value, form }, files };
 }
 
