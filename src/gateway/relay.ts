@@ -8,7 +8,7 @@ import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
 import { screenStream } from "./screen.ts";
 import { streamIn } from "./translate.ts";
-import { learn, used, usedUnseen } from "./used.ts";
+import { learn, used, usedByStream } from "./used.ts";
 
 const TICK_MS = 1_000;
 /** How long a client that reads nothing may keep a call that was given up from being booked. */
@@ -127,7 +127,7 @@ function faultOf(how: How, { answer: { deadline }, meter, hold, allowance }: Rel
   if (stopped) return stopped;
   const { complete, failed } = meter.reported();
   if (how === "ended" && (complete || failed)) return null;
-  const { provider } = hold.draft.route;
+  const { provider } = hold.draft.target;
   const broken = new TollgateError("upstream_error", `The provider ${provider} broke off its answer`);
   return (deadline.why === "budget" ? allowance.refusal : deadline.timeoutError()) ?? broken;
 }
@@ -153,10 +153,7 @@ async function close(writable: WritableStream<Uint8Array>): Promise<void> {
 /** Books what the stream used. */
 async function book(fault: TollgateError | "cancelled" | null, { answer, hold, meter, at }: Relay): Promise<void> {
   const reported = meter.reported();
-  const unseen = { ranMs: at.now() - answer.sentAt, outputMax: hold.cap ?? hold.draft.bounds.outputMax };
-  const { usage, serviceTier, status, ownOutput } = hold.granted.bound
-    ? usedUnseen(hold.draft, reported, unseen)
-    : used(hold.draft, reported);
+  const { usage, serviceTier, status, ownOutput } = usedByStream(hold, reported, at.now() - answer.sentAt);
   if (status === "actual") learn(hold.draft, usage, at);
   const ending = { ...endingOf(answer, hold, at), ...outcomeOf(fault, reported.failed), ownOutput };
   await hold.settle(hold.price(usage, serviceTier), status, ending);

@@ -22,8 +22,8 @@ export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Re
     await using admitted = await admit(ask, arrival, at);
     ({ judgement } = admitted.draft.policies);
     await using hold = await enforce(admitted, at);
-    const answer = await dispatch(hold, at);
-    return await tap(answer, hold.move(), at);
+    const { answer, hold: paid } = await dispatch(hold, at);
+    return await tap(answer, paid, at);
   } catch (thrown) {
     const error = asTollgateError(thrown);
     const booked = BOOKED.has(error.code) || judgement?.booked === true;

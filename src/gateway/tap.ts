@@ -76,7 +76,7 @@ function withheld(
 
 /** What cannot be read cannot be translated; it was billed by what was sent for it. */
 function unreadable({ draft }: Hold): TollgateError {
-  return new TollgateError("upstream_error", `The provider ${draft.route.provider} gave an answer that is none in its dialect`);
+  return new TollgateError("upstream_error", `The provider ${draft.target.provider} gave an answer that is none in its dialect`);
 }
 
 async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<ArrayBuffer> {
@@ -84,12 +84,12 @@ async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<Array
   try {
     return await response.arrayBuffer();
   } catch (cause) {
-    const { provider, model } = hold.draft.route;
+    const { provider, model } = hold.draft.target;
     const broken = deadline.timeoutError() ?? new TollgateError("upstream_error", `The provider ${provider} broke off its answer`);
     const ending = endingOf(answer, hold, at);
     at.background(hold.forfeit({ ...ending, outcome: "truncated", httpStatus: broken.status, code: broken.code }));
     const attempt = { provider, model, status: response.status, ms: ending.endedAt - sentAt };
-    throw new TollgateError(broken.code, broken.message, { cause, details: { attempts: [attempt] } });
+    throw new TollgateError(broken.code, broken.message, { cause, details: { attempts: [...hold.past.attempts, attempt] } });
   } finally {
     deadline.end();
   }

@@ -1,5 +1,5 @@
 import type { Capability } from "#core";
-import type { Price, Route } from "#models";
+import type { Price, Target } from "#models";
 import { speaks, type Upstream } from "#providers";
 import { type Pair, StreamTranslator, type Tongue, translateAnswer, translateError, translateRequest } from "#translation";
 import { type Ask, readAsk } from "#wire";
@@ -44,7 +44,7 @@ const OUTPUT_TOKENS = 8_192;
 interface Between {
   readonly surface: Capability;
   readonly upstream: Upstream;
-  readonly route: Route;
+  readonly target: Target;
   readonly price: Price;
   readonly maxOutputTokens: number | null;
   readonly arrival: Arrival;
@@ -54,12 +54,12 @@ interface Between {
  * Says a request in the dialect of the surface that is to serve it.
  * @throws TollgateError `invalid_request` naming the field that is wrong or cannot be said.
  */
-export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputTokens, arrival }: Between): Spoken {
+export function spoken(asked: Ask, { surface, upstream, target, price, maxOutputTokens, arrival }: Between): Spoken {
   const [from, to] = [TONGUES[asked.capability], TONGUES[surface]];
   if (surface === asked.capability || !from || !to) return { ask: asked, asked, translation: null };
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
   const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
-  const { body, dropped } = translateRequest(asked.body.value, { from, to }, route.model, dress);
+  const { body, dropped } = translateRequest(asked.body.value, { from, to }, target.model, dress);
   const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
   const includeUsage = asked.wantsUsage || arrival.costInUsage;
   return { ask, asked, translation: { pair: { from, to }, dropped, requestId: arrival.id, includeUsage } };

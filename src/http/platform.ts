@@ -5,6 +5,7 @@ import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
+import type { Health } from "#routes";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -13,6 +14,8 @@ export interface Platform {
   readonly keys: KeyRing;
   readonly directory: DirectoryCache;
   readonly estimators: Estimators;
+  /** How the places do that routes lead to, as this isolate has seen. */
+  readonly health: Health;
   /** Finished events that no ledger delivers: refused requests and audit entries. */
   readonly events: Queue;
   /** Asked only after a failed authentication. */

@@ -1,6 +1,7 @@
 export { type Call, send } from "./call.ts";
+export { CredentialStore, type StoredCredential } from "./credentials.ts";
 export { readDocument } from "./document.ts";
-export { requestHeaders, responseHeaders, upstreamRequestId } from "./headers.ts";
+export { requestHeaders, responseHeaders, restMsOf, upstreamRequestId } from "./headers.ts";
 export { redactSecrets } from "./redact.ts";
 export { type ProviderRow, registry, speaks, type Upstream } from "./registry.ts";
 export { respond } from "./tollgate/index.ts";

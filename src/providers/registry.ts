@@ -13,10 +13,17 @@ export interface Upstream {
   readonly credential: string | null;
   /** Capabilities it is limited to; empty means all that its kind speaks. */
   readonly apis: readonly string[];
+  /** Which of its credentials this is; null for its first. */
+  readonly account: string | null;
+  /** The same upstream under its other credentials. */
+  readonly spares: readonly Upstream[];
 }
 
 /** The columns of a provider's row that routing needs, with its credential already opened. */
-export type ProviderRow = Pick<typeof tables.providers.$inferSelect, "name" | "kind" | "baseUrl" | "apis" | "credential" | "status">;
+export type ProviderRow = Pick<typeof tables.providers.$inferSelect, "name" | "kind" | "baseUrl" | "apis" | "credential" | "status"> & {
+  /** Its other credentials, opened. */
+  readonly spares?: readonly { readonly id: string; readonly credential: string }[];
+};
 
 const OPENAI_TEXT: Partial<Record<Capability, string>> = {
   "chat.completions": "/chat/completions",
@@ -43,25 +50,28 @@ const PATHS: Record<UpstreamKind, Partial<Record<Capability, string>>> = {
   tollgate: { ...OPENAI_TEXT, ...ANTHROPIC_PATHS },
 };
 
+const ALONE = { apis: [], account: null, spares: [] };
+
 /** The upstreams that the deployment's variables name, and the built-in one. */
 export function builtinUpstreams(config: Config): Upstream[] {
+  const { OPENAI_BASE_URL, ANTHROPIC_BASE_URL, OLLAMA_BASE_URL } = config;
   const upstreams: Upstream[] = [
-    { name: "openai", kind: "openai", baseUrl: config.OPENAI_BASE_URL, credential: config.OPENAI_API_KEY ?? null, apis: [] },
-    { name: "anthropic", kind: "anthropic", baseUrl: config.ANTHROPIC_BASE_URL, credential: config.ANTHROPIC_API_KEY ?? null, apis: [] },
+    { ...ALONE, name: "openai", kind: "openai", baseUrl: OPENAI_BASE_URL, credential: config.OPENAI_API_KEY ?? null },
+    { ...ALONE, name: "anthropic", kind: "anthropic", baseUrl: ANTHROPIC_BASE_URL, credential: config.ANTHROPIC_API_KEY ?? null },
   ];
-  if (config.OLLAMA_BASE_URL)
-    upstreams.push({ name: "ollama", kind: "ollama", baseUrl: config.OLLAMA_BASE_URL, credential: null, apis: [] });
-  upstreams.push({ name: "tollgate", kind: "tollgate", baseUrl: "https://tollgate.invalid", credential: null, apis: [] });
+  if (OLLAMA_BASE_URL) upstreams.push({ ...ALONE, name: "ollama", kind: "ollama", baseUrl: OLLAMA_BASE_URL, credential: null });
+  upstreams.push({ ...ALONE, name: "tollgate", kind: "tollgate", baseUrl: "https://tollgate.invalid", credential: null });
   return upstreams;
 }
 
 /** Every upstream by name: rows win over variables of the same name, a disabled row hides it, and `tollgate` cannot be replaced. */
 export function registry(config: Config, rows: readonly ProviderRow[]): ReadonlyMap<string, Upstream> {
   const upstreams = new Map(builtinUpstreams(config).map((upstream) => [upstream.name, upstream]));
-  for (const { name, kind, baseUrl, apis, credential, status } of rows) {
+  for (const { name, kind, baseUrl, apis, credential, status, spares = [] } of rows) {
     if (name === "tollgate") continue;
+    const own = { name, kind, baseUrl, apis, credential, account: null, spares: [] };
     if (status === "disabled") upstreams.delete(name);
-    else upstreams.set(name, { name, kind, baseUrl, apis, credential });
+    else upstreams.set(name, { ...own, spares: spares.map(({ id, credential }) => ({ ...own, account: id, credential })) });
   }
   return upstreams;
 }

@@ -8,6 +8,9 @@ const BYTES_PER_TOKEN = 4;
 /** The last events of a stream, each of which tells a usage. */
 const DONE = new Set<unknown>(["image_generation.completed", "image_edit.completed", "transcript.text.done", "speech.audio.done"]);
 
+/** The first signs of an answer that says nothing in text. */
+const SHOWN = new Set<unknown>(["image_generation.partial_image", "image_edit.partial_image", "speech.audio.delta"]);
+
 /** Watches an answer that is no text for text: a JSON object, a stream of events, or plain text. Reads what it says it used, in whatever unit. */
 export class SurfaceObserver {
   readonly #capability: Surface;
@@ -30,6 +33,7 @@ export class SurfaceObserver {
     const fields = fieldsOf(value);
     if (fields["type"] === "error" || (fields["error"] ?? null) !== null) this.#failed = true;
     if (fields["type"] === "transcript.text.delta") this.#say(fields["delta"]);
+    if (SHOWN.has(fields["type"])) this.#outputTokens++;
     if (!DONE.has(fields["type"])) return;
     this.#complete = true;
     // Each of several pictures tells its own.

@@ -1,6 +1,8 @@
+import { isSurface } from "#core";
 import type { Ask } from "./contract.ts";
 import { type FormPart, withFields } from "./form.ts";
 import { objectAt, type Splice, spliced } from "./json-text.ts";
+import { readSurfaceAsk } from "./surface-ask.ts";
 import { type Located, type Strings, stringsIn } from "./strings.ts";
 
 /** A text that one side said to the other, and where its JSON string stands in the body. */
@@ -65,6 +67,8 @@ export function redactRequest(ask: Ask, redactions: Redactions): Ask {
   const { form } = ask.body;
   if (form) return { ...ask, body: inForm(ask.body, form, value, text) };
   const bytes = new TextEncoder().encode(text);
+  // Where the text itself is billed, another one is billed otherwise.
+  if (isSurface(ask.capability)) return { ...readSurfaceAsk(ask.capability, bytes, null), model: ask.model };
   return { ...ask, promptBytes: bytes.byteLength, body: { text, value, bytes } };
 }
 

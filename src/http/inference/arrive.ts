@@ -54,6 +54,7 @@ function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUn
     config: platform.config,
     directory: platform.directory,
     estimators: platform.estimators,
+    health: platform.health,
     ledger: (team) => platform.ledger(team, background),
     judge: platform.judge,
     counters: platform.counters,

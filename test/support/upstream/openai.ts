@@ -23,6 +23,8 @@ const ERRORS: Readonly<Record<string, readonly [number, string, string, string |
     "insufficient_quota",
   ],
   "error-500": [500, "The server had an error while processing your request. Sorry about that!", "server_error", null],
+  // Not OpenAI's own: what compatible proxies before Anthropic's models pass on.
+  "error-529": [529, "Overloaded", "overloaded_error", null],
   "error-503": [503, "The engine is currently overloaded, please try again later", "server_error", null],
 };
 

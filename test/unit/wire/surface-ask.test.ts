@@ -120,6 +120,14 @@ describe("forms", () => {
   });
 });
 
+describe("a text that is billed by itself", () => {
+  it("is billed as it is after policies", () => {
+    const ask = readAsk("audio.speech", json({ model: "route", input: "call 555-0100", voice: "v" }));
+    const clean = redactRequest({ ...ask, model: "routed" }, [{ text: "555-0100", with: "[number]!" }]);
+    expect([clean.model, clean.extent?.pieces, ask.extent?.pieces]).toEqual(["routed", { characters: 14 }, { characters: 13 }]);
+  });
+});
+
 describe("what a request may be billed for", () => {
   const extentOf = (capability: Parameters<typeof readAsk>[0], value: object) =>
     readAsk(capability, json({ model: "m", ...value }), "application/json").extent;
