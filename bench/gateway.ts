@@ -62,5 +62,6 @@ export async function startGateway(upstream: string, { state, children }: { read
       limits: { rpm: null, tpm: null, concurrency: null },
       budgets: [{ window: "day", limit_usd: "1000", mode }],
     });
-  return { port, admin, newKey };
+  // The last that was started is this one.
+  return { port, admin, newKey, pid: children.at(-1)!.pid! };
 }

@@ -8,6 +8,7 @@ import { KeyRing } from "#keys";
 import { ModelStore, PriceStore } from "#models";
 import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
+import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import engine from "./policy/engine/quickjs.wasm";
 
@@ -39,6 +40,7 @@ function compose(env: Env): Platform {
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
+    responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
     now,
   };
 }

@@ -71,6 +71,8 @@ const schema = z.object({
     .optional(),
   /** Whoever uploaded a version of a policy may not be the one who activates it. */
   TOLLGATE_POLICY_TWO_PEOPLE: z.stringbool().default(false),
+  /** How long responses are kept that their provider does not keep itself; 0 keeps none. */
+  TOLLGATE_RESPONSES_DAYS: z.coerce.number().min(0).max(3_650).default(30),
   ...POLICY_LIMITS,
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });

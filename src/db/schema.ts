@@ -54,6 +54,9 @@ export const keys = sqliteTable(
     unknownPrice: text("unknown_price", { enum: ["charge_dearest", "refuse"] }).notNull(),
     contentLogging: text("content_logging", { enum: ["off", "redacted", "full"] }).notNull(),
     cache: text({ enum: ["off", "key", "team"] }).notNull(),
+    responses: text({ enum: ["kept", "off"] })
+      .notNull()
+      .default("kept"),
     policies: json<string[]>("policies").notNull(),
     profile: text(),
     status: text({ enum: ["active", "disabled", "revoked"] }).notNull(),

@@ -6,6 +6,7 @@ import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Limits, Price, Target } from "#models";
 import type { ActivePolicies, ActiveStep, Counters, Duties, Judge } from "#policy";
 import type { Upstream } from "#providers";
+import type { Responses } from "#responses";
 import type { Health, Perseverance } from "#routes";
 import type { DirectoryCache } from "./directory.ts";
 import type { Spoken } from "./translate.ts";
@@ -24,6 +25,8 @@ export interface Gateway {
   readonly judge: Judge;
   /** What the policies of a team count. */
   readonly counters: (team: string) => Counters;
+  /** What each key may name again; asked only where a request of Responses leaves or names something. */
+  readonly responses: Responses;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
   readonly now: () => number;

@@ -5,6 +5,8 @@ import type { Upstream } from "#providers";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Enforcement, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
+import { keepsHere } from "./remember.ts";
+import { holderOf } from "./resume.ts";
 import { surfaceBounds } from "./surface.ts";
 import { spoken, surfaceFor } from "./translate.ts";
 
@@ -43,8 +45,9 @@ export interface Request {
  * route, alias, header or query string can name another one than was allowed.
  * @throws TollgateError `permission_denied`, `invalid_request`.
  */
-export function drafted({ target, upstream, book, limits }: Found, { asked, caller, arrival, policies }: Request, at: Gateway): Draft {
+export function drafted({ target, upstream: any, book, limits }: Found, { asked, caller, arrival, policies }: Request, at: Gateway): Draft {
   if (!allowed(caller.models, target)) throw notAllowed(target);
+  const upstream = holderOf(asked, any);
   const surface = surfaceFor(asked.capability, upstream);
   if (surface === null) throw notOffered(asked, target);
   const common = { arrival, caller, target, upstream, limits, tableHash: book.tableHash, policies, course: null };
@@ -57,7 +60,15 @@ export function drafted({ target, upstream, book, limits }: Found, { asked, call
     const most = surfaceBounds(asked, price, book.tableHash);
     return { ...common, ask: asked, asked, translation: null, price, input: NO_INPUT, bounds: most };
   }
-  const said = spoken(asked, { surface, upstream, target, price, maxOutputTokens: limits?.maxOutputTokens ?? null, arrival });
+  const said = spoken(asked, {
+    surface,
+    upstream,
+    target,
+    price,
+    maxOutputTokens: limits?.maxOutputTokens ?? null,
+    arrival,
+    keeps: keepsHere(caller, at),
+  });
   const { ask } = said;
   const input = at.estimators.tokens(modelCall({ ask, target }));
   const load = {

@@ -8,6 +8,7 @@ import { unreachable, wanted } from "./hold.ts";
 import { refusalError } from "./refuse.ts";
 import { modelCall } from "./draft.ts";
 import { resolve } from "./resolve.ts";
+import { goesOn, resume } from "./resume.ts";
 import { mostOf } from "./surface.ts";
 import { widerLedgersOf } from "./wider.ts";
 
@@ -31,7 +32,7 @@ export interface Quote {
  * @throws TollgateError what is wrong with the request itself, as for a real one.
  */
 export async function quote(ask: Ask, arrival: Arrival, at: Gateway): Promise<Quote> {
-  const draft = await resolve(ask, arrival.caller, arrival, at);
+  const draft = await resolve(goesOn(ask) ? await resume(ask, arrival, at) : ask, arrival.caller, arrival, at);
   const { reserved, refusal } = await foreseen(draft, at);
   const { target, bounds, price, input } = draft;
   return {

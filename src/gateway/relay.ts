@@ -6,6 +6,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
+import { rememberStream } from "./remember.ts";
 import { screenStream } from "./screen.ts";
 import { streamIn } from "./translate.ts";
 import { learn, used, usedByStream } from "./used.ts";
@@ -37,7 +38,8 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
   const screened = screenStream(toClient, hold.draft, at);
-  at.background(run(inCallersDialect(edited(screened, hold), hold, at), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  const told = rememberStream(inCallersDialect(edited(screened, hold), hold, at), hold.draft, at);
+  at.background(run(told, relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -57,7 +59,8 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
 
 /** The stream as the caller's SDK reads it. */
 function inCallersDialect(stream: ReadableStream<Uint8Array>, { draft }: Hold, at: Gateway): ReadableStream<Uint8Array> {
-  return draft.translation ? streamIn(draft.translation, stream, at.now()) : stream;
+  const { asked, translation } = draft;
+  return translation ? streamIn({ asked, translation }, stream, at.now()) : stream;
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */

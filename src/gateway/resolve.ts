@@ -30,7 +30,7 @@ function named(request: Request, directory: Directory, at: Gateway): Draft | nul
   const found = find(request.asked.model, directory, request.arrival.at);
   if (!found) return null;
   const draft = drafted(found, request, at);
-  return found.upstream.spares.length === 0 ? draft : { ...draft, course: { perseverance: PERSEVERANCE, rest: [] } };
+  return draft.upstream.spares.length === 0 ? draft : { ...draft, course: { perseverance: PERSEVERANCE, rest: [] } };
 }
 
 /** A route of exactly this name comes before an alias, and an alias before a pattern that fits it. */

@@ -7,6 +7,7 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { pour } from "./pour.ts";
 import { relay } from "./relay.ts";
+import { keeps, rememberAnswer } from "./remember.ts";
 import { screenAnswer } from "./screen.ts";
 import { answerIn, errorIn } from "./translate.ts";
 import { learn, used } from "./used.ts";
@@ -52,7 +53,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   if (status === "actual") learn(hold.draft, usage, at);
   const said = await screening;
   if (said instanceof TollgateError) throw withheld(said, { answer, hold, at }, (ending) => hold.settle(paid, status, ending));
-  const heard = translation ? answerIn(translation, said, at.now()) : said;
+  const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, said, at.now()) : said;
   const fault = heard === null ? unreadable(hold) : null;
   const failed = fault && ({ outcome: "error", httpStatus: fault.status, code: fault.code } as const);
   at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput, ...failed }));
@@ -60,6 +61,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
   const told = arrival.costInUsage ? spliceCost(heard, shownCost(paid)) : heard;
+  if (keeps(hold.draft, at)) await rememberAnswer(told, hold.draft, at);
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
 }
 

@@ -169,7 +169,9 @@ export class Trip implements AsyncDisposable {
     const { how, reported, stream } = await beginning(body, draft.ask.capability, Math.max(0, patienceMs));
     const { status, statusText, headers } = answer.response;
     const outcome = { ...answer, response: new Response(stream, { status, statusText, headers }) };
-    if (how === "content" || (how === "waited" && firstByteTimeoutMs === null)) return { outcome, fault: null, lost: null };
+    const { why } = answer.deadline;
+    const given = why !== null && why !== "first_byte";
+    if (given || how === "content" || (how === "waited" && firstByteTimeoutMs === null)) return { outcome, fault: null, lost: null };
     if (how === "waited") return { outcome, fault: "late", lost: this.#hold.forfeited() };
     const used = usedBeforeContent(this.#hold, reported, this.#at.now() - answer.sentAt);
     return { outcome, fault: "in_band", lost: used && this.#hold.lost(used.usage, used.serviceTier) };
@@ -184,7 +186,7 @@ export class Trip implements AsyncDisposable {
       this.#journey.failed(stop, fault, restMs);
       if (FAULTS[fault].counts) health.failed(stop.name, breaker, restMs);
       else health.left(stop.name);
-    } else if ("error" in outcome) health.left(stop.name);
+    } else if ("error" in outcome || outcome.deadline.why !== null) health.left(stop.name);
     else {
       const stream = this.#hold.draft.ask.stream;
       health.succeeded(stop.name, breaker, { firstByteMs: outcome.begunAt - outcome.sentAt, stream });

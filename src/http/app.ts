@@ -8,6 +8,7 @@ import { infer } from "./inference/infer.ts";
 import { key } from "./inference/key.ts";
 import { listModels, oneModel } from "./inference/models.ts";
 import { refuse } from "./inference/refuse.ts";
+import { storedResponse } from "./inference/responses.ts";
 import { INFERENCE, ROWS } from "./inference/surfaces.ts";
 import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
@@ -28,6 +29,10 @@ export function createApp(): Hono<Http> {
   });
   for (const row of ROWS) if ("refused" in row && row.method !== "any") app.on(row.method, row.path, refuse(row));
   for (const [path, capability] of Object.entries(INFERENCE)) offer(app, "POST", path, infer(capability));
+  offer(app, "GET", "/v1/responses/:id/input_items", storedResponse("inputItems"));
+  offer(app, "POST", "/v1/responses/:id/cancel", storedResponse("cancel"));
+  app.delete("/v1/responses/:id", storedResponse("delete"));
+  offer(app, "GET", "/v1/responses/:id", storedResponse("retrieve"));
   offer(app, "POST", "/v1/estimate", estimate);
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
@@ -40,10 +45,11 @@ export function createApp(): Hono<Http> {
   return app;
 }
 
-/** One method of a path; every other method of it is refused by name. */
+/** One method of a path; every other that it has not been given is refused by name. */
 function offer(app: Hono<Http>, method: "GET" | "POST", path: string, serve: Handler<Http>): void {
   app.on(method, path, serve);
+  const taken = app.routes.filter((route) => route.path === path && route.method !== "ALL").map((route) => route.method);
   app.all(path, (context) => {
-    throw new TollgateError("method_not_allowed", `${context.req.path} takes ${method}`);
+    throw new TollgateError("method_not_allowed", `${context.req.path} takes ${taken.join(" or ")}`);
   });
 }

@@ -5,6 +5,7 @@ import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
+import type { Responses } from "#responses";
 import type { Health } from "#routes";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
@@ -28,6 +29,8 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** What each key may name again. */
+  readonly responses: Responses;
   readonly now: () => number;
 }
 

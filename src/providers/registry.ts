@@ -81,6 +81,16 @@ export function speaks(upstream: Upstream, capability: Capability): boolean {
   return PATHS[upstream.kind][capability] !== undefined && (upstream.apis.length === 0 || upstream.apis.includes(capability));
 }
 
+/** Whether the upstream keeps responses under their ids, for later turns to name. */
+export function keepsResponses({ kind }: Upstream): boolean {
+  return kind === "openai";
+}
+
+/** An upstream under one of its credentials alone: null names its first. Null where it has none of that name. */
+export function accountOf(upstream: Upstream, account: string | null): Upstream | null {
+  return account === null ? { ...upstream, spares: [] } : (upstream.spares.find((spare) => spare.account === account) ?? null);
+}
+
 /** Path of a capability below the upstream's base URL. @throws TollgateError `invalid_request` when it does not speak it. */
 export function pathOf(upstream: Upstream, capability: Capability): string {
   const path = PATHS[upstream.kind][capability];

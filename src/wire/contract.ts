@@ -48,7 +48,23 @@ export interface Ask {
   readonly tools: boolean;
   /** Null for text for text. */
   readonly extent: Extent | null;
+  /** What it goes on from; absent where it stands alone. */
+  readonly resumed?: Resumed;
   readonly body: Body;
+}
+
+/** A provider, and which of its accounts: null for its first. */
+export interface Holder {
+  readonly provider: string;
+  readonly account: string | null;
+}
+
+/** What a request of Responses goes on from. */
+export interface Resumed {
+  /** The id by which it was named; null where only items were. */
+  readonly from: string | null;
+  /** The provider that keeps it and alone can go on with it; null where it stands in the request itself. */
+  readonly heldBy: Holder | null;
 }
 
 /** The closed list of edits the gateway makes to a request, each a splice of the original text. */

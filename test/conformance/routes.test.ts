@@ -9,7 +9,22 @@ const set = stage("routes");
 const messages = [{ role: "user" as const, content: "hi" }];
 const SAID = "Hello there, how may I assist you today?";
 const [ONE, TWO, CLAUDE] = ["routes-one", "routes-two", "routes-claude"];
-const MODELS = ["first", "stream", "load", "limits", "wait", "sticky", "claude", "live", "lost", "silent", "hurry", "cap", "deadline"];
+const MODELS = [
+  "first",
+  "stream",
+  "load",
+  "limits",
+  "wait",
+  "sticky",
+  "claude",
+  "live",
+  "overloaded",
+  "lost",
+  "silent",
+  "hurry",
+  "cap",
+  "deadline",
+];
 let two: FakeUpstream;
 
 const client = (apiKey = set.key) => new OpenAI({ apiKey, baseURL: `${set.origin}/v1`, maxRetries: 0 });
@@ -70,6 +85,22 @@ describe("a route", () => {
     expect(await answer.text()).toBe(two.last.sent.toString());
   });
 
+  it("an `overloaded_error` behind `message_start` is no content: the next target answers, and what was counted is on record", async () => {
+    behave(set.upstream, () => "");
+    behave(two, () => "error-first");
+    await set.admin.route("routes-overloaded", [`${CLAUDE}/overloaded`, `${ONE}/overloaded`]);
+    const anthropic = new Anthropic({ apiKey: set.key, baseURL: set.origin, maxRetries: 0 });
+    const stream = anthropic.messages.stream({ model: "routes-overloaded", max_tokens: 50, messages });
+    expect(await stream.finalText()).toBe(SAID);
+    const request = stream.response!.headers.get("x-request-id")!;
+    expect(through(stream.response!)).toEqual([ONE, "2"]);
+    expect(await set.admin.record(`${request}_try1`)).toMatchObject({
+      resource: { provider: CLAUDE },
+      status: "estimated",
+      usage: { output: 1 },
+    });
+  });
+
   it("holds nothing back of a stream that has begun, and leaves with its client", async () => {
     behave(set.upstream, () => "slow-300");
     await set.admin.route("routes-live", [`${ONE}/live`, `${TWO}/live`]);
@@ -108,6 +139,10 @@ describe("a route", () => {
     await set.admin.route("routes-hurry", [`${ONE}/hurry`, `${TWO}/hurry`], { breaker: { calls_min: 1 } });
     const hurried = await chat("routes-hurry", { "x-tollgate-timeout-ms": "100" }).catch((error: unknown) => error);
     expect(hurried).toMatchObject({ status: 504, code: "upstream_timeout" });
+    behave(set.upstream, () => "slow-3000");
+    const options = { headers: { "x-tollgate-timeout-ms": "200" } };
+    const stream = client().chat.completions.stream({ model: "routes-hurry", messages }, options);
+    await expect(stream.done()).rejects.toMatchObject({ code: "upstream_timeout" });
     behave(set.upstream, () => "");
     expect(through((await chat("routes-hurry")).response)).toEqual([ONE, "1"]);
   });

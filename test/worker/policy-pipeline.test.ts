@@ -164,6 +164,26 @@ describe("what a policy is given", () => {
 });
 
 describe("D15: obligations", () => {
+  test.each([false, true])(
+    "28: what is redacted is redacted in what is kept of a response, and in every later turn (stream: %s)",
+    async (stream) => {
+      const { id, secret } = await newKey();
+      const redact = { obligations: [{ type: "redact" as const, text: "4111", with: "[card]" }] };
+      await active(id, () => redact, { needs: ["messages"], stages: ["evaluate"] });
+      const body = { model: "tollgate/echo", instructions: "Never say 4111.", input: "My card is 4111.", stream };
+      const answer = await post(secret, body, "/v1/responses");
+      const [named] = /resp_\w+/.exec(await answer.text())!;
+      const read = async (path: string) => (await ask("GET", `/v1/responses/${named}${path}`, { as: secret, platform })).text();
+      for (const path of ["", "/input_items"]) {
+        const kept = await read(path);
+        expect(kept).toContain("[card]");
+        expect(kept).not.toContain("4111");
+      }
+      const next = await post(secret, { model: "tollgate/echo", input: "And now?", previous_response_id: named }, "/v1/responses");
+      expect(await next.text()).not.toContain("4111");
+    },
+  );
+
   test("36: what is redacted does not reach the provider, and the rest of the body does as it came", async () => {
     const { id, secret } = await newKey();
     await active(id, ({ messages }) => ({ obligations: messages[0].text.includes("4111") ? [{ type: "redact", text: "4111", with: "[card]" }] : [] }), { needs: ["messages"] }); // prettier-ignore

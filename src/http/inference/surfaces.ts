@@ -40,6 +40,7 @@ const served = (vendor: Vendor, path: string, capability: Capability, metered: s
 const openai = (path: string, capability: Capability, metered: string) => served("OpenAI", path, capability, metered);
 const anthropic = (path: string, capability: Capability, metered: string) => served("Anthropic", path, capability, metered);
 
+const KEPT = "a response of this key's own; another's is not there";
 const LATER = "its cost arises later, in an account that this gateway does not watch, so that no budget could hold it";
 const SHARED = "what is stored there belongs to the provider's account, which all keys of this gateway share: one would read another's";
 const ACCOUNT = "it administers the provider's account, which is not the caller's";
@@ -72,13 +73,18 @@ export const ROWS: readonly Row[] = [
   anthropic("/v1/messages", "messages", TOKENS),
   anthropic("/messages", "messages", TOKENS),
   anthropic("/v1/messages/count_tokens", "count_tokens", "nothing: counting is free"),
+  { vendor: "OpenAI", method: "GET", path: "/v1/responses/{id}", answers: KEPT },
+  { vendor: "OpenAI", method: "DELETE", path: "/v1/responses/{id}", answers: KEPT },
+  { vendor: "OpenAI", method: "GET", path: "/v1/responses/{id}/input_items", answers: KEPT },
+  { vendor: "OpenAI", method: "POST", path: "/v1/responses/{id}/cancel", answers: KEPT },
   { vendor: "OpenAI", method: "GET", path: "/v1/models", answers: "the models that this key may call" },
   { vendor: "OpenAI", method: "GET", path: "/v1/models/{id}", answers: "one of them" },
 
   notOpenai("/v1/models/*", "models belong to the provider's account, which is not the caller's", "DELETE"),
   notOpenai("/v1/chat/completions", SHARED, "GET"),
   notOpenai("/v1/chat/completions/*", SHARED),
-  notOpenai("/v1/responses/*", SHARED),
+  notOpenai("/v1/responses/compact", "what it makes is billed, and is not metered here", "POST"),
+  notOpenai("/v1/responses/input_tokens", "POST /v1/estimate counts the tokens of any model's request", "POST"),
   notOpenai("/v1/conversations/*", SHARED),
   notOpenai("/v1/files/*", SHARED),
   notOpenai("/v1/uploads/*", SHARED),

@@ -1,12 +1,13 @@
 import type { Evaluation, Judged, Stage } from "./contract.ts";
 import { readSaid, type Said } from "./describe.ts";
-import { failed, readDecision } from "./read.ts";
 import { contextsOf } from "./facts.ts";
+import { fnv1a } from "./fnv1a.ts";
 import type { Asked } from "./inside.ts";
 import type { Limits } from "./limits.ts";
+import { failed, readDecision } from "./read.ts";
 import { faultOfTest, type Registration, type TestRun } from "./registration.ts";
-import { COMPATIBILITY_DATE, LATE, within } from "./walls.ts";
-import { fnv1a } from "./fnv1a.ts";
+import { COMPATIBILITY_DATE } from "./walls.ts";
+import { LATE, within } from "./within.ts";
 
 /** A policy of the operator's own that came with the deployment, and runs as the platform runs any code. */
 export interface DeployedPolicy {

@@ -27,7 +27,8 @@ const SHARE_FUEL = 500_000;
 
 /**
  * Shares the thread out. Work that burns little is done at once; after a turn that is dear, whatever else the thread has to do comes
- * first. Of many pieces of dear work at once, one has a turn between two rests: so the longest that anybody waits is one turn.
+ * first. Of many pieces of dear work at once, one has a turn between two rests, in the order in which they came: who needs no policy waits
+ * for one turn at most, and who needs one of the same engine for those before it.
  */
 export class Rota {
   #dear = 0;

@@ -5,6 +5,7 @@ import { fnv1a } from "./fnv1a.ts";
 import { type Limits, LIMITS } from "./limits.ts";
 import { failed } from "./read.ts";
 import type { Registration } from "./registration.ts";
+import { LATE, within } from "./within.ts";
 
 /** A chain as a flow asks it. `plugins` holds every policy of its steps; their sources travel only where they are not known. */
 export interface Chain<Step extends Judged> extends Asked<Step> {
@@ -98,20 +99,4 @@ function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, 
     const stub = loader.get(`${name}-${fnv1a(tenant) % SLOTS}`, () => code);
     return stub.getEntrypoint("Isolate", { props: limits }) as unknown as Isolate<Step, Outcome>;
   };
-}
-
-/** What is answered in the place of an answer that is late. */
-export const LATE: unique symbol = Symbol("late");
-
-/** Waits for an answer no longer than it may take. */
-export async function within<Value>(answer: Promise<Value>, timeoutMs: number): Promise<Value | typeof LATE> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<typeof LATE>((resolve) => {
-    timer = setTimeout(() => resolve(LATE), timeoutMs);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,7 +1,7 @@
 import { chat, legacyCompletion } from "./chat.ts";
 import type { Exchange } from "./exchange.ts";
 import { OPENAI_HEADERS } from "./openai-facts.ts";
-import { responses } from "./responses.ts";
+import { keptResponse, responses } from "./responses.ts";
 import { images, moderation, rerank, speech, transcription } from "./surfaces.ts";
 
 /**
@@ -42,6 +42,7 @@ export async function openai(path: string, exchange: Exchange): Promise<void> {
     const [status, message, type, code] = error;
     return json(status, { error: { message, type, param: null, code } }, { ...OPENAI_HEADERS, ...ERROR_HEADERS[scenario] });
   }
+  if (path.startsWith("/v1/responses/")) return keptResponse(path, exchange);
   switch (path) {
     case "/v1/chat/completions":
       return chat(exchange);
