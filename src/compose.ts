@@ -1,4 +1,5 @@
 import { BudgetStore, ledgerOf, Tills } from "#budget";
+import { cacheOf } from "#cache";
 import { type Config, readConfig } from "#config";
 import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
@@ -40,6 +41,7 @@ function compose(env: Env): Platform {
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
+    cache: cacheOf(env.CACHE),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
     now,
   };

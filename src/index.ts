@@ -5,6 +5,7 @@ import { housekeeping } from "./housekeeping.ts";
 import { EVERY_MINUTE, watch, watchTheClock } from "./watch.ts";
 
 export { LedgerObject } from "./budget/ledger.do.ts";
+export { CacheObject } from "./cache/cache.do.ts";
 export { CounterObject } from "./policy/counters.do.ts";
 export { ResponseObject } from "./responses/responses.do.ts";
 

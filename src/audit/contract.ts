@@ -73,6 +73,8 @@ const cost = z.object({
     tableHash: z.string(),
     basis: z.enum(["actual", "estimated"]).optional(),
     lines: z.array(z.object({ class: z.string(), quantity: count, rate: z.string(), per: z.number(), usd: z.string() })),
+    /** What an answer out of the cache cost when it was made, in USD. */
+    savedUsd: z.string().optional(),
     /** Output tokens by the gateway's own count, where it can be held against the provider's. */
     ownOutput: count.optional(),
   }),

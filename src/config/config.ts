@@ -71,6 +71,21 @@ const schema = z.object({
     .optional(),
   /** Whoever uploaded a version of a policy may not be the one who activates it. */
   TOLLGATE_POLICY_TWO_PEOPLE: z.stringbool().default(false),
+  /** How long an answer is kept where its request does not say, and how long one may ask for. */
+  TOLLGATE_CACHE_TTL_S: z.coerce.number().int().positive().default(3_600),
+  TOLLGATE_CACHE_TTL_MAX_S: z.coerce.number().int().positive().max(2_592_000).default(86_400),
+  /** The largest answer that is kept, and all that is kept of one key or team. An answer travels in one message of at most 32 MiB. */
+  TOLLGATE_CACHE_ANSWER_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .max(16 * 1024 * 1024)
+    .default(8 * 1024 * 1024),
+  TOLLGATE_CACHE_SCOPE_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024 * 1024),
   /** How long responses are kept that their provider does not keep itself; 0 keeps none. */
   TOLLGATE_RESPONSES_DAYS: z.coerce.number().min(0).max(3_650).default(30),
   ...POLICY_LIMITS,
@@ -107,6 +122,9 @@ export function readConfig(env: object): Config {
   const development = parsed.data.TOLLGATE_ENV === "development";
   if (parsed.data.TOLLGATE_DEV_KEY !== undefined && !development) {
     throw new ConfigError("The deployment's variables are wrong. TOLLGATE_DEV_KEY: only for development");
+  }
+  if (parsed.data.TOLLGATE_CACHE_TTL_S > parsed.data.TOLLGATE_CACHE_TTL_MAX_S) {
+    throw new ConfigError("The deployment's variables are wrong. TOLLGATE_CACHE_TTL_S: more than TOLLGATE_CACHE_TTL_MAX_S");
   }
   const allowPrivateUpstreams = parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development;
   return { ...parsed.data, development, allowPrivateUpstreams, display: displayOf(parsed.data), policyLimits: policyLimitsOf(parsed.data) };

@@ -1,4 +1,5 @@
 import type { LedgerStub } from "#budget";
+import type { Cache, Facts } from "#cache";
 import type { Config } from "#config";
 import type { Caller } from "#core";
 import type { Event } from "#audit";
@@ -12,6 +13,7 @@ import type { DirectoryCache } from "./directory.ts";
 import type { Spoken } from "./translate.ts";
 import type { Counted } from "./facts.ts";
 import type { Judgement } from "./judgement.ts";
+import type { Keeper } from "./keeper.ts";
 
 /** Everything one inference request is served with; capabilities are given, never reached for. */
 export interface Gateway {
@@ -25,6 +27,8 @@ export interface Gateway {
   readonly judge: Judge;
   /** What the policies of a team count. */
   readonly counters: (team: string) => Counters;
+  /** Answers that were given before. Never asked where the caller's key has no cache. */
+  readonly cache: Cache;
   /** What each key may name again; asked only where a request of Responses leaves or names something. */
   readonly responses: Responses;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
@@ -50,6 +54,8 @@ export interface Arrival {
   readonly endUser: string | null;
   readonly session: string | null;
   readonly timeoutMs: number | null;
+  /** What the caller wants of the cache; a lifetime in milliseconds, or null for the deployment's. */
+  readonly cache: { readonly mode: "use" | "refresh" | "no-store"; readonly ttlMs: number | null };
   /** The most that the caller lets this request cost, in nano-USD. */
   readonly costMax: number | null;
   /** The caller wants the cost inside the answer's usage. */
@@ -73,12 +79,24 @@ export interface Draft extends Spoken {
   readonly policies: Enforcement;
   /** Where it may go instead; null where there is one place only, and one attempt. */
   readonly course: Course | null;
+  readonly recall: Recall;
 }
 
 /** What a request falls back on: drafts for further targets, in order, each allowed to its caller. */
 export interface Course {
   readonly perseverance: Perseverance;
   readonly rest: readonly Draft[];
+}
+
+/** What the cache has to do with a request. */
+export interface Recall {
+  readonly outcome: "bypass" | "miss" | "hit" | "coalesced";
+  /** Tells the answer to the cache as it comes; null where it is not kept. */
+  readonly keeper: Keeper | null;
+  /** Of an answer that was made for another request; null for one of the request's own. */
+  readonly original: Facts | null;
+  /** What the answer cost when it was made, in USD; null where it saved nothing, or nobody knows yet. */
+  savedUsd: string | null;
 }
 
 /** The policies of one request and what they came to. */

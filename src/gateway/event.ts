@@ -47,9 +47,10 @@ interface Told {
 export function requestEvent({ draft, reserved, past }: Told, bill: Bill, ending: Ending): RequestEvent {
   const { arrival, target } = draft;
   const id = arrival.id.replace(/^req_/, "cost_");
-  const cost = costOf(id, bill, reserved.nano, ending.ownOutput);
+  const { recall } = draft;
+  const cost = costOf(id, bill, reserved.nano, { recall, ownOutput: ending.ownOutput ?? null });
   const lost = past.lost.map(({ target, bill, amount }, at) => ({
-    cost: costOf(`${id}_try${at + 1}`, bill, amount.nano, null),
+    cost: costOf(`${id}_try${at + 1}`, bill, amount.nano, { recall }),
     tokens: amount.tokens,
     ...target,
   }));
@@ -71,13 +72,13 @@ function costOf(
   id: string,
   { receipt: paid, status, chargedNano }: Bill,
   reserved: number,
-  ownOutput: number | null | undefined,
+  { recall, ownOutput = null }: Pick<Draft, "recall"> & Pick<Ending, "ownOutput">,
 ): NonNullable<RequestEvent["cost"]> {
   return {
     id,
     status: paid.state === "unknown" ? "unknown" : status,
     priceState: paid.state,
-    cache: "bypass",
+    cache: recall.outcome,
     estimatedUsd: usdFromNano(reserved),
     actualUsd: chargedNano === undefined ? usdFromFemto(paid.total) : usdFromNano(chargedNano),
     nanoUsd: chargedNano ?? nanoCeil(paid.total),
@@ -89,6 +90,7 @@ function costOf(
       tableHash: paid.tableHash,
       basis: status,
       lines: paid.lines.map((line) => ({ ...line })),
+      ...(recall.savedUsd !== null && { savedUsd: recall.savedUsd }),
       ...(typeof ownOutput === "number" && { ownOutput }),
     },
   };

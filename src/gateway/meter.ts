@@ -1,4 +1,5 @@
 import type { Reported, StreamReader } from "#wire";
+import type { Keeper } from "./keeper.ts";
 
 /**
  * Reads the copy of a stream that goes to the client, in gulps and beside it. Between gulps the copy waits in the tee, so memory
@@ -8,19 +9,28 @@ export class Meter {
   readonly #copy: ReadableStream<Uint8Array>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #sink: StreamReader;
+  readonly #keeper: Pick<Keeper, "push"> | null;
   #pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
   #begun = false;
   #bytes = 0;
+  #ended = false;
 
-  constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader) {
+  /** What is read is given to `sink` and, where it is kept, to `keeper`. */
+  constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader, keeper: Pick<Keeper, "push"> | null = null) {
     this.#copy = copy;
     this.#reader = copy.getReader();
     this.#sink = sink;
+    this.#keeper = keeper;
   }
 
   /** Bytes read so far: a stream whose count stands still is idle. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Whether the stream was read to its end. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** What the answer has said of itself so far. */
@@ -30,12 +40,14 @@ export class Meter {
 
   /** Takes what has arrived, without waiting for more; the read that finds nothing is kept for the next gulp. */
   async take(): Promise<void> {
+    if (this.#ended) return;
     this.#begun = true;
     for (;;) {
       this.#pending ??= this.#reader.read();
       const got = await Promise.race([this.#pending, new Promise<null>((resolve) => setTimeout(resolve, 0, null))]);
       if (got === null) return;
       this.#pending = null;
+      this.#ended = got.done;
       if (got.done) return;
       this.#push(got.value);
     }
@@ -46,14 +58,17 @@ export class Meter {
    * each chunk costs more than the chunk.
    */
   async rest(): Promise<void> {
+    if (this.#ended) return;
     if (!this.#begun) {
       this.#reader.releaseLock();
       this.#push(new Uint8Array(await new Response(this.#copy).arrayBuffer()));
+      this.#ended = true;
       return;
     }
     for (;;) {
       const got = await (this.#pending ?? this.#reader.read());
       this.#pending = null;
+      this.#ended = got.done;
       if (got.done) return;
       this.#push(got.value);
     }
@@ -68,5 +83,6 @@ export class Meter {
   #push(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
     this.#sink.push(chunk);
+    this.#keeper?.push(chunk);
   }
 }

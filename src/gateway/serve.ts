@@ -6,6 +6,7 @@ import { enforce } from "./enforce.ts";
 import { refusedEvent } from "./event.ts";
 import { type Hold, reserve } from "./hold.ts";
 import type { Judgement } from "./judgement.ts";
+import { isCached, remembered } from "./recall.ts";
 import { resolve } from "./resolve.ts";
 import { goesOn, resume } from "./resume.ts";
 import { tap } from "./tap.ts";
@@ -24,6 +25,7 @@ export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Re
     await using admitted = await admit(whole, arrival, at);
     ({ judgement } = admitted.draft.policies);
     await using hold = await enforce(admitted, at);
+    if (isCached(hold.draft)) return await remembered(hold, at);
     const { answer, hold: paid } = await dispatch(hold, at);
     return await tap(answer, paid, at);
   } catch (thrown) {

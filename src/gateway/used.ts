@@ -31,7 +31,7 @@ const FIRST_TOKEN_MS = 2_000;
  */
 export function used(draft: Draft, reported: Reported): Used {
   const { serviceTier } = reported;
-  const unbilled = draft.ask.capability === "count_tokens" || reported.unbilled;
+  const unbilled = draft.recall.original !== null || draft.ask.capability === "count_tokens" || reported.unbilled;
   if (unbilled) return { usage: NO_USAGE, serviceTier, status: "actual", ownOutput: null };
   if (isSurface(draft.ask.capability)) return { ...surfaceUsed(draft, reported), serviceTier, ownOutput: null };
   const own = ownCount(draft, reported);

@@ -1,4 +1,5 @@
 import type { LedgerStub } from "#budget";
+import type { Cache } from "#cache";
 import type { Config } from "#config";
 import type { Db } from "#db";
 import type { Estimators } from "#estimate";
@@ -29,6 +30,8 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** Answers that were given before. */
+  readonly cache: Cache;
   /** What each key may name again. */
   readonly responses: Responses;
   readonly now: () => number;

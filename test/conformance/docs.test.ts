@@ -150,6 +150,14 @@ describe("documentation", () => {
     for (const [report, { p50_ms, p99_ms }] of Object.entries(reports.results))
       expect(text).toContain(`| ${report} | ${p50_ms} | ${p99_ms} |`);
   });
+
+  it("shows figures of the cache that the committed results hold", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const cache = JSON.parse(readFileSync("bench/cache.json", "utf8")) as { results: Record<string, number | string>[] };
+    for (const { scenario, hit_over_bare, without_cache_over_bare, hit_throughput_over_bare, without_cache_throughput_over_bare } of cache.results)
+      expect(text).toContain(`| ${scenario} | ${hit_over_bare} × | ${without_cache_over_bare} × | ${hit_throughput_over_bare} × | ${without_cache_throughput_over_bare} × |`); // prettier-ignore
+    expect(cache.results.length).toBeGreaterThan(3);
+  });
 });
 
 function readable(file: string): boolean {

@@ -253,6 +253,30 @@ describe("judgements and ranks", () => {
   });
 });
 
+describe("what other stages make of them", () => {
+  it("a form goes on to the next target of its route, whole, where the first cannot be reached", async () => {
+    await set.admin.upstream("pictures-down", "openai", "http://127.0.0.1:9", ["gpt-image-1"]);
+    await set.admin.route("pictures-route", ["pictures-down/gpt-image-1", named("gpt-image-1")]);
+    const { response } = await through()
+      .images.edit({ model: "pictures-route", prompt, image: await picture() })
+      .withResponse();
+    expect([response.headers.get("x-tollgate-provider"), response.headers.get("x-tollgate-attempts")]).toEqual([set.openai, "2"]);
+    expect(set.upstream.last.body.includes(Buffer.alloc(2_000, 7))).toBe(true);
+    expect(await paid(response)).toMatchObject({ usd: "0.00245" });
+  });
+
+  it("never out of a cache: the fields of two forms may be equal, and their files not", async () => {
+    const { secret } = await set.admin.key({ cache: "key" });
+    const before = set.upstream.seen.length;
+    for (const seconds of [5, 7]) {
+      const asked = { file: await sound(seconds), model: named("whisper-1") };
+      const { response } = await through(secret).audio.translations.create(asked).withResponse();
+      expect([response.headers.get("x-tollgate-cache"), (await paid(response)).usage]).toEqual(["bypass", { seconds }]);
+    }
+    expect(set.upstream.seen.length - before).toBe(2);
+  });
+});
+
 describe("policies", () => {
   /** A key that a policy of its own holds, once that is in force. */
   async function heldBy(name: string, source: string, blocked: (client: OpenAI) => Promise<unknown>): Promise<OpenAI> {

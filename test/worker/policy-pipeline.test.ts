@@ -363,6 +363,78 @@ describe("D16: answers", () => {
   );
 });
 
+describe("A6: an answer out of the cache", () => {
+  const outcome = (answer: Response) => answer.headers.get("x-tollgate-cache");
+  const recordOf = async (answer: Response) => {
+    await logged(answer);
+    return (
+      await db
+        .select()
+        .from(tables.costRecords)
+        .where(eq(tables.costRecords.request, answer.headers.get("x-request-id")!))
+    )[0]!;
+  };
+
+  test.each([
+    ["JSON", "onResponse"],
+    ["a stream", "onChunk"],
+  ] as const)(
+    "is judged as any other, %s: what is redacted is not told, what is denied is not given, and it costs nothing",
+    async (kind, stage) => {
+      const { id, secret } = await newKey({ cache: "key" });
+      const body = chat("see 4111 here", { stream: kind === "a stream" });
+      expect(outcome(await post(secret, body))).toBe("miss");
+      let says: Says = () => ({ obligations: [{ type: "redact", text: "4111", with: "[card]" }] });
+      const name = await active(id, (...given) => says(...given), { needs: ["response"], stages: [stage] });
+      const redacted = await post(secret, body);
+      const text = await redacted.text();
+      expect([redacted.status, outcome(redacted), text.includes("card"), text.includes("4111")]).toEqual([200, "hit", true, false]);
+      await logged(redacted);
+      expect(await decisionsOf(redacted)).toMatchObject([{ policy: name, stage, outcome: "allowed" }]);
+      says = () => ({ allowed: false, reason: "no more" });
+      const denied = await post(secret, body);
+      expect(await denied.text()).toContain('"code":"policy_denied"');
+      expect(denied.status).toBe(kind === "JSON" ? 403 : 200);
+      expect(await recordOf(denied)).toMatchObject({
+        cache: "hit",
+        nanoUsd: 0,
+        actualUsd: "0",
+        outcome: kind === "JSON" ? "denied" : "truncated",
+      });
+    },
+  );
+
+  test("is not given where a policy refuses its request", async () => {
+    const { id, secret } = await newKey({ cache: "key" });
+    expect(outcome(await post(secret, chat("hi")))).toBe("miss");
+    await active(id, () => ({ allowed: false }));
+    expect((await post(secret, chat("hi"))).status).toBe(403);
+  });
+
+  test("answers the question that the provider would be asked: two that come to the same once they are redacted are one", async () => {
+    const { id, secret } = await newKey({ cache: "key" });
+    await active(id, ({ messages }) => ({ obligations: [...String(messages[0].text).matchAll(/\d{4}/g)].map(([text]) => ({ type: "redact", text, with: "[n]" })) }), { needs: ["messages"] }); // prettier-ignore
+    const [one, two, other] = [
+      await post(secret, chat("pay 4111")),
+      await post(secret, chat("pay 5222")),
+      await post(secret, chat("get 4111")),
+    ];
+    expect([outcome(one), outcome(two), outcome(other)]).toEqual(["miss", "hit", "miss"]);
+    expect(await two.text()).toBe(await one.text());
+  });
+
+  test.each([false, true])("is none that a policy stopped while it was made (stream: %s)", async (stream) => {
+    const { id, secret } = await newKey({ cache: "key" });
+    let allowed = false;
+    await active(id, () => ({ allowed }), { needs: ["response"], stages: ["onResponse", "onChunk"] });
+    const body = chat("halt", { stream });
+    expect(await (await post(secret, body)).text()).toContain('"code":"policy_denied"');
+    allowed = true;
+    const outcomes = [outcome(await post(secret, body)), outcome(await post(secret, body))];
+    expect(outcomes).toEqual(["miss", "hit"]);
+  });
+});
+
 describe("no active policy", () => {
   test("asks nobody anything", async () => {
     const { secret } = await newKey();

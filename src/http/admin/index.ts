@@ -6,6 +6,7 @@ import { ownRowsOnly } from "#keys";
 import { identify } from "./actor.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
+import { cache } from "./cache.ts";
 import { costs } from "./costs.ts";
 import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
@@ -51,6 +52,7 @@ export function adminApp(): AdminApp {
     teams,
     users,
     keys,
+    cache,
     budgets,
     providers,
     providerCredentials,

@@ -29,7 +29,7 @@ const changeable = {
   limits: limits.optional(),
   unknown_price: z.enum(["charge_dearest", "refuse"]).optional(),
   content_logging: z.literal("off", "content logging is not offered yet").optional(),
-  cache: z.literal("off", "the cache is not offered yet").optional(),
+  cache: z.enum(["off", "key", "team"]).optional(),
   responses: z.enum(["kept", "off"]).optional(),
   ...notYet,
 };

@@ -61,10 +61,10 @@ export function read<Params extends Shape, Query extends Shape, Body extends Sha
 }
 
 /** Registers an operation that changes something. It leaves an audit entry, and may be repeated under an `Idempotency-Key`. */
-export function write<Params extends Shape, Body extends Shape>(
+export function write<Params extends Shape, Query extends Shape, Body extends Shape>(
   app: AdminApp,
-  operation: Operation<Params, Shape, Body>,
-  run: (input: Input<Params, Shape, Body>, context: AdminContext) => Promise<Written>,
+  operation: Operation<Params, Query, Body>,
+  run: (input: Input<Params, Query, Body>, context: AdminContext) => Promise<Written>,
 ): void {
   register(app, operation, "write", async (context) => {
     const perform = async (): Promise<Answered> => {
