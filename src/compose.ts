@@ -11,6 +11,7 @@ import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
+import { placesOf } from "#socket";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -43,7 +44,9 @@ function compose(env: Env): Platform {
     counters: (team) => countersOf(env.COUNTERS, team),
     cache: cacheOf(env.CACHE),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
+    sockets: placesOf(env.SOCKETS),
     now,
+    paced: false,
   };
 }
 

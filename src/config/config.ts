@@ -88,6 +88,12 @@ const schema = z.object({
     .default(1024 * 1024 * 1024),
   /** How long responses are kept that their provider does not keep itself; 0 keeps none. */
   TOLLGATE_RESPONSES_DAYS: z.coerce.number().min(0).max(3_650).default(30),
+  /** Origins of pages that may open a WebSocket here, separated by commas. */
+  TOLLGATE_SOCKET_ORIGINS: z
+    .string()
+    .regex(/^https?:\/\/[\w.:[\]-]+(,https?:\/\/[\w.:[\]-]+)*$/, "must be origins such as https://app.example.com, by commas")
+    .transform((text) => text.split(","))
+    .default([]),
   ...POLICY_LIMITS,
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });

@@ -34,6 +34,8 @@ export interface Gateway {
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
   readonly now: () => number;
+  /** Whoever reads the answer may stand still for long: nothing is read far ahead of it. */
+  readonly paced: boolean;
   /** Keeps the isolate alive for work that outlasts the answer. */
   readonly background: (work: Promise<unknown>) => void;
 }

@@ -41,12 +41,26 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const { readable, writable } = new IdentityTransformStream();
   const { keeper } = hold.draft.recall;
   keeper?.begin(factsOf(answer, hold));
-  const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), keeper);
+  // Others may wait for an answer that is kept: the one who asked first does not hold it back.
+  const paced = at.paced && !keeper ? counted(toClient) : null;
+  const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), { keeper, passed: paced?.passed ?? null });
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  const screened = screenStream(toClient, hold.draft, at);
+  const screened = screenStream(paced?.stream ?? toClient, hold.draft, at);
   const told = rememberStream(inCallersDialect(edited(screened, hold), answer, hold), hold.draft, at);
   at.background(run(told, relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
+}
+
+/** A stream, and how many of its bytes have passed. */
+function counted(stream: ReadableStream<Uint8Array>) {
+  let bytes = 0;
+  const counting = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      controller.enqueue(chunk);
+    },
+  });
+  return { stream: stream.pipeThrough(counting), passed: () => bytes };
 }
 
 /** The stream with the contract's edits; untouched, and native, where there are none. */
@@ -143,7 +157,7 @@ async function watched(piped: Promise<"ended" | "broken">, relayed: Relay): Prom
     const before = meter.bytes;
     await meter.take().catch(() => undefined);
     await tellOthers(relayed);
-    if (meter.bytes > before) lastAt = at.now();
+    if (meter.bytes > before || meter.behind) lastAt = at.now();
     else if (at.now() - lastAt >= idleMs) deadline.giveUp("idle");
     if (!(await allowance.covers(meter.reported()))) deadline.giveUp("budget");
     if (deadline.why !== null) gaveUpAt ??= at.now();

@@ -13,6 +13,7 @@ import { INFERENCE, ROWS } from "./inference/surfaces.ts";
 import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
+import { socket } from "./socket.ts";
 
 /** Everything the gateway serves. A route that is not named here does not exist; each one authenticates but the two probes. */
 export function createApp(): Hono<Http> {
@@ -38,6 +39,7 @@ export function createApp(): Hono<Http> {
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
   for (const row of ROWS) if ("refused" in row && row.method === "any") app.all(row.path, refuse(row));
   offer(app, "GET", "/v1/key", key);
+  offer(app, "GET", "/v1/ws", socket);
   offer(app, "GET", "/healthz", health);
   offer(app, "GET", "/metrics", metrics);
   offer(app, "GET", "/", (context) => context.json({ name: "tollgate", health: "/healthz" }));

@@ -8,6 +8,7 @@ import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
 import type { Responses } from "#responses";
 import type { Health } from "#routes";
+import type { Places } from "#socket";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -34,7 +35,11 @@ export interface Platform {
   readonly cache: Cache;
   /** What each key may name again. */
   readonly responses: Responses;
+  /** Where sockets are held. */
+  readonly sockets: Places;
   readonly now: () => number;
+  /** Whoever reads answers may stand still for long. */
+  readonly paced: boolean;
 }
 
 /** Hono's environment: the platform, and the id of the request at hand. */

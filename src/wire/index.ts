@@ -1,4 +1,5 @@
 export { readAsk } from "./ask.ts";
+export { governed, readObject } from "./body.ts";
 export { canonical } from "./canonical.ts";
 export { readDescribed } from "./described.ts";
 export type { Ask, Edits, Reported, ShownCost } from "./contract.ts";

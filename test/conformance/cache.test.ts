@@ -47,6 +47,8 @@ const streamed = ({ path, body }: Surface, more: Record<string, unknown> = {}): 
   path,
   body: { ...body, stream: true, ...more },
 });
+/** What the gateway makes of another vendor's answer has an id of its own each time, by which it can be named again; nothing else differs. */
+const unnamed = (text: string) => text.replaceAll(/\b([a-z]+_)[0-9a-f]{32}/g, "$1id");
 const outcome = (answer: Response) => answer.headers.get("x-tollgate-cache");
 const requestId = (answer: Response) => answer.headers.get("x-request-id") ?? "";
 const asked = () => set.upstream.seen.length;
@@ -84,11 +86,11 @@ describe.each(NAMES)("an answer that is given again: %s", (name) => {
     const { secret } = await cached({ budgets: [{ window: "day", limit_usd: "100" }] });
     const question = stream ? streamed(surfaces[name]()) : surfaces[name]();
     const first = await post(secret, question);
-    const text = await first.text();
+    const text = unnamed(await first.text());
     const paid = await set.admin.record(requestId(first));
     const before = asked();
     const again = await post(secret, question);
-    expect([await again.text(), outcome(first), outcome(again), asked() - before]).toEqual([text, "miss", "hit", 0]);
+    expect([unnamed(await again.text()), outcome(first), outcome(again), asked() - before]).toEqual([text, "miss", "hit", 0]);
     expect(again.headers.get("content-type")).toBe(first.headers.get("content-type"));
     expect(again.headers.get("x-tollgate-cost-saved")).toBe(paid.actual_usd);
     const record = await set.admin.record(requestId(again));
@@ -226,7 +228,7 @@ describe("an answer by a route", () => {
       for (let at = 0; at < 2; at++) expect(await ask("cache-route", "by fallback")).toEqual(["cache-two", "miss", "2"]);
       expect(await ask("cache-route", "by route")).toEqual([set.openai, "hit", "0"]);
     } finally {
-      set.upstream.behave = () => "";
+      set.upstream.behave = null;
       await two.stop();
     }
   });

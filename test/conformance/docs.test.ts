@@ -46,7 +46,7 @@ describe("documentation", () => {
   });
 
   it.each(snippets.map((each, at) => ({ ...each, at })))("$file: snippet $at does what it says", async ({ language, text, at }) => {
-    const source = text.replaceAll("http://127.0.0.1:8787", set.origin);
+    const source = text.replaceAll("//127.0.0.1:8787", set.origin.replace("http:", ""));
     const file = join(folder, `snippet-${at}.${language === "sh" ? "sh" : "mts"}`);
     writeFileSync(file, source);
     const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey"), TOLLGATE_URL: set.origin };
@@ -114,6 +114,16 @@ describe("documentation", () => {
       const name = /"([^"]+)"/.exec(row)?.[1];
       expect([row, name !== undefined && readFileSync(file, "utf8").includes(name)]).toEqual([row, true]);
     }
+  });
+
+  it("shows what policies add as it was measured", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const policies = JSON.parse(readFileSync("bench/policies.json", "utf8")) as { gateway: Record<string, Record<string, number>> };
+    expect(Object.keys(policies.gateway)).toContain("five policies");
+    for (const [name, row] of Object.entries(policies.gateway))
+      expect(text).toContain(
+        `| ${name} | ${row["added_p50_ms"]} ms | ${row["over_no_policy"]} × | ${row["added_processor_ms"]} ms | ${row["processor_over_no_policy"]} × |`,
+      );
   });
 
   it("shows figures that the committed results hold", () => {

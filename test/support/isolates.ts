@@ -29,6 +29,7 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
       LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       COUNTERS: { className: "CounterObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       CACHE: { className: "CacheObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      SOCKETS: { className: "SocketObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
     },
     // A queue has one consumer.
     ...(name === OWNER ? {} : { queueConsumers: [] }),

@@ -13,6 +13,7 @@ describe("threat 5: every route has a guard", () => {
       "POST /v1/chat/completions",
       "POST /messages",
       "GET /v1/key",
+      "GET /v1/ws",
       "POST /admin/v1/keys",
       "GET /admin/v1/openapi.json",
     ])

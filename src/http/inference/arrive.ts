@@ -64,6 +64,7 @@ export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, 
       await platform.events.send(event);
     },
     now: () => platform.now(),
+    paced: platform.paced,
     background,
   };
 }
