@@ -1,3 +1,4 @@
+import { AutoStore } from "#auto";
 import { BudgetStore, ledgerOf, Tills } from "#budget";
 import { cacheOf } from "#cache";
 import { type Config, readConfig } from "#config";
@@ -57,6 +58,7 @@ function directorySource(db: Db, config: Config, now: () => number): DirectorySo
   const prices = new PriceStore(db, now);
   const budgets = new BudgetStore(db, now);
   const policies = new StandingPolicies(db);
+  const auto = new AutoStore(db, now);
   return {
     providers: () => providers.all(),
     aliases: () => models.all(),
@@ -64,5 +66,6 @@ function directorySource(db: Db, config: Config, now: () => number): DirectorySo
     prices: () => prices.all(),
     wider: () => budgets.wider(),
     policies: () => policies.read(),
+    auto: async () => (await auto.read())?.table ?? null,
   };
 }

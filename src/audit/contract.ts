@@ -111,6 +111,15 @@ const policyDecision = z.object({
   facts: z.record(z.string(), z.unknown()).nullable(),
 });
 
+/** Why the auto-router chose the model of a request. */
+const auto = z.looseObject({
+  features: z.record(z.string(), z.unknown()),
+  rules: z.array(z.object({ name: text, matched: z.boolean(), reason: z.string() })),
+  rule: text.nullable(),
+  tier: text,
+  candidates: z.array(z.object({ model: text, tier: text.nullable(), out: text.nullable() })),
+});
+
 /** One inference request, finished or refused. */
 export const requestEvent = z.object({
   v: z.literal(1),
@@ -122,6 +131,10 @@ export const requestEvent = z.object({
   lost: z.array(z.object({ cost, tokens: count, provider: text, model: text })).optional(),
   /** What was asked of policies; absent where none was. */
   policies: z.array(policyDecision).optional(),
+  /** What its caller was told, where it was refused. */
+  refusal: z.object({ message: text, details: z.record(z.string(), z.unknown()).nullable() }).optional(),
+  /** Absent where the caller named its model. */
+  auto: auto.optional(),
   /** The budget that refused it, where one did. */
   refusedBy: z.object({ budget: id, windowStart: count.nullable() }).nullish(),
   /** `spent` is what the window came to with it; events of before it was told have none. */

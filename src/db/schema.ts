@@ -131,6 +131,13 @@ export const models = sqliteTable(
   (table) => [uniqueIndex("models_name").on(table.name)],
 );
 
+/** Owned by auto. The operator's own table of the auto-router, in one row; none where the built-in one holds. */
+export const autoTables = sqliteTable("auto_tables", {
+  id: text().primaryKey(),
+  content: json<unknown>("content").notNull(),
+  updatedAt: integer("updated_at").notNull(),
+});
+
 /** Owned by providers. Further credentials of a provider, sealed like its own; each goes to the origin that it was given for, and no other. */
 export const providerCredentials = sqliteTable(
   "provider_credentials",
@@ -413,6 +420,10 @@ export const requests = sqliteTable(
     metadata: json<Record<string, string>>("metadata").notNull(),
     /** What each policy that ran came to; null where none was asked. */
     policies: json<unknown[]>("policies"),
+    /** Why the auto-router chose its model; null where the caller named one. */
+    auto: json<unknown>("auto"),
+    /** What a refused caller was told beside its code: the message, and the limits or permissions that stood in the way. */
+    refusal: json<{ readonly message: string; readonly details: unknown }>("refusal"),
     content: json<unknown>("content"),
   },
   (table) => [

@@ -1,3 +1,4 @@
+import { reasonOf } from "#auto";
 import type { Pace } from "#budget";
 import type { Facts } from "#cache";
 import { usdFromFemto, usdFromNano } from "#core";
@@ -52,13 +53,14 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   const headers = responseHeaders(answer.response);
   const theirs = upstreamRequestId(answer.response);
-  const { arrival, target, translation, policies, recall } = hold.draft;
+  const { arrival, target, translation, policies, recall, auto } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
   if (theirs !== null) headers.set("x-tollgate-upstream-request-id", theirs);
   headers.set("x-tollgate-provider", target.provider);
   headers.set("x-tollgate-model", target.model);
   if (translation && translation.dropped.length > 0) headers.set("x-tollgate-dropped", translation.dropped.join(", "));
+  if (auto) headers.set("x-tollgate-route-reason", reasonOf(auto));
   headers.set("x-tollgate-attempts", String(recall.original === null ? hold.past.attempts.length + 1 : 0));
   setRecall(headers, recall, at.now());
   const judged = policies.judgement.header;

@@ -1,3 +1,4 @@
+import type { Decision } from "#auto";
 import type { LedgerStub } from "#budget";
 import type { Cache, Facts } from "#cache";
 import type { Config } from "#config";
@@ -77,6 +78,8 @@ export interface Draft extends Spoken {
   /** The prompt's tokens as estimated; none where counting is free. */
   readonly input: TokenCounts;
   readonly bounds: Bounds;
+  /** Why this model, where the caller left the choice; absent where it named one. */
+  readonly auto?: Decision;
   /** The policies that this request, its answer and its stream are judged by, all of one read. */
   readonly policies: Enforcement;
   /** Where it may go instead; null where there is one place only, and one attempt. */

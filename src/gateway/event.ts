@@ -1,4 +1,5 @@
 import type { RequestEvent } from "#audit";
+import type { Decision } from "#auto";
 import type { Amount } from "#budget";
 import { nanoCeil, type TollgateError, usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
@@ -60,9 +61,11 @@ export function requestEvent({ draft, reserved, past }: Told, bill: Bill, ending
     invocation: invocationOf({ asked: draft.asked, arrival, caller: draft.caller, target, past }, ending),
     cost,
     log: logOf(arrival, ending),
+    ...(draft.auto && { auto: noted(draft.auto) }),
     ...(lost.length > 0 && { lost }),
     ...draft.policies.judgement.recordsOf(arrival.id),
     ...refusedBy(ending.fault),
+    ...told(ending.fault),
     charges: [],
   };
 }
@@ -120,6 +123,7 @@ export function refusedEvent(
     log: logOf(arrival, ending),
     ...judgement?.recordsOf(arrival.id),
     ...refusedBy(error),
+    ...told(error),
     charges: [],
   };
 }
@@ -129,6 +133,16 @@ function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refuse
   const { budget, window_start: start } = error?.facts.details ?? {};
   if (error?.code !== "budget_exceeded" || typeof budget !== "string") return {};
   return { refusedBy: { budget, windowStart: typeof start === "string" ? Date.parse(start) : null } };
+}
+
+const DETAILS_MAX = 4_096;
+
+/** What a refused caller is told, as far as a record has room for it. */
+function told(error: TollgateError | undefined): Pick<RequestEvent, "refusal"> {
+  if (!error) return {};
+  const { details = null } = error.facts;
+  const short = details !== null && JSON.stringify(details).length <= DETAILS_MAX;
+  return { refusal: { message: error.message.slice(0, TEXT_MAX), details: short ? { ...details } : null } };
 }
 
 /** Who asked for what; `target` is null where no call was made. */
@@ -157,6 +171,16 @@ function invocationOf({ asked, arrival, caller, target, past }: Asked, ending: E
         : [...past.attempts],
     tags: [...new Set([...caller.tags, ...arrival.tags])],
     metadata: { ...caller.metadata, ...arrival.metadata },
+  };
+}
+
+/** A decision as its record has room for it: of what was passed over, the reason in a word. */
+function noted({ features, rules, candidates, ...decision }: Decision): NonNullable<RequestEvent["auto"]> {
+  return {
+    ...decision,
+    features: { ...features },
+    rules: [...rules],
+    candidates: candidates.map(({ out, ...candidate }) => ({ ...candidate, out: out?.code ?? null })),
   };
 }
 

@@ -4,6 +4,8 @@ import { adminApp } from "./admin/index.ts";
 import { onError } from "./envelope.ts";
 import { health } from "./health.ts";
 import { estimate } from "./inference/estimate.ts";
+import { explainRequest } from "./inference/explain-request.ts";
+import { explainRoute } from "./inference/explain-route.ts";
 import { infer } from "./inference/infer.ts";
 import { key } from "./inference/key.ts";
 import { listModels, oneModel } from "./inference/models.ts";
@@ -35,6 +37,8 @@ export function createApp(): Hono<Http> {
   app.delete("/v1/responses/:id", storedResponse("delete"));
   offer(app, "GET", "/v1/responses/:id", storedResponse("retrieve"));
   offer(app, "POST", "/v1/estimate", estimate);
+  offer(app, "POST", "/v1/route/explain", explainRoute);
+  offer(app, "GET", "/v1/requests/:id/explain", explainRequest);
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
   for (const row of ROWS) if ("refused" in row && row.method === "any") app.all(row.path, refuse(row));

@@ -11,6 +11,7 @@ export type Resource =
   | "budgets"
   | "providers"
   | "models"
+  | "auto"
   | "prices"
   | "costs"
   | "reconcile"
@@ -30,7 +31,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "cache"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes", "cache"],
   },
   analyst: {
     read: [
@@ -40,6 +41,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "budgets",
       "providers",
       "models",
+      "auto",
       "prices",
       "costs",
       "reconcile",

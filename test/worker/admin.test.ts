@@ -19,9 +19,27 @@ const document = () => admin<OpenApi>("GET", "/openapi.json");
 /** What each role may do, as the contract says it: resources it reads, resources it writes. */
 const MAY: Record<string, { read: readonly string[] | "all"; write: readonly string[] | "all" }> = {
   owner: { read: "all", write: "all" },
-  operator: { read: "all", write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies"] },
+  operator: {
+    read: "all",
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes"],
+  },
   analyst: {
-    read: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "costs", "reconcile", "requests", "alerts", "policies"],
+    read: [
+      "teams",
+      "users",
+      "keys",
+      "budgets",
+      "providers",
+      "models",
+      "auto",
+      "prices",
+      "costs",
+      "reconcile",
+      "requests",
+      "alerts",
+      "policies",
+      "routes",
+    ],
     write: [],
   },
   auditor: { read: ["audit"], write: [] },

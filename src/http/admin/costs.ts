@@ -91,7 +91,8 @@ interface StoredReceipt {
   readonly savedUsd?: string;
 }
 
-function receiptShape(row: CostRow) {
+/** A record's receipt: the price row, and the lines that were computed from it. */
+export function receiptShape(row: CostRow) {
   const { price, tableHash, lines, charges, savedUsd } = row.receipt as StoredReceipt;
   return {
     price: priceShape(price),

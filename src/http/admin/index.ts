@@ -4,6 +4,7 @@ import packageJson from "#package" with { type: "json" };
 import { TollgateError } from "#core";
 import { ownRowsOnly } from "#keys";
 import { identify } from "./actor.ts";
+import { auto } from "./auto.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
 import { cache } from "./cache.ts";
@@ -57,6 +58,7 @@ export function adminApp(): AdminApp {
     providers,
     providerCredentials,
     models,
+    auto,
     routes,
     priceProposals,
     prices,
