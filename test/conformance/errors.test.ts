@@ -143,7 +143,7 @@ describe("what is not the client's to repair", () => {
   it("a wrong method and a route that is not offered say so by name, once", async () => {
     const { counter, counting } = counted("198.51.100.253");
     const client = new OpenAI({ apiKey: set.key, baseURL: `${set.origin}/v1`, maxRetries: 2, fetch: counting });
-    const wrong: unknown = await client.get("/chat/completions").catch((thrown: unknown) => thrown);
+    const wrong: unknown = await client.get("/embeddings").catch((thrown: unknown) => thrown);
     expect(wrong).toMatchObject({ status: 405, code: "method_not_allowed", type: "invalid_request_error" });
     const batches: unknown = await client.batches.list().catch((thrown: unknown) => thrown);
     expect(batches).toMatchObject({
