@@ -4,6 +4,8 @@ import { Agent, request } from "node:http";
 export interface Target {
   readonly name: string;
   readonly port: number;
+  /** Chat Completions where none is named. */
+  readonly path?: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -27,7 +29,7 @@ function once(target: Target, agent: Agent, body: string): Promise<Timed> {
       {
         host: "127.0.0.1",
         port: target.port,
-        path: "/v1/chat/completions",
+        path: target.path ?? "/v1/chat/completions",
         method: "POST",
         agent,
         headers: { ...target.headers, "content-type": "application/json", "content-length": Buffer.byteLength(body) },

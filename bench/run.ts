@@ -1,10 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { SCHEMA } from "./bare/schema.ts";
+import { freePort, startGateway, started } from "./gateway.ts";
 import { load, type Round, type Target } from "./load.ts";
 
 /** `npm run bench`: the full gateway against a bare Worker and the provider itself, interleaved, in one run. Writes bench/results.json. */
@@ -29,31 +29,6 @@ function bodyOf(scenario: (typeof SCENARIOS)[number], model: string): string {
     messages: [{ role: "user", content: "Say the word twenty times, please." }],
     ...(scenario.stream ? { stream: true } : {}),
     ...("usage" in scenario ? { stream_options: { include_usage: true } } : {}),
-  });
-}
-
-/** Starts a script and resolves with the first line it prints that matches. */
-function started(script: string, env: Record<string, string>, ready: RegExp): Promise<string> {
-  const child = spawn(process.execPath, [script], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
-  children.push(child);
-  return new Promise((resolve, reject) => {
-    let text = "";
-    child.stdout.setEncoding("utf8");
-    child.stdout.on("data", (part: string) => {
-      text += part;
-      const found = ready.exec(text);
-      if (found) resolve(found[0]);
-    });
-    child.once("exit", (code) => reject(new Error(`${script} ended with ${code}`)));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(address && typeof address === "object" ? address.port : 0));
-    });
   });
 }
 
@@ -103,29 +78,8 @@ function floorOf(scenario: (typeof SCENARIOS)[number]): "whole" | "copied" | "ed
 
 /** Starts the gateway, with a key for each way to pay. */
 async function gateway(upstream: string): Promise<{ port: number; keys: Record<Way, string> }> {
-  const port = await freePort();
-  const admin = "admin-key-of-the-bench-000000000000";
-  const env = {
-    PORT: String(port),
-    TOLLGATE_STATE: join(folder, "state"),
-    TOLLGATE_ADMIN_KEY: admin,
-    OPENAI_API_KEY: "sk-bench",
-    OPENAI_BASE_URL: `${upstream}/v1`,
-  };
-  await started("scripts/start.ts", env, /Tollgate is up/);
-  const keyOf = async (way: Way) => {
-    const answer = await fetch(`http://127.0.0.1:${port}/admin/v1/keys`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" },
-      body: JSON.stringify({
-        name: `bench ${way}`,
-        limits: { rpm: null, tpm: null, concurrency: null },
-        budgets: [{ window: "day", limit_usd: "1000", mode: WAYS[way] }],
-      }),
-    });
-    if (answer.status !== 201) throw new Error(`the bench's key was refused: ${await answer.text()}`);
-    return ((await answer.json()) as { secret: string }).secret;
-  };
+  const { port, newKey } = await startGateway(upstream, { state: join(folder, "state"), children });
+  const keyOf = async (way: Way) => (await newKey(way, WAYS[way])).secret;
   return { port, keys: { held: await keyOf("held"), float: await keyOf("float") } };
 }
 
@@ -174,7 +128,7 @@ function ratios(rows: readonly Row[], way: Way | "floor" | "record", stream: boo
 }
 
 try {
-  const upstreamPort = Number(await started("bench/provider.ts", {}, /\d+/));
+  const upstreamPort = Number(await started("bench/provider.ts", { env: {}, ready: /\d+/, children }));
   const upstream = `http://127.0.0.1:${upstreamPort}`;
   const { runtime, port: barePort } = await bare(upstream);
   const { port, keys } = await gateway(upstream);

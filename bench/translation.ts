@@ -77,7 +77,7 @@ const answer = JSON.stringify({
 const results = {
   "a request of one turn": perRequest(small),
   "a request of 21 turns and ten tools (10 kB)": perRequest(large),
-  "a whole answer of 400 words": round(microseconds(() => translateAnswer(answer, toClaude, 1), 500)),
+  "a whole answer of 400 words": round(microseconds(() => translateAnswer(answer, toClaude, { created: 1 }), 500)),
   "a chunk of Messages in Chat Completions": perChunk(toClaude, messages),
   "a chunk of Messages in Responses": perChunk({ from: "openai-responses", to: "anthropic" }, messages),
   "a chunk of Chat Completions in Messages": perChunk({ from: "anthropic", to: "openai-chat" }, chat),

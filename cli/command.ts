@@ -33,7 +33,7 @@ export interface Command<Options extends OptionTable = OptionTable> {
   readonly summary: string;
   /** What else its user has to know, in a few lines. */
   readonly more?: string;
-  /** Names of what follows the words, all required; a last one that ends in `…` may be given more than once. */
+  /** Names of what follows the words, required but for one in brackets; a last one that ends in `…` may be given more than once. */
   readonly operands: readonly string[];
   readonly options: Options;
   /** Command lines without the program's name, each with what it is for. */

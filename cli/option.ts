@@ -41,6 +41,11 @@ export function count(about: string, field?: string, least = 0): Option<number> 
   return { about, value: "<n>", ...where(field), read: (given) => readCount(one(given), least) };
 }
 
+/** Whole numbers, one each time it is given. */
+export function counts(about: string, least = 0): Option<readonly number[]> {
+  return { about, value: "<n>", many: true, read: (given) => given.map((each) => readCount(each, least)) };
+}
+
 /** One of a closed set of words. */
 export function choice<const Word extends string>(about: string, words: readonly Word[], field?: string): Option<Word> {
   const read = (given: readonly string[]): Word => {

@@ -93,7 +93,8 @@ function read(name: string, texts: readonly string[], option: Option): unknown {
 
 function checkOperands(own: readonly string[], { name, operands }: Command): void {
   const missing = operands[own.length];
-  if (missing !== undefined) throw misuse(`${name} needs ${missing}: tollgate ${name} ${operands.join(" ")}`, missing);
+  if (missing !== undefined && !missing.startsWith("["))
+    throw misuse(`${name} needs ${missing}: tollgate ${name} ${operands.join(" ")}`, missing);
   // Not repeated to the terminal: it may be a secret that lost its option.
   const open = operands.at(-1)?.endsWith("…") ?? false;
   const taken = operands.length === 0 ? "nothing" : `only ${operands.join(" ")}`;

@@ -22,7 +22,10 @@
 /** What a policy may ask to be told. What it does not declare it is not given. */
 export type Need = "time" | "key" | "budget" | "estimate" | "request" | "messages" | "metadata" | "response" | `counters:${string}`;
 
-/** The time of the request, as a clock on the wall of a zone shows it: that of the setting `time_zone`, such as `Asia/Tokyo`, else UTC. */
+/**
+ * The time of the request, as a clock on the wall of a zone shows it: that of the setting `time_zone`, such as `Asia/Tokyo`, which the policy
+ * declares in its `config`, else UTC.
+ */
 export interface Time {
   /** Milliseconds since 1970, UTC. */
   readonly now: number;
@@ -79,10 +82,11 @@ export interface Estimate {
 /** What is asked for, without what is said. */
 export interface Request {
   readonly operation: "chat.completions" | "completions" | "responses" | "embeddings" | "messages" | "count_tokens";
-  /** The model as the caller names it. */
+  /** The model as the caller names it, which may be an alias of the deployment's. */
   readonly requested: string;
-  /** The provider and model that will be called. */
+  /** The provider that will be called. */
   readonly provider: string;
+  /** The model that will be called, by the provider's name for it. Judge this one: no alias leads around it. */
   readonly model: string;
   readonly stream: boolean;
   /** The caller's own limit of output; null where there is none. */
@@ -240,7 +244,10 @@ export interface Test {
   readonly stage?: "evaluate" | "onResponse" | "onChunk";
   /** Settings, as an operator would give them. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** The facts, or as much of them as the policy looks at. */
+  /**
+   * The facts, or as much of them as the policy looks at; none that it does not declare. Of `time` a moment is enough, as `now` or as `iso`:
+   * `{ iso: "2026-01-04T00:30:00+09:00" }` is told by the clock of the setting `time_zone`, as it would be in traffic.
+   */
   readonly context: Readonly<Record<string, unknown>>;
   /** What must be so of the decision; what is not named may be anything. */
   readonly expect: Partial<Decision>;
@@ -266,7 +273,10 @@ export interface Identity<Needs extends Need, Schema extends ConfigSchema> {
 export interface Policy<Needs extends Need = Need, Schema extends ConfigSchema = ConfigSchema> extends Identity<Needs, Schema> {
   /** Runs once for each set of settings. What is made ready here is there, unchanged, at the beginning of every evaluation. */
   onLoad?(config: Config<Schema>): MaybePromise<void>;
-  /** Runs when an engine closes the policy. The gateway does not call it: it drops what it kept of the policy. */
+  /**
+   * Runs once, when the policy is registered, after its tests: what it throws, or burns beyond what loading may, refuses the policy. In traffic
+   * there is nothing to unload, since nothing that an evaluation does outlives it, and nobody calls it.
+   */
   onUnload?(): MaybePromise<void>;
   /** Before the call: may it be made? */
   evaluate?(context: Context<Needs, Config<Schema>>): MaybePromise<Decision>;

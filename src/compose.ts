@@ -8,6 +8,8 @@ import { KeyRing } from "#keys";
 import { ModelStore, PriceStore } from "#models";
 import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
+import { responsesOf } from "#responses";
+import { Health, RouteStore } from "#routes";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -32,11 +34,13 @@ function compose(env: Env): Platform {
     keys: new KeyRing(db, config.TOLLGATE_PEPPER, now, config.TOLLGATE_DEV_KEY ?? null),
     directory: new DirectoryCache(config, directorySource(db, config, now), now),
     estimators: new Estimators(),
+    health: new Health(now),
     events: env.EVENTS,
     authFailures: env.AUTH_FAILURES,
     ledger: (team, background) => tills.ledger(team, background),
-    ...bench(engine, env.POLICIES),
+    ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
+    responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
     now,
   };
 }
@@ -44,12 +48,14 @@ function compose(env: Env): Platform {
 function directorySource(db: Db, config: Config, now: () => number): DirectorySource {
   const providers = new ProviderStore(db, config, now);
   const models = new ModelStore(db, now);
+  const routes = new RouteStore(db, now);
   const prices = new PriceStore(db, now);
   const budgets = new BudgetStore(db, now);
   const policies = new StandingPolicies(db);
   return {
     providers: () => providers.all(),
     aliases: () => models.all(),
+    routes: () => routes.all(),
     prices: () => prices.all(),
     wider: () => budgets.wider(),
     policies: () => policies.read(),

@@ -6,6 +6,7 @@ import { estimate } from "./estimate.ts";
 import { keys } from "./keys.ts";
 import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
+import { routes } from "./routes.ts";
 import { status } from "./status.ts";
 import { webhooks } from "./webhooks.ts";
 
@@ -17,6 +18,7 @@ export const COMMANDS: readonly Command[] = [
   ...costs,
   ...estimate,
   ...reconcile,
+  ...routes,
   ...alerts,
   ...webhooks,
   ...policy,

@@ -6,6 +6,9 @@ import { choice, count, flag, type OptionTable, text } from "../option.ts";
 import type { Column } from "../print.ts";
 import { parsedJson, readSource } from "../source.ts";
 import { oneOf } from "./limit.ts";
+import { policyBench } from "./policy-bench.ts";
+import { policyReplay } from "./policy-replay.ts";
+import { policyTest } from "./policy-test.ts";
 
 const PATH = "/admin/v1/policies";
 const COLUMNS: readonly Column[] = [
@@ -147,7 +150,7 @@ const keygen = command({
 });
 
 /** `policy`: what decides about requests, and where it stands. */
-export const policy: readonly Command[] = [push, list, status, activate, rollback, keygen];
+export const policy: readonly Command[] = [policyTest, policyBench, push, list, status, activate, policyReplay, rollback, keygen];
 
 interface Wanted {
   readonly scope: Row;

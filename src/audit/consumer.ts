@@ -50,7 +50,9 @@ function eventsOf(body: unknown): { readonly events: Event[]; readonly sound: bo
 }
 
 function amountsHold(each: Event): boolean {
-  return each.kind === "audit" || !each.cost || (split(each.cost.actualUsd) !== null && split(each.cost.estimatedUsd) !== null);
+  if (each.kind === "audit" || !each.cost) return true;
+  const costs = [each.cost, ...(each.lost ?? []).map(({ cost }) => cost)];
+  return costs.every(({ actualUsd, estimatedUsd }) => split(actualUsd) !== null && split(estimatedUsd) !== null);
 }
 
 /** The last resort: what can be written is, so that one bad row keeps no other from its place. */
@@ -114,7 +116,7 @@ function rowsOf(events: readonly Event[]): Rows {
     }
     rows.requests.push(requestRow(each));
     rows.decisions.push(...decisionRows(each));
-    if (each.cost) rows.costs.push(costRow(each, each.cost));
+    rows.costs.push(...costRows(each));
   }
   return rows;
 }
@@ -144,7 +146,7 @@ function attributed(invocation: RequestEvent["invocation"]) {
   return { ...invocation, endUser: endUser || null, session: session || null, tags: [...new Set(named)] };
 }
 
-function requestRow({ invocation, cost, log, policies }: RequestEvent): RequestInsert {
+function requestRow({ invocation, cost, lost = [], log, policies }: RequestEvent): RequestInsert {
   const { request: id, ...facts } = attributed(invocation);
   return {
     ...facts,
@@ -156,7 +158,7 @@ function requestRow({ invocation, cost, log, policies }: RequestEvent): RequestI
     overheadMs: log.overheadMs === null ? null : Math.round(log.overheadMs),
     inputTokens: cost ? inputTokens(cost.usage) : 0,
     outputTokens: cost ? outputTokens(cost.usage) : 0,
-    usd: cost?.actualUsd ?? "0",
+    usd: usdOf([cost, ...lost.map((each) => each.cost)]),
     upstreamRequestId: log.upstreamRequestId,
     policies: policies?.map(({ policy, version, mode, stage, outcome }) => ({ policy, version, mode, stage, outcome })) ?? null,
     content: log.content ?? null,
@@ -167,7 +169,30 @@ function decisionRows({ invocation: { request, at, team, key }, policies = [] }:
   return policies.map(({ scope, ...decision }) => ({ ...decision, request, at, team, key, scopeKind: scope.kind, scopeId: scope.id }));
 }
 
-function costRow({ invocation, charges }: RequestEvent, cost: NonNullable<RequestEvent["cost"]>): CostInsert {
+/** What a request cost with all its attempts. */
+function usdOf(costs: readonly RequestEvent["cost"][]): string {
+  return usdFromFemto(costs.reduce((sum, cost) => sum + (cost ? femtoFromUsd(cost.actualUsd) : 0n), 0n));
+}
+
+/** The record of a request, and one of each attempt that was lost before; each bears its own part of what was charged. */
+function costRows({ invocation, cost, lost = [], charges }: RequestEvent): CostInsert[] {
+  if (!cost) return [];
+  const parts = lost.map((each) => charges.map((charge) => ({ ...charge, amount: partOf(charge.unit, each) })));
+  const rest = charges.map((charge, at) => ({ ...charge, amount: parts.reduce((left, part) => left - part[at]!.amount, charge.amount) }));
+  const others = lost.map(({ cost, provider, model }, at) =>
+    costRow({ ...invocation, provider, model, outcome: "error" }, cost, parts[at]!),
+  );
+  return [costRow(invocation, cost, rest), ...others];
+}
+
+/** A request is counted once, by its own record. */
+function partOf(unit: Charges[number]["unit"], { cost, tokens }: NonNullable<RequestEvent["lost"]>[number]): number {
+  return unit === "usd" ? cost.nanoUsd : unit === "tokens" ? tokens : 0;
+}
+
+type Charges = RequestEvent["charges"];
+
+function costRow(invocation: RequestEvent["invocation"], cost: NonNullable<RequestEvent["cost"]>, charges: Charges): CostInsert {
   const { usage, ...paid } = cost;
   const amount = split(cost.actualUsd);
   if (!amount) throw new RangeError("an amount that was judged before is none");

@@ -111,6 +111,8 @@ export const requestEvent = z.object({
   invocation,
   cost: cost.nullable(),
   log,
+  /** What attempts before the last may have been billed for; each is a cost record of its own. */
+  lost: z.array(z.object({ cost, tokens: count, provider: text, model: text })).optional(),
   /** What was asked of policies; absent where none was. */
   policies: z.array(policyDecision).optional(),
   /** The budget that refused it, where one did. */

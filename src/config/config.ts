@@ -1,5 +1,6 @@
 import type { Currency } from "#core";
 import * as z from "zod";
+import { POLICY_LIMITS, policyLimitsOf } from "./policy-limits.ts";
 
 const origin = z.url({ protocol: /^https?$/ });
 const seconds = z.coerce.number().positive().max(86_400);
@@ -70,6 +71,9 @@ const schema = z.object({
     .optional(),
   /** Whoever uploaded a version of a policy may not be the one who activates it. */
   TOLLGATE_POLICY_TWO_PEOPLE: z.stringbool().default(false),
+  /** How long responses are kept that their provider does not keep itself; 0 keeps none. */
+  TOLLGATE_RESPONSES_DAYS: z.coerce.number().min(0).max(3_650).default(30),
+  ...POLICY_LIMITS,
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 
@@ -80,6 +84,8 @@ export type Config = Readonly<z.infer<typeof schema>> & {
   readonly allowPrivateUpstreams: boolean;
   /** The currency that costs are shown in beside USD; null where there is none. */
   readonly display: Currency | null;
+  /** What policies may use, where it is not what they may by default. */
+  readonly policyLimits: ReturnType<typeof policyLimitsOf>;
 };
 
 /** Raised when the deployment's variables are wrong; names every variable and never its value. */
@@ -103,7 +109,7 @@ export function readConfig(env: object): Config {
     throw new ConfigError("The deployment's variables are wrong. TOLLGATE_DEV_KEY: only for development");
   }
   const allowPrivateUpstreams = parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development;
-  return { ...parsed.data, development, allowPrivateUpstreams, display: displayOf(parsed.data) };
+  return { ...parsed.data, development, allowPrivateUpstreams, display: displayOf(parsed.data), policyLimits: policyLimitsOf(parsed.data) };
 }
 
 const DISPLAY = ["TOLLGATE_DISPLAY_CURRENCY", "TOLLGATE_DISPLAY_RATE", "TOLLGATE_DISPLAY_RATE_DATE"] as const;

@@ -36,6 +36,8 @@ export interface Caller {
   readonly unknownPrice: "charge_dearest" | "refuse";
   readonly contentLogging: "off" | "redacted" | "full";
   readonly cache: "off" | "key" | "team";
+  /** Whether answers of Responses are kept for later turns; a request may say that its own is not. */
+  readonly responses: "kept" | "off";
   /** Milliseconds; null means never. */
   readonly expiresAt: number | null;
   /** Grows with every change of the key. */

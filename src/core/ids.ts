@@ -17,7 +17,9 @@ export type IdPrefix =
   | "whk"
   | "dlv"
   | "pol"
-  | "dec";
+  | "dec"
+  | "rte"
+  | "crd";
 
 let lastMs = 0;
 let sequence = 0;

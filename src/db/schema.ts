@@ -54,6 +54,9 @@ export const keys = sqliteTable(
     unknownPrice: text("unknown_price", { enum: ["charge_dearest", "refuse"] }).notNull(),
     contentLogging: text("content_logging", { enum: ["off", "redacted", "full"] }).notNull(),
     cache: text({ enum: ["off", "key", "team"] }).notNull(),
+    responses: text({ enum: ["kept", "off"] })
+      .notNull()
+      .default("kept"),
     policies: json<string[]>("policies").notNull(),
     profile: text(),
     status: text({ enum: ["active", "disabled", "revoked"] }).notNull(),
@@ -126,6 +129,54 @@ export const models = sqliteTable(
     createdAt: integer("created_at").notNull(),
   },
   (table) => [uniqueIndex("models_name").on(table.name)],
+);
+
+/** Owned by providers. Further credentials of a provider, sealed like its own; each goes to the origin that it was given for, and no other. */
+export const providerCredentials = sqliteTable(
+  "provider_credentials",
+  {
+    id: text().primaryKey(),
+    provider: text()
+      .notNull()
+      .references(() => providers.id),
+    label: text().notNull(),
+    origin: text().notNull(),
+    credential: text().notNull(),
+    credentialLast4: text("credential_last4"),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [index("provider_credentials_provider").on(table.provider)],
+);
+
+/** One entry of a route's list, as its JSON column holds it. */
+type StoredTarget = ({ readonly provider: string; readonly model: string } | { readonly route: string }) & {
+  readonly priority: number;
+  readonly weight: number;
+  readonly when: {
+    readonly models: readonly string[];
+    readonly tags: readonly string[];
+    readonly metadata: Readonly<Record<string, string>>;
+  };
+};
+
+/** Owned by routes. A name, the targets that it leads to, and how a request goes on from one that fails. */
+export const routes = sqliteTable(
+  "routes",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    strategy: text({ enum: ["priority", "weighted", "latency", "cost"] }).notNull(),
+    sticky: integer({ mode: "boolean" }).notNull(),
+    targets: json<StoredTarget[]>("targets").notNull(),
+    retries: integer().notNull(),
+    backoffMs: integer("backoff_ms").notNull(),
+    timeoutMs: integer("timeout_ms"),
+    firstByteTimeoutMs: integer("first_byte_timeout_ms"),
+    fallBackOn: json<number[]>("fall_back_on").notNull(),
+    breaker: json<{ callsMin: number; failurePercent: number; windowS: number; openS: number }>("breaker").notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [uniqueIndex("routes_name").on(table.name)],
 );
 
 /** Owned by models. Overrides over the bundled table; rates are decimal strings, USD per million tokens or per piece. */

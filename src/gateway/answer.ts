@@ -30,7 +30,7 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
     code: null,
     endedAt: at.now(),
     firstByteMs: begunAt - hold.draft.arrival.at,
-    overheadMs: sentAt - hold.draft.arrival.at,
+    overheadMs: hold.overheadMs(sentAt),
     upstreamRequestId: upstreamRequestId(response),
     sent: true,
   };
@@ -40,18 +40,18 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   const headers = responseHeaders(answer.response);
   const theirs = upstreamRequestId(answer.response);
-  const { arrival, route, translation, policies } = hold.draft;
+  const { arrival, target, translation, policies } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
   if (theirs !== null) headers.set("x-tollgate-upstream-request-id", theirs);
-  headers.set("x-tollgate-provider", route.provider);
-  headers.set("x-tollgate-model", route.model);
+  headers.set("x-tollgate-provider", target.provider);
+  headers.set("x-tollgate-model", target.model);
   if (translation && translation.dropped.length > 0) headers.set("x-tollgate-dropped", translation.dropped.join(", "));
-  headers.set("x-tollgate-attempts", "1");
+  headers.set("x-tollgate-attempts", String(hold.past.attempts.length + 1));
   headers.set("x-tollgate-cache", "bypass");
   const judged = policies.judgement.header;
   if (judged !== null) headers.set("x-tollgate-policies", judged);
-  headers.set("x-tollgate-overhead-ms", String(at.now() - arrival.at - (answer.begunAt - answer.sentAt)));
+  headers.set("x-tollgate-overhead-ms", String(at.now() - answer.begunAt + hold.overheadMs(answer.sentAt)));
   setBudget(headers, hold);
   setPace(headers, "requests", hold.granted.rpm, at.now());
   setPace(headers, "tokens", hold.granted.tpm, at.now());

@@ -3,11 +3,14 @@ import type { Config } from "#config";
 import type { Caller } from "#core";
 import type { Event } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
-import type { Bounds, Price, Route } from "#models";
-import type { ActivePolicies, ActiveStep, Counters, Judge } from "#policy";
+import type { Bounds, Limits, Price, Target } from "#models";
+import type { ActivePolicies, ActiveStep, Counters, Duties, Judge } from "#policy";
 import type { Upstream } from "#providers";
+import type { Responses } from "#responses";
+import type { Health, Perseverance } from "#routes";
 import type { DirectoryCache } from "./directory.ts";
 import type { Spoken } from "./translate.ts";
+import type { Counted } from "./facts.ts";
 import type { Judgement } from "./judgement.ts";
 
 /** Everything one inference request is served with; capabilities are given, never reached for. */
@@ -16,10 +19,14 @@ export interface Gateway {
   readonly directory: DirectoryCache;
   readonly estimators: Estimators;
   readonly ledger: (team: string) => LedgerStub;
+  /** How the places do that requests may fall back from. */
+  readonly health: Health;
   /** Asks a chain of policies; never asked where no policy is active for the caller. */
   readonly judge: Judge;
   /** What the policies of a team count. */
   readonly counters: (team: string) => Counters;
+  /** What each key may name again; asked only where a request of Responses leaves or names something. */
+  readonly responses: Responses;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
   readonly now: () => number;
@@ -53,8 +60,10 @@ export interface Arrival {
 export interface Draft extends Spoken {
   readonly arrival: Arrival;
   readonly caller: Caller;
-  readonly route: Route;
+  readonly target: Target;
   readonly upstream: Upstream;
+  /** What the operator says of an alias's model; null for other names. */
+  readonly limits: Limits | null;
   readonly price: Price;
   readonly tableHash: string;
   /** The prompt's tokens as estimated; none where counting is free. */
@@ -62,6 +71,14 @@ export interface Draft extends Spoken {
   readonly bounds: Bounds;
   /** The policies that this request, its answer and its stream are judged by, all of one read. */
   readonly policies: Enforcement;
+  /** Where it may go instead; null where there is one place only, and one attempt. */
+  readonly course: Course | null;
+}
+
+/** What a request falls back on: drafts for further targets, in order, each allowed to its caller. */
+export interface Course {
+  readonly perseverance: Perseverance;
+  readonly rest: readonly Draft[];
 }
 
 /** The policies of one request and what they came to. */
@@ -72,4 +89,12 @@ export interface Enforcement {
   readonly judgement: Judgement;
   /** What they cap the output at; null where they do not. */
   readonly outputMax: number | null;
+  /** What they said of the first target, by which others are judged; null before, and where none is active. */
+  readonly standing: Standing | null;
+}
+
+/** What a chain came to before a request was sent. */
+export interface Standing {
+  readonly counted: readonly Counted[];
+  readonly duties: Duties;
 }

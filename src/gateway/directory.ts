@@ -2,12 +2,14 @@ import { WiderScopes } from "#budget";
 import type { Config } from "#config";
 import { type Limits, PriceBook, type PriceRow, type Target } from "#models";
 import type { ActivePolicies } from "#policy";
+import { type Route, RouteBook } from "#routes";
 import { type ProviderRow, registry, type Upstream } from "#providers";
 
 /** What the gateway knows of the outside: which upstreams, names and prices there are. */
 export interface Directory {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly aliases: ReadonlyMap<string, Target & { readonly limits: Limits }>;
+  readonly routes: RouteBook;
   readonly book: PriceBook;
   /** Which budgets across teams there are. */
   readonly wider: WiderScopes;
@@ -19,6 +21,7 @@ export interface Directory {
 export interface DirectorySource {
   providers(): Promise<readonly ProviderRow[]>;
   aliases(): Promise<readonly ({ readonly name: string } & Target & Limits)[]>;
+  routes(): Promise<readonly Route[]>;
   prices(): Promise<readonly PriceRow[]>;
   wider(): Promise<readonly string[] | null>;
   policies(): Promise<ActivePolicies>;
@@ -92,9 +95,10 @@ export class DirectoryCache {
     const generation = this.#generation;
     try {
       const source = this.#source;
-      const [providers, aliases, prices, wider, policies] = await Promise.all([
+      const [providers, aliases, routes, prices, wider, policies] = await Promise.all([
         source.providers(),
         source.aliases(),
+        source.routes(),
         source.prices(),
         source.wider(),
         source.policies(),
@@ -102,6 +106,7 @@ export class DirectoryCache {
       const directory = {
         upstreams: registry(this.#config, providers),
         aliases: new Map(aliases.map(({ name, provider, model, ...limits }) => [name, { provider, model, limits }])),
+        routes: new RouteBook(routes),
         book: new PriceBook(prices),
         wider: new WiderScopes(wider),
         policies,

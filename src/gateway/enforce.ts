@@ -1,9 +1,9 @@
 import { auditEntry } from "#audit";
-import { TollgateError } from "#core";
-import { asked, type Counter, type Duties, dutiesOf, type Facts, type Finding, type Stage, type Verdict } from "#policy";
+import { asTollgateError, TollgateError } from "#core";
+import { type ActiveStep, asked, type Counter, type Duties, dutiesOf, type Facts, type Finding, type Stage, type Verdict } from "#policy";
 import { redactRequest } from "#wire";
-import type { Draft, Gateway } from "./contract.ts";
-import { CONTENT_NEEDS, count, gather, uncounted } from "./facts.ts";
+import type { Draft, Gateway, Standing } from "./contract.ts";
+import { CONTENT_NEEDS, count, type Counted, gather, uncounted } from "./facts.ts";
 import type { Hold } from "./hold.ts";
 import { redrafted } from "./redraft.ts";
 
@@ -19,14 +19,68 @@ export async function enforce(hold: Hold, at: Gateway): Promise<Hold> {
   const counted = await count(chain, draft, at);
   const places = counted.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
   try {
-    const facts = await gather(chain, draft, { counted, at });
-    const duties = await judged("evaluate", draft, { facts, at });
-    places.push(...(await keepPace(duties, draft, at)));
-    return await changed(hold, duties, at);
+    const allowed = await firstAllowed(draft, counted, at);
+    places.push(...(await keepPace(allowed.duties, draft, at)));
+    return await changed(hold, { ...allowed, standing: { counted, duties: allowed.duties } }, at);
   } catch (refused) {
     at.background(giveBack(places, draft, at));
     throw refused;
   }
+}
+
+/** Needs that tell one target from another: who declares one of them judges each. */
+const TARGETED: ReadonlySet<string> = new Set(["request", "estimate", "messages"]);
+
+function judgesTargets(chain: readonly ActiveStep[]): boolean {
+  return chain.some(({ step }) => step.needs.some((need) => TARGETED.has(need)));
+}
+
+/** A draft that policies let pass, and what they ask for. */
+interface Allowed {
+  readonly draft: Draft;
+  readonly duties: Duties;
+}
+
+/**
+ * The first target that policies allow, with the later ones to fall back on.
+ * @throws TollgateError the first denial, where they allow none.
+ */
+async function firstAllowed(first: Draft, counted: readonly Counted[], at: Gateway): Promise<Allowed> {
+  const { course, policies } = first;
+  const chain = asked(policies.chain, "evaluate");
+  const others = course && judgesTargets(chain) ? course.rest : [];
+  let denial: unknown = null;
+  for (const [index, each] of [first, ...others].entries()) {
+    const rest = course && { ...course, rest: course.rest.slice(index) };
+    const draft = { ...each, policies, course: rest };
+    try {
+      return { draft, duties: await judged("evaluate", draft, { facts: await gather(chain, draft, { counted, at }), at }) };
+    } catch (thrown) {
+      if (asTollgateError(thrown).code !== "policy_denied") throw thrown;
+      denial ??= thrown;
+      if (index < others.length) policies.judgement.moveOn();
+    }
+  }
+  throw denial;
+}
+
+/**
+ * Brings upon another target of a request what its policies ask for. Those that read the target are asked about it first; a request
+ * that they routed themselves goes where its new route leads. Nothing is counted again.
+ * @throws TollgateError `policy_denied`; what refuses a request whose text has grown.
+ */
+export async function enforceElsewhere(hold: Hold, draft: Draft, at: Gateway): Promise<Hold> {
+  const { chain, standing, judgement } = draft.policies;
+  if (standing === null) return hold.move(draft);
+  const { counted, duties } = standing;
+  const steps = asked(chain, "evaluate");
+  if (duties.route !== null || !judgesTargets(steps)) return changed(hold, { draft, duties: { ...duties, route: null }, standing }, at);
+  judgement.moveOn();
+  const anew = await judged("evaluate", draft, { facts: await gather(steps, draft, { counted, at }), at });
+  if (anew.route === null) return changed(hold, { draft, duties: anew, standing }, at);
+  throw new TollgateError("policy_denied", `A policy routes this request away from ${draft.target.provider}/${draft.target.model}`, {
+    details: { policy: null, version: null, reason: "", metadata: { target: anew.route } },
+  });
 }
 
 /**
@@ -93,21 +147,22 @@ async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promis
   });
 }
 
-async function changed(hold: Hold, { redactions, route, maxTokens, tags }: Duties, at: Gateway): Promise<Hold> {
-  const { draft } = hold;
+async function changed(hold: Hold, { draft, duties, standing }: Allowed & { readonly standing: Standing }, at: Gateway): Promise<Hold> {
+  const { redactions, route, maxTokens, tags } = duties;
   const asked = redactRequest(draft.asked, redactions);
   // What is sent is what was judged: said in another dialect, a text may be spelt otherwise than the caller spelt it.
   const ask = draft.translation === null ? asked : redactRequest(draft.ask, redactions);
   const anew = route !== null || ask.promptBytes > draft.ask.promptBytes;
-  const moved = anew ? await redrafted(hold, { asked, route, redactions }, at) : hold;
-  if (moved === hold && ask === draft.ask && maxTokens === null && tags.length === 0) return hold;
+  const next = anew
+    ? await redrafted(hold, { draft, asked, route, redactions }, at)
+    : { draft: { ...draft, asked, ask }, granted: hold.granted.granted };
   const { arrival } = draft;
-  return moved.move({
-    ...moved.draft,
-    ...(anew ? {} : { asked, ask }),
+  const changes: Draft = {
+    ...next.draft,
     arrival: tags.length === 0 ? arrival : { ...arrival, tags: [...new Set([...arrival.tags, ...tags])] },
-    policies: { ...draft.policies, outputMax: maxTokens },
-  });
+    policies: { ...draft.policies, outputMax: maxTokens, standing },
+  };
+  return hold.move(changes, next.granted);
 }
 
 /** A request that was not let in counts nowhere. */

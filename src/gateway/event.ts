@@ -5,6 +5,7 @@ import type { Receipt } from "#models";
 import type { Ask } from "#wire";
 import type { Arrival, Draft } from "./contract.ts";
 import type { Judgement } from "./judgement.ts";
+import { NO_PAST, type Past } from "./past.ts";
 
 const TEXT_MAX = 512;
 
@@ -35,40 +36,61 @@ export interface Bill {
   readonly chargedNano?: number;
 }
 
-/** The finished event of a request: its cost record and its row in the request log. */
-export function requestEvent(
-  { draft, reserved }: { readonly draft: Draft; readonly reserved: Amount },
-  { receipt: paid, status, chargedNano }: Bill,
-  ending: Ending,
-): RequestEvent {
-  const { arrival } = draft;
+/** A request as its record tells of it: what was sent, what was reserved for it, and what was tried before. */
+interface Told {
+  readonly draft: Draft;
+  readonly reserved: Amount;
+  readonly past: Past;
+}
+
+/** The finished event of a request: its cost record and its row in the request log; a record each for attempts that were lost. */
+export function requestEvent({ draft, reserved, past }: Told, bill: Bill, ending: Ending): RequestEvent {
+  const { arrival, target } = draft;
+  const id = arrival.id.replace(/^req_/, "cost_");
+  const cost = costOf(id, bill, reserved.nano, ending.ownOutput);
+  const lost = past.lost.map(({ target, bill, amount }, at) => ({
+    cost: costOf(`${id}_try${at + 1}`, bill, amount.nano, null),
+    tokens: amount.tokens,
+    ...target,
+  }));
   return {
     v: 1,
     kind: "request",
-    invocation: invocationOf(draft, ending),
-    cost: {
-      id: arrival.id.replace(/^req_/, "cost_"),
-      status: paid.state === "unknown" ? "unknown" : status,
-      priceState: paid.state,
-      cache: "bypass",
-      estimatedUsd: usdFromNano(reserved.nano),
-      actualUsd: chargedNano === undefined ? usdFromFemto(paid.total) : usdFromNano(chargedNano),
-      nanoUsd: chargedNano ?? nanoCeil(paid.total),
-      usage: paid.usage,
-      serviceTier: short(paid.serviceTier),
-      reprices: null,
-      receipt: {
-        price: { ...paid.price },
-        tableHash: paid.tableHash,
-        basis: status,
-        lines: paid.lines.map((line) => ({ ...line })),
-        ...(typeof ending.ownOutput === "number" && { ownOutput: ending.ownOutput }),
-      },
-    },
+    invocation: invocationOf({ asked: draft.asked, arrival, caller: draft.caller, target, past }, ending),
+    cost,
     log: logOf(arrival, ending),
+    ...(lost.length > 0 && { lost }),
     ...draft.policies.judgement.recordsOf(arrival.id),
     ...refusedBy(ending.fault),
     charges: [],
+  };
+}
+
+/** A bill as a cost record. */
+function costOf(
+  id: string,
+  { receipt: paid, status, chargedNano }: Bill,
+  reserved: number,
+  ownOutput: number | null | undefined,
+): NonNullable<RequestEvent["cost"]> {
+  return {
+    id,
+    status: paid.state === "unknown" ? "unknown" : status,
+    priceState: paid.state,
+    cache: "bypass",
+    estimatedUsd: usdFromNano(reserved),
+    actualUsd: chargedNano === undefined ? usdFromFemto(paid.total) : usdFromNano(chargedNano),
+    nanoUsd: chargedNano ?? nanoCeil(paid.total),
+    usage: paid.usage,
+    serviceTier: short(paid.serviceTier),
+    reprices: null,
+    receipt: {
+      price: { ...paid.price },
+      tableHash: paid.tableHash,
+      basis: status,
+      lines: paid.lines.map((line) => ({ ...line })),
+      ...(typeof ownOutput === "number" && { ownOutput }),
+    },
   };
 }
 
@@ -91,7 +113,7 @@ export function refusedEvent(
   return {
     v: 1,
     kind: "request",
-    invocation: invocationOf({ asked: ask, arrival, caller: arrival.caller, route: null }, ending),
+    invocation: invocationOf({ asked: ask, arrival, caller: arrival.caller, target: null, past: NO_PAST }, ending),
     cost: null,
     log: logOf(arrival, ending),
     ...judgement?.recordsOf(arrival.id),
@@ -107,11 +129,11 @@ function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refuse
   return { refusedBy: { budget, windowStart: typeof start === "string" ? Date.parse(start) : null } };
 }
 
-/** Who asked for what; `route` is null where no call was made. */
-type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly route: Draft["route"] | null };
+/** Who asked for what; `target` is null where no call was made. */
+type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly target: Draft["target"] | null; readonly past: Past };
 
-function invocationOf({ asked, arrival, caller, route }: Asked, ending: Ending): RequestEvent["invocation"] {
-  const resource = route && { provider: route.provider, model: route.model };
+function invocationOf({ asked, arrival, caller, target, past }: Asked, ending: Ending): RequestEvent["invocation"] {
+  const resource = target && { provider: target.provider, model: target.model };
   return {
     request: arrival.id,
     at: arrival.at,
@@ -127,7 +149,10 @@ function invocationOf({ asked, arrival, caller, route }: Asked, ending: Ending):
     model: resource?.model ?? null,
     stream: asked.stream,
     outcome: ending.outcome,
-    attempts: resource && ending.sent ? [{ ...resource, status: ending.httpStatus, ms: ending.endedAt - arrival.at }] : [],
+    attempts:
+      resource && ending.sent
+        ? [...past.attempts, { ...resource, status: ending.httpStatus, ms: ending.endedAt - arrival.at - past.spentMs }]
+        : [...past.attempts],
     tags: [...new Set([...caller.tags, ...arrival.tags])],
     metadata: { ...caller.metadata, ...arrival.metadata },
   };

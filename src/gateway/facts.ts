@@ -54,11 +54,11 @@ const FACTS: Readonly<Record<string, (draft: Draft) => unknown>> = {
     most_usd: usdFromNano(bounds.ceiling.nano),
     price_state: price.state,
   }),
-  request: ({ asked, route }) => ({
+  request: ({ asked, target }) => ({
     operation: asked.capability,
     requested: asked.model,
-    provider: route.provider,
-    model: route.model,
+    provider: target.provider,
+    model: target.model,
     stream: asked.stream,
     max_tokens: asked.outputCaps.length === 0 ? null : Math.max(...asked.outputCaps.map(({ tokens }) => tokens)),
     tools: asked.tools,

@@ -3,7 +3,8 @@ import type { Amount, Asked, Granted, LedgerStub, Refusal } from "#budget";
 import { outputTokens, inputTokens, nanoCeil, NO_USAGE, TollgateError, type Usage } from "#core";
 import { outputCap, receipt, type Receipt } from "#models";
 import type { Draft, Gateway } from "./contract.ts";
-import { type Ending, requestEvent } from "./event.ts";
+import { type Bill, type Ending, requestEvent } from "./event.ts";
+import { type Lost, NO_PAST, type Past, tokensWithLost, withLost } from "./past.ts";
 import { refusalError } from "./refuse.ts";
 import { holdWider, together, type Wider, widerLedgersOf, within } from "./wider.ts";
 
@@ -20,14 +21,17 @@ function amountOf({ total, usage }: Receipt): Amount {
  */
 export class Hold implements AsyncDisposable {
   readonly draft: Draft;
+  /** What this attempt was granted; what earlier ones lost is held beside it. */
   readonly granted: Granted;
+  readonly past: Past;
   /** Every ledger that holds it; the last is the team's, which keeps its record and tells the others how it ends. */
   readonly #ledgers: readonly LedgerStub[];
   #mine = true;
 
-  constructor(draft: Draft, granted: Granted, ledgers: readonly LedgerStub[]) {
+  constructor(draft: Draft, granted: Granted, ledgers: readonly LedgerStub[], past: Past = NO_PAST) {
     this.draft = draft;
     this.granted = granted;
+    this.past = past;
     this.#ledgers = ledgers;
   }
 
@@ -36,8 +40,8 @@ export class Hold implements AsyncDisposable {
   }
 
   /** Hands the duty to end this hold to another owner; the request may have been changed since, and more been granted. */
-  move(draft: Draft = this.draft, granted: Amount = this.granted.granted): Hold {
-    const moved = new Hold(draft, { ...this.granted, granted }, this.#ledgers);
+  move(draft: Draft = this.draft, granted: Amount = this.granted.granted, past: Past = this.past): Hold {
+    const moved = new Hold(draft, { ...this.granted, granted }, this.#ledgers, past);
     this.#mine = false;
     return moved;
   }
@@ -69,11 +73,16 @@ export class Hold implements AsyncDisposable {
     return receipt(price, usage, serviceTier, tableHash);
   }
 
-  /** Asks for more, up to an absolute amount; null when it was granted. */
-  async extend(to: Amount): Promise<TollgateError | null> {
+  /** The gateway's own milliseconds until a call left at this time. */
+  overheadMs(sentAt: number): number {
+    return sentAt - this.draft.arrival.at - this.past.spentMs;
+  }
+
+  /** Asks for more for this attempt, up to an absolute amount; null when it was granted. */
+  async extend(to: Amount, past: Past = this.past): Promise<TollgateError | null> {
     try {
       for (const ledger of this.#ledgers) {
-        const answer = await ledger.extend(this.draft.caller.key, this.draft.arrival.id, to);
+        const answer = await ledger.extend(this.draft.caller.key, this.draft.arrival.id, withLost(to, past));
         if (answer.kind !== "granted") return refusalError(answer);
       }
       return null;
@@ -84,19 +93,27 @@ export class Hold implements AsyncDisposable {
 
   /** Books what was used. If the ledger cannot be told, the hold's expiry books its estimate. */
   async settle(paid: Receipt, status: "actual" | "estimated", ending: Ending): Promise<void> {
-    this.#mine = false;
-    const event = requestEvent({ draft: this.draft, reserved: this.granted.granted }, { receipt: paid, status }, ending);
-    await this.#book(amountOf(paid), paid.usage, event);
+    await this.#book({ receipt: paid, status }, amountOf(paid), ending);
   }
 
   /** Books the whole reservation: the provider may have billed it and nobody can say. */
   async forfeit(ending: Ending): Promise<void> {
-    this.#mine = false;
+    const { bill, amount } = this.forfeited();
+    await this.#book(bill, amount, ending);
+  }
+
+  /** This attempt at its whole reservation. */
+  forfeited(): Lost {
     const { bound, granted } = this.granted;
     const amount = bound ? granted : this.draft.bounds.likely;
     const bill = { receipt: this.price(NO_USAGE, null), status: "estimated", chargedNano: amount.nano } as const;
-    const event = requestEvent({ draft: this.draft, reserved: granted }, bill, ending);
-    await this.#book(amount, NO_USAGE, event);
+    return { target: this.draft.target, bill, amount };
+  }
+
+  /** This attempt at what it is known to have used. */
+  lost(usage: Usage, serviceTier: string | null): Lost {
+    const paid = this.price(usage, serviceTier);
+    return { target: this.draft.target, bill: { receipt: paid, status: "estimated" }, amount: amountOf(paid) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -104,9 +121,12 @@ export class Hold implements AsyncDisposable {
     this.#mine = false;
   }
 
-  async #book(actual: Amount, used: Usage, event: RequestEvent): Promise<void> {
-    const usage = { input: inputTokens(used), output: outputTokens(used) };
-    await this.#ledger.settle({ id: this.draft.arrival.id, actual, usage, event: JSON.stringify(event) });
+  async #book(bill: Bill, amount: Amount, ending: Ending): Promise<void> {
+    this.#mine = false;
+    const { draft, past } = this;
+    const event = requestEvent({ draft, past, reserved: this.granted.granted }, bill, ending);
+    const usage = tokensWithLost(bill.receipt.usage, past);
+    await this.#ledger.settle({ id: draft.arrival.id, actual: withLost(amount, past), usage, event: JSON.stringify(event) });
   }
 }
 
@@ -119,7 +139,7 @@ export type Admitted = Hold | "stale";
  */
 export async function reserve(draft: Draft, at: Gateway): Promise<Admitted> {
   const { arrival, caller, ask } = draft;
-  const capped = underOwnCap(draft);
+  const capped = wanted(draft);
   const admission = {
     id: arrival.id,
     key: caller.key,
@@ -172,8 +192,30 @@ export function unreachable(cause: unknown): TollgateError {
   });
 }
 
+/** The three amounts of an admission. */
+type Wanted = Pick<Asked, "floor" | "likely" | "ceiling">;
+
+/** What a request is reserved for: whichever of its targets answers, the dearest of them is paid for. */
+export function wanted(draft: Draft): Wanted {
+  const own = underOwnCap(draft);
+  if (draft.course === null) return own;
+  return draft.course.rest.map(underOwnCap).reduce<Wanted>(
+    (all, each) => ({
+      floor: larger(all.floor, each.floor),
+      likely: larger(all.likely, each.likely),
+      ceiling: larger(all.ceiling, each.ceiling),
+    }),
+    own,
+  );
+}
+
+/** The larger of two amounts, unit by unit. */
+export function larger(a: Amount, b: Amount): Amount {
+  return { nano: Math.max(a.nano, b.nano), tokens: Math.max(a.tokens, b.tokens), requests: a.requests };
+}
+
 /** The three amounts, none above the cap that the caller set for this request. */
-export function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { costMax } }: Draft) {
+export function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { costMax } }: Draft): Wanted {
   if (costMax === null) return { floor, likely, ceiling };
   if (floor.nano > costMax) {
     throw new TollgateError("invalid_request", `The request may cost more than x-tollgate-max-cost allows`, {
@@ -194,5 +236,5 @@ export function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { cos
 function pendingEvent(draft: Draft, reserved: Amount): RequestEvent {
   const ending = { outcome: "error", httpStatus: 500, code: "lost", firstByteMs: null, overheadMs: null, upstreamRequestId: null } as const;
   const bill = { receipt: receipt(draft.price, NO_USAGE, null, draft.tableHash), status: "estimated" } as const;
-  return requestEvent({ draft, reserved }, bill, { ...ending, endedAt: draft.arrival.at, sent: true });
+  return requestEvent({ draft, reserved, past: NO_PAST }, bill, { ...ending, endedAt: draft.arrival.at, sent: true });
 }

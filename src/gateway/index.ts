@@ -1,4 +1,5 @@
 export type { Arrival, Gateway } from "./contract.ts";
 export { DirectoryCache, type DirectorySource } from "./directory.ts";
 export { quote, type Quote } from "./quote.ts";
+export { type Named, StoredResponses } from "./stored.ts";
 export { serve } from "./serve.ts";

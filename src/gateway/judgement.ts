@@ -14,7 +14,9 @@ const WORST = { allowed: 0, failed: 1, denied: 2 } as const;
 
 /** What the policies of one request said, as it goes: gathered for its record, and told to nobody before. */
 export class Judgement {
-  readonly #decisions = new Map<string, PolicyDecision>();
+  #decisions = new Map<string, PolicyDecision>();
+  /** What was said of targets that the request did not go to after all. */
+  readonly #elsewhere: PolicyDecision[] = [];
   /** An answer was refused after it had been paid for, and its record is on its way. */
   booked = false;
   /** Why a stream was stopped; null while it goes on. */
@@ -32,11 +34,18 @@ export class Judgement {
     }
   }
 
+  /** What was said so far was said of another target: it stays on record, and the next is judged afresh. */
+  moveOn(): void {
+    this.#elsewhere.push(...this.#decisions.values());
+    this.#decisions = new Map();
+  }
+
   /** The records of a request's decisions; nothing where no policy was asked. */
   recordsOf(request: string): { readonly policies?: PolicyDecision[] } {
-    if (this.#decisions.size === 0) return {};
+    const decisions = [...this.#elsewhere, ...this.#decisions.values()];
+    if (decisions.length === 0) return {};
     const suffix = request.replace(/^req_/, "");
-    return { policies: [...this.#decisions.values()].map((decision, at) => ({ ...decision, id: `dec_${suffix}_${at}` })) };
+    return { policies: decisions.map((decision, at) => ({ ...decision, id: `dec_${suffix}_${at}` })) };
   }
 
   /** What a caller is told of the policies that its request passed. Shadows are not among them: they change nothing, this neither. */

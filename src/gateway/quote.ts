@@ -1,17 +1,19 @@
 import { foresee } from "#budget";
 import { type Nano, TollgateError } from "#core";
 import type { Cost, TokenCounts } from "#estimate";
-import { LIKELY_OUTPUT_TOKENS, receipt, type Route } from "#models";
+import { LIKELY_OUTPUT_TOKENS, receipt, type Target } from "#models";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
-import { underOwnCap, unreachable } from "./hold.ts";
+import { unreachable, wanted } from "./hold.ts";
 import { refusalError } from "./refuse.ts";
-import { modelCall, resolve } from "./resolve.ts";
+import { modelCall } from "./draft.ts";
+import { resolve } from "./resolve.ts";
+import { goesOn, resume } from "./resume.ts";
 import { widerLedgersOf } from "./wider.ts";
 
 /** What a request would cost and whether it would be let in, were it sent now. */
 export interface Quote {
-  readonly route: Route;
+  readonly target: Target;
   readonly input: TokenCounts;
   /** Of all its choices. */
   readonly outputMax: number;
@@ -29,11 +31,11 @@ export interface Quote {
  * @throws TollgateError what is wrong with the request itself, as for a real one.
  */
 export async function quote(ask: Ask, arrival: Arrival, at: Gateway): Promise<Quote> {
-  const draft = await resolve(ask, arrival.caller, arrival, at);
+  const draft = await resolve(goesOn(ask) ? await resume(ask, arrival, at) : ask, arrival.caller, arrival, at);
   const { reserved, refusal } = await foreseen(draft, at);
-  const { route, bounds, price, input } = draft;
+  const { target, bounds, price, input } = draft;
   return {
-    route,
+    target,
     input: { ...input, strict: bounds.inputMax },
     outputMax: bounds.outputMax,
     reserved,
@@ -43,8 +45,8 @@ export async function quote(ask: Ask, arrival: Arrival, at: Gateway): Promise<Qu
   };
 }
 
-function expectedCost({ ask, route, input, bounds, price, tableHash }: Draft, { estimators }: Gateway): Cost {
-  return estimators.estimate(modelCall({ ask, route }), {
+function expectedCost({ ask, target, input, bounds, price, tableHash }: Draft, { estimators }: Gateway): Cost {
+  return estimators.estimate(modelCall({ ask, target }), {
     tokens: input,
     outputTokens: Math.min(bounds.outputMax, LIKELY_OUTPUT_TOKENS * ask.choices),
     charge: (usage) => receipt(price, usage, ask.serviceTier, tableHash),
@@ -59,7 +61,7 @@ async function foreseen(draft: Draft, at: Gateway): Promise<Pick<Quote, "reserve
     .catch((cause: unknown) => {
       throw unreachable(cause);
     });
-  const admission = { ...underOwnCap(draft), stream: ask.stream };
+  const admission = { ...wanted(draft), stream: ask.stream };
   if (!status) throw new TollgateError("invalid_api_key", "The API key is not valid", { reason: "unknown to its ledger" });
   const across = await Promise.all((await widerLedgersOf(draft, at)).map((ledger) => at.ledger(ledger).budgetStatus(null)));
   const verdict = foresee({ ...status, budgets: [...status.budgets, ...across.flat()] }, admission, at.now());

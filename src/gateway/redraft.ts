@@ -2,42 +2,57 @@ import type { Amount } from "#budget";
 import { asTollgateError, TollgateError } from "#core";
 import type { Duties } from "#policy";
 import { type Ask, redactRequest } from "#wire";
-import type { Gateway } from "./contract.ts";
-import { type Hold, underOwnCap } from "./hold.ts";
+import type { Draft, Gateway } from "./contract.ts";
+import { drafted } from "./draft.ts";
+import { type Hold, larger, wanted } from "./hold.ts";
 import { resolve } from "./resolve.ts";
 
+/** What policies make of a request: its text, and where it goes; null for where it is going already. */
+interface Redrafting {
+  readonly draft: Draft;
+  readonly asked: Ask;
+  readonly route: string | null;
+  readonly redactions: Duties["redactions"];
+}
+
+/** A request as it is after policies, and what it is granted now. */
+export interface Redrafted {
+  readonly draft: Draft;
+  readonly granted: Amount;
+}
+
 /**
- * A request that goes elsewhere, or says more, than what was reserved for: it is resolved anew under the caller's own permissions, and
+ * A request that goes elsewhere, or says more, than what was reserved for: it is drafted anew under the caller's own permissions, and
  * its hold grows by what it may cost more. The record goes on naming the model that the caller asked for.
  * @throws TollgateError `policy_denied` where it cannot go there; `budget_exceeded` where nothing is left for it.
  */
-export async function redrafted(
-  hold: Hold,
-  { asked, route, redactions }: { readonly asked: Ask; readonly route: string | null; readonly redactions: Duties["redactions"] },
-  at: Gateway,
-): Promise<Hold> {
-  const { draft } = hold;
-  const model = route ?? asked.model;
-  const anew = await resolve({ ...asked, model }, draft.caller, draft.arrival, at).catch((thrown: unknown) => {
-    throw route === null ? thrown : misrouted(route, thrown);
-  });
+export async function redrafted(hold: Hold, { draft, asked, route, redactions }: Redrafting, at: Gateway): Promise<Redrafted> {
+  const anew = route === null ? await longer(draft, asked, at) : await routed(draft, { ...asked, model: route }, at);
   const ask = anew.translation ? redactRequest(anew.ask, redactions) : asked;
   const next = { ...anew, asked, ask, policies: draft.policies };
-  const { ceiling, likely, floor } = underOwnCap(next);
+  const { ceiling, likely, floor } = wanted(next);
   const { granted } = hold.granted;
-  if (covers(granted, ceiling)) return hold.move(next);
-  for (const to of [ceiling, likely]) if ((await hold.extend(to)) === null) return hold.move(next, larger(granted, to));
+  if (covers(granted, ceiling)) return { draft: next, granted };
+  for (const to of [ceiling, likely]) if ((await hold.extend(to)) === null) return { draft: next, granted: larger(granted, to) };
   const refusal = await hold.extend(floor);
   if (refusal) throw refusal;
-  return hold.move(next, larger(granted, floor));
+  return { draft: next, granted: larger(granted, floor) };
+}
+
+/** The same target, for a request whose text has grown. */
+async function longer({ target, upstream, limits, ...draft }: Draft, asked: Ask, at: Gateway): Promise<Draft> {
+  const { book } = await at.directory.get(at.background);
+  return { ...drafted({ target, upstream, limits, book }, { ...draft, asked }, at), course: draft.course };
+}
+
+async function routed({ caller, arrival }: Draft, asked: Ask, at: Gateway): Promise<Draft> {
+  return resolve(asked, caller, arrival, at).catch((thrown: unknown) => {
+    throw misrouted(asked.model, thrown);
+  });
 }
 
 function covers(granted: Amount, wanted: Amount): boolean {
   return wanted.nano <= granted.nano && wanted.tokens <= granted.tokens;
-}
-
-function larger(a: Amount, b: Amount): Amount {
-  return { nano: Math.max(a.nano, b.nano), tokens: Math.max(a.tokens, b.tokens), requests: a.requests };
 }
 
 /** A request that policies sent where it cannot go: theirs is the fault, and the caller is told what stands in the way. */

@@ -6,9 +6,10 @@ import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
+import { rememberStream } from "./remember.ts";
 import { screenStream } from "./screen.ts";
 import { streamIn } from "./translate.ts";
-import { learn, used, usedUnseen } from "./used.ts";
+import { learn, used, usedByStream } from "./used.ts";
 
 const TICK_MS = 1_000;
 /** How long a client that reads nothing may keep a call that was given up from being booked. */
@@ -37,7 +38,8 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
   const screened = screenStream(toClient, hold.draft, at);
-  at.background(run(inCallersDialect(edited(screened, hold), hold, at), relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  const told = rememberStream(inCallersDialect(edited(screened, hold), hold, at), hold.draft, at);
+  at.background(run(told, relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -57,7 +59,8 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
 
 /** The stream as the caller's SDK reads it. */
 function inCallersDialect(stream: ReadableStream<Uint8Array>, { draft }: Hold, at: Gateway): ReadableStream<Uint8Array> {
-  return draft.translation ? streamIn(draft.translation, stream, at.now()) : stream;
+  const { asked, translation } = draft;
+  return translation ? streamIn({ asked, translation }, stream, at.now()) : stream;
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */
@@ -127,7 +130,7 @@ function faultOf(how: How, { answer: { deadline }, meter, hold, allowance }: Rel
   if (stopped) return stopped;
   const { complete, failed } = meter.reported();
   if (how === "ended" && (complete || failed)) return null;
-  const { provider } = hold.draft.route;
+  const { provider } = hold.draft.target;
   const broken = new TollgateError("upstream_error", `The provider ${provider} broke off its answer`);
   return (deadline.why === "budget" ? allowance.refusal : deadline.timeoutError()) ?? broken;
 }
@@ -153,10 +156,7 @@ async function close(writable: WritableStream<Uint8Array>): Promise<void> {
 /** Books what the stream used. */
 async function book(fault: TollgateError | "cancelled" | null, { answer, hold, meter, at }: Relay): Promise<void> {
   const reported = meter.reported();
-  const unseen = { ranMs: at.now() - answer.sentAt, outputMax: hold.cap ?? hold.draft.bounds.outputMax };
-  const { usage, serviceTier, status, ownOutput } = hold.granted.bound
-    ? usedUnseen(hold.draft, reported, unseen)
-    : used(hold.draft, reported);
+  const { usage, serviceTier, status, ownOutput } = usedByStream(hold, reported, at.now() - answer.sentAt);
   if (status === "actual") learn(hold.draft, usage, at);
   const ending = { ...endingOf(answer, hold, at), ...outcomeOf(fault, reported.failed), ownOutput };
   await hold.settle(hold.price(usage, serviceTier), status, ending);

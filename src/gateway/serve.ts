@@ -7,6 +7,7 @@ import { refusedEvent } from "./event.ts";
 import { type Hold, reserve } from "./hold.ts";
 import type { Judgement } from "./judgement.ts";
 import { resolve } from "./resolve.ts";
+import { goesOn, resume } from "./resume.ts";
 import { tap } from "./tap.ts";
 
 /** Failures whose hold was ended with a record of its own. */
@@ -19,11 +20,12 @@ const BOOKED: ReadonlySet<ErrorCode> = new Set(["upstream_error", "upstream_time
 export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Response> {
   let judgement: Judgement | null = null;
   try {
-    await using admitted = await admit(ask, arrival, at);
+    const whole = goesOn(ask) ? await resume(ask, arrival, at) : ask;
+    await using admitted = await admit(whole, arrival, at);
     ({ judgement } = admitted.draft.policies);
     await using hold = await enforce(admitted, at);
-    const answer = await dispatch(hold, at);
-    return await tap(answer, hold.move(), at);
+    const { answer, hold: paid } = await dispatch(hold, at);
+    return await tap(answer, paid, at);
   } catch (thrown) {
     const error = asTollgateError(thrown);
     const booked = BOOKED.has(error.code) || judgement?.booked === true;

@@ -6,6 +6,7 @@ import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { relay } from "./relay.ts";
+import { keeps, rememberAnswer } from "./remember.ts";
 import { screenAnswer } from "./screen.ts";
 import { answerIn, errorIn } from "./translate.ts";
 import { learn, used } from "./used.ts";
@@ -48,7 +49,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   if (status === "actual") learn(hold.draft, usage, at);
   const said = await screening;
   if (said instanceof TollgateError) throw withheld(said, { answer, hold, at }, (ending) => hold.settle(paid, status, ending));
-  const heard = translation ? answerIn(translation, said, at.now()) : said;
+  const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, said, at.now()) : said;
   const fault = heard === null ? unreadable(hold) : null;
   const failed = fault && ({ outcome: "error", httpStatus: fault.status, code: fault.code } as const);
   at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput, ...failed }));
@@ -56,6 +57,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
   const told = arrival.costInUsage ? spliceCost(heard, shownCost(paid)) : heard;
+  if (keeps(hold.draft, at)) await rememberAnswer(told, hold.draft, at);
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
 }
 
@@ -72,7 +74,7 @@ function withheld(
 
 /** What cannot be read cannot be translated; it was billed by what was sent for it. */
 function unreadable({ draft }: Hold): TollgateError {
-  return new TollgateError("upstream_error", `The provider ${draft.route.provider} gave an answer that is none in its dialect`);
+  return new TollgateError("upstream_error", `The provider ${draft.target.provider} gave an answer that is none in its dialect`);
 }
 
 async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<ArrayBuffer> {
@@ -80,12 +82,12 @@ async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<Array
   try {
     return await response.arrayBuffer();
   } catch (cause) {
-    const { provider, model } = hold.draft.route;
+    const { provider, model } = hold.draft.target;
     const broken = deadline.timeoutError() ?? new TollgateError("upstream_error", `The provider ${provider} broke off its answer`);
     const ending = endingOf(answer, hold, at);
     at.background(hold.forfeit({ ...ending, outcome: "truncated", httpStatus: broken.status, code: broken.code }));
     const attempt = { provider, model, status: response.status, ms: ending.endedAt - sentAt };
-    throw new TollgateError(broken.code, broken.message, { cause, details: { attempts: [attempt] } });
+    throw new TollgateError(broken.code, broken.message, { cause, details: { attempts: [...hold.past.attempts, attempt] } });
   } finally {
     deadline.end();
   }

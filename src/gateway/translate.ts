@@ -1,8 +1,9 @@
 import type { Capability } from "#core";
-import type { Price, Route } from "#models";
+import type { Price, Target } from "#models";
 import { speaks, type Upstream } from "#providers";
-import { type Pair, StreamTranslator, type Tongue, translateAnswer, translateError, translateRequest } from "#translation";
-import { type Ask, readAsk } from "#wire";
+import { isPacked, type Pair, StreamTranslator, tongueOf, translateAnswer, translateError, translateRequest } from "#translation";
+import { itemsOf } from "#responses";
+import { type Ask, readAsk, withInput } from "#wire";
 import type { Arrival } from "./contract.ts";
 
 /** That a provider answers in another dialect than its caller speaks. */
@@ -13,6 +14,12 @@ export interface Translation {
   readonly requestId: string;
   /** The caller wants the usage at the end of a stream. */
   readonly includeUsage: boolean;
+  /** Names of custom tools that the provider was told of as functions. */
+  readonly custom: ReadonlySet<string>;
+  /** Whether responses are kept here at all. */
+  readonly keeps: boolean;
+  /** The id of a response, which a provider of another dialect gives none. */
+  readonly responseId: string;
 }
 
 /** A request as it is sent, as it was asked, and what stands between the two: null where both are one. */
@@ -22,19 +29,13 @@ export interface Spoken {
   readonly translation: Translation | null;
 }
 
-const TONGUES: Partial<Record<Capability, Tongue>> = {
-  "chat.completions": "openai-chat",
-  responses: "openai-responses",
-  messages: "anthropic",
-};
-
 /** Where a provider takes several dialects that the caller does not speak, the one that most providers know. */
 const PREFERRED = ["chat.completions", "messages", "responses"] as const;
 
 /** The surface of an upstream that can serve a capability: itself, or one to translate to; null where there is none. */
 export function surfaceFor(capability: Capability, upstream: Upstream): Capability | null {
   if (speaks(upstream, capability)) return capability;
-  return TONGUES[capability] ? (PREFERRED.find((each) => speaks(upstream, each)) ?? null) : null;
+  return tongueOf(capability) ? (PREFERRED.find((each) => speaks(upstream, each)) ?? null) : null;
 }
 
 /** What Anthropic's dialect needs and a caller may leave out, where nothing says how much the model can give. */
@@ -44,25 +45,65 @@ const OUTPUT_TOKENS = 8_192;
 interface Between {
   readonly surface: Capability;
   readonly upstream: Upstream;
-  readonly route: Route;
+  readonly target: Target;
   readonly price: Price;
   readonly maxOutputTokens: number | null;
   readonly arrival: Arrival;
+  /** Whether responses are kept here at all. */
+  readonly keeps: boolean;
 }
 
 /**
  * Says a request in the dialect of the surface that is to serve it.
  * @throws TollgateError `invalid_request` naming the field that is wrong or cannot be said.
  */
-export function spoken(asked: Ask, { surface, upstream, route, price, maxOutputTokens, arrival }: Between): Spoken {
-  const [from, to] = [TONGUES[asked.capability], TONGUES[surface]];
-  if (surface === asked.capability || !from || !to) return { ask: asked, asked, translation: null };
+export function spoken(asked: Ask, { surface, upstream, target, price, maxOutputTokens, arrival, keeps }: Between): Spoken {
+  const [from, to] = [tongueOf(asked.capability), tongueOf(surface)];
+  if (surface === asked.capability || !from || !to) {
+    const own = asked.resumed === undefined ? asked : withoutForeignThoughts(asked);
+    return { ask: own, asked: own, translation: null };
+  }
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
   const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
-  const { body, dropped } = translateRequest(asked.body.value, { from, to }, route.model, dress);
+  const { body, dropped, custom } = translateRequest(asked.body.value, { from, to }, target.model, dress);
   const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
   const includeUsage = asked.wantsUsage || arrival.costInUsage;
-  return { ask, asked, translation: { pair: { from, to }, dropped, requestId: arrival.id, includeUsage } };
+  return {
+    ask,
+    asked,
+    translation: {
+      pair: { from, to },
+      dropped,
+      requestId: arrival.id,
+      includeUsage,
+      custom,
+      keeps,
+      responseId: `resp_${crypto.randomUUID().replaceAll("-", "")}`,
+    },
+  };
+}
+
+/** What a conversation that is told from here holds of other makers' reasoning is nothing to a provider of the caller's own dialect. */
+function withoutForeignThoughts(asked: Ask): Ask {
+  const items = itemsOf(asked.body.value["input"]);
+  const own = items.filter(({ type, encrypted_content: closed }) => type !== "reasoning" || !isPacked(closed));
+  return own.length === items.length ? asked : { ...withInput(asked, own, false), ...(asked.resumed && { resumed: asked.resumed }) };
+}
+
+/** A request and the translation between it and its answer. */
+interface Translated {
+  readonly asked: Ask;
+  readonly translation: Translation;
+}
+
+/** What an answer is told with beside what the provider says. A response repeats what was asked, as policies have left it. */
+function tellingOf({ asked, translation }: Translated, now: number) {
+  const { requestId, includeUsage, custom, keeps, responseId, pair } = translation;
+  const { instructions = null, metadata, store } = asked.body.value;
+  const previous = asked.resumed?.from ?? null;
+  const fields = { instructions, metadata: metadata ?? {}, previous_response_id: previous, store: keeps && store !== false };
+  const echo = pair.from === "openai-responses" ? { echo: { id: responseId, fields } } : {};
+  return { requestId, includeUsage, custom, created: Math.floor(now / 1000), ...echo };
 }
 
 /** Headers of one vendor are nothing to another. */
@@ -74,8 +115,8 @@ export function withoutVendors(headers: Headers): Headers {
 }
 
 /** A provider's whole answer in the caller's dialect; null where it is none. */
-export function answerIn(translation: Translation, text: string, now: number): string | null {
-  return translateAnswer(text, translation.pair, Math.floor(now / 1000));
+export function answerIn(translated: Translated, text: string, now: number): string | null {
+  return translateAnswer(text, translated.translation.pair, tellingOf(translated, now));
 }
 
 /** A provider's error in the caller's envelope. */
@@ -84,12 +125,8 @@ export function errorIn({ pair, requestId }: Translation, text: string, status: 
 }
 
 /** A provider's stream in the caller's dialect; each chunk's events leave together. */
-export function streamIn(
-  { pair, requestId, includeUsage }: Translation,
-  stream: ReadableStream<Uint8Array>,
-  now: number,
-): ReadableStream<Uint8Array> {
-  const translator = new StreamTranslator(pair, { requestId, includeUsage, created: Math.floor(now / 1000) });
+export function streamIn(translated: Translated, stream: ReadableStream<Uint8Array>, now: number): ReadableStream<Uint8Array> {
+  const translator = new StreamTranslator(translated.translation.pair, tellingOf(translated, now));
   const encoder = new TextEncoder();
   const send = (text: string, controller: TransformStreamDefaultController<Uint8Array>) =>
     void (text === "" || controller.enqueue(encoder.encode(text)));

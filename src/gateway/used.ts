@@ -1,7 +1,8 @@
 import { inputTokens, NO_USAGE, outputTokens, type Usage } from "#core";
 import type { Reported } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
-import { modelCall } from "./resolve.ts";
+import type { Hold } from "./hold.ts";
+import { modelCall } from "./draft.ts";
 
 /** What a request used, and whether the provider said so or it was estimated here. */
 export interface Used {
@@ -68,11 +69,21 @@ function possible({ bounds }: Draft, usage: Usage, own: Usage): Usage {
  * prompt that cannot be counted is taken at its bound, and a silence of over two seconds as thought, as fast as any provider
  * thinks, up to `outputMax` tokens.
  */
-export function usedUnseen(draft: Draft, reported: Reported, { ranMs, outputMax }: { ranMs: number; outputMax: number }): Used {
+function usedUnseen(draft: Draft, reported: Reported, { ranMs, outputMax }: { ranMs: number; outputMax: number }): Used {
   const seen = used(draft, reported);
   if (reported.complete) return seen;
   const thought = reported.outputTokens === 0 && ranMs > FIRST_TOKEN_MS ? Math.ceil((ranMs * FASTEST_TOKENS_PER_S) / 1000) : 0;
   const output = Math.max(seen.usage.output, Math.min(outputMax, thought));
   const input = reported.usage === null && draft.ask.uncountable ? draft.bounds.inputMax : seen.usage.input;
   return { ...seen, usage: { ...seen.usage, input, output } };
+}
+
+/** What a stream used: seen, or under a strict budget taken at the worst where it broke off. */
+export function usedByStream({ draft, granted, cap }: Hold, reported: Reported, ranMs: number): Used {
+  return granted.bound ? usedUnseen(draft, reported, { ranMs, outputMax: cap ?? draft.bounds.outputMax }) : used(draft, reported);
+}
+
+/** The same of one that said no word; null where its provider reported an error and no usage, which nobody bills. */
+export function usedBeforeContent(hold: Hold, reported: Reported, ranMs: number): Used | null {
+  return reported.failed && reported.usage === null ? null : usedByStream(hold, reported, ranMs);
 }

@@ -7,6 +7,7 @@ import { estimate } from "./inference/estimate.ts";
 import { infer } from "./inference/infer.ts";
 import { key } from "./inference/key.ts";
 import { listModels, oneModel } from "./inference/models.ts";
+import { storedResponse } from "./inference/responses.ts";
 import { INFERENCE } from "./inference/routes.ts";
 import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
@@ -26,6 +27,10 @@ export function createApp(): Hono<Http> {
     throw new TollgateError("not_found", `There is no route ${method} ${path.slice(0, 200)} here${remedy}`);
   });
   for (const [path, capability] of Object.entries(INFERENCE)) offer(app, "POST", path, infer(capability));
+  offer(app, "GET", "/v1/responses/:id/input_items", storedResponse("inputItems"));
+  offer(app, "POST", "/v1/responses/:id/cancel", storedResponse("cancel"));
+  app.delete("/v1/responses/:id", storedResponse("delete"));
+  offer(app, "GET", "/v1/responses/:id", storedResponse("retrieve"));
   offer(app, "POST", "/v1/estimate", estimate);
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
@@ -37,10 +42,11 @@ export function createApp(): Hono<Http> {
   return app;
 }
 
-/** One method of a path; every other method of it is refused by name. */
+/** One method of a path; every other that it has not been given is refused by name. */
 function offer(app: Hono<Http>, method: "GET" | "POST", path: string, serve: Handler<Http>): void {
   app.on(method, path, serve);
+  const taken = app.routes.filter((route) => route.path === path && route.method !== "ALL").map((route) => route.method);
   app.all(path, (context) => {
-    throw new TollgateError("method_not_allowed", `${context.req.path} takes ${method}`);
+    throw new TollgateError("method_not_allowed", `${context.req.path} takes ${taken.join(" or ")}`);
   });
 }

@@ -4,6 +4,7 @@ import { costSummary, type Histogram, type Sums, traffic } from "#audit";
 import { femtoFromUsd, TollgateError, usdFromFemto } from "#core";
 import { may } from "#keys";
 import { countDecisions } from "#policy";
+import type { Health } from "#routes";
 import { identify } from "./admin/actor.ts";
 import { exposition, type Family, type Sample } from "./exposition.ts";
 import type { Http, Platform } from "./platform.ts";
@@ -19,6 +20,7 @@ const TOP = 20;
 const OTHER = "other";
 /** Twenty policies with every outcome in three modes. */
 const DECISIONS_MAX = 180;
+const BREAKERS_MAX = 180;
 
 const scraped = new WeakMap<Platform, { readonly at: number; readonly text: string }>();
 
@@ -73,9 +75,31 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
       `What policies said of requests that arrived ${RECENTLY}, by policy, mode and outcome; the ${DECISIONS_MAX} most frequent.`,
       decisions.map(({ count, ...labels }) => ({ labels, value: count })),
     ),
+    gauge(
+      "tollgate_recent_attempts",
+      `Calls to providers of requests that arrived ${RECENTLY}, by target and status; none where no answer came.`,
+      recent.attempts.map(({ target, status, calls: value }) => ({ labels: { target, status: String(status ?? "none") }, value })),
+    ),
+    gauge("tollgate_recent_retried_requests", `Requests that arrived ${RECENTLY} and took more than one attempt.`, [
+      { value: recent.retried },
+    ]),
+    gauge(
+      "tollgate_isolate_breaker_open",
+      "Breakers that are not closed, in the isolate that was asked: 1 where open, 0.5 where one call may try. Each isolate has its own.",
+      breakers(platform.health),
+    ),
     ...histogram("tollgate_recent_overhead_seconds", "from arrival until the call left for the provider", recent.overhead),
     ...histogram("tollgate_recent_time_to_first_token_seconds", "from arrival until a streamed answer began", recent.firstByte),
   ];
+}
+
+/** The targets that calls are kept from; a credential beyond a provider's first is named by its id. */
+function breakers(health: Health): Sample[] {
+  const open = health.places().flatMap((target) => {
+    const state = health.state(target);
+    return state === "closed" ? [] : [{ labels: { target }, value: state === "open" ? 1 : 0.5 }];
+  });
+  return open.slice(-BREAKERS_MAX);
 }
 
 const RECENTLY = `in the last ${RECENT_MS / 60_000} minutes (up to ${SETTLED_MS / 1000} s ago), by the request log in D1`;

@@ -5,6 +5,8 @@ import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
+import type { Responses } from "#responses";
+import type { Health } from "#routes";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -13,6 +15,8 @@ export interface Platform {
   readonly keys: KeyRing;
   readonly directory: DirectoryCache;
   readonly estimators: Estimators;
+  /** How the places do that routes lead to, as this isolate has seen. */
+  readonly health: Health;
   /** Finished events that no ledger delivers: refused requests and audit entries. */
   readonly events: Queue;
   /** Asked only after a failed authentication. */
@@ -25,6 +29,8 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** What each key may name again. */
+  readonly responses: Responses;
   readonly now: () => number;
 }
 

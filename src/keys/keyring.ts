@@ -124,6 +124,7 @@ export function callerFrom(key: typeof tables.keys.$inferSelect): Caller {
     unknownPrice: key.unknownPrice,
     contentLogging: key.contentLogging,
     cache: key.cache,
+    responses: key.responses,
     expiresAt: key.expiresAt,
     epoch: key.epoch,
   };

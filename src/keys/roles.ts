@@ -19,14 +19,18 @@ export type Resource =
   | "metrics"
   | "alerts"
   | "webhooks"
-  | "policies";
+  | "policies"
+  | "routes";
 
 const EVERYTHING = "*";
 
 /** Who may do what: a closed table, so that a new resource is denied to all but those who may do everything. */
 const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] | typeof EVERYTHING>>>> = {
   owner: { read: EVERYTHING, write: EVERYTHING },
-  operator: { read: EVERYTHING, write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies"] },
+  operator: {
+    read: EVERYTHING,
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes"],
+  },
   analyst: {
     read: [
       "teams",
@@ -42,6 +46,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "metrics",
       "alerts",
       "policies",
+      "routes",
     ],
     write: [],
   },

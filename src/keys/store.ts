@@ -36,6 +36,7 @@ export const KEY_DEFAULTS: Omit<KeyFields, "name"> = {
   unknownPrice: "charge_dearest",
   contentLogging: "off",
   cache: "off",
+  responses: "kept",
   policies: [],
   profile: null,
 };

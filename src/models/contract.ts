@@ -117,14 +117,7 @@ export interface Bounds {
   readonly outputFemto: Femto;
 }
 
-/** Which model answers: resolved, and as the client named it. */
-export interface Route {
-  readonly provider: string;
-  readonly model: string;
-  readonly requested: string;
-}
-
-/** An alias's target. */
+/** A model of a provider: where a request goes. */
 export interface Target {
   readonly provider: string;
   readonly model: string;

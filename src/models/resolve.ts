@@ -1,5 +1,5 @@
 import type { PriceBook } from "./book.ts";
-import type { Route, Target } from "./contract.ts";
+import type { Target } from "./contract.ts";
 
 /** What names may mean in this deployment. */
 export interface Known {
@@ -13,24 +13,24 @@ export interface Known {
 const BARE = ["openai", "anthropic", "google", "mistral", "deepseek", "xai", "groq", "cohere"] as const;
 
 /** The model a name stands for: an alias, `provider/model`, or a bare name that the catalogue knows; null for any other. */
-export function resolveModel(name: string, { providers, aliases, book, at }: Known): Route | null {
+export function resolveModel(name: string, { providers, aliases, book, at }: Known): Target | null {
   const alias = aliases.get(name);
-  if (alias) return { provider: alias.provider, model: alias.model, requested: name };
+  if (alias) return { provider: alias.provider, model: alias.model };
   const slash = name.indexOf("/");
   const provider = name.slice(0, Math.max(0, slash));
-  if (providers.has(provider) && slash + 1 < name.length) return { provider, model: name.slice(slash + 1), requested: name };
+  if (providers.has(provider) && slash + 1 < name.length) return { provider, model: name.slice(slash + 1) };
   const owner = BARE.find((each) => providers.has(each) && book.knows(each, name, at));
-  return owner === undefined ? null : { provider: owner, model: name, requested: name };
+  return owner === undefined ? null : { provider: owner, model: name };
 }
 
 /** Whether a key's lists let it call the model that was resolved. Deny wins; letter case is no way around either list. */
-export function allowed(rules: { readonly allow: readonly string[]; readonly deny: readonly string[] }, route: Route): boolean {
-  const hits = (pattern: string) => matches(pattern.toLowerCase(), route);
+export function allowed(rules: { readonly allow: readonly string[]; readonly deny: readonly string[] }, target: Target): boolean {
+  const hits = (pattern: string) => matches(pattern.toLowerCase(), target);
   return rules.allow.some(hits) && !rules.deny.some(hits);
 }
 
 /** A pattern with a slash is held against `provider/model`, one without against the model alone; `*` stands for any text. */
-function matches(pattern: string, { provider, model }: Route): boolean {
+function matches(pattern: string, { provider, model }: Target): boolean {
   const name = (pattern.includes("/") ? `${provider}/${model}` : model).toLowerCase();
   const parts = pattern.split("*");
   const [first = ""] = parts;

@@ -1,5 +1,5 @@
 import type { Finding, Step, Verdict } from "./contract.ts";
-import type { Decision, Evaluate, Evaluation, Failure } from "./engine/contract.ts";
+import type { Decision, Evaluation, Failure } from "./engine/contract.ts";
 import { readObligations } from "./obligations.ts";
 
 /** Characters of a reason that anybody is told. */
@@ -11,18 +11,24 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
  * Walks a chain: ascending priority, equal priorities as one group of which every member runs. The first group that denies ends it.
  * Shadows run behind all that enforce, so that nothing they do, or burn, comes before a decision that counts.
  */
-export function walk(steps: readonly Step[], evaluate: Evaluate<Step>): Verdict {
+export function* walk(steps: readonly Step[]): Generator<Step, Verdict, Evaluation> {
   const findings: Finding[] = [];
   let denial: Finding | null = null;
   for (const group of groupsOf(steps.filter(({ mode }) => mode === "enforce"))) {
-    const found = group.map((step) => findingOf(step, evaluate(step)));
+    const found = yield* askedOf(group);
     findings.push(...found);
     denial = denialOf(found);
     if (denial) break;
   }
   const obligations = denial ? [] : findings.flatMap(({ obligations }) => obligations);
-  const shadows = ordered(steps.filter(({ mode }) => mode === "shadow")).map((step) => findingOf(step, evaluate(step)));
+  const shadows = yield* askedOf(ordered(steps.filter(({ mode }) => mode === "shadow")));
   return { denial, findings: [...findings, ...shadows], obligations };
+}
+
+function* askedOf(steps: readonly Step[]): Generator<Step, Finding[], Evaluation> {
+  const found: Finding[] = [];
+  for (const step of steps) found.push(findingOf(step, yield step));
+  return found;
 }
 
 /** A stable order: what stands first among equals goes first. */

@@ -1,8 +1,8 @@
 export { ActivePolicies, type ActiveStep } from "./active.ts";
-export { wallTime } from "./clock.ts";
 export type { Finding, Step, Verdict } from "./contract.ts";
 export { type Counter, type Ticket, WINDOW_S_MAX } from "./counters.ts";
 export { type Counters, countersOf } from "./counter-stub.ts";
+export { wallTime } from "./engine/clock.ts";
 export type { Facts, Stage } from "./engine/contract.ts";
 export { countDecisions, type DecisionRow, listDecisions, newestDecisions } from "./decisions.ts";
 export { asked, bench, type Judge, type Register } from "./judge.ts";

@@ -2,7 +2,8 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { walk } from "./chain.ts";
 import type { Step, Verdict } from "./contract.ts";
 import type { Plugin } from "./engine/contract.ts";
-import type { Registration } from "./engine/engine.ts";
+import type { Registration } from "./engine/registration.ts";
+import type { Limits } from "./engine/limits.ts";
 import { type Asked, Inside, type Reply } from "./engine/inside.ts";
 import module from "./engine/quickjs.wasm";
 
@@ -10,14 +11,17 @@ import module from "./engine/quickjs.wasm";
 let inside: Inside<Step, Verdict> | undefined;
 
 /** The isolate that policies run in: the main module of what the Worker Loader loads, with no binding and no network. */
-export class Isolate extends WorkerEntrypoint {
-  judge(asked: Asked<Step>): Reply<Verdict> {
-    inside ??= new Inside(module, walk);
-    return inside.judge(asked);
+export class Isolate extends WorkerEntrypoint<object, Limits> {
+  judge(asked: Asked<Step>): Promise<Reply<Verdict>> {
+    return this.#inside.judge(asked);
   }
 
-  register(plugin: Plugin): Registration {
-    inside ??= new Inside(module, walk);
-    return inside.register(plugin);
+  register(plugin: Plugin): Promise<Registration> {
+    return this.#inside.register(plugin);
+  }
+
+  /** The limits are part of the isolate's name, so all who ask it say the same. */
+  get #inside(): Inside<Step, Verdict> {
+    return (inside ??= new Inside(module, walk, this.ctx.props));
   }
 }

@@ -1,10 +1,17 @@
+import type { Config } from "#config";
 import { TollgateError } from "#core";
 import type { ActiveStep } from "./active.ts";
 import { walk } from "./chain.ts";
 import type { Step, Verdict } from "./contract.ts";
 import type { Described, Facts, Stage } from "./engine/contract.ts";
 import { complaintsOf } from "./engine/inspect.ts";
-import { type Walls, wallsOf } from "./engine/walls.ts";
+import built from "./engine/isolate.json" with { type: "json" };
+import { type DeployedPolicy, NativeWalls } from "./engine/native.ts";
+import natives from "./engine/natives.json" with { type: "json" };
+import type { Registration } from "./engine/registration.ts";
+import { wallsOf } from "./engine/walls.ts";
+import { type Limits, LIMITS } from "./engine/limits.ts";
+import { failuresOf } from "./own-tests.ts";
 import { hashOf } from "./signature.ts";
 
 /** What a chain is asked, for a tenant. */
@@ -29,26 +36,40 @@ export function asked(chain: readonly ActiveStep[], stage: Stage): readonly Acti
   return chain.filter(({ step }) => step.stages.includes(stage));
 }
 
-/** Where policies are judged and registered: behind both walls where the platform has a loader, else behind the inner one. */
+/**
+ * Where policies are judged and registered: behind both walls where the platform has a loader, else behind the inner one. Those that came
+ * with the deployment to run natively do so; those of a chain are asked in one call, before the call in which the chain is walked.
+ */
 export function bench(
   module: WebAssembly.Module,
   loader: WorkerLoader | undefined,
+  { policyLimits, deployed = natives }: Pick<Config, "policyLimits"> & { readonly deployed?: readonly DeployedPolicy[] },
 ): { readonly judge: Judge; readonly register: Register } {
-  const walls = wallsOf<Step, Verdict>({ module, walk, loader });
+  const limits = { ...LIMITS, ...policyLimits };
+  const walls = wallsOf<Step, Verdict>({ module, walk, loader, limits });
+  const native = new NativeWalls({ loader, deployed, limits, code: built.native });
   return {
-    judge: ({ tenant, stage, chain, facts }) =>
-      walls.judge({ tenant, stage, facts, steps: chain.map(({ step }) => step), plugins: chain.map(({ plugin }) => plugin) }),
-    register: (source) => registered(source, walls),
+    async judge({ tenant, stage, chain, facts }) {
+      const steps = chain.map(({ step }) => step);
+      const asked = { tenant, stage, facts, steps, plugins: chain.map(({ plugin }) => plugin) };
+      if (!steps.some(({ hash }) => native.has(hash))) return walls.judge(asked);
+      return walls.judge({ ...asked, known: await native.evaluations({ stage, steps, facts }) });
+    },
+    async register(source) {
+      const hash = await hashOf(source);
+      return registered(source, limits, () => (native.has(hash) ? native.register(hash) : walls.register({ hash, source })));
+    },
   };
 }
 
-async function registered(source: string, walls: Walls<Step, Verdict>): Promise<Described> {
-  const problems = complaintsOf(source);
+async function registered(source: string, { sourceBytes }: Limits, register: () => Promise<Registration>): Promise<Described> {
+  const problems = complaintsOf(source, sourceBytes);
   const [first] = problems;
   if (first) throw refused(`line ${first.line}, column ${first.column}: ${first.message}`, { problems });
-  const registration = await walls.register({ hash: await hashOf(source), source });
+  const registration = await register();
   if (registration.kind === "refused") throw refused(registration.message);
-  const { described, failures } = registration;
+  const { described, runs } = registration;
+  const failures = failuresOf(runs);
   if (failures.length > 0) throw refused(`${failures.length} of its own tests fail: ${failures[0]}`, { failures });
   return described;
 }

@@ -22,7 +22,8 @@ export interface Guard {
 
 const CREDENTIAL_VARIABLE: Partial<Record<Upstream["kind"], string>> = { openai: "OPENAI_API_KEY", anthropic: "ANTHROPIC_API_KEY" };
 
-function authenticate(upstream: Upstream, headers: Headers): void {
+/** Puts the provider's own credential in. @throws TollgateError `invalid_request` where it has none and needs one. */
+export function authenticate(upstream: Upstream, headers: Headers): void {
   const { credential, kind, name } = upstream;
   if (credential === null) {
     const variable = CREDENTIAL_VARIABLE[kind];
@@ -38,7 +39,8 @@ function authenticate(upstream: Upstream, headers: Headers): void {
 /** Addresses that were found good, by what they were checked as: an upstream is one object for as long as its row is believed. */
 const bases = new WeakMap<Upstream, { readonly allowPrivate: boolean; readonly base: string }>();
 
-function baseOf(upstream: Upstream, allowPrivate: boolean): string {
+/** A provider's base URL, checked, without a slash at its end. */
+export function baseOf(upstream: Upstream, allowPrivate: boolean): string {
   const known = bases.get(upstream);
   if (known?.allowPrivate === allowPrivate) return known.base;
   const base = checkBaseUrl(upstream.baseUrl, allowPrivate).href.replace(/\/+$/, "");
@@ -70,12 +72,21 @@ export async function send(upstream: Upstream, call: Call, guard: Guard): Promis
   const url = targetOf(upstream, call, guard.allowPrivate);
   const headers = requestHeaders(call.headers);
   authenticate(upstream, headers);
-  const init: RequestInit = { method: "POST", headers, body: call.body, redirect: "manual", signal: call.signal };
+  return reach(upstream, url, { method: "POST", headers, body: call.body, redirect: "manual", signal: call.signal }, guard);
+}
+
+/** Sends what has an address and a credential. @throws TollgateError `upstream_error` on a redirect or a failed connection. */
+export async function reach(
+  upstream: Upstream,
+  url: string,
+  init: RequestInit & { readonly signal: AbortSignal },
+  guard: Guard,
+): Promise<Response> {
   let response: Response;
   try {
     response = await (guard.fetch ? guard.fetch(url, init) : fetch(url, init));
   } catch (cause) {
-    if (call.signal.aborted) throw cause;
+    if (init.signal.aborted) throw cause;
     throw new TollgateError("upstream_error", `The provider ${upstream.name} could not be reached`, { cause });
   }
   if (response.status >= 300 && response.status < 400) {

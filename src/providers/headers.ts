@@ -65,3 +65,14 @@ export function responseHeaders({ headers }: Response): Headers {
 export function upstreamRequestId({ headers }: Response): string | null {
   return headers.get("x-request-id") ?? headers.get("request-id");
 }
+
+/** Milliseconds that a provider asks to be left alone, as `retry-after-ms` or `retry-after` (seconds or a date) say; null where neither does. */
+export function restMsOf(headers: Headers, now: number): number | null {
+  const ms = Number(headers.get("retry-after-ms") ?? Number.NaN);
+  if (Number.isFinite(ms) && ms >= 0) return ms;
+  const after = headers.get("retry-after");
+  if (after === null || after.trim() === "") return null;
+  const seconds = Number(after);
+  const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(after) - now;
+  return Number.isFinite(wait) ? Math.max(0, wait) : null;
+}

@@ -13,10 +13,17 @@ export interface Upstream {
   readonly credential: string | null;
   /** Capabilities it is limited to; empty means all that its kind speaks. */
   readonly apis: readonly string[];
+  /** Which of its credentials this is; null for its first. */
+  readonly account: string | null;
+  /** The same upstream under its other credentials. */
+  readonly spares: readonly Upstream[];
 }
 
 /** The columns of a provider's row that routing needs, with its credential already opened. */
-export type ProviderRow = Pick<typeof tables.providers.$inferSelect, "name" | "kind" | "baseUrl" | "apis" | "credential" | "status">;
+export type ProviderRow = Pick<typeof tables.providers.$inferSelect, "name" | "kind" | "baseUrl" | "apis" | "credential" | "status"> & {
+  /** Its other credentials, opened. */
+  readonly spares?: readonly { readonly id: string; readonly credential: string }[];
+};
 
 const OPENAI_PATHS: Partial<Record<Capability, string>> = {
   "chat.completions": "/chat/completions",
@@ -33,25 +40,28 @@ const PATHS: Record<UpstreamKind, Partial<Record<Capability, string>>> = {
   tollgate: { ...OPENAI_PATHS, ...ANTHROPIC_PATHS },
 };
 
+const ALONE = { apis: [], account: null, spares: [] };
+
 /** The upstreams that the deployment's variables name, and the built-in one. */
 export function builtinUpstreams(config: Config): Upstream[] {
+  const { OPENAI_BASE_URL, ANTHROPIC_BASE_URL, OLLAMA_BASE_URL } = config;
   const upstreams: Upstream[] = [
-    { name: "openai", kind: "openai", baseUrl: config.OPENAI_BASE_URL, credential: config.OPENAI_API_KEY ?? null, apis: [] },
-    { name: "anthropic", kind: "anthropic", baseUrl: config.ANTHROPIC_BASE_URL, credential: config.ANTHROPIC_API_KEY ?? null, apis: [] },
+    { ...ALONE, name: "openai", kind: "openai", baseUrl: OPENAI_BASE_URL, credential: config.OPENAI_API_KEY ?? null },
+    { ...ALONE, name: "anthropic", kind: "anthropic", baseUrl: ANTHROPIC_BASE_URL, credential: config.ANTHROPIC_API_KEY ?? null },
   ];
-  if (config.OLLAMA_BASE_URL)
-    upstreams.push({ name: "ollama", kind: "ollama", baseUrl: config.OLLAMA_BASE_URL, credential: null, apis: [] });
-  upstreams.push({ name: "tollgate", kind: "tollgate", baseUrl: "https://tollgate.invalid", credential: null, apis: [] });
+  if (OLLAMA_BASE_URL) upstreams.push({ ...ALONE, name: "ollama", kind: "ollama", baseUrl: OLLAMA_BASE_URL, credential: null });
+  upstreams.push({ ...ALONE, name: "tollgate", kind: "tollgate", baseUrl: "https://tollgate.invalid", credential: null });
   return upstreams;
 }
 
 /** Every upstream by name: rows win over variables of the same name, a disabled row hides it, and `tollgate` cannot be replaced. */
 export function registry(config: Config, rows: readonly ProviderRow[]): ReadonlyMap<string, Upstream> {
   const upstreams = new Map(builtinUpstreams(config).map((upstream) => [upstream.name, upstream]));
-  for (const { name, kind, baseUrl, apis, credential, status } of rows) {
+  for (const { name, kind, baseUrl, apis, credential, status, spares = [] } of rows) {
     if (name === "tollgate") continue;
+    const own = { name, kind, baseUrl, apis, credential, account: null, spares: [] };
     if (status === "disabled") upstreams.delete(name);
-    else upstreams.set(name, { name, kind, baseUrl, apis, credential });
+    else upstreams.set(name, { ...own, spares: spares.map(({ id, credential }) => ({ ...own, account: id, credential })) });
   }
   return upstreams;
 }
@@ -59,6 +69,16 @@ export function registry(config: Config, rows: readonly ProviderRow[]): Readonly
 /** Whether the upstream takes this capability in its own dialect. */
 export function speaks(upstream: Upstream, capability: Capability): boolean {
   return PATHS[upstream.kind][capability] !== undefined && (upstream.apis.length === 0 || upstream.apis.includes(capability));
+}
+
+/** Whether the upstream keeps responses under their ids, for later turns to name. */
+export function keepsResponses({ kind }: Upstream): boolean {
+  return kind === "openai";
+}
+
+/** An upstream under one of its credentials alone: null names its first. Null where it has none of that name. */
+export function accountOf(upstream: Upstream, account: string | null): Upstream | null {
+  return account === null ? { ...upstream, spares: [] } : (upstream.spares.find((spare) => spare.account === account) ?? null);
 }
 
 /** Path of a capability below the upstream's base URL. @throws TollgateError `invalid_request` when it does not speak it. */

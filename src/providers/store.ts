@@ -1,10 +1,11 @@
 import { and, desc, eq, isNull } from "drizzle-orm";
-import { checkBaseUrl, newId, Safe, TollgateError, VaultError } from "#core";
+import { checkBaseUrl, newId, Safe, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+import { openedBy } from "./opener.ts";
 import type { ProviderRow } from "./registry.ts";
 
-const { providers } = tables;
+const { providers, providerCredentials } = tables;
 
 /** A provider as stored; its credential is sealed. */
 export type StoredProvider = typeof providers.$inferSelect;
@@ -20,11 +21,6 @@ export interface NewProvider {
 }
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
-
-/** Opened credentials by row and sealed text: opening costs key derivation, and the directory is read every few seconds. */
-const opened = new Map<string, string>();
-/** What opened under no master key, and was said to: the log is told once of each. */
-const unreadable = new Set<string>();
 
 /** The upstreams of the deployment. Credentials go in and never come out but to the directory, opened for sending. */
 export class ProviderStore {
@@ -113,59 +109,62 @@ export class ProviderStore {
     if (before.credential !== null && apiKey === undefined && origin !== new URL(before.baseUrl).origin) throw bound();
   }
 
-  /** Removes an upstream and its credential. @throws TollgateError `not_found`. */
+  /** Removes an upstream and its credentials. @throws TollgateError `not_found`. */
   async delete(id: string): Promise<StoredProvider> {
-    const [gone] = await this.#db.delete(providers).where(eq(providers.id, id)).returning();
+    const [, [gone]] = await this.#db.batch([
+      this.#db.delete(providerCredentials).where(eq(providerCredentials.provider, id)),
+      this.#db.delete(providers).where(eq(providers.id, id)).returning(),
+    ]);
     if (!gone) throw absent();
     return gone;
   }
 
   /**
-   * Every upstream with its credential opened, for the directory. One that opens under no master key is left out, since it could
+   * Every upstream with its credentials opened, for the directory. One that opens under no master key is left out, since it could
    * not be called; the rest goes on. Credentials still under the previous master key are wrapped anew.
    */
   async all(): Promise<ProviderRow[]> {
-    const rows = await this.#db.select().from(providers);
-    const ready = await Promise.all(rows.map((row) => this.#opened(row)));
+    const [rows, further] = await this.#db.batch([this.#db.select().from(providers), this.#db.select().from(providerCredentials)]);
+    const ready = await Promise.all(rows.map((row) => this.#opened(row, further)));
     return ready.filter((row) => row !== null);
   }
 
-  async #opened(row: StoredProvider): Promise<ProviderRow | null> {
-    if (row.credential === null) return row;
-    try {
-      return { ...row, credential: await this.#open(row.id, row.credential) };
-    } catch (error) {
-      if (!(error instanceof VaultError)) throw error;
-      const place = placeOf(row.id, row.credential);
-      if (unreadable.has(place)) return null;
-      unreadable.add(place);
-      // oxlint-disable-next-line no-console -- an operator must learn that a provider is out of use; the id is no secret.
-      console.error(JSON.stringify({ level: "error", code: "credential_unreadable", provider: row.id }));
-      return null;
-    }
+  async #opened(row: StoredProvider, further: readonly (typeof providerCredentials.$inferSelect)[]): Promise<ProviderRow | null> {
+    const origin = URL.parse(row.baseUrl)?.origin;
+    const mine = further.filter((each) => each.provider === row.id && each.origin === origin);
+    const [credential, ...spares] = await Promise.all([
+      this.#open(providers, row),
+      ...mine.map((each) => this.#open(providerCredentials, each)),
+    ]);
+    if (row.credential !== null && credential === null) return null;
+    const usable = mine.map(({ id }, at) => ({ id, credential: spares[at] ?? null }));
+    return {
+      ...row,
+      credential: credential ?? null,
+      spares: usable.flatMap(({ id, credential }) => (credential === null ? [] : [{ id, credential }])),
+    };
   }
 
-  async #open(id: string, sealed: string): Promise<string> {
-    const place = placeOf(id, sealed);
-    const known = opened.get(place);
-    if (known !== undefined) return known;
+  async #open(
+    table: typeof providers | typeof providerCredentials,
+    { id, credential: sealed }: { readonly id: string; readonly credential: string | null },
+  ): Promise<string | null> {
+    if (sealed === null) return null;
     // Only over what was read: an operator may have given a new credential meanwhile.
-    const same = and(eq(providers.id, id), eq(providers.credential, sealed));
-    const keep = async (credential: string) => this.#db.update(providers).set({ credential }).where(same);
-    const plain = await this.#safe.open(id, sealed, keep);
-    opened.set(place, plain);
-    return plain;
+    const same = and(eq(table.id, id), eq(table.credential, sealed));
+    return openedBy(this.#safe, { id, sealed }, async (credential) => this.#db.update(table).set({ credential }).where(same));
   }
 
   async #sealed(id: string, apiKey: string | null): Promise<Pick<StoredProvider, "credential" | "credentialLast4">> {
     if (apiKey === null) return { credential: null, credentialLast4: null };
     const credential = await this.#safe.seal(id, apiKey);
-    return { credential, credentialLast4: apiKey.length >= 12 ? apiKey.slice(-4) : null };
+    return { credential, credentialLast4: last4Of(apiKey) };
   }
 }
 
-function placeOf(id: string, sealed: string): string {
-  return `${id}|${sealed}`;
+/** What may be shown of a credential: of a short one nothing. */
+export function last4Of(apiKey: string): string | null {
+  return apiKey.length >= 12 ? apiKey.slice(-4) : null;
 }
 
 function bound(): TollgateError {

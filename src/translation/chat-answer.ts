@@ -55,8 +55,11 @@ function saidIn(message: Json): Part[] {
 
 function callsOf(message: Json, answer: string): Part[] {
   return objectsOf(message["tool_calls"]).map((call, index) => {
-    const made = fieldsOf(call["function"]);
     const id = wordOf(call["id"]) ?? missingId(answer, index);
+    const own = fieldsOf(call["custom"]);
+    if (call["type"] === "custom")
+      return { kind: "call", id, name: stringOf(own["name"]) ?? "", input: stringOf(own["input"]) ?? "", custom: true, at: AT };
+    const made = fieldsOf(call["function"]);
     return { kind: "call", id, name: stringOf(made["name"]) ?? "", input: stringOf(made["arguments"]) ?? "", at: AT };
   });
 }
@@ -123,7 +126,9 @@ function messageOf(parts: readonly Part[]): Json {
     ...(reasoning !== "" && { reasoning_content: reasoning }),
     ...(details.length > 0 && { reasoning_details: details }),
     ...(calls.length > 0 && {
-      tool_calls: calls.map(({ id, name, input }) => ({ id, type: "function", function: { name, arguments: input } })),
+      tool_calls: calls.map(({ id, name, input, custom }) =>
+        custom ? { id, type: "custom", custom: { name, input } } : { id, type: "function", function: { name, arguments: input } },
+      ),
     }),
   };
 }

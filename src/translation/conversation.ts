@@ -53,12 +53,13 @@ export interface DocumentPart {
   readonly at: string;
 }
 
-/** A call of a tool by the model; `input` is JSON text as the model wrote it. */
+/** A call of a tool by the model; `input` is JSON text as the model wrote it, of a custom tool the text itself. */
 export interface CallPart {
   readonly kind: "call";
   readonly id: string;
   readonly name: string;
   readonly input: string;
+  readonly custom?: true;
   readonly mark?: Mark;
   readonly at: string;
 }
@@ -97,12 +98,19 @@ export interface Message {
   readonly at: string;
 }
 
-/** A function that the client runs; `schema` describes its arguments. */
+/** What a custom tool's text must match. */
+export interface Grammar {
+  readonly syntax: string;
+  readonly definition: string;
+}
+
+/** A function that the client runs; `schema` describes its arguments. A custom one takes a text in their place. */
 export interface Tool {
   readonly name: string;
   readonly description: string | null;
   readonly schema: Readonly<Record<string, unknown>>;
   readonly strict: boolean | null;
+  readonly custom?: { readonly grammar: Grammar | null };
   readonly mark?: Mark;
   readonly at: string;
 }
@@ -170,6 +178,14 @@ export interface Answer {
   readonly tier: string | null;
 }
 
+/** What a response of Responses says beside the answer itself. */
+export interface Echo {
+  /** The id by which it can be named: the gateway's, since a provider's of another dialect names nothing. */
+  readonly id: string;
+  /** Fields of the request that the response repeats. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
 /** A provider's own error, whatever envelope it came in. */
 export interface Failure {
   readonly message: string;
@@ -183,7 +199,7 @@ export type Opening =
   | { readonly kind: "text" }
   | { readonly kind: "refusal" }
   | { readonly kind: "reasoning"; readonly seal: Seal | null }
-  | { readonly kind: "call"; readonly id: string; readonly name: string };
+  | { readonly kind: "call"; readonly id: string; readonly name: string; readonly custom?: true };
 
 /**
  * What a stream says, one step at a time. One part is open at a time: `opened`, any number of `grew`, `closed`. A stream that was told

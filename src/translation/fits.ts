@@ -24,3 +24,11 @@ export function given(parts: readonly Part[]): ResultPart["parts"] {
     throw wrong(part.at, "cannot stand in a tool's result");
   });
 }
+
+/** The words for a tool's failure, where no field says it. */
+export const FAILED = "The tool failed.";
+
+/** What a tool gave back, as a dialect tells it that has no field for its failure. */
+export function givenInWords({ parts, failed, at }: ResultPart): ResultPart["parts"] {
+  return failed ? [{ kind: "text", text: FAILED, at }, ...parts] : parts;
+}

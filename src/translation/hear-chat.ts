@@ -103,15 +103,14 @@ export class ChatHearer implements Hearer {
 
   /** Some providers number all their calls alike: one that has a name and an id of its own is another. */
   #call(delta: Json, index: number): Step[] {
-    const made = fieldsOf(delta["function"]);
-    const [id, name, text] = [wordOf(delta["id"]), wordOf(made["name"]), wordOf(made["arguments"])];
+    const { id, name, text, kind } = madeIn(delta);
     const known = this.#calls.get(index);
     const grew: Step[] = text === null ? [] : [{ kind: "grew", text }];
     if (!known || (name !== null && id !== null && id !== known.id)) {
       const serial = this.#serial++;
       const call = { id: id ?? missingId(this.#id, serial), serial };
       this.#calls.set(index, call);
-      return [...this.#opened({ kind: "call", id: call.id, name: name ?? "" }, serial), ...grew];
+      return [...this.#opened({ kind: "call", id: call.id, name: name ?? "", ...kind }, serial), ...grew];
     }
     return this.#open === known.serial || grew.length === 0 ? grew : this.#fail(INTERLEAVED);
   }
@@ -128,4 +127,12 @@ export class ChatHearer implements Hearer {
     if (open === null) return [];
     return [open === "reasoning" ? { kind: "closed", seal: OPEN_SEAL } : { kind: "closed" }];
   }
+}
+
+/** What a piece of a call tells of it. */
+function madeIn(delta: Json) {
+  const custom = delta["custom"] !== undefined;
+  const made = fieldsOf(custom ? delta["custom"] : delta["function"]);
+  const text = wordOf(made[custom ? "input" : "arguments"]);
+  return { id: wordOf(delta["id"]), name: wordOf(made["name"]), text, kind: custom ? ({ custom } as const) : {} };
 }

@@ -13,6 +13,7 @@ const DELTAS: Readonly<Record<string, Opening["kind"]>> = {
   "response.reasoning_summary_text.delta": "reasoning",
   "response.reasoning_text.delta": "reasoning",
   "response.function_call_arguments.delta": "call",
+  "response.custom_tool_call_input.delta": "call",
 };
 
 /** Hears Responses. Items of kinds that nobody asked for are passed over. */
@@ -69,8 +70,9 @@ export class ResponsesHearer implements Hearer {
   /** A message's parts open with their first words; calls and thoughts with their item. */
   #item(event: Json): Step[] {
     const item = fieldsOf(event["item"]);
-    if (item["type"] === "function_call")
-      return this.#opened({ kind: "call", id: callIdOf(item), name: stringOf(item["name"]) ?? "" }, keyOf(event));
+    const named = { kind: "call", id: callIdOf(item), name: stringOf(item["name"]) ?? "" } as const;
+    if (item["type"] === "function_call") return this.#opened(named, keyOf(event));
+    if (item["type"] === "custom_tool_call") return this.#opened({ ...named, custom: true }, keyOf(event));
     return item["type"] === "reasoning" ? this.#opened({ kind: "reasoning", seal: null }, keyOf(event)) : [];
   }
 
@@ -108,8 +110,9 @@ export class ResponsesHearer implements Hearer {
   #itemDone(event: Json): Step[] {
     const item = fieldsOf(event["item"]);
     if (item["type"] === "reasoning") return this.#thought(event, item);
-    if (item["type"] !== "function_call" || this.#open?.key !== keyOf(event)) return this.#open?.key === keyOf(event) ? this.#close() : [];
-    const text = wordOf(item["arguments"]);
+    if (this.#open?.key !== keyOf(event)) return [];
+    if (this.#open.kind !== "call") return this.#close();
+    const text = wordOf(item["arguments"]) ?? wordOf(item["input"]);
     const whole = !this.#open.grown && text !== null ? this.#grew(text, undefined) : [];
     return [...whole, ...this.#close()];
   }

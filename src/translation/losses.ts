@@ -1,8 +1,8 @@
-import { TollgateError } from "#core";
+import { type Dialect, TollgateError } from "#core";
 import { type Fields, isIdle, type Json } from "./fields.ts";
 
 /** The dialects between which is translated. */
-export type Tongue = "openai-chat" | "openai-responses" | "anthropic";
+export type Tongue = Exclude<Dialect, "openai-completions" | "openai-embeddings">;
 
 /** A field that a dialect has and another cannot say, and what becomes of a request that sets it. */
 export interface Loss {
@@ -13,6 +13,8 @@ export interface Loss {
   /** `dropped` is listed in `x-tollgate-dropped`; `refused` is a 400 that names the field. */
   readonly fate: "dropped" | "refused";
   readonly why: string;
+  /** Where a vendor says that it can be left out, or what it is, so that leaving it out changes no answer; null of what is refused. */
+  readonly word: string | null;
   /** Values that ask for nothing, and so are no loss. */
   readonly idle?: readonly unknown[];
 }
@@ -31,15 +33,45 @@ const STATE = "is state that the provider does not keep";
 const PREFILL = "ends with the model's own words: Messages goes on with them, and every other dialect answers them";
 const LATE = "moves before the conversation for models before Claude 4.8, which take instructions nowhere else";
 const NO_ROOM = "leaves no room to think under the cap, or came with tool calls whose reasoning was left out";
+const FOREIGN = "was not closed by the maker that answers, which could not take it back";
+const GRAMMAR = "is told in the tool's description, where nothing enforces it";
 const HOSTED = "names what only the vendor's own servers hold or run";
 
-function rows(from: Tongue, to: readonly Tongue[], fate: Loss["fate"], fields: Record<string, readonly [string, ...unknown[]]>): Loss[] {
-  return Object.entries(fields).map(([field, [why, ...idle]]) => ({ from, to, field, fate, why, ...(idle.length > 0 && { idle }) }));
+const CLAUDE = "https://platform.claude.com/docs/en";
+const OPENAI_DOCS = "https://developers.openai.com/api/docs/guides";
+/** The vendors' own words, by what they speak of. */
+const WORDS = {
+  compatible: `${CLAUDE}/cli-sdks-libraries/libraries/openai-sdk`,
+  claudeCache: `${CLAUDE}/build-with-claude/prompt-caching`,
+  claudeThoughts: `${CLAUDE}/build-with-claude/extended-thinking`,
+  citations: `${CLAUDE}/build-with-claude/citations`,
+  openaiCache: `${OPENAI_DOCS}/prompt-caching`,
+  openaiThoughts: `${OPENAI_DOCS}/reasoning`,
+  formats: `${OPENAI_DOCS}/structured-outputs`,
+  customTools: `${OPENAI_DOCS}/function-calling#custom-tools`,
+  chat: "https://platform.openai.com/docs/api-reference/chat/create",
+  responses: "https://platform.openai.com/docs/api-reference/responses/create",
+} as const;
+
+function refused(from: Tongue, to: readonly Tongue[], fields: Record<string, readonly [why: string, ...idle: unknown[]]>): Loss[] {
+  return Object.entries(fields).map(([field, [why, ...idle]]) => loss({ from, to, field, fate: "refused", why, word: null }, idle));
+}
+
+function dropped(
+  from: Tongue,
+  to: readonly Tongue[],
+  fields: Record<string, readonly [why: string, word: string, ...idle: unknown[]]>,
+): Loss[] {
+  return Object.entries(fields).map(([field, [why, word, ...idle]]) => loss({ from, to, field, fate: "dropped", why, word }, idle));
+}
+
+function loss(loss: Loss, idle: readonly unknown[]): Loss {
+  return idle.length > 0 ? { ...loss, idle } : loss;
 }
 
 /** Everything that translation loses. What stands neither here nor among the fields that are carried is refused as unknown. */
 export const LOSSES: readonly Loss[] = [
-  ...rows("openai-chat", NOT_CHAT, "refused", {
+  ...refused("openai-chat", NOT_CHAT, {
     frequency_penalty: [NO_FIELD, 0],
     presence_penalty: [NO_FIELD, 0],
     logit_bias: [NO_FIELD, {}],
@@ -59,7 +91,7 @@ export const LOSSES: readonly Loss[] = [
     "messages[].tool_calls[].type": ["is a kind of call without a counterpart"],
     "tool_choice.type": ["is a kind of choice without a counterpart"],
   }),
-  ...rows("openai-chat", ANTHROPIC, "refused", {
+  ...refused("openai-chat", ANTHROPIC, {
     temperature: ["may be at most 1 there"],
     service_tier: ["has no counterpart but for `auto` and `default`"],
     moderation: ["asks for a judgement that is not made there"],
@@ -67,34 +99,41 @@ export const LOSSES: readonly Loss[] = [
     "messages[]": [PREFILL],
     "messages[].content[].file.file_data": ["is neither a PDF nor text"],
   }),
-  ...rows("openai-chat", NOT_CHAT, "dropped", {
-    seed: ["is best effort by its own documentation"],
-    prediction: ["makes a known answer faster and changes nothing in it"],
-    "messages[].name": ["is an optional hint that nothing else refers to"],
-    "messages[].annotations": ["told the reader where an earlier answer was found"],
-    "messages[].reasoning_details": ["was not closed by the maker that answers, which could not take it back"],
+  ...dropped("openai-chat", NOT_CHAT, {
+    seed: ["is best effort by its own documentation", WORDS.chat],
+    prediction: ["makes a known answer faster and changes nothing in it", `${OPENAI_DOCS}/predicted-outputs`],
+    "messages[].annotations": [
+      "told the reader where an earlier answer was found",
+      "https://platform.openai.com/docs/api-reference/chat/object",
+    ],
+    "messages[].reasoning_details": [FOREIGN, WORDS.claudeThoughts],
   }),
-  ...rows("openai-chat", ANTHROPIC, "dropped", {
-    metadata: [STORED],
-    store: ["asks the provider to keep the answer", false],
-    prompt_cache_key: [CACHE_HINT],
-    prompt_cache_retention: [CACHE_HINT],
-    prompt_cache_options: [CACHE_HINT],
-    "response_format.json_object": ["is asked for in the system prompt instead; a schema is enforced"],
-    "response_format.json_schema.name": ["labels the schema"],
-    reasoning_effort: [NO_ROOM],
-    "messages[].role": [LATE],
-    "messages[].content[].image_url.detail": ["bounds what a picture costs; pictures are seen as they are", "auto"],
+  ...dropped("openai-chat", ANTHROPIC, {
+    metadata: [STORED, WORDS.compatible],
+    store: ["asks the provider to keep the answer", WORDS.compatible, false],
+    prompt_cache_key: [CACHE_HINT, WORDS.openaiCache],
+    prompt_cache_retention: [CACHE_HINT, WORDS.openaiCache],
+    prompt_cache_options: [CACHE_HINT, WORDS.openaiCache],
+    "response_format.json_object": ["is asked for in the system prompt instead; a schema is enforced", WORDS.compatible],
+    "response_format.json_schema.name": ["labels the schema", WORDS.formats],
+    reasoning_effort: [NO_ROOM, WORDS.compatible],
+    "tools[].custom.format": [GRAMMAR, WORDS.customTools],
+    "messages[].name": ["is an optional hint that nothing else refers to", WORDS.compatible],
+    "messages[].role": [LATE, WORDS.compatible],
+    "messages[].content[].image_url.detail": ["bounds what a picture costs; pictures are seen as they are", WORDS.compatible, "auto"],
   }),
-  ...rows("openai-chat", RESPONSES, "refused", { stop: ["does not exist in Responses"] }),
-  ...rows("openai-chat", RESPONSES, "dropped", {
-    "messages[].content[].cache_control": [CACHE_HINT],
-    "messages[].content[].prompt_cache_breakpoint": [CACHE_HINT],
-    "messages[].tool_calls[].cache_control": [CACHE_HINT],
-    "tools[].cache_control": [CACHE_HINT],
+  ...refused("openai-chat", RESPONSES, {
+    stop: ["does not exist in Responses"],
+    "messages[].name": ["tells participants of one role apart, which Responses does not"],
+  }),
+  ...dropped("openai-chat", RESPONSES, {
+    "messages[].content[].cache_control": [CACHE_HINT, WORDS.claudeCache],
+    "messages[].content[].prompt_cache_breakpoint": [CACHE_HINT, WORDS.openaiCache],
+    "messages[].tool_calls[].cache_control": [CACHE_HINT, WORDS.claudeCache],
+    "tools[].cache_control": [CACHE_HINT, WORDS.claudeCache],
   }),
 
-  ...rows("anthropic", OPENAI, "refused", {
+  ...refused("anthropic", OPENAI, {
     top_k: [NO_FIELD],
     container: [HOSTED],
     mcp_servers: [HOSTED],
@@ -112,33 +151,38 @@ export const LOSSES: readonly Loss[] = [
     "tools[].type": [HOSTED],
     "tools[].defer_loading": [HOSTED, false],
     "tools[].allowed_callers": [HOSTED, ["direct"]],
+    "messages[].content[].caller": ["says that code of the vendor's own called", { type: "direct" }],
     "tool_choice.type": ["is a kind of choice without a counterpart"],
   }),
-  ...rows("anthropic", CHAT, "refused", {
+  ...refused("anthropic", CHAT, {
     stop_sequences: ["may hold at most 4 there"],
     "messages[].content[].source.url": ["is an address of a document; Chat Completions takes its content only"],
     "messages[].content[].source.data": ["is neither a PDF nor text"],
     "messages[].content[].content": ["is a picture or a document in a tool's result; Chat Completions takes text only"],
   }),
-  ...rows("anthropic", RESPONSES, "refused", { stop_sequences: ["does not exist in Responses"] }),
-  ...rows("anthropic", OPENAI, "dropped", {
-    cache_control: [CACHE_HINT],
-    "system[].cache_control": [CACHE_HINT],
-    "messages[].content[].cache_control": [CACHE_HINT],
-    "tools[].cache_control": [CACHE_HINT],
-    diagnostics: ["asks why a cache was missed"],
-    "metadata.user_id": ["is longer than the 64 characters that are taken there; the gateway's own records keep it"],
-    context_management: ["trims what is sent again of earlier turns; it is sent whole"],
-    "thinking.display": ["thoughts that are not told need no hiding", "summarized"],
-    "messages[].content[].citations[]": ["told the reader where an earlier answer was found"],
-    "messages[].content[].thinking": ["was not closed by the maker that answers, which could not take it back"],
-    "messages[].content[].is_error": ["repeats what the result's text says", false],
-    "messages[].content[].caller": ["says that the model itself called", { type: "direct" }],
-    "tools[].eager_input_streaming": ["makes arguments arrive earlier"],
-    "tools[].input_examples": ["repeats what the schema says"],
+  ...refused("anthropic", RESPONSES, { stop_sequences: ["does not exist in Responses"] }),
+  ...dropped("anthropic", OPENAI, {
+    cache_control: [CACHE_HINT, WORDS.claudeCache],
+    "system[].cache_control": [CACHE_HINT, WORDS.claudeCache],
+    "messages[].content[].cache_control": [CACHE_HINT, WORDS.claudeCache],
+    "tools[].cache_control": [CACHE_HINT, WORDS.claudeCache],
+    diagnostics: ["asks why a cache was missed", `${CLAUDE}/build-with-claude/cache-diagnostics`],
+    "metadata.user_id": [
+      "is longer than the 64 characters that are taken there; the gateway's own records keep it",
+      `${OPENAI_DOCS}/safety-best-practices#implement-safety-identifiers`,
+    ],
+    context_management: ["trims what is sent again of earlier turns; it is sent whole", `${CLAUDE}/build-with-claude/context-editing`],
+    "thinking.display": [
+      "thoughts that are not told need no hiding",
+      `${CLAUDE}/build-with-claude/thinking#controlling-thinking-display`,
+      "summarized",
+    ],
+    "messages[].content[].citations[]": ["told the reader where an earlier answer was found", WORDS.citations],
+    "messages[].content[].thinking": [FOREIGN, WORDS.claudeThoughts],
+    "tools[].eager_input_streaming": ["makes arguments arrive earlier", `${CLAUDE}/agents-and-tools/tool-use/fine-grained-tool-streaming`],
   }),
 
-  ...rows("openai-responses", NOT_RESPONSES, "refused", {
+  ...refused("openai-responses", NOT_RESPONSES, {
     previous_response_id: [STATE],
     conversation: [STATE],
     prompt: [STATE],
@@ -156,7 +200,7 @@ export const LOSSES: readonly Loss[] = [
     "tools[].type": [HOSTED],
     "tool_choice.type": ["is a kind of choice without a counterpart"],
   }),
-  ...rows("openai-responses", ANTHROPIC, "refused", {
+  ...refused("openai-responses", ANTHROPIC, {
     temperature: ["may be at most 1 there"],
     service_tier: ["has no counterpart but for `auto` and `default`"],
     moderation: ["asks for a judgement that is not made there"],
@@ -164,31 +208,30 @@ export const LOSSES: readonly Loss[] = [
     "input[]": [PREFILL],
     "input[].content[].file_data": ["is neither a PDF nor text"],
   }),
-  ...rows("openai-responses", CHAT, "refused", {
+  ...refused("openai-responses", CHAT, {
     "input[].content[].file_url": ["is an address of a document; Chat Completions takes its content only"],
     "input[].content[].file_data": ["is neither a PDF nor text"],
     "input[].output": ["is a picture or a document in a tool's result; Chat Completions takes text only"],
   }),
-  ...rows("openai-responses", NOT_RESPONSES, "dropped", {
-    stream_options: ["pads events against eavesdroppers", { include_obfuscation: false }, { include_obfuscation: true }],
-    client_metadata: [STORED],
-    "reasoning.summary": ["chooses the length of a summary; thoughts are told as the provider tells them"],
-    "input[].reasoning": ["was not closed by the maker that answers, which could not take it back"],
-    "input[].content[].annotations": ["told the reader where an earlier answer was found"],
-    "input[].content[].logprobs": ["told the reader how sure an earlier answer was"],
-    "input[].content[].prompt_cache_breakpoint": [CACHE_HINT],
+  ...dropped("openai-responses", NOT_RESPONSES, {
+    stream_options: ["pads events against eavesdroppers", WORDS.responses, { include_obfuscation: false }, { include_obfuscation: true }],
+    client_metadata: [STORED, "https://github.com/openai/codex/blob/main/codex-rs/codex-api/src/common.rs"],
+    "tools[].format": [GRAMMAR, WORDS.customTools],
+    "reasoning.summary": ["chooses the length of a summary; thoughts are told as the provider tells them", WORDS.openaiThoughts],
+    "input[].reasoning": [FOREIGN, WORDS.openaiThoughts],
+    "input[].content[].annotations": ["told the reader where an earlier answer was found", WORDS.responses],
+    "input[].content[].logprobs": ["told the reader how sure an earlier answer was", WORDS.responses],
+    "input[].content[].prompt_cache_breakpoint": [CACHE_HINT, WORDS.openaiCache],
   }),
-  ...rows("openai-responses", ANTHROPIC, "dropped", {
-    metadata: [STORED],
-    store: [STATE, false],
-    prompt_cache_key: [CACHE_HINT],
-    prompt_cache_retention: [CACHE_HINT],
-    prompt_cache_options: [CACHE_HINT],
-    "text.format.json_object": ["is asked for in the system prompt instead; a schema is enforced"],
-    "text.format.name": ["labels the schema"],
-    "reasoning.effort": [NO_ROOM],
-    "input[].role": [LATE],
-    "input[].content[].detail": ["bounds what a picture costs; pictures are seen as they are", "auto"],
+  ...dropped("openai-responses", ANTHROPIC, {
+    prompt_cache_key: [CACHE_HINT, WORDS.openaiCache],
+    prompt_cache_retention: [CACHE_HINT, WORDS.openaiCache],
+    prompt_cache_options: [CACHE_HINT, WORDS.openaiCache],
+    "text.format.json_object": ["is asked for in the system prompt instead; a schema is enforced", WORDS.compatible],
+    "text.format.name": ["labels the schema", WORDS.formats],
+    "reasoning.effort": [NO_ROOM, WORDS.compatible],
+    "input[].role": [LATE, WORDS.compatible],
+    "input[].content[].detail": ["bounds what a picture costs; pictures are seen as they are", WORDS.compatible, "auto"],
   }),
 ];
 
@@ -196,7 +239,7 @@ export const LOSSES: readonly Loss[] = [
 const LISTED_MAX = 32;
 
 /** The losses of one request on its way between two dialects. */
-export class Ledger {
+export class Losses {
   readonly from: Tongue;
   readonly to: Tongue;
   readonly #dropped = new Set<string>();

@@ -2,6 +2,7 @@ import { outputTokens, type Usage } from "#core";
 import { anthropicTier, anthropicUsage, fieldsOf } from "#wire";
 import { costIn, costOut, objectsOf, stringOf, wordOf } from "./answers.ts";
 import type { Answer, Part, ReasoningPart, Seal, Stop, Told } from "./conversation.ts";
+import { argumentsOf } from "./custom.ts";
 import type { Json } from "./fields.ts";
 import { answerIdFor } from "./ids.ts";
 import { pack, unpack } from "./seal.ts";
@@ -96,7 +97,7 @@ function blockOf(part: Part): Json[] {
     case "reasoning":
       return [thinkingOf(part)];
     case "call":
-      return [{ type: "tool_use", id: part.id, name: part.name, input: inputOf(part.input) }];
+      return [{ type: "tool_use", id: part.id, name: part.name, input: part.custom ? argumentsOf(part.input) : inputOf(part.input) }];
     case "image":
     case "document":
     case "result":

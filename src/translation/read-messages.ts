@@ -17,7 +17,7 @@ import { type Effort, LEVELS } from "./effort.ts";
 import type { Fields } from "./fields.ts";
 import { toolIdFrom } from "./ids.ts";
 import { given } from "./fits.ts";
-import type { Ledger } from "./losses.ts";
+import type { Losses } from "./losses.ts";
 import { base64Of, sourceOf } from "./media.ts";
 import { unpack } from "./seal.ts";
 
@@ -28,29 +28,29 @@ const CARRIED = new Set(
 );
 
 /** Reads a request of Messages. @throws TollgateError `invalid_request` naming the field. */
-export function readMessages(body: Fields, ledger: Ledger): Conversation {
-  ledger.loseRest(body.value, CARRIED);
+export function readMessages(body: Fields, losses: Losses): Conversation {
+  losses.loseRest(body.value, CARRIED);
   const choice = body.object("tool_choice");
-  const system = partsOf(body, "system", ledger);
-  const turns = body.objects("messages").map((message) => messageOf(message, ledger));
+  const system = partsOf(body, "system", losses);
+  const turns = body.objects("messages").map((message) => messageOf(message, losses));
   const last = turns.at(-1);
-  if (last?.role === "assistant") ledger.lose("messages[]", last.at);
+  if (last?.role === "assistant") losses.lose("messages[]", last.at);
   const tier = body.word("service_tier", ["auto", "standard_only"]);
   return {
     model: body.needText("model"),
     stream: body.flag("stream") ?? false,
     messages: [...(system.length > 0 ? [{ role: "system", parts: system, at: "system" } as const] : []), ...turns],
-    tools: body.objects("tools").map((tool) => toolOf(tool, ledger)),
-    toolChoice: choice && choiceOf(choice, ledger),
+    tools: body.objects("tools").map((tool) => toolOf(tool, losses)),
+    toolChoice: choice && choiceOf(choice, losses),
     parallel: choice?.flag("disable_parallel_tool_use") === true ? false : null,
     maxTokens: body.number("max_tokens"),
     temperature: body.number("temperature"),
     topP: body.number("top_p"),
     stop: body.texts("stop_sequences"),
-    effort: effortOf(body, ledger),
-    format: formatOf(body, ledger),
+    effort: effortOf(body, losses),
+    format: formatOf(body, losses),
     verbosity: null,
-    endUser: endUserOf(body, ledger),
+    endUser: endUserOf(body, losses),
     tier: tier === "standard_only" ? "standard" : tier,
     kin: {},
   };
@@ -59,26 +59,26 @@ export function readMessages(body: Fields, ledger: Ledger): Conversation {
 /** OpenAI takes no longer name, and coding agents have one. */
 const USER_MAX = 64;
 
-function endUserOf(body: Fields, ledger: Ledger): string | null {
+function endUserOf(body: Fields, losses: Losses): string | null {
   const metadata = body.object("metadata");
-  if (metadata) ledger.loseRestOf(metadata, "user_id");
+  if (metadata) losses.loseRestOf(metadata, "user_id");
   const user = metadata?.text("user_id") ?? null;
   if (user === null || user.length <= USER_MAX) return user;
-  ledger.lose("metadata.user_id", "metadata.user_id");
+  losses.lose("metadata.user_id", "metadata.user_id");
   return null;
 }
 
-function messageOf(message: Fields, ledger: Ledger): Message {
+function messageOf(message: Fields, losses: Losses): Message {
   const role = message.word("role", ["user", "assistant", "system"]);
   if (role === null) throw wrong(message.path("role"), "is missing");
-  return { role, parts: partsOf(message, "content", ledger), at: message.at };
+  return { role, parts: partsOf(message, "content", losses), at: message.at };
 }
 
-function partsOf(holder: Fields, name: string, ledger: Ledger): Part[] {
+function partsOf(holder: Fields, name: string, losses: Losses): Part[] {
   const content = holder.raw(name);
   if (content === undefined || content === "") return [];
   if (typeof content === "string") return [{ kind: "text", text: content, at: holder.path(name) }];
-  return holder.objects(name).flatMap((block) => partOf(block, ledger));
+  return holder.objects(name).flatMap((block) => partOf(block, losses));
 }
 
 const BLOCK = "messages[].content[].";
@@ -87,31 +87,31 @@ const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
   image: new Set(["type", "source", "cache_control"]),
   document: new Set(["type", "source", "title", "cache_control"]),
   tool_use: new Set(["type", "id", "name", "input", "cache_control"]),
-  tool_result: new Set(["type", "tool_use_id", "content", "cache_control"]),
+  tool_result: new Set(["type", "tool_use_id", "content", "is_error", "cache_control"]),
   thinking: new Set(["type", "thinking", "signature"]),
   redacted_thinking: new Set(["type", "data"]),
 };
 
-function partOf(block: Fields, ledger: Ledger): Part[] {
+function partOf(block: Fields, losses: Losses): Part[] {
   const { at } = block;
   const type = block.needText("type");
   const known = KNOWN[type];
-  if (!known) ledger.lose(`${BLOCK}type`, block.path("type"));
-  else ledger.loseRest(block.value, known, { at, prefix: BLOCK });
-  const mark = markOf(block, ledger);
+  if (!known) losses.lose(`${BLOCK}type`, block.path("type"));
+  else losses.loseRest(block.value, known, { at, prefix: BLOCK });
+  const mark = markOf(block, losses);
   switch (type) {
     case "text":
-      return textOf(block, mark, ledger);
+      return textOf(block, mark, losses);
     case "image":
-      return [imageOf(block, mark, ledger)];
+      return [imageOf(block, mark, losses)];
     case "document":
-      return [documentOf(block, mark, ledger)];
+      return [documentOf(block, mark, losses)];
     case "tool_use": {
       const input = JSON.stringify(block.object("input")?.value ?? {});
       return [{ kind: "call", id: toolIdFrom(block.needText("id")), name: block.needText("name"), input, ...mark, at }];
     }
     case "tool_result":
-      return [resultOf(block, mark, ledger)];
+      return [resultOf(block, mark, losses)];
     case "thinking":
       return [thoughtOf(block)];
     default:
@@ -122,22 +122,22 @@ function partOf(block: Fields, ledger: Ledger): Part[] {
 type Marked = { readonly mark: Mark } | null;
 
 /** OpenAI's dialects have a mark for their newest models only, so that this one is lost on the way there. */
-function markOf(block: Fields, ledger: Ledger): Marked {
+function markOf(block: Fields, losses: Losses): Marked {
   const control = block.object("cache_control");
   if (!control) return null;
-  ledger.lose(block.at.startsWith("system") ? "system[].cache_control" : `${BLOCK}cache_control`, block.path("cache_control"));
+  losses.lose(block.at.startsWith("system") ? "system[].cache_control" : `${BLOCK}cache_control`, block.path("cache_control"));
   return { mark: { ttl: control.word("ttl", ["5m", "1h"]) } };
 }
 
-function textOf(block: Fields, mark: Marked, ledger: Ledger): TextPart[] {
-  ledger.loseValue(`${BLOCK}citations[]`, block.path("citations"), block.raw("citations"));
+function textOf(block: Fields, mark: Marked, losses: Losses): TextPart[] {
+  losses.loseValue(`${BLOCK}citations[]`, block.path("citations"), block.raw("citations"));
   const text = block.needText("text");
   return text === "" ? [] : [{ kind: "text", text, ...mark, at: block.at }];
 }
 
-function sourceIn(block: Fields, ledger: Ledger): Source {
+function sourceIn(block: Fields, losses: Losses): Source {
   const source = block.needObject("source");
-  ledger.loseRestOf(source, "type media_type data url file_id content", `${BLOCK}source`);
+  losses.loseRestOf(source, "type media_type data url file_id content", `${BLOCK}source`);
   switch (source.needText("type")) {
     case "base64":
       return { kind: "data", mediaType: source.needText("media_type"), base64: source.needText("data") };
@@ -146,22 +146,22 @@ function sourceIn(block: Fields, ledger: Ledger): Source {
     case "text":
       return { kind: "data", mediaType: "text/plain", base64: base64Of(source.needText("data")) };
     default:
-      ledger.lose(`${BLOCK}source.type`, source.path("type"));
+      losses.lose(`${BLOCK}source.type`, source.path("type"));
       throw wrong(source.path("type"), "is not known");
   }
 }
 
-function imageOf(block: Fields, mark: Marked, ledger: Ledger): ImagePart {
-  return { kind: "image", source: sourceIn(block, ledger), ...mark, at: block.at };
+function imageOf(block: Fields, mark: Marked, losses: Losses): ImagePart {
+  return { kind: "image", source: sourceIn(block, losses), ...mark, at: block.at };
 }
 
-function documentOf(block: Fields, mark: Marked, ledger: Ledger): DocumentPart {
+function documentOf(block: Fields, mark: Marked, losses: Losses): DocumentPart {
   const name = block.text("title");
-  return { kind: "document", source: sourceIn(block, ledger), ...(name !== null && { name }), ...mark, at: block.path("source") };
+  return { kind: "document", source: sourceIn(block, losses), ...(name !== null && { name }), ...mark, at: block.path("source") };
 }
 
-function resultOf(block: Fields, mark: Marked, ledger: Ledger): ResultPart {
-  const parts = given(partsOf(block, "content", ledger));
+function resultOf(block: Fields, mark: Marked, losses: Losses): ResultPart {
+  const parts = given(partsOf(block, "content", losses));
   return {
     kind: "result",
     id: toolIdFrom(block.needText("tool_use_id")),
@@ -179,27 +179,35 @@ function thoughtOf(block: Fields): Part {
   return { kind: "reasoning", text: block.text("thinking") ?? "", seal: unpack(signature)?.seal ?? own, at };
 }
 
-const TOOL = new Set(["type", "name", "description", "input_schema", "strict", "cache_control"]);
+const TOOL = new Set(["type", "name", "description", "input_schema", "input_examples", "strict", "cache_control"]);
 
-function toolOf(tool: Fields, ledger: Ledger): Tool {
+function toolOf(tool: Fields, losses: Losses): Tool {
   const { at } = tool;
   const type = tool.text("type");
-  if (type !== null && type !== "custom") ledger.lose("tools[].type", tool.path("type"));
-  ledger.loseRest(tool.value, TOOL, { at, prefix: "tools[]." });
-  ledger.loseValue("tools[].cache_control", tool.path("cache_control"), tool.raw("cache_control"));
+  if (type !== null && type !== "custom") losses.lose("tools[].type", tool.path("type"));
+  losses.loseRest(tool.value, TOOL, { at, prefix: "tools[]." });
+  losses.loseValue("tools[].cache_control", tool.path("cache_control"), tool.raw("cache_control"));
   return {
     name: tool.needText("name"),
-    description: tool.text("description"),
+    description: withExamples(tool),
     schema: tool.needObject("input_schema").value,
     strict: tool.flag("strict"),
     at,
   };
 }
 
-function choiceOf(choice: Fields, ledger: Ledger): ToolChoice {
+/** Examples have no field of their own elsewhere: they are told in words. */
+function withExamples(tool: Fields): string | null {
+  const [description, examples] = [tool.text("description"), tool.list("input_examples")];
+  if (examples.length === 0) return description;
+  const told = ["Examples of its input:", ...examples.map((each) => JSON.stringify(each))].join("\n");
+  return description === null ? told : `${description}\n\n${told}`;
+}
+
+function choiceOf(choice: Fields, losses: Losses): ToolChoice {
   const type = choice.needText("type");
   if (type === "auto" || type === "none" || type === "any") return { kind: type };
-  if (type !== "tool") ledger.lose("tool_choice.type", choice.path("type"));
+  if (type !== "tool") losses.lose("tool_choice.type", choice.path("type"));
   return { kind: "one", name: choice.needText("name") };
 }
 
@@ -207,14 +215,14 @@ function choiceOf(choice: Fields, ledger: Ledger): ToolChoice {
  * Thinking that is off is not asked for: most models of other vendors would not know the word. Nor is what the model decides for itself,
  * which is what others do unasked.
  */
-function effortOf(body: Fields, ledger: Ledger): Effort | null {
+function effortOf(body: Fields, losses: Losses): Effort | null {
   const level = body.object("output_config")?.word("effort", LEVELS) ?? null;
   const thinking = body.object("thinking");
   if (!thinking) return level === null ? null : { level, budgetTokens: null, shown: null };
-  ledger.loseRestOf(thinking, "type budget_tokens");
+  losses.loseRestOf(thinking, "type budget_tokens");
   const type = thinking.needText("type");
   if (type === "disabled") return null;
-  if (type !== "enabled" && type !== "adaptive") ledger.lose("thinking.type", "thinking.type");
+  if (type !== "enabled" && type !== "adaptive") losses.lose("thinking.type", "thinking.type");
   const budgetTokens = type === "enabled" ? thinking.number("budget_tokens") : null;
   if (level === null && budgetTokens === null) return null;
   return { level, budgetTokens, shown: thinking.text("display") !== "omitted" };
@@ -222,10 +230,10 @@ function effortOf(body: Fields, ledger: Ledger): Effort | null {
 
 const OUTPUT = new Set(["effort", "format"]);
 
-function formatOf(body: Fields, ledger: Ledger): Format | null {
+function formatOf(body: Fields, losses: Losses): Format | null {
   const config = body.object("output_config");
   if (!config) return null;
-  ledger.loseRest(config.value, OUTPUT, { at: "output_config", prefix: "output_config." });
+  losses.loseRest(config.value, OUTPUT, { at: "output_config", prefix: "output_config." });
   const format = config.object("format");
   if (!format) return null;
   if (format.needText("type") !== "json_schema") throw wrong(format.path("type"), "must be json_schema");

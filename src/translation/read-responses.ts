@@ -1,28 +1,29 @@
 import { wrong } from "#wire";
 import type { Conversation, Format, Message, Part, ReasoningPart, ResultPart, Tool, ToolChoice } from "./conversation.ts";
+import { ONE_TEXT } from "./custom.ts";
 import { type Effort, LEVELS } from "./effort.ts";
 import type { Fields } from "./fields.ts";
 import { given } from "./fits.ts";
 import { kinOf } from "./kin.ts";
-import type { Ledger } from "./losses.ts";
+import type { Losses } from "./losses.ts";
 import { sourceOf } from "./media.ts";
 import { unpack } from "./seal.ts";
 
 const CARRIED = new Set(
-  "model input instructions max_output_tokens stream temperature top_p tools tool_choice include parallel_tool_calls text reasoning user safety_identifier".split(
+  "model input instructions store metadata max_output_tokens stream temperature top_p tools tool_choice include parallel_tool_calls text reasoning user safety_identifier".split(
     " ",
   ),
 );
 
 /** Reads a request of Responses. @throws TollgateError `invalid_request` naming the field. */
-export function readResponses(body: Fields, ledger: Ledger): Conversation {
-  const { kin, tier } = kinOf(body, ledger);
-  ledger.loseRest(body.value, new Set([...CARRIED, ...Object.keys(kin), "service_tier"]));
+export function readResponses(body: Fields, losses: Losses): Conversation {
+  const { kin, tier } = kinOf(body, losses);
+  losses.loseRest(body.value, new Set([...CARRIED, ...Object.keys(kin), "service_tier"]));
   for (const [index, name] of body.texts("include").entries())
-    if (name !== "reasoning.encrypted_content") ledger.lose("include", `include.${index}`);
+    if (name !== "reasoning.encrypted_content") losses.lose("include", `include.${index}`);
   const instructions = body.text("instructions");
   const text = body.object("text");
-  if (text) ledger.loseRestOf(text, ledger.to === "anthropic" ? "format" : "format verbosity");
+  if (text) losses.loseRestOf(text, losses.to === "anthropic" ? "format" : "format verbosity");
   return {
     model: body.needText("model"),
     stream: body.flag("stream") ?? false,
@@ -30,28 +31,28 @@ export function readResponses(body: Fields, ledger: Ledger): Conversation {
       ...(instructions
         ? [{ role: "system", parts: [{ kind: "text", text: instructions, at: "instructions" }], at: "instructions" } as const]
         : []),
-      ...messagesOf(body, ledger),
+      ...messagesOf(body, losses),
     ]),
-    tools: body.objects("tools").map((tool) => toolOf(tool, ledger)),
-    toolChoice: choiceOf(body, ledger),
+    tools: body.objects("tools").map((tool) => toolOf(tool, losses)),
+    toolChoice: choiceOf(body, losses),
     parallel: body.flag("parallel_tool_calls"),
     maxTokens: body.number("max_output_tokens"),
     temperature: body.number("temperature"),
     topP: body.number("top_p"),
     stop: [],
-    effort: effortOf(body, ledger),
-    format: formatOf(text, ledger),
-    verbosity: ledger.to === "anthropic" ? null : (text?.text("verbosity") ?? null),
+    effort: effortOf(body, losses),
+    format: formatOf(text, losses),
+    verbosity: losses.to === "anthropic" ? null : (text?.text("verbosity") ?? null),
     endUser: body.text("safety_identifier") ?? body.text("user"),
     tier,
     kin,
   };
 }
 
-function messagesOf(body: Fields, ledger: Ledger): Message[] {
+function messagesOf(body: Fields, losses: Losses): Message[] {
   const input = body.raw("input");
   if (typeof input === "string") return [{ role: "user", parts: [{ kind: "text", text: input, at: "input" }], at: "input" }];
-  return body.objects("input").flatMap((item) => messageOf(item, ledger));
+  return body.objects("input").flatMap((item) => messageOf(item, losses));
 }
 
 /** What the model did in a row is one turn, and so are results with what the user adds to them. */
@@ -68,7 +69,7 @@ function joined(messages: readonly Message[]): Message[] {
   return turns;
 }
 
-const ITEMS = new Set(["message", "function_call", "function_call_output", "reasoning"]);
+const ITEMS = new Set(["message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning"]);
 const ITEM = new Set([
   "type",
   "id",
@@ -79,35 +80,41 @@ const ITEM = new Set([
   "call_id",
   "name",
   "arguments",
+  "input",
   "output",
   "summary",
   "encrypted_content",
 ]);
 
-function messageOf(item: Fields, ledger: Ledger): Message[] {
+function messageOf(item: Fields, losses: Losses): Message[] {
   const { at } = item;
   const type = item.text("type") ?? "message";
-  if (!ITEMS.has(type)) ledger.lose("input[].type", item.path("type"));
-  ledger.loseRest(item.value, ITEM, { at, prefix: "input[]." });
+  if (!ITEMS.has(type)) losses.lose("input[].type", item.path("type"));
+  losses.loseRest(item.value, ITEM, { at, prefix: "input[]." });
   switch (type) {
     case "message": {
       const role = item.word("role", ["system", "developer", "user", "assistant"]);
       if (role === null) throw wrong(item.path("role"), "is missing");
-      return [{ role, parts: partsOf(item, "content", ledger), at }];
+      return [{ role, parts: partsOf(item, "content", losses), at }];
     }
     case "function_call": {
       const input = item.text("arguments") || "{}";
       return [{ role: "assistant", parts: [{ kind: "call", id: item.needText("call_id"), name: item.needText("name"), input, at }], at }];
     }
+    case "custom_tool_call": {
+      const [id, name, input] = [item.needText("call_id"), item.needText("name"), item.text("input") ?? ""];
+      return [{ role: "assistant", parts: [{ kind: "call", id, name, input, custom: true, at }], at }];
+    }
     case "function_call_output":
-      return [{ role: "user", parts: [resultOf(item, ledger)], at }];
+    case "custom_tool_call_output":
+      return [{ role: "user", parts: [resultOf(item, losses)], at }];
     default:
       return [{ role: "assistant", parts: [thoughtOf(item)], at }];
   }
 }
 
-function resultOf(item: Fields, ledger: Ledger): ResultPart {
-  const parts = given(partsOf(item, "output", ledger));
+function resultOf(item: Fields, losses: Losses): ResultPart {
+  const parts = given(partsOf(item, "output", losses));
   return { kind: "result", id: item.needText("call_id"), parts, failed: false, at: item.path("output") };
 }
 
@@ -126,11 +133,11 @@ function thoughtOf(item: Fields): ReasoningPart {
   return { kind: "reasoning", text, seal, at };
 }
 
-function partsOf(holder: Fields, name: string, ledger: Ledger): Part[] {
+function partsOf(holder: Fields, name: string, losses: Losses): Part[] {
   const content = holder.raw(name);
   if (content === undefined || content === "") return [];
   if (typeof content === "string") return [{ kind: "text", text: content, at: holder.path(name) }];
-  return holder.objects(name).flatMap((part) => partOf(part, ledger));
+  return holder.objects(name).flatMap((part) => partOf(part, losses));
 }
 
 const CONTENT = "input[].content[].";
@@ -138,11 +145,11 @@ const CONTENT = "input[].content[].";
 const PARTS = new Set(["input_text", "output_text", "text", "refusal", "input_image", "input_file"]);
 const PART = new Set(["type", "text", "refusal", "image_url", "detail", "file_id", "file_url", "file_data", "filename"]);
 
-function partOf(part: Fields, ledger: Ledger): Part[] {
+function partOf(part: Fields, losses: Losses): Part[] {
   const { at } = part;
   const type = part.needText("type");
-  if (!PARTS.has(type)) ledger.lose(`${CONTENT}type`, part.path("type"));
-  ledger.loseRest(part.value, PART, { at, prefix: CONTENT });
+  if (!PARTS.has(type)) losses.lose(`${CONTENT}type`, part.path("type"));
+  losses.loseRest(part.value, PART, { at, prefix: CONTENT });
   switch (type) {
     case "input_text":
     case "output_text":
@@ -153,23 +160,23 @@ function partOf(part: Fields, ledger: Ledger): Part[] {
     case "refusal":
       return [{ kind: "refusal", text: part.needText("refusal"), at }];
     case "input_image":
-      return [imageOf(part, ledger)];
+      return [imageOf(part, losses)];
     default:
-      return [fileOf(part, ledger)];
+      return [fileOf(part, losses)];
   }
 }
 
-function imageOf(part: Fields, ledger: Ledger): Part {
-  ledger.loseValue(`${CONTENT}file_id`, part.path("file_id"), part.raw("file_id"));
+function imageOf(part: Fields, losses: Losses): Part {
+  losses.loseValue(`${CONTENT}file_id`, part.path("file_id"), part.raw("file_id"));
   const source = sourceOf(part.needText("image_url"), part.path("image_url"));
   const detail = part.text("detail");
-  if (ledger.to !== "anthropic") return { kind: "image", source, ...(detail !== null && { detail }), at: part.at };
-  ledger.loseValue(`${CONTENT}detail`, part.path("detail"), detail);
+  if (losses.to !== "anthropic") return { kind: "image", source, ...(detail !== null && { detail }), at: part.at };
+  losses.loseValue(`${CONTENT}detail`, part.path("detail"), detail);
   return { kind: "image", source, at: part.at };
 }
 
-function fileOf(part: Fields, ledger: Ledger): Part {
-  ledger.loseValue(`${CONTENT}file_id`, part.path("file_id"), part.raw("file_id"));
+function fileOf(part: Fields, losses: Losses): Part {
+  losses.loseValue(`${CONTENT}file_id`, part.path("file_id"), part.raw("file_id"));
   const field = part.raw("file_url") === undefined ? "file_data" : "file_url";
   const [name, at] = [part.text("filename"), part.path(field)];
   return { kind: "document", source: sourceOf(part.needText(field), at), ...(name !== null && { name }), at };
@@ -177,9 +184,10 @@ function fileOf(part: Fields, ledger: Ledger): Part {
 
 const TOOL = new Set(["type", "name", "description", "parameters", "strict"]);
 
-function toolOf(tool: Fields, ledger: Ledger): Tool {
-  if (tool.needText("type") !== "function") ledger.lose("tools[].type", tool.path("type"));
-  ledger.loseRest(tool.value, TOOL, { at: tool.at, prefix: "tools[]." });
+function toolOf(tool: Fields, losses: Losses): Tool {
+  if (tool.needText("type") === "custom") return customOf(tool, losses);
+  if (tool.needText("type") !== "function") losses.lose("tools[].type", tool.path("type"));
+  losses.loseRest(tool.value, TOOL, { at: tool.at, prefix: "tools[]." });
   return {
     name: tool.needText("name"),
     description: tool.text("description"),
@@ -189,7 +197,23 @@ function toolOf(tool: Fields, ledger: Ledger): Tool {
   };
 }
 
-function choiceOf(body: Fields, ledger: Ledger): ToolChoice | null {
+/** Its grammar stands in the format itself. */
+function customOf(tool: Fields, losses: Losses): Tool {
+  losses.loseRestOf(tool, "type name description format", "tools[]");
+  const format = tool.object("format");
+  const free = (format?.word("type", ["text", "grammar"]) ?? "text") === "text";
+  const grammar = format && !free ? { syntax: format.needText("syntax"), definition: format.needText("definition") } : null;
+  return {
+    name: tool.needText("name"),
+    description: tool.text("description"),
+    schema: ONE_TEXT,
+    strict: null,
+    custom: { grammar },
+    at: tool.at,
+  };
+}
+
+function choiceOf(body: Fields, losses: Losses): ToolChoice | null {
   const choice = body.raw("tool_choice");
   if (choice === undefined) return null;
   if (typeof choice === "string") {
@@ -197,29 +221,29 @@ function choiceOf(body: Fields, ledger: Ledger): ToolChoice | null {
     return { kind: word === "required" ? "any" : (word ?? "auto") };
   }
   const asked = body.needObject("tool_choice");
-  if (asked.text("type") !== "function") ledger.lose("tool_choice.type", asked.path("type"));
+  if (!["function", "custom"].includes(asked.text("type") ?? "")) losses.lose("tool_choice.type", asked.path("type"));
   return { kind: "one", name: asked.needText("name") };
 }
 
-function effortOf(body: Fields, ledger: Ledger): Effort | null {
+function effortOf(body: Fields, losses: Losses): Effort | null {
   const reasoning = body.object("reasoning");
   if (!reasoning) return null;
-  ledger.loseRestOf(reasoning, "effort summary");
+  losses.loseRestOf(reasoning, "effort summary");
   const summary = reasoning.text("summary");
-  if (ledger.to === "openai-chat") ledger.loseValue("reasoning.summary", "reasoning.summary", summary);
+  if (losses.to === "openai-chat") losses.loseValue("reasoning.summary", "reasoning.summary", summary);
   const level = reasoning.word("effort", LEVELS);
   return level === null ? null : { level, budgetTokens: null, shown: summary === null ? null : true };
 }
 
-function formatOf(text: Fields | null, ledger: Ledger): Format | null {
+function formatOf(text: Fields | null, losses: Losses): Format | null {
   const format = text?.object("format");
   const type = format?.word("type", ["text", "json_object", "json_schema"]) ?? "text";
   if (!format || type === "text") return null;
   if (type === "json_object") {
-    if (ledger.to === "anthropic") ledger.lose("text.format.json_object", format.path("type"));
+    if (losses.to === "anthropic") losses.lose("text.format.json_object", format.path("type"));
     return { kind: "json" };
   }
-  if (ledger.to === "anthropic") ledger.loseValue("text.format.name", format.path("name"), format.raw("name"));
+  if (losses.to === "anthropic") losses.loseValue("text.format.name", format.path("name"), format.raw("name"));
   return {
     kind: "schema",
     name: format.text("name"),

@@ -1,7 +1,7 @@
 import { inputTokens, outputTokens } from "#core";
 import { fieldsOf, responsesUsage } from "#wire";
 import { costIn, costOut, objectsOf, stringOf, wordOf } from "./answers.ts";
-import type { Answer, Part, ReasoningPart, Seal, Stop, Told } from "./conversation.ts";
+import type { Answer, Echo, Opening, Part, ReasoningPart, Seal, Stop, Told } from "./conversation.ts";
 import type { Json } from "./fields.ts";
 import { answerIdFor } from "./ids.ts";
 import { pack } from "./seal.ts";
@@ -37,6 +37,17 @@ function partsOf(item: Json): Part[] {
       });
     case "function_call":
       return [{ kind: "call", id: callIdOf(item), name: stringOf(item["name"]) ?? "", input: stringOf(item["arguments"]) ?? "", at: "" }];
+    case "custom_tool_call":
+      return [
+        {
+          kind: "call",
+          id: callIdOf(item),
+          name: stringOf(item["name"]) ?? "",
+          input: stringOf(item["input"]) ?? "",
+          custom: true,
+          at: "",
+        },
+      ];
     default:
       return [];
   }
@@ -72,10 +83,10 @@ export function stopOf(response: Json, made: ReadonlySet<Part["kind"]>): Stop {
 const INCOMPLETE: Partial<Record<Stop, string>> = { length: "max_output_tokens", context: "max_output_tokens", refusal: "content_filter" };
 
 /** What a response is made of, beside its output. */
-export type Head = Pick<Answer, "id" | "model" | "tier"> & { readonly created: number };
+export type Head = Pick<Answer, "id" | "model" | "tier"> & { readonly created: number; readonly fields?: Echo["fields"] };
 
 /** The response object while it is made, and when it is whole; `stop` is null while it goes on. */
-export function responseOf({ id, model, tier, created }: Head, output: readonly Json[], stop: Stop | null, told: Told): Json {
+export function responseOf({ id, model, tier, created, fields }: Head, output: readonly Json[], stop: Stop | null, told: Told): Json {
   const reason = stop === null ? undefined : INCOMPLETE[stop];
   return {
     id: answerIdFor("resp_", id),
@@ -93,26 +104,29 @@ export function responseOf({ id, model, tier, created }: Head, output: readonly 
     tool_choice: "auto",
     tools: [],
     top_p: null,
+    ...fields,
     ...(tier !== null && { service_tier: tier }),
     usage: stop === null ? null : usageOf(told),
   };
 }
 
 /** Writes an answer of Responses. */
-export function writeResponsesAnswer({ parts, stop, told, ...head }: Answer, created: number): Json {
+export function writeResponsesAnswer({ parts, stop, told, ...answer }: Answer, created: number, echo?: Echo): Json {
+  const head = { ...answer, created, ...echo };
   const output: Json[] = [];
   for (const part of parts) {
-    const item = itemOf(part, itemId(head.id, part.kind, output.length));
+    const item = itemOf(part, itemId(head.id, part, output.length));
     if (item) output.push(item);
   }
-  return responseOf({ ...head, created }, output, stop, told);
+  return responseOf(head, output, stop, told);
 }
 
 const PREFIXES: Partial<Record<Part["kind"], string>> = { reasoning: "rs", call: "fc" };
 
 /** An item's id: the same whenever the same answer is read. */
-export function itemId(answer: string, kind: Part["kind"], index: number): string {
-  return `${PREFIXES[kind] ?? "msg"}_${answer.replaceAll(/[^a-zA-Z0-9]/g, "").slice(-32)}_${index}`;
+export function itemId(answer: string, part: Part | Opening, index: number): string {
+  const prefix = part.kind === "call" && part.custom ? "ctc" : PREFIXES[part.kind];
+  return `${prefix ?? "msg"}_${answer.replaceAll(/[^a-zA-Z0-9]/g, "").slice(-32)}_${index}`;
 }
 
 /** A part as a whole item of the output; null for a kind that no answer has. */
@@ -126,6 +140,7 @@ export function itemOf(part: Part, id: string): Json | null {
     case "reasoning":
       return reasoningOf(part, id);
     case "call":
+      if (part.custom) return { id, type: "custom_tool_call", status, call_id: part.id, name: part.name, input: part.input };
       return { id, type: "function_call", status, call_id: part.id, name: part.name, arguments: part.input };
     case "image":
     case "document":

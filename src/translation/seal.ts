@@ -21,6 +21,11 @@ export function pack({ text, seal }: Sealed): string {
   return PREFIX + base64Of(JSON.stringify({ text, maker, data, id, hidden }));
 }
 
+/** Whether it is a word that was packed here. */
+export function isPacked(word: unknown): boolean {
+  return typeof word === "string" && word.startsWith(PREFIX);
+}
+
 const MAKERS = ["anthropic", "openai", "chat"] as const;
 
 /** What was packed; null for anything that was not packed here. */

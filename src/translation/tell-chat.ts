@@ -1,5 +1,5 @@
 import { detailOf, finishReason, writeChatUsage } from "./chat-answer.ts";
-import type { Opening, Seal, Step } from "./conversation.ts";
+import type { Echo, Opening, Seal, Step } from "./conversation.ts";
 import { openaiError } from "./failure.ts";
 import type { Json } from "./fields.ts";
 import { answerIdFor } from "./ids.ts";
@@ -16,6 +16,10 @@ export interface Telling {
   readonly created: number;
   /** The caller asked for the usage chunk. */
   readonly includeUsage: boolean;
+  /** What a response says of its request; absent for the other dialects. */
+  readonly echo?: Echo;
+  /** Names of custom tools that the provider was told of as functions. */
+  readonly custom?: ReadonlySet<string>;
 }
 
 /** Tells Chat Completions. */
@@ -62,12 +66,14 @@ export class ChatTeller implements Teller {
     this.#open = part;
     this.#text = "";
     if (part.kind !== "call") return "";
-    const call = { index: this.#calls++, id: part.id, type: "function", function: { name: part.name, arguments: "" } };
-    return this.#chunk({ tool_calls: [call] });
+    const { id, name, custom } = part;
+    const made = custom ? { type: "custom", custom: { name, input: "" } } : { type: "function", function: { name, arguments: "" } };
+    return this.#chunk({ tool_calls: [{ index: this.#calls++, id, ...made }] });
   }
 
   #grew(text: string): string {
-    switch (this.#open?.kind) {
+    const open = this.#open;
+    switch (open?.kind) {
       case "text":
         return this.#chunk({ content: text });
       case "refusal":
@@ -76,7 +82,9 @@ export class ChatTeller implements Teller {
         this.#text += text;
         return this.#chunk({ reasoning_content: text });
       case "call":
-        return this.#chunk({ tool_calls: [{ index: this.#calls - 1, function: { arguments: text } }] });
+        return this.#chunk({
+          tool_calls: [{ index: this.#calls - 1, ...(open.custom ? { custom: { input: text } } : { function: { arguments: text } }) }],
+        });
       case undefined:
         return "";
     }

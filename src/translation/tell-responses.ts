@@ -1,4 +1,4 @@
-import type { Opening, Part, Seal, Step } from "./conversation.ts";
+import type { Echo, Opening, Part, Seal, Step } from "./conversation.ts";
 import { openaiError } from "./failure.ts";
 import type { Json } from "./fields.ts";
 import { contentOf, type Head, itemId, itemOf, responseOf } from "./responses-answer.ts";
@@ -15,22 +15,21 @@ const NOTHING = { usage: null };
 
 /** Tells Responses. The dialect ends in an event that holds the whole answer, so that what was said is kept until then. */
 export class ResponsesTeller implements Teller {
+  readonly #echo: Echo | undefined;
   #head: Head;
   readonly #output: Json[] = [];
   #open: Open | null = null;
   #sequence = 0;
 
-  constructor({ requestId, created }: Telling) {
-    this.#head = { id: requestId, model: "", tier: null, created };
+  constructor({ requestId, created, echo }: Telling) {
+    this.#echo = echo;
+    this.#head = { id: echo?.id ?? requestId, model: "", tier: null, created, ...echo };
   }
 
   tell(step: Step): string {
     switch (step.kind) {
-      case "begun": {
-        this.#head = { ...this.#head, id: step.id || this.#head.id, model: step.model };
-        const response = responseOf(this.#head, [], null, NOTHING);
-        return this.#event("response.created", { response }) + this.#event("response.in_progress", { response });
-      }
+      case "begun":
+        return this.#begun(step);
       case "opened":
         return this.#opened(step.part);
       case "grew":
@@ -56,6 +55,12 @@ export class ResponsesTeller implements Teller {
     }
   }
 
+  #begun({ id, model }: Extract<Step, { kind: "begun" }>): string {
+    this.#head = { ...this.#head, id: this.#echo?.id ?? (id || this.#head.id), model };
+    const response = responseOf(this.#head, [], null, NOTHING);
+    return this.#event("response.created", { response }) + this.#event("response.in_progress", { response });
+  }
+
   #event(type: string, facts: Json): string {
     return `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: this.#sequence++, ...facts })}\n\n`;
   }
@@ -65,7 +70,7 @@ export class ResponsesTeller implements Teller {
   }
 
   #opened(part: Opening): string {
-    const id = itemId(this.#head.id, part.kind, this.#output.length);
+    const id = itemId(this.#head.id, part, this.#output.length);
     this.#open = { part, id, text: "" };
     const { kind } = part;
     const item = { ...itemOf(wholeOf(this.#open, null), id), status: "in_progress" };
@@ -89,7 +94,7 @@ export class ResponsesTeller implements Teller {
       case "refusal":
         return this.#event("response.refusal.delta", { ...this.#at, content_index: 0, delta });
       case "call":
-        return this.#event("response.function_call_arguments.delta", { ...this.#at, delta });
+        return this.#event(`response.${part.custom ? "custom_tool_call_input" : "function_call_arguments"}.delta`, { ...this.#at, delta });
       case "reasoning": {
         const at = { ...this.#at, summary_index: 0 };
         const first = text === "" ? this.#event("response.reasoning_summary_part.added", { ...at, part: summaryOf("") }) : "";
@@ -121,6 +126,7 @@ export class ResponsesTeller implements Teller {
         );
       }
       case "call":
+        if (part.custom) return this.#event("response.custom_tool_call_input.done", { ...this.#at, input: text });
         return this.#event("response.function_call_arguments.done", { ...this.#at, name: part.name, arguments: text });
       case "reasoning": {
         if (text === "") return "";
@@ -144,7 +150,7 @@ function wholeOf({ part, text }: Open, closing: Seal | null): Part {
     case "refusal":
       return { kind: part.kind, text, at: "" };
     case "call":
-      return { kind: "call", id: part.id, name: part.name, input: text, at: "" };
+      return { ...part, input: text, at: "" };
     case "reasoning":
       return { kind: "reasoning", text, seal: closing ?? part.seal, at: "" };
   }

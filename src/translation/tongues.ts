@@ -1,11 +1,12 @@
+import type { Capability } from "#core";
 import { readChatAnswer, writeChatAnswer } from "./chat-answer.ts";
-import type { Answer, Conversation } from "./conversation.ts";
+import type { Answer, Conversation, Echo } from "./conversation.ts";
 import type { Dress } from "./dress.ts";
 import type { Fields, Json } from "./fields.ts";
 import { ChatHearer, type Hearer } from "./hear-chat.ts";
 import { MessagesHearer } from "./hear-messages.ts";
 import { ResponsesHearer } from "./hear-responses.ts";
-import type { Ledger, Tongue } from "./losses.ts";
+import type { Losses, Tongue } from "./losses.ts";
 import { readMessagesAnswer, writeMessagesAnswer } from "./messages-answer.ts";
 import { readChat } from "./read-chat.ts";
 import { readMessages } from "./read-messages.ts";
@@ -20,10 +21,12 @@ import { writeResponses } from "./write-responses.ts";
 
 /** All that a dialect can do: understand and make requests, whole answers and streams. */
 interface Speaker {
-  readonly read: (body: Fields, ledger: Ledger) => Conversation;
-  readonly write: (asked: Conversation, ledger: Ledger, dress: Dress) => Json;
+  /** What a provider is asked in it. */
+  readonly surface: Capability;
+  readonly read: (body: Fields, losses: Losses) => Conversation;
+  readonly write: (asked: Conversation, losses: Losses, dress: Dress) => Json;
   readonly readAnswer: (value: Json) => Answer | null;
-  readonly writeAnswer: (answer: Answer, created: number) => Json;
+  readonly writeAnswer: (answer: Answer, created: number, echo?: Echo) => Json;
   readonly hearer: () => Hearer;
   readonly teller: (telling: Telling) => Teller;
 }
@@ -31,6 +34,7 @@ interface Speaker {
 /** The dialects, by name. */
 export const TONGUES: Readonly<Record<Tongue, Speaker>> = {
   "openai-chat": {
+    surface: "chat.completions",
     read: readChat,
     write: writeChat,
     readAnswer: readChatAnswer,
@@ -39,6 +43,7 @@ export const TONGUES: Readonly<Record<Tongue, Speaker>> = {
     teller: (telling) => new ChatTeller(telling),
   },
   "openai-responses": {
+    surface: "responses",
     read: readResponses,
     write: writeResponses,
     readAnswer: readResponsesAnswer,
@@ -47,6 +52,7 @@ export const TONGUES: Readonly<Record<Tongue, Speaker>> = {
     teller: (telling) => new ResponsesTeller(telling),
   },
   anthropic: {
+    surface: "messages",
     read: readMessages,
     write: writeMessages,
     readAnswer: readMessagesAnswer,
@@ -55,3 +61,10 @@ export const TONGUES: Readonly<Record<Tongue, Speaker>> = {
     teller: (telling) => new MessagesTeller(telling),
   },
 };
+
+/** The dialect that a capability is asked in, where it can be translated; null where it has no counterpart. */
+export function tongueOf(capability: Capability): Tongue | null {
+  return ALL.find((tongue) => TONGUES[tongue].surface === capability) ?? null;
+}
+
+const ALL = Object.keys(TONGUES) as Tongue[];

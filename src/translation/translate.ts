@@ -1,11 +1,15 @@
 import { fieldsOf, SseReader } from "#wire";
+import type { Conversation, Step } from "./conversation.ts";
+import { CustomCalls, withCustomCalls } from "./custom.ts";
 import type { Dress } from "./dress.ts";
 import { readFailure, writeFailure } from "./failure.ts";
 import { Fields, type Json } from "./fields.ts";
 import { requireFitting } from "./fits.ts";
-import { Ledger, type Tongue } from "./losses.ts";
+import { Losses, type Tongue } from "./losses.ts";
 import type { Teller, Telling } from "./tell-chat.ts";
 import { TONGUES } from "./tongues.ts";
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Two dialects: the caller's, and that of the provider who answers. */
 export interface Pair {
@@ -18,6 +22,8 @@ export interface Translated {
   readonly body: Json;
   /** Fields that were left out, by the names of the table of losses. */
   readonly dropped: readonly string[];
+  /** Names of custom tools that the provider is told of as functions. */
+  readonly custom: ReadonlySet<string>;
 }
 
 /**
@@ -25,15 +31,27 @@ export interface Translated {
  * @throws TollgateError `invalid_request` naming the caller's field that is wrong or cannot be said.
  */
 export function translateRequest(body: Json, { from, to }: Pair, model: string, dress: Dress): Translated {
-  const ledger = new Ledger(from, to);
-  const asked = TONGUES[from].read(new Fields(body), ledger);
+  const losses = new Losses(from, to);
+  const asked = TONGUES[from].read(new Fields(body), losses);
   requireFitting(asked);
-  const said = TONGUES[to].write({ ...asked, model }, ledger, dress);
-  return { body: said, dropped: ledger.dropped };
+  const said = TONGUES[to].write({ ...asked, model }, losses, dress);
+  return { body: said, dropped: losses.dropped, custom: new Set(takesCustom(to, dress) ? [] : customNames(asked)) };
+}
+
+function takesCustom(to: Tongue, { openai }: Dress): boolean {
+  return to === "openai-responses" || (to === "openai-chat" && openai);
+}
+
+function customNames({ tools }: Conversation): string[] {
+  return tools.flatMap(({ name, custom }) => (custom ? [name] : []));
 }
 
 /** Says a provider's whole answer in the caller's dialect; null where it is no answer of the provider's dialect. */
-export function translateAnswer(text: string, { from, to }: Pair, created: number): string | null {
+export function translateAnswer(
+  text: string,
+  { from, to }: Pair,
+  { created, echo, custom }: Pick<Telling, "created" | "echo" | "custom">,
+): string | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -41,7 +59,7 @@ export function translateAnswer(text: string, { from, to }: Pair, created: numbe
     return null;
   }
   const answer = TONGUES[to].readAnswer(fieldsOf(value));
-  return answer && JSON.stringify(TONGUES[from].writeAnswer(answer, created));
+  return answer && JSON.stringify(TONGUES[from].writeAnswer(withCustomCalls(answer, custom ?? NONE), created, echo));
 }
 
 /** Says a provider's error in the caller's envelope. */
@@ -57,14 +75,15 @@ export class StreamTranslator {
   readonly #events: SseReader;
   readonly #teller: Teller;
   readonly #hearer;
+  /** Null where no custom tool was told of as a function. */
+  readonly #custom: CustomCalls | null;
   #out = "";
 
   constructor({ from, to }: Pair, telling: Telling) {
     this.#teller = TONGUES[from].teller(telling);
     this.#hearer = TONGUES[to].hearer();
-    this.#events = new SseReader((data, event) => {
-      for (const step of this.#hearer.hear(data, event)) this.#out += this.#teller.tell(step);
-    });
+    this.#custom = telling.custom && telling.custom.size > 0 ? new CustomCalls(telling.custom) : null;
+    this.#events = new SseReader((data, event) => this.#tell(this.#hearer.hear(data, event)));
   }
 
   /** Takes the next bytes, split anywhere, and returns what they say. */
@@ -75,8 +94,12 @@ export class StreamTranslator {
 
   /** What is still to be said when the bytes have ended. */
   end(): string {
-    for (const step of this.#hearer.end()) this.#out += this.#teller.tell(step);
+    this.#tell(this.#hearer.end());
     return this.#take();
+  }
+
+  #tell(steps: readonly Step[]): void {
+    for (const step of steps) for (const each of this.#custom?.of(step) ?? [step]) this.#out += this.#teller.tell(each);
   }
 
   #take(): string {

@@ -1,4 +1,5 @@
 import type {
+  CallPart,
   Conversation,
   DocumentPart,
   Format,
@@ -15,25 +16,26 @@ import type { Dress } from "./dress.ts";
 import type { Level } from "./effort.ts";
 import { type Json, present } from "./fields.ts";
 import { toolIdFor } from "./ids.ts";
-import type { Ledger } from "./losses.ts";
+import { argumentsOf, describedTo } from "./custom.ts";
+import type { Losses } from "./losses.ts";
 import { textOf } from "./media.ts";
 import { Turns } from "./turns.ts";
 
 /** Writes a request of Messages. @throws TollgateError `invalid_request` naming the caller's field that cannot be said. */
-export function writeMessages(asked: Conversation, ledger: Ledger, dress: Dress): Json {
-  const { leading, rest } = apart(asked, ledger);
-  const system = [...leading.flatMap(({ parts }) => parts.flatMap((part) => blockOf(part, ledger))), ...jsonAsked(asked.format)];
+export function writeMessages(asked: Conversation, losses: Losses, dress: Dress): Json {
+  const { leading, rest } = apart(asked, losses);
+  const system = [...leading.flatMap(({ parts }) => parts.flatMap((part) => blockOf(part, losses))), ...jsonAsked(asked.format)];
   const maxTokens = asked.maxTokens ?? dress.maxTokens;
-  if (asked.temperature !== null && asked.temperature > 1) ledger.lose("temperature", "temperature");
+  if (asked.temperature !== null && asked.temperature > 1) losses.lose("temperature", "temperature");
   return {
     model: asked.model,
     max_tokens: maxTokens,
-    messages: turnsOf(rest, ledger),
+    messages: turnsOf(rest, losses),
     ...present({
       system,
-      tools: asked.tools.map(toolOf),
+      tools: asked.tools.map((tool) => toolOf(tool, losses)),
       ...choiceOf(asked),
-      ...thinkingOf(asked, maxTokens, ledger),
+      ...thinkingOf(asked, maxTokens, losses),
       temperature: asked.temperature,
       top_p: asked.topP,
       stop_sequences: asked.stop,
@@ -55,25 +57,25 @@ const EARLY_ONLY = /claude-(3|(opus|sonnet|haiku)-4(?!-[89]))/;
 /** The messages that go before the conversation, and those that are in it. */
 function apart(
   { messages, model }: Conversation,
-  ledger: Ledger,
+  losses: Losses,
 ): { readonly leading: readonly Message[]; readonly rest: readonly Message[] } {
   const begins = messages.findIndex(({ role }) => role === "user" || role === "assistant");
   const from = begins === -1 ? messages.length : begins;
   if (!EARLY_ONLY.test(model)) return { leading: messages.slice(0, from), rest: messages.slice(from) };
   const instructs = ({ role }: Message) => role === "system" || role === "developer";
   const late = messages.slice(from).find(instructs);
-  if (late) ledger.lose(ledger.from === "openai-chat" ? "messages[].role" : "input[].role", `${late.at}.role`);
+  if (late) losses.lose(losses.from === "openai-chat" ? "messages[].role" : "input[].role", `${late.at}.role`);
   return { leading: messages.filter(instructs), rest: messages.filter((message) => !instructs(message)) };
 }
 
 /** A last turn of the model's own would be gone on with there, where every other dialect answers it. */
-function turnsOf(messages: readonly Message[], ledger: Ledger): Json[] {
+function turnsOf(messages: readonly Message[], losses: Losses): Json[] {
   const turns = new Turns();
   for (const { role, parts } of messages) {
-    const content = parts.flatMap((part) => blockOf(part, ledger));
+    const content = parts.flatMap((part) => blockOf(part, losses));
     turns.add(role === "developer" ? "system" : role, content);
   }
-  if (turns.all.at(-1)?.role === "assistant") ledger.lose(ledger.from === "openai-chat" ? "messages[]" : "input[]", messages.at(-1)!.at);
+  if (turns.all.at(-1)?.role === "assistant") losses.lose(losses.from === "openai-chat" ? "messages[]" : "input[]", messages.at(-1)!.at);
   return turns.all.map(({ role, content }) => ({ role, content: inOrder(content) }));
 }
 
@@ -88,7 +90,7 @@ function marked(mark: Mark | undefined): Json {
   return mark ? { cache_control: { type: "ephemeral", ...(mark.ttl !== null && { ttl: mark.ttl }) } } : {};
 }
 
-function blockOf(part: Part, ledger: Ledger): Json[] {
+function blockOf(part: Part, losses: Losses): Json[] {
   switch (part.kind) {
     case "text":
       return [{ type: "text", text: part.text, ...marked(part.mark) }];
@@ -97,18 +99,19 @@ function blockOf(part: Part, ledger: Ledger): Json[] {
     case "image":
       return [imageOf(part)];
     case "document":
-      return [documentOf(part, ledger)];
+      return [documentOf(part, losses)];
     case "call":
-      return [{ type: "tool_use", id: toolIdFor(part.id), name: part.name, input: inputOf(part.input), ...marked(part.mark) }];
+      return [{ type: "tool_use", id: toolIdFor(part.id), name: part.name, input: inputOf(part), ...marked(part.mark) }];
     case "result":
-      return [resultOf(part, ledger)];
+      return [resultOf(part, losses)];
     case "reasoning":
-      return thoughtOf(part, ledger);
+      return thoughtOf(part, losses);
   }
 }
 
 /** Arguments are an object there; what a model wrote that is none is told as it is. */
-function inputOf(text: string): Json {
+function inputOf({ input: text, custom }: CallPart): Json {
+  if (custom) return argumentsOf(text);
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
@@ -126,18 +129,18 @@ function plainSource(source: Source): Json {
   return source.kind === "url" ? { type: "url", url: source.url } : { type: "base64", media_type: source.mediaType, data: source.base64 };
 }
 
-function documentOf({ source, name, mark, at }: DocumentPart, ledger: Ledger): Json {
+function documentOf({ source, name, mark, at }: DocumentPart, losses: Losses): Json {
   const rest = { ...(name !== undefined && { title: name }), ...marked(mark) };
   if (source.kind === "url" || source.mediaType === "application/pdf") return { type: "document", source: plainSource(source), ...rest };
   const text = source.mediaType.startsWith("text/") ? textOf(source.base64) : null;
-  if (text === null) ledger.lose(ledger.from === "openai-chat" ? "messages[].content[].file.file_data" : "input[].content[].file_data", at);
+  if (text === null) losses.lose(losses.from === "openai-chat" ? "messages[].content[].file.file_data" : "input[].content[].file_data", at);
   return { type: "document", source: { type: "text", media_type: "text/plain", data: text ?? "" }, ...rest };
 }
 
-function resultOf({ id, parts, failed, mark }: ResultPart, ledger: Ledger): Json {
+function resultOf({ id, parts, failed, mark }: ResultPart, losses: Losses): Json {
   const [only] = parts;
   const bare = parts.length === 1 && only?.kind === "text" && !only.mark ? only.text : null;
-  const content = bare ?? parts.flatMap((part) => blockOf(part, ledger));
+  const content = bare ?? parts.flatMap((part) => blockOf(part, losses));
   return {
     type: "tool_result",
     tool_use_id: toolIdFor(id),
@@ -148,15 +151,17 @@ function resultOf({ id, parts, failed, mark }: ResultPart, ledger: Ledger): Json
 }
 
 /** Only what its own models closed is taken back there. */
-function thoughtOf({ text, seal, at }: ReasoningPart, ledger: Ledger): Json[] {
+function thoughtOf({ text, seal, at }: ReasoningPart, losses: Losses): Json[] {
   if (seal?.maker !== "anthropic") {
-    ledger.lose(ledger.from === "openai-chat" ? "messages[].reasoning_details" : "input[].reasoning", at);
+    losses.lose(losses.from === "openai-chat" ? "messages[].reasoning_details" : "input[].reasoning", at);
     return [];
   }
   return [seal.hidden ? { type: "redacted_thinking", data: seal.data } : { type: "thinking", thinking: text, signature: seal.data }];
 }
 
-function toolOf({ name, description, schema, strict, mark }: Tool): Json {
+function toolOf(tool: Tool, losses: Losses): Json {
+  const { name, schema, strict, mark } = tool;
+  const description = describedTo(tool, losses);
   return {
     name,
     ...(description !== null && { description }),
@@ -186,23 +191,23 @@ const BUDGET_TOKENS: Readonly<Record<Exclude<Level, "none">, number>> = {
 const BUDGET_TOKENS_MIN = 1_024;
 
 /** How much is thought, and in which form the answer stands: both are told in `output_config`. */
-function thinkingOf(asked: Conversation, maxTokens: number, ledger: Ledger): Json {
+function thinkingOf(asked: Conversation, maxTokens: number, losses: Losses): Json {
   const { format } = asked;
   const formed = format?.kind === "schema" ? { format: { type: "json_schema", schema: format.schema } } : {};
-  const { thinking, effort } = thoughtAsked(asked, maxTokens, ledger);
+  const { thinking, effort } = thoughtAsked(asked, maxTokens, losses);
   const config = { ...(effort !== undefined && { effort }), ...formed };
   return { ...(thinking && { thinking }), ...(Object.keys(config).length > 0 && { output_config: config }) };
 }
 
-function thoughtAsked({ effort, model, messages }: Conversation, maxTokens: number, ledger: Ledger): { thinking?: Json; effort?: string } {
+function thoughtAsked({ effort, model, messages }: Conversation, maxTokens: number, losses: Losses): { thinking?: Json; effort?: string } {
   if (!effort || effort.level === null) return {};
   if (effort.level === "none") return { thinking: { type: "disabled" } };
   const shown = effort.shown === true ? { display: "summarized" } : {};
   if (!BUDGETED.test(model)) return { thinking: { type: "adaptive", ...shown }, effort: effort.level === "minimal" ? "low" : effort.level };
   const budget = Math.min(BUDGET_TOKENS[effort.level], maxTokens - 1);
   if (budget >= BUDGET_TOKENS_MIN && !thoughtless(messages)) return { thinking: { type: "enabled", budget_tokens: budget } };
-  const field = ledger.from === "openai-chat" ? "reasoning_effort" : "reasoning.effort";
-  ledger.lose(field, field);
+  const field = losses.from === "openai-chat" ? "reasoning_effort" : "reasoning.effort";
+  losses.lose(field, field);
   return {};
 }
 

@@ -93,9 +93,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
   refuseDuplicates(body, grammar);
   const model = readModel(fields);
   requirePrompt(capability, fields, grammar);
-  if (capability === "responses" && readFlag(fields, "background")) {
-    throw wrong("background", "is not offered: an answer that nobody streams back could not be metered");
-  }
+  if (capability === "responses") requireForeground(fields);
   return {
     capability,
     dialect: grammar.dialect,
@@ -117,10 +115,17 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
   };
 }
 
+function requireForeground(fields: Body["value"]): void {
+  readFlag(fields, "store");
+  if (readFlag(fields, "background")) {
+    throw wrong("background", "is not offered: an answer that nobody streams back could not be metered");
+  }
+}
+
 /** A duplicate of a key that the gateway reads could be judged by one parser and billed by another. */
 function refuseDuplicates({ text }: Body, grammar: Grammar): void {
   const judged = [...grammar.caps, ...grammar.counts, ...grammar.endUser, ...grammar.references];
-  const outer = ["model", "stream", ...grammar.tiers, "background", "functions", ...CONTENT, ...judged];
+  const outer = ["model", "stream", ...grammar.tiers, "background", "store", "functions", ...CONTENT, ...judged];
   const found = governed(text, 0, new Set([...outer, ...Object.keys(grammar.inner)]));
   for (const [name, field] of Object.entries(grammar.inner)) {
     const object = found.get(name);

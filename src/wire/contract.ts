@@ -35,7 +35,23 @@ export interface Ask {
   readonly uncountable: boolean;
   /** Tools are offered; providers add hidden instructions for them. */
   readonly tools: boolean;
+  /** What it goes on from; absent where it stands alone. */
+  readonly resumed?: Resumed;
   readonly body: Body;
+}
+
+/** A provider, and which of its accounts: null for its first. */
+export interface Holder {
+  readonly provider: string;
+  readonly account: string | null;
+}
+
+/** What a request of Responses goes on from. */
+export interface Resumed {
+  /** The id by which it was named; null where only items were. */
+  readonly from: string | null;
+  /** The provider that keeps it and alone can go on with it; null where it stands in the request itself. */
+  readonly heldBy: Holder | null;
 }
 
 /** The closed list of edits the gateway makes to a request, each a splice of the original text. */

@@ -5,6 +5,7 @@ export { addCostToStream, cutUsageChunk, spliceCost } from "./edit-stream.ts";
 export { errorBody, streamError } from "./envelope.ts";
 export { wrong } from "./fields.ts";
 export { reportedFromJson, StreamReader } from "./report.ts";
+export { withInput } from "./resume.ts";
 export { rewrite } from "./rewrite.ts";
 export { SseReader } from "./sse.ts";
 export { anthropicTier, anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";

@@ -85,6 +85,49 @@ describe("tollgate policy", () => {
     expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining("--canary-percent")]);
   });
 
+  it("D15: replays requests as they were, and says which would have come out otherwise", async () => {
+    const name = freshName();
+    const { id: key, secret } = await set.admin.key({ name });
+    const file = join(emptyFolder(), "policy.ts");
+    writeFileSync(
+      file,
+      `export default { name: ${JSON.stringify(name)}, version: "1.0.0", needs: ["request"],
+        config: { type: "object", properties: { most: { type: "integer", default: 10 } } },
+        evaluate: ({ request, config }) => request.max_tokens <= config.most ? { allowed: true } : { allowed: false, reason: "more than " + config.most } };`,
+    );
+    const [policy] = await rows<Version>(["policy", "push", file]);
+    await rows(["policy", "activate", policy!.id, "--mode", "enforce", "--key", key]);
+    const ask = (most: number) =>
+      fetch(`${inject("origin")}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+        body: JSON.stringify({ model: "tollgate/echo", max_tokens: most, messages: [{ role: "user", content: "hi" }] }),
+      });
+    await expect.poll(async () => (await ask(11)).status, { timeout: 2_500, interval: 50 }).toBe(403);
+    const refused = (await ask(12)).headers.get("x-request-id");
+    for (const most of [1, 4, 7]) expect((await ask(most)).status).toBe(200);
+    interface Replay {
+      readonly evaluated: number;
+      readonly changed: number;
+      readonly changes: readonly { readonly request: string; readonly before: string; readonly after: string; readonly reason: string }[];
+    }
+    const replay = async (...argv: string[]) => (await rows<Replay>(["policy", "replay", policy!.id, ...argv]))[0]!;
+    await expect.poll(async () => (await replay()).evaluated, { timeout: 15_000 }).toBe(5);
+    expect(await replay()).toMatchObject({ changed: 0, changes: [] });
+    const config = join(emptyFolder(), "config.json");
+    writeFileSync(config, '{"most":3}');
+    const { changed, changes } = await replay("--from", "1h", "--config", config);
+    expect([changed, changes.map(({ before, after, reason }) => `${before} ${after} ${reason}`)]).toEqual([
+      2,
+      Array(2).fill("allowed denied more than 3"),
+    ]);
+    writeFileSync(config, '{"most":12}');
+    const shown = await tollgate(["policy", "replay", policy!.id, "--config", config]);
+    expect([shown.code, shown.out]).toEqual([0, expect.stringMatching(/REQUEST +BEFORE +AFTER +REASON/)]);
+    expect(shown.out).toMatch(new RegExp(`${refused} +denied +allowed`));
+    expect(await replay("--to", "1h", "--from", "2h")).toMatchObject({ evaluated: 0 });
+  });
+
   it("makes a key that signs, of which nobody else reads the private half, and signs with it", async () => {
     const file = join(emptyFolder(), "ops.pem");
     const { out } = await tollgate(["policy", "keygen", "ops", "--out", file]);
@@ -104,6 +147,9 @@ describe("tollgate policy", () => {
     [["policy", "activate", "pol_1", "--deployment"], 2, "--mode"],
     [["policy", "activate", "pol_1", "--mode", "enforce"], 2, "--key"],
     [["policy", "rollback", "nobody", "--deployment"], 1, "not in force"],
+    [["policy", "replay", "pol_1"], 1, "no such policy"],
+    [["policy", "replay", "pol_1", "--from", "soon"], 2, "--from"],
+    [["policy", "replay", "pol_1", "--config", "nowhere.json"], 1, "nowhere.json"],
   ])("%j fails by what is missing", async (argv, code, named) => {
     const ran = await tollgate(argv);
     expect([ran.code, ran.err]).toEqual([code, expect.stringContaining(named)]);

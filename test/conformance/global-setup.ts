@@ -13,6 +13,8 @@ declare module "vitest" {
     origin: string;
     adminKey: string;
     state: string;
+    /** The process that the gateway was started as; workerd is a child of it. */
+    gatewayProcess: number;
     /** The private key of the issuer whose tokens the gateway takes, as PKCS #8. */
     signingKey: string;
   }
@@ -43,6 +45,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("origin", origin);
   project.provide("adminKey", adminKey);
   project.provide("state", state);
+  project.provide("gatewayProcess", child.pid!);
   project.provide("signingKey", issuer.signingKey);
   return async () => {
     const ended = new Promise((resolve) => child.once("exit", resolve));

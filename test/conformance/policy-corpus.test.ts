@@ -1,10 +1,12 @@
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { cpus, loadavg } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { BENIGN } from "../corpus/policies/benign.ts";
 import { type Case, SHAPES } from "../corpus/policies/case.ts";
 import { HOSTILE } from "../corpus/policies/hostile.ts";
+import { processorMs } from "../support/processor.ts";
 import { stage } from "./stage.ts";
 
 const at = stage("corpus");
@@ -19,7 +21,7 @@ const sink = createServer((socket) => {
 });
 
 /** What others saw while the corpus ran. */
-const seen = { healthMs: [] as number[], health: new Set<number>(), neighbour: new Set<number>(), asked: 0 };
+const seen = { healthMs: [] as number[], processorMs: [] as number[], health: new Set<number>(), neighbour: new Set<number>(), asked: 0 };
 /** Between two looks: who looks on must not be the load that is measured. */
 const PACE_MS = 20;
 const watch = { on: true };
@@ -53,11 +55,15 @@ const chat = (secret: string) =>
 
 async function watchHealth(): Promise<void> {
   for (; watch.on; await pause(PACE_MS)) {
+    const processor = processorMs(inject("gatewayProcess"));
     const start = performance.now();
     const answer = await fetch(`${at.origin}/healthz`).catch(() => null);
     await answer?.arrayBuffer();
     seen.health.add(answer?.status ?? 0);
-    seen.healthMs.push(performance.now() - start);
+    const took = performance.now() - start;
+    seen.healthMs.push(took);
+    // Where the machine does not say what the gateway did meanwhile, it may have done that all the time.
+    seen.processorMs.push(processor === null ? took : processorMs(inject("gatewayProcess"))! - processor);
   }
 }
 
@@ -101,13 +107,17 @@ describe("threat 31: the corpus of policies, against npm start", () => {
     expect([...seen.neighbour]).toEqual([200]);
     expect(seen.asked).toBeGreaterThan(50);
     const sorted = seen.healthMs.toSorted((a, b) => a - b);
-    const [middle, most, worst] = [0.5, 0.99, 1].map((share) => sorted[Math.ceil(sorted.length * share) - 1]!);
+    const [middle, high, worst] = [0.5, 0.99, 1].map((share) => sorted[Math.ceil(sorted.length * share) - 1]!);
+    const worstProcessor = Math.max(...seen.processorMs);
+    const load = loadavg()[0]! / cpus().length;
     console.log(
-      `health, of ${sorted.length} answers: p50 ${middle!.toFixed(0)} ms, p99 ${most!.toFixed(0)} ms, worst ${worst!.toFixed(0)} ms`,
+      `health, of ${sorted.length} answers: p50 ${middle!.toFixed(0)} ms, p99 ${high!.toFixed(0)} ms, worst ${worst!.toFixed(0)} ms, ` +
+        `${worstProcessor} ms of the gateway's processor time at worst; ${load.toFixed(1)} wanted each processor`,
     );
-    // A bomb holds the thread for some 50 ms of processor time. Now and then a machine that has other things to do takes its time too.
-    expect(most).toBeLessThan(500);
-    expect(worst).toBeLessThan(2_000);
+    // The dearest turn is a policy that burns all it may while it is loaded, some 60 ms; after it the thread is the others' first.
+    expect(worstProcessor).toBeLessThan(500);
+    // Time on the clock is the gateway's own only where it need not share the machine.
+    if (load <= 1) expect(worst).toBeLessThan(500);
   });
 
   test("threat 33: nothing reached the sink", () => {

@@ -361,9 +361,9 @@ describe("openai SDK's Responses on Anthropic's models", () => {
     expect(made?.content.map(({ type }) => type)).toEqual(["thinking", "tool_use"]);
   });
 
-  it("state that no provider keeps is refused by its name", async () => {
+  it("a response that was never made is refused by the name of what names it", async () => {
     await expect(openai().responses.create({ model: claude(), input: "Hi", previous_response_id: "resp_1" })).rejects.toMatchObject({
-      status: 400,
+      status: 404,
       param: "previous_response_id",
     });
   });

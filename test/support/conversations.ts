@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Answer, Conversation, Message, Part, Step, TextPart, Tongue } from "#translation";
+import { type Answer, type Conversation, FAILED, type Message, type Part, type Step, type TextPart, type Tongue } from "#translation";
 
 /** Random conversations and answers, and what each dialect can say of them. */
 
@@ -212,8 +212,9 @@ export function normalised(conversation: Conversation, from: Tongue, to: Tongue)
         return [];
       case "result": {
         const { failed, ...rest } = kept;
-        if (failed && toOpenai && from === "anthropic") dropped.add(`${CONTENT[from]}is_error`);
-        return [{ ...rest, parts: kept.parts.flatMap((given) => part(given, { inResult: true })) as never, failed: failed && !toOpenai }];
+        const parts = kept.parts.flatMap((given) => part(given, { inResult: true }));
+        const words: Part[] = failed && toOpenai ? [{ kind: "text", text: FAILED, at }] : [];
+        return [{ ...rest, parts: [...words, ...parts] as never, failed: failed && !toOpenai }];
       }
       case "text":
       case "call":

@@ -93,6 +93,15 @@ export class Admin {
     }
   }
 
+  /** A route; the targets are `provider/model` by their place in the list. */
+  async route(name: string, targets: readonly string[], fields: Record<string, unknown> = {}): Promise<string> {
+    const named = targets.map((target) => ({
+      provider: target.slice(0, target.indexOf("/")),
+      model: target.slice(target.indexOf("/") + 1),
+    }));
+    return (await this.call<{ id: string }>("POST", "/routes", { name, targets: named, ...fields })).id;
+  }
+
   /** The record of a request, once it has reached the database. */
   async record(request: string): Promise<Record<string, unknown> & { actual_usd: string; status: string; usage: Record<string, number> }> {
     const until = Date.now() + 10_000;

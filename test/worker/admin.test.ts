@@ -132,6 +132,7 @@ describe("shapes", () => {
       unknown_price: "charge_dearest",
       content_logging: "off",
       cache: "off",
+      responses: "kept",
       policies: [],
       profile: null,
       status: "active",

@@ -37,6 +37,33 @@ describe("consume", () => {
     expect(kept).toMatchObject(usage);
   });
 
+  test("threat 40: an attempt that was lost is a record of its own, and each bears its part of what was charged", async () => {
+    const event = paid("lost", "0.3");
+    const main = { ...event.cost!, nanoUsd: 300_000_000 };
+    const lost = {
+      cost: { ...main, id: `${main.id}_try1`, actualUsd: "0.2", nanoUsd: 200_000_000 },
+      tokens: 7,
+      provider: "other",
+      model: "o-1",
+    };
+    const window = { budget: "bud_1", windowStart: null };
+    const charges = [
+      { ...window, unit: "usd" as const, amount: 500_000_000 },
+      { ...window, unit: "tokens" as const, amount: 12 },
+      { ...window, unit: "requests" as const, amount: 1 },
+    ];
+    expect(await deliver([{ ...event, cost: main, lost: [lost], charges }])).toEqual(["ack"]);
+    const parts = async (id: string) => {
+      const record = await getRecord(db, id, {});
+      const { charges } = record!.receipt as { charges: { amount: number }[] };
+      return [record!.provider, record!.actualUsd, charges.map(({ amount }) => amount)];
+    };
+    expect(await parts(main.id)).toEqual(["acme", "0.3", [300_000_000, 5, 1]]);
+    expect(await parts(lost.cost.id)).toEqual(["other", "0.2", [200_000_000, 7, 0]]);
+    const row = await env.DB.prepare("select usd from requests where team = 'lost'").first("usd");
+    expect(row).toBe("0.5");
+  });
+
   test("a refused request leaves a log row and no cost", async () => {
     const refused = { ...paid("refused", "1"), cost: null };
     const before = await count("cost_records");

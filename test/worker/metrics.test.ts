@@ -6,6 +6,7 @@ import { NO_USAGE } from "#core";
 import { connect, tables } from "#db";
 import dashboard from "../../docs/grafana/tollgate.json" with { type: "json" };
 import { createApp } from "#http";
+import { Health } from "#routes";
 import { platformOf } from "../../src/compose.ts";
 import { exposition } from "../../src/http/exposition.ts";
 import { ADMIN, ask, newKey } from "../support/front.ts";
@@ -56,6 +57,7 @@ async function recorded(fields: {
   outcome?: "ok" | "denied" | "error";
   overheadMs?: number;
   firstByteMs?: number;
+  attempts?: readonly { provider: string; model: string; status: number | null; ms: number }[];
 }): Promise<void> {
   const { agoMs, model = "m", key = "key_m", usd = "0.5", code = null, outcome = "ok", overheadMs = 3, firstByteMs = 150 } = fields;
   const id = `metrics_${++serial}`;
@@ -77,7 +79,7 @@ async function recorded(fields: {
       model: outcome === "denied" ? null : model,
       stream: true,
       outcome,
-      attempts: [],
+      attempts: fields.attempts ?? (outcome === "denied" ? [] : [{ provider: "prov", model, status: 200, ms: 1 }]),
       tags: [],
       metadata: {},
     },
@@ -174,7 +176,7 @@ describe("D16: /metrics", () => {
     for (const [name, { help, type }] of declared) expect([name, help, type]).toEqual([name, true, "gauge"]);
     for (const { name } of samples) expect([name, declared.has(name)]).toEqual([name, true]);
     expect(text.match(/^# TYPE .*$/gm)).toHaveLength(declared.size);
-    for (const line of text.match(/^# HELP tollgate_(?!info|recent_window).*$/gm)!)
+    for (const line of text.match(/^# HELP tollgate_(?!info|recent_window|isolate_).*$/gm)!)
       expect(line).toMatch(/by the cost records in D1|by the request log in D1/);
   });
 
@@ -240,6 +242,27 @@ describe("D16: /metrics", () => {
     const second = await createApp().fetch(request(), platform, createExecutionContext());
     expect([first.status, once > 0, statements]).toEqual([200, true, once]);
     expect(await second.text()).toBe(await first.text());
+  });
+});
+
+describe("routes in /metrics", () => {
+  test("attempts by target and status, requests that took several, and the breakers of the isolate that is asked", async () => {
+    const ok = { provider: "prov", model: "two", status: 200, ms: 5 };
+    await recorded({
+      agoMs: 60_000,
+      model: "two",
+      attempts: [{ ...ok, model: "one", status: 500 }, { ...ok, model: "none", status: null }, ok],
+    });
+    await recorded({ agoMs: 60_000, model: "two", attempts: [ok] });
+    const health = new Health(() => Date.now());
+    const breaker = { callsMin: 1, failurePercent: 1, windowS: 10, openS: 10 };
+    health.failed("prov/one", breaker);
+    health.succeeded("prov/two", breaker, { firstByteMs: 1, stream: false });
+    const seen = read(await (await ask("GET", "/metrics", { as: ADMIN, bindings: {}, platform: { health } })).text());
+    const attempts = (target: string, status: string) => seen.of("tollgate_recent_attempts", { target, status }).map(({ value }) => value);
+    expect([attempts("prov/one", "500"), attempts("prov/none", "none"), attempts("prov/two", "200")]).toEqual([[1], [1], [2]]);
+    expect(seen.of("tollgate_recent_retried_requests").map(({ value }) => value)).toEqual([1]);
+    expect(seen.of("tollgate_isolate_breaker_open")).toMatchObject([{ labels: { target: "prov/one" }, value: 1 }]);
   });
 });
 

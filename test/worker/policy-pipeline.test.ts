@@ -1,15 +1,15 @@
 import { env } from "cloudflare:workers";
 import { and, eq } from "drizzle-orm";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "#config";
 import { connect, tables } from "#db";
 import type { Platform } from "#http";
 import type { Facts, Judge, Stage, Step } from "#policy";
 import { platformOf } from "../../src/compose.ts";
 import { walk } from "../../src/policy/chain.ts";
-import type { Decision, Described, Evaluation } from "../../src/policy/engine/contract.ts";
+import { type Decision, type Described, type Evaluation, walked } from "../../src/policy/engine/contract.ts";
 import { type Activation, PolicyStore } from "../../src/policy/store.ts";
-import { ask, newKey } from "../support/front.ts";
+import { admin, ask, newKey } from "../support/front.ts";
 
 type Json = Record<string, any>; // oxlint-disable-line typescript/no-explicit-any -- answers are read as a client reads them
 
@@ -32,7 +32,7 @@ function evaluation(step: Step, stage: Stage, { shared, own }: Facts): Evaluatio
 }
 
 const judge: Judge = ({ stage, chain, facts }) =>
-  Promise.resolve(walk(chain.map(({ step }) => step), (step) => evaluation(step, stage, facts))); // prettier-ignore
+  Promise.resolve(walked(walk(chain.map(({ step }) => step)), (step) => evaluation(step, stage, facts))); // prettier-ignore
 /** One isolate, with what it has read. */
 const platform: Platform = { ...platformOf(env), judge };
 
@@ -164,6 +164,26 @@ describe("what a policy is given", () => {
 });
 
 describe("D15: obligations", () => {
+  test.each([false, true])(
+    "28: what is redacted is redacted in what is kept of a response, and in every later turn (stream: %s)",
+    async (stream) => {
+      const { id, secret } = await newKey();
+      const redact = { obligations: [{ type: "redact" as const, text: "4111", with: "[card]" }] };
+      await active(id, () => redact, { needs: ["messages"], stages: ["evaluate"] });
+      const body = { model: "tollgate/echo", instructions: "Never say 4111.", input: "My card is 4111.", stream };
+      const answer = await post(secret, body, "/v1/responses");
+      const [named] = /resp_\w+/.exec(await answer.text())!;
+      const read = async (path: string) => (await ask("GET", `/v1/responses/${named}${path}`, { as: secret, platform })).text();
+      for (const path of ["", "/input_items"]) {
+        const kept = await read(path);
+        expect(kept).toContain("[card]");
+        expect(kept).not.toContain("4111");
+      }
+      const next = await post(secret, { model: "tollgate/echo", input: "And now?", previous_response_id: named }, "/v1/responses");
+      expect(await next.text()).not.toContain("4111");
+    },
+  );
+
   test("36: what is redacted does not reach the provider, and the rest of the body does as it came", async () => {
     const { id, secret } = await newKey();
     await active(id, ({ messages }) => ({ obligations: messages[0].text.includes("4111") ? [{ type: "redact", text: "4111", with: "[card]" }] : [] }), { needs: ["messages"] }); // prettier-ignore
@@ -401,5 +421,89 @@ describe("48: a swap under load", () => {
     await expect.poll(async () => (await read()).length, { timeout: 15_000, interval: 100 }).toBe(400);
     const versions = Map.groupBy(await read(), ({ request }) => request);
     for (const [, decisions] of versions) expect(new Set(decisions.map(({ version, hash }) => `${version} ${hash}`)).size).toBe(1);
+  });
+});
+
+describe("threat 40: policies and the targets of a route", () => {
+  const ECHO = { provider: "tollgate", model: "echo" };
+  const OTHER = { provider: "tollgate", model: "slow" };
+  /** Nothing listens on the port of discard. */
+  const DEAD = { provider: "dead", model: "m" };
+  beforeAll(async () => {
+    await admin("POST", "/providers", { name: "dead", kind: "openai", base_url: "http://127.0.0.1:9/v1", api_key: "sk-dead-0123456789" });
+  });
+  const routed = async (name: string, targets: readonly unknown[]) => {
+    await admin("POST", "/routes", { name, targets, retries: 0 });
+    platform.directory.invalidate();
+  };
+  const denies =
+    (model: string): Says =>
+    (given) => ({ allowed: given["request"].model !== model, reason: `not ${model}` });
+
+  test("a target that a policy denies is passed over for one that it allows, and both decisions are on record", async () => {
+    const { id, secret } = await newKey();
+    const policy = await active(id, denies("echo"), { needs: ["request"] });
+    await routed("passed-over", [ECHO, OTHER]);
+    const answer = await post(secret, chat("hi", { model: "passed-over" }));
+    expect([answer.status, answer.headers.get("x-tollgate-model"), answer.headers.get("x-tollgate-policies")]).toEqual([
+      200,
+      "slow",
+      `${policy}@1.0.0 allowed`,
+    ]);
+    await logged(answer);
+    expect((await decisionsOf(answer)).map(({ outcome }) => outcome).toSorted()).toEqual(["allowed", "denied"]);
+  });
+
+  test("where a policy denies every target the caller is told of the first denial", async () => {
+    const { id, secret } = await newKey();
+    await active(id, () => ({ allowed: false, reason: "never" }), { needs: ["request"] });
+    await routed("denied", [ECHO, OTHER]);
+    const answer = await post(secret, chat("hi", { model: "denied" }));
+    expect([answer.status, (await answer.json<Json>()).error.code]).toEqual([403, "policy_denied"]);
+  });
+
+  test("a target that is fallen back on is judged before it is asked: one that is denied is not", async () => {
+    const { id, secret } = await newKey();
+    await active(id, denies("echo"), { needs: ["request"] });
+    await routed("judged", [DEAD, ECHO]);
+    const answer = await post(secret, chat("hi", { model: "judged" }));
+    const { error } = await answer.json<Json>();
+    expect([answer.status, error.code, error.details.attempts]).toMatchObject([
+      502,
+      "upstream_error",
+      [{ provider: "dead", status: null }],
+    ]);
+  });
+
+  test("what a policy asks for is brought upon the target that answers, and a counter counts the request once", async () => {
+    const { id, secret } = await newKey();
+    const counts: number[] = [];
+    await active(
+      id,
+      (given) => {
+        counts.push(given["counters:c"].count as number);
+        return {
+          obligations: [
+            { type: "redact", text: "secret", with: "[x]" },
+            { type: "tag", tags: ["seen"] },
+          ],
+        };
+      },
+      { needs: ["request", "counters:c"] },
+    );
+    await routed("redacted", [DEAD, ECHO]);
+    const answer = await post(secret, chat("my secret", { model: "redacted" }));
+    expect(answer.headers.get("x-tollgate-attempts")).toBe("2");
+    expect(await answer.text()).toContain("You said: my [x]");
+    expect(counts).toEqual([1, 1]);
+    expect((await logged(answer))["tags"]).toEqual(["seen"]);
+  });
+
+  test("a route that a policy chooses is gone through like any other", async () => {
+    const { id, secret } = await newKey();
+    await routed("chosen", [DEAD, ECHO]);
+    await active(id, () => ({ obligations: [{ type: "route", target: "chosen" }] }), { needs: ["request"] });
+    const answer = await post(secret, chat("hi", { model: "tollgate/slow" }));
+    expect([answer.status, answer.headers.get("x-tollgate-model"), answer.headers.get("x-tollgate-attempts")]).toEqual([200, "echo", "2"]);
   });
 });

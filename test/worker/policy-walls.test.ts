@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { walk } from "../../src/policy/chain.ts";
 import type { Facts } from "../../src/policy/engine/contract.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
+import { LIMITS } from "../../src/policy/engine/limits.ts";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
 import { stepOf } from "../support/step.ts";
 
@@ -68,6 +69,19 @@ describe.each([
   });
 });
 
+test("D13: limits that a deployment sets hold in both places", async () => {
+  const limits = { ...LIMITS, evaluationFuel: 12_345, chainFuel: 20_000 };
+  const plugins = [policy("endless", "for (;;);"), policy("endless too", "for (;;); ")];
+  const asked = { tenant: "t", stage: "evaluate", steps: plugins.map(({ hash }, at) => ({ ...stepOf(hash), priority: at, mode: "shadow" as const })), plugins, facts: NO_FACTS } as const; // prettier-ignore
+  for (const loader of [env.POLICIES, undefined]) {
+    const { findings } = await wallsOf({ module, walk, loader, limits }).judge(asked);
+    expect(findings.map(({ fuel, failure }) => [fuel, failure])).toEqual([
+      [12_345, "fuel"],
+      [20_000 - 12_345, "fuel"],
+    ]);
+  }
+});
+
 test("the same policy burns the same fuel in both places", async () => {
   const plugins = [policy("fuel", "return { allowed: true, metadata: { n: [3, 1, 2].sort().map((x) => x * 2).join() } };")];
   const asked = { tenant: "t", stage: "evaluate", steps: [stepOf("fuel")], plugins, facts: NO_FACTS } as const;
@@ -88,7 +102,7 @@ describe("the outer wall", () => {
 
   test("an isolate that does not answer is a timeout of each policy, after the time that was given", async () => {
     const { loader } = loading(() => entrypoint(`await new Promise((resolve) => setTimeout(resolve, 20_000));`));
-    const walls = wallsOf({ module, walk, loader, timeoutMs: 100 });
+    const walls = wallsOf({ module, walk, loader, limits: { ...LIMITS, timeoutMs: 100 } });
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ fuel: 0, outcome: "failed", failure: "timeout", reason: "did not answer in time" }]);
   });

@@ -15,9 +15,11 @@ import { policies } from "./policies.ts";
 import { policyDecisions } from "./policy-decisions.ts";
 import { priceProposals } from "./price-proposals.ts";
 import { prices } from "./prices.ts";
+import { providerCredentials } from "./provider-credentials.ts";
 import { providers } from "./providers.ts";
 import { reconciliations } from "./reconcile.ts";
 import { reprice } from "./reprice.ts";
+import { routes } from "./routes.ts";
 import { teams, users } from "./tenants.ts";
 
 const BODY_BYTES_MAX = 1_000_000;
@@ -51,7 +53,9 @@ export function adminApp(): AdminApp {
     keys,
     budgets,
     providers,
+    providerCredentials,
     models,
+    routes,
     priceProposals,
     prices,
     costs,

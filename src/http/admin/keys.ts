@@ -30,6 +30,7 @@ const changeable = {
   unknown_price: z.enum(["charge_dearest", "refuse"]).optional(),
   content_logging: z.literal("off", "content logging is not offered yet").optional(),
   cache: z.literal("off", "the cache is not offered yet").optional(),
+  responses: z.enum(["kept", "off"]).optional(),
   ...notYet,
 };
 const create = z.strictObject({
@@ -58,7 +59,7 @@ const stores = ({ env }: AdminContext) => ({
 
 /** What was named, as the store calls it. */
 function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
-  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache } = body;
+  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache, responses } = body;
   return given({
     name: body.name,
     user,
@@ -74,6 +75,7 @@ function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
     unknownPrice: unknown_price,
     contentLogging: content_logging,
     cache,
+    responses,
   });
 }
 
@@ -95,6 +97,7 @@ function fieldsShape(row: KeyRow, now: number) {
     unknown_price: row.unknownPrice,
     content_logging: row.contentLogging,
     cache: row.cache,
+    responses: row.responses,
     policies: row.policies,
     profile: row.profile,
     last4: row.last4,

@@ -18,7 +18,7 @@ type Api = keyof typeof APIS;
 const kind = z.enum(["openai", "anthropic", "openai-compatible", "ollama"]);
 const apis = z.array(z.enum(Object.keys(APIS) as [Api, ...Api[]])).max(6);
 /** What a header can carry, so that no line break of it could smuggle another one. */
-const apiKey = z
+export const apiKey = z
   .string()
   .regex(/^[\x21-\x7e]+$/, "must be visible ASCII without spaces")
   .max(4096);

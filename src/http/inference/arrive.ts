@@ -42,21 +42,23 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
 }
 
 /** A URL's query with its question mark; empty where there is none. */
-function queryOf(url: string): string {
+export function queryOf(url: string): string {
   const at = url.indexOf("?");
   return at === -1 ? "" : url.slice(at);
 }
 
 /** The gateway as this request may use it. */
-function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUntil">): Gateway {
+export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUntil">): Gateway {
   const background = (work: Promise<unknown>) => execution.waitUntil(work.catch(report));
   return {
     config: platform.config,
     directory: platform.directory,
     estimators: platform.estimators,
+    health: platform.health,
     ledger: (team) => platform.ledger(team, background),
     judge: platform.judge,
     counters: platform.counters,
+    responses: platform.responses,
     record: async (event) => {
       await platform.events.send(event);
     },

@@ -12,9 +12,9 @@ export async function estimate(context: Context<Http>): Promise<Response> {
 }
 
 /** A quote as callers see it. */
-export function quoteShape({ route, input, outputMax, reserved, expected, priceState, refusal }: Quote) {
+export function quoteShape({ target, input, outputMax, reserved, expected, priceState, refusal }: Quote) {
   return {
-    model: `${route.provider}/${route.model}`,
+    model: `${target.provider}/${target.model}`,
     input_tokens: input,
     max_output_tokens: outputMax,
     reserve_usd: usdFromNano(reserved),

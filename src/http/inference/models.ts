@@ -1,6 +1,8 @@
 import type { Context } from "hono";
-import { type Caller, TollgateError } from "#core";
-import { allowed, listModels as cardsOf, type ModelCard } from "#models";
+import { TollgateError } from "#core";
+import { allowed, listModels as cardsOf, type ModelCard, type Target } from "#models";
+import type { Upstream } from "#providers";
+import type { RouteBook, RouteTarget } from "#routes";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 
@@ -41,24 +43,40 @@ async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
   const platform = context.env;
   const caller = await authenticated(platform, context.req.raw, FRESH_MS);
   const directory = await platform.directory.get((work) => context.executionCtx.waitUntil(work));
+  const providers = callable(directory.upstreams);
+  const may = (target: Target) => providers.has(target.provider) && allowed(caller.models, target);
   const cards = cardsOf({
-    providers: callable(directory.upstreams),
-    aliases: directory.aliases,
+    providers,
+    aliases: new Map([...directory.aliases, ...namesOf(directory.routes, may)]),
     book: directory.book,
     team: caller.team,
     at: platform.now(),
   });
-  return cards.filter((card) => mayCall(caller, card));
+  return cards.filter(may);
+}
+
+/** Each route by the first target that this key may call, whatever its conditions; a pattern is no model's name. */
+function namesOf(routes: RouteBook, may: (target: Target) => boolean): (readonly [string, Target])[] {
+  const named = [...routes.all()].filter(({ name }) => !name.includes("*"));
+  return named.flatMap(({ name, targets }) => {
+    const first = targetsOf(targets, routes).find(may);
+    return first ? [[name, first] as const] : [];
+  });
+}
+
+function targetsOf(targets: readonly RouteTarget[], routes: RouteBook, seen: readonly string[] = []): Target[] {
+  return targets.flatMap((target) => {
+    if (!("route" in target)) return [target];
+    const next = seen.includes(target.route) ? null : routes.named(target.route);
+    return next ? targetsOf(next.targets, routes, [...seen, next.name]) : [];
+  });
 }
 
 /** Providers without a credential cannot be called, so their models are not offered. */
-function callable(upstreams: ReadonlyMap<string, { readonly kind: string; readonly credential: string | null }>): ReadonlySet<string> {
+function callable(upstreams: ReadonlyMap<string, Upstream>): ReadonlySet<string> {
   const needsNone = new Set(["tollgate", "ollama", "openai-compatible"]);
-  return new Set([...upstreams].filter(([, { kind, credential }]) => credential !== null || needsNone.has(kind)).map(([name]) => name));
-}
-
-function mayCall(caller: Caller, { provider, model, id }: ModelCard): boolean {
-  return allowed(caller.models, { provider, model, requested: id });
+  const can = ({ kind, credential, spares }: Upstream) => credential !== null || spares.length > 0 || needsNone.has(kind);
+  return new Set([...upstreams].filter(([, upstream]) => can(upstream)).map(([name]) => name));
 }
 
 /** What both shapes say beyond the vendors' own fields. */

@@ -59,8 +59,14 @@ export interface Judged {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Asks one policy, at once: a chain is walked where its policies run. */
-export type Evaluate<Step extends Judged> = (step: Step) => Evaluation;
+/** How a chain is walked to what it comes to: it yields each step that is to be asked, and is told what came of it. */
+export type Walk<Step extends Judged, Outcome> = (steps: readonly Step[]) => Generator<Step, Outcome, Evaluation>;
 
-/** How a chain is walked to what it comes to. */
-export type Walk<Step extends Judged, Outcome> = (steps: readonly Step[], evaluate: Evaluate<Step>) => Outcome;
+/** Walks a chain with answers that are there at once. */
+export function walked<Step extends Judged, Outcome>(
+  walk: Generator<Step, Outcome, Evaluation>,
+  answer: (step: Step) => Evaluation,
+): Outcome {
+  // prettier-ignore
+  for (let next = walk.next(); ; next = walk.next(answer(next.value))) if (next.done) return next.value;
+}

@@ -1,5 +1,6 @@
 import { type Described, STAGES, type Stage } from "./contract.ts";
-import { LIMITS } from "./limits.ts";
+import { FIXED } from "./limits.ts";
+import { withTime } from "./own-time.ts";
 import { faultOf, isRecord, parsed } from "./read.ts";
 
 /** A policy's own test, as it was read: a context, and what of the decision must be so. */
@@ -18,6 +19,7 @@ export type Said = Omit<Described, "loadFuel" | "tests"> & { readonly tests: rea
 export const NEEDS = ["time", "key", "budget", "estimate", "request", "messages", "metadata", "response"] as const;
 const NEED = /^counters:[a-z][a-z0-9_-]{0,31}$/;
 const NEEDS_MAX = 16;
+const COUNTERS = "counters";
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 const VERSION = /^(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})$/;
 const PRIORITY_DEFAULT = 100;
@@ -35,7 +37,7 @@ const RULES: readonly (readonly [field: string, rule: string, holds: (value: unk
   ["needs", `must be a list of at most ${NEEDS_MAX} of ${NEEDS.join(", ")}, counters:<name>`, areNeeds],
   ["config", "must be a JSON Schema of an object", (value) => isRecord(value) && value["type"] === "object"],
   ["stages", `must be at least one: no member of ${STAGES.join(", ")} is a function`, (value) => Array.isArray(value) && value.length > 0],
-  ["tests", `must be a list of at most ${LIMITS.tests}`, (value) => Array.isArray(value) && value.length <= LIMITS.tests],
+  ["tests", `must be a list of at most ${FIXED.tests}`, (value) => Array.isArray(value) && value.length <= FIXED.tests],
 ];
 
 /** Reads what a module says of itself. @returns a sentence naming the member where one is not as it must be. */
@@ -49,7 +51,7 @@ export function readSaid(body: string): Said | string {
   for (const [field, rule, holds] of RULES) if (!holds(fields[field])) return `${field}: ${rule}`;
   const tests: PolicyTest[] = [];
   for (const [nth, each] of (fields["tests"] as unknown[]).entries()) {
-    const test = readTest(each, nth, fields["stages"] as Stage[]);
+    const test = readTest(each, nth, fields as unknown as Said);
     if (isText(test)) return `tests.${nth}: ${test}`;
     tests.push(test);
   }
@@ -57,15 +59,26 @@ export function readSaid(body: string): Said | string {
   return { name, version, priority, compose, needs, stages, config: fields["config"] as Said["config"], tests };
 }
 
-function readTest(given: unknown, nth: number, stages: readonly Stage[]): PolicyTest | string {
+function readTest(given: unknown, nth: number, { stages, needs, config }: Pick<Said, "stages" | "needs" | "config">): PolicyTest | string {
   if (!isRecord(given)) return "must be an object with context and expect";
-  const { name = `test ${nth + 1}`, stage = stages[0], config: settings = {}, context = {}, expect } = given;
+  const { name = `test ${nth + 1}`, stage = stages[0], config: settings = {}, expect } = given;
   if (!isText(name)) return "name: must be text";
   if (!stages.some((each) => each === stage)) return `stage: must be one of ${stages.join(", ")}`;
   if (!isRecord(settings)) return "config: must be an object";
-  if (!isRecord(context)) return "context: must be an object";
+  const context = contextOfTest(given["context"] ?? {}, settings, { needs, config });
+  if (isText(context)) return `context: ${context}`;
   if (!isRecord(expect) || Object.keys(expect).length === 0) return "expect: must name at least one member of the decision";
   return { name, stage: stage as Stage, settings, context, expect };
+}
+
+/** A test whose context has what traffic would not give the policy would prove nothing. */
+function contextOfTest(context: unknown, settings: Fields, { needs, config }: Pick<Said, "needs" | "config">): Fields | string {
+  if (!isRecord(context)) return "must be an object";
+  const { [COUNTERS]: counters, ...facts } = context;
+  const counted = isRecord(counters) ? Object.keys(counters).map((name) => `${COUNTERS}:${name}`) : [];
+  const strange = [...Object.keys(facts), ...counted].find((fact) => !needs.includes(fact));
+  if (strange !== undefined) return `${strange} is not among the policy's needs, so it would never be given it`;
+  return withTime(context, settings, config);
 }
 
 function isPriority(value: unknown): boolean {

@@ -1,21 +1,19 @@
 import { STAGES } from "./contract.ts";
-import { LIMITS } from "./limits.ts";
 
 /**
- * What runs inside the machine before any policy does: it answers the host's commands with one string. A policy may tamper with all of
+ * What runs inside the machine before any policy does, a function of how many characters a policy may log: it answers the host's commands with one string. A policy may tamper with all of
  * it, and gains nothing: whatever it answers is read by the host as a stranger's text, and the next evaluation begins from the image.
  *
  * An answer is `kind`, the length of the logs, `:`, the logs, the body. Kinds: `d` done, `t` threw, `i` invalid, `m` out of memory,
  * `n` never settled. No answer at once means that there are jobs to run, after which `take` has it.
  */
-export const GUEST = String.raw`(() => {
+export const GUEST = String.raw`((LOGS_MAX) => {
   "use strict";
   const { parse, stringify } = JSON;
   // Held here, since a policy may take them from the global.
   const AnyError = Error;
   const EngineError = InternalError;
   const STAGES = ${JSON.stringify(STAGES)};
-  const LOGS_MAX = ${LIMITS.logsCharacters};
   let plugin;
   let config = {};
   let outcome;
@@ -112,4 +110,4 @@ export const GUEST = String.raw`(() => {
       return told(error);
     }
   };
-})()`;
+})`;

@@ -1,7 +1,9 @@
-import type { Facts, Judged, Plugin, Stage, Walk } from "./contract.ts";
-import { Engine, type Registration } from "./engine.ts";
+import type { Evaluation, Facts, Judged, Plugin, Stage, Walk } from "./contract.ts";
+import { Engine } from "./engine.ts";
 import { contextsOf } from "./facts.ts";
-import { LIMITS } from "./limits.ts";
+import type { Limits } from "./limits.ts";
+import type { Registration } from "./registration.ts";
+import { Rota, type Turns } from "./turns.ts";
 
 /** A chain to be walked where its policies run. `plugins` are those whose source the asker hands over. */
 export interface Asked<Step extends Judged> {
@@ -9,6 +11,8 @@ export interface Asked<Step extends Judged> {
   readonly steps: readonly Step[];
   readonly facts: Facts;
   readonly plugins: readonly Plugin[];
+  /** What is known already of steps, each at its place: of those that run natively. */
+  readonly known?: readonly (Evaluation | null)[];
 }
 
 /** What came of a chain; or the hashes whose sources are not here, so that it can be asked again with them. */
@@ -20,30 +24,40 @@ export type Reply<Outcome> =
 export class Inside<Step extends Judged, Outcome> {
   readonly #engine: Engine;
   readonly #walk: Walk<Step, Outcome>;
+  readonly #limits: Limits;
+  readonly #rota = new Rota();
 
-  constructor(module: WebAssembly.Module, walk: Walk<Step, Outcome>) {
-    this.#engine = new Engine(module);
+  constructor(module: WebAssembly.Module, walk: Walk<Step, Outcome>, limits: Limits) {
+    this.#engine = new Engine(module, limits);
     this.#walk = walk;
+    this.#limits = limits;
   }
 
-  /** Walks a chain to its end, at once. */
-  judge({ stage, steps, facts, plugins }: Asked<Step>): Reply<Outcome> {
-    for (const plugin of plugins) this.#engine.keep(plugin);
-    const hashes = [...new Set(steps.map(({ hash }) => hash))].filter((hash) => !this.#engine.knows(hash));
+  /** Walks a chain to its end: at once where it burns little, else with rests for whatever else the thread has to do. */
+  async judge(asked: Asked<Step>): Promise<Reply<Outcome>> {
+    for (const plugin of asked.plugins) this.#engine.keep(plugin);
+    const here = asked.steps.filter((_, at) => !asked.known?.[at]);
+    const hashes = [...new Set(here.map(({ hash }) => hash))].filter((hash) => !this.#engine.knows(hash));
     if (hashes.length > 0) return { kind: "missing", hashes };
+    return { kind: "judged", outcome: await this.#rota.share(this.#judging(asked)) };
+  }
+
+  *#judging({ stage, steps, facts, known }: Asked<Step>): Turns<Outcome> {
     const contextOf = contextsOf(facts);
-    let left = LIMITS.chainFuel;
-    const outcome = this.#walk(steps, (step) => {
-      const { hash, settings } = step;
-      const evaluation = this.#engine.evaluate({ hash, stage, settings, context: contextOf(step) }, left);
+    let left = this.#limits.chainFuel;
+    const walk = this.#walk(steps);
+    for (let next = walk.next(); ;) {
+      if (next.done) return next.value;
+      const { hash, settings } = next.value;
+      const told = known?.[steps.indexOf(next.value)];
+      const evaluation = told ?? (yield* this.#engine.evaluating({ hash, stage, settings, context: contextOf(next.value) }, left));
       left -= evaluation.fuel;
-      return evaluation;
-    });
-    return { kind: "judged", outcome };
+      next = walk.next(evaluation);
+    }
   }
 
   /** Loads a policy for the first time, and says what it is. */
-  register(plugin: Plugin): Registration {
-    return this.#engine.register(plugin);
+  async register(plugin: Plugin): Promise<Registration> {
+    return this.#rota.share(this.#engine.registering(plugin));
   }
 }

@@ -17,9 +17,9 @@ const NODES_MAX = 500_000;
  * kin, dynamic `import`, no default export, a size or a syntax that is refused. A courtesy to authors, not a wall: what it overlooks
  * fails in the machine. It runs in the Worker, when a bundle is uploaded; it reads text and runs nothing.
  */
-export function complaintsOf(source: string): readonly Complaint[] {
+export function complaintsOf(source: string, bytesMax: number = LIMITS.sourceBytes): readonly Complaint[] {
   const bytes = new TextEncoder().encode(source).byteLength;
-  if (bytes > LIMITS.sourceBytes) return [at(1, 1, `the bundle has ${bytes} bytes, and may have ${LIMITS.sourceBytes}`)];
+  if (bytes > bytesMax) return [at(1, 1, `the bundle has ${bytes} bytes, and may have ${bytesMax}`)];
   try {
     const program = parse(source, { ecmaVersion: "latest", sourceType: "module", locations: true });
     const found = complaintsIn(program);

@@ -1,5 +1,5 @@
 import { GUEST } from "./guest.ts";
-import { LIMITS } from "./limits.ts";
+import { FIXED, type Limits } from "./limits.ts";
 
 /** A value inside the machine. */
 type Handle = number;
@@ -87,7 +87,7 @@ export class Machine {
   /** The machine with its guest and no policy. */
   readonly empty: Image;
 
-  constructor(module: WebAssembly.Module) {
+  constructor(module: WebAssembly.Module, { logsCharacters }: Pick<Limits, "logsCharacters">) {
     const { exports } = new WebAssembly.Instance(
       module,
       importsOf(() => this.#memory),
@@ -95,15 +95,15 @@ export class Machine {
     this.#engine = exports as unknown as Exports;
     // The memory never grows (the build gives it its whole size), so one view stays good.
     this.#memory = new Uint8Array(this.#engine.memory.buffer);
-    this.empty = this.#boot();
+    this.empty = this.#boot(`${GUEST}(${logsCharacters})`);
   }
 
-  #boot(): Image {
+  #boot(guest: string): Image {
     this.grant(BOOT_FUEL);
     this.#engine._initialize();
     if (this.#engine.qjs_init2(INTRINSICS) !== 0) throw new Error("the policy engine does not start");
-    this.#engine.qjs_set_max_stack_size(LIMITS.stackBytes);
-    this.#entry = this.#evaluate(GUEST, "tollgate", 0);
+    this.#engine.qjs_set_max_stack_size(FIXED.stackBytes);
+    this.#entry = this.#evaluate(guest, "tollgate", 0);
     if (this.failed(this.#entry)) throw new Error(`the policy engine does not start: ${this.#exception()}`);
     return this.snapshot();
   }
@@ -227,7 +227,7 @@ export class Machine {
   }
 
   #said(value: Handle): string {
-    return this.#text(value, LIMITS.reasonCharacters)?.text ?? "threw what cannot be told";
+    return this.#text(value, FIXED.reasonCharacters)?.text ?? "threw what cannot be told";
   }
 }
 

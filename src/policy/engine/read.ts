@@ -1,5 +1,5 @@
 import type { Decision, Evaluation } from "./contract.ts";
-import { LIMITS } from "./limits.ts";
+import { FIXED, type Limits } from "./limits.ts";
 import type { Text } from "./machine.ts";
 
 /** How deep what a policy says may nest, so that whoever walks it needs no depth of its own. */
@@ -16,18 +16,19 @@ export type Answer = { readonly logs: string } & (
 );
 
 /** Reads a guest's answer, as a stranger's text: the policy may have written all of it. */
-export function readAnswer(answer: Text | null): Answer {
+export function readAnswer(answer: Text | null, { logsCharacters, resultBytes }: Limits): Answer {
   const [head = "", kind = "", length = "0"] = ANSWER.exec(answer?.text ?? "") ?? [];
   if (answer === null || head === "") return { ...failed("invalid_decision", "answered what cannot be read"), logs: "" };
-  const logs = answer.text.slice(head.length, head.length + Number(length)).slice(0, LIMITS.logsCharacters);
+  const logs = answer.text.slice(head.length, head.length + Number(length)).slice(0, logsCharacters);
   const body = answer.text.slice(head.length + Number(length));
-  return { ...resultOf(kind, body, answer.whole), logs };
+  if (kind === "d" && !answer.whole) return { ...failed("invalid_decision", `holds more than ${resultBytes} bytes`), logs };
+  return { ...resultOf(kind, body), logs };
 }
 
-function resultOf(kind: string, body: string, whole: boolean): { kind: "done"; body: string } | ReturnType<typeof failed> {
+function resultOf(kind: string, body: string): { kind: "done"; body: string } | ReturnType<typeof failed> {
   switch (kind) {
     case "d":
-      return whole ? { kind: "done", body } : failed("invalid_decision", `holds more than ${LIMITS.resultBytes} bytes`);
+      return { kind: "done", body };
     case "t":
       return failed("threw", body);
     case "m":
@@ -46,7 +47,7 @@ export function failed(failure: Extract<Evaluation["result"], { kind: "failed" }
 
 /** Text of a policy as others may see it: one line of bounded length, without what cannot be seen. */
 export function cleaned(text: string): string {
-  return text.replace(UNSEEN, " ").slice(0, LIMITS.reasonCharacters).toWellFormed();
+  return text.replace(UNSEEN, " ").slice(0, FIXED.reasonCharacters).toWellFormed();
 }
 
 /** Reads a decision; whatever is not one, by its field, is the policy's failure. */

@@ -1,8 +1,11 @@
-import type { Evaluation, Judged, Plugin, Walk } from "./contract.ts";
-import type { Registration } from "./engine.ts";
+import { type Evaluation, type Judged, type Plugin, type Walk, walked } from "./contract.ts";
 import { Inside, type Asked, type Reply } from "./inside.ts";
 import built from "./isolate.json" with { type: "json" };
+import { fnv1a } from "./fnv1a.ts";
+import { type Limits, LIMITS } from "./limits.ts";
 import { failed } from "./read.ts";
+import type { Registration } from "./registration.ts";
+import { LATE, within } from "./within.ts";
 
 /** A chain as a flow asks it. `plugins` holds every policy of its steps; their sources travel only where they are not known. */
 export interface Chain<Step extends Judged> extends Asked<Step> {
@@ -22,11 +25,9 @@ export interface Stones<Step extends Judged, Outcome> {
   readonly module: WebAssembly.Module;
   readonly walk: Walk<Step, Outcome>;
   readonly loader?: WorkerLoader | undefined;
-  /** Milliseconds until a chain that does not answer is given up. */
-  readonly timeoutMs?: number;
+  readonly limits?: Limits;
 }
 
-const TIMEOUT_MS = 5_000;
 /**
  * Isolates that there are at most. Open-source workerd never lets go of a named one, so tenants share them by the hash of their names:
  * between two that do stands the inner wall, which wipes the whole memory before each evaluation.
@@ -35,15 +36,19 @@ const SLOTS = 32;
 const MAIN = "isolate.js";
 const ENGINE = "engine/quickjs.wasm";
 const REGISTRY = "registry";
-const COMPATIBILITY_DATE = "2026-08-15";
+/** The platform's date for what is loaded: the gateway's own. */
+export const COMPATIBILITY_DATE = "2026-08-15";
 /** For the platforms that keep them; the fuel holds everywhere, and ends long before. */
 const PLATFORM_LIMITS = { cpuMs: 2_000, subRequests: 0 };
 
 /** Builds the walls that can be built here. */
 export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outcome>): Walls<Step, Outcome> {
-  const isolateOf = stones.loader ? loadedBy(stones.loader, stones) : own(stones);
+  const { limits = LIMITS } = stones;
+  const isolateOf = stones.loader ? loadedBy(stones.loader, { ...stones, limits }) : own({ ...stones, limits });
   return {
     async judge({ tenant, plugins, ...asked }) {
+      const { known, steps } = asked;
+      if (known?.every((each) => each !== null)) return walked(stones.walk(steps), (step) => known[steps.indexOf(step)]!);
       const isolate = isolateOf(tenant);
       const ask = async () => {
         const reply = await isolate.judge({ ...asked, plugins: [] });
@@ -53,8 +58,8 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
         if (again.kind === "missing") throw new Error(`a chain names policies that came without a source: ${again.hashes.join(", ")}`);
         return again.outcome;
       };
-      const end = (evaluation: Evaluation["result"]) => stones.walk(asked.steps, () => ({ fuel: 0, result: evaluation }));
-      return within(ask(), stones.timeoutMs ?? TIMEOUT_MS).then(
+      const end = (evaluation: Evaluation["result"]) => walked(stones.walk(asked.steps), () => ({ fuel: 0, result: evaluation }));
+      return within(ask(), limits.timeoutMs).then(
         (outcome) => (outcome === LATE ? end(failed("timeout", "did not answer in time")) : outcome),
         () => end(failed("threw", "the isolate that it runs in broke")),
       );
@@ -67,16 +72,18 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
 
 /** What an isolate answers, near or far. */
 interface Isolate<Step extends Judged, Outcome> {
-  judge(asked: Asked<Step>): Reply<Outcome> | Promise<Reply<Outcome>>;
-  register(plugin: Plugin): Registration | Promise<Registration>;
+  judge(asked: Asked<Step>): Promise<Reply<Outcome>>;
+  register(plugin: Plugin): Promise<Registration>;
 }
 
-function own<Step extends Judged, Outcome>({ module, walk }: Stones<Step, Outcome>): (tenant: string) => Isolate<Step, Outcome> {
+type Cut<Step extends Judged, Outcome> = Required<Pick<Stones<Step, Outcome>, "module" | "walk" | "limits">>;
+
+function own<Step extends Judged, Outcome>({ module, walk, limits }: Cut<Step, Outcome>): (tenant: string) => Isolate<Step, Outcome> {
   let inside: Inside<Step, Outcome> | undefined;
-  return () => (inside ??= new Inside(module, walk));
+  return () => (inside ??= new Inside(module, walk, limits));
 }
 
-function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module }: Stones<Step, Outcome>) {
+function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, limits }: Cut<Step, Outcome>) {
   const code: WorkerLoaderWorkerCode = {
     compatibilityDate: COMPATIBILITY_DATE,
     mainModule: MAIN,
@@ -86,29 +93,10 @@ function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module }
     env: {},
     globalOutbound: null,
   };
+  const name = `policies-${built.digest}-${fnv1a(JSON.stringify(limits)).toString(36)}`;
   return (tenant: string): Isolate<Step, Outcome> => {
-    const stub = loader.get(`policies-${built.digest}-${slotOf(tenant)}`, () => code);
-    return stub.getEntrypoint("Isolate") as unknown as Isolate<Step, Outcome>;
+    // The same tenant always finds the isolate that has loaded its policies.
+    const stub = loader.get(`${name}-${fnv1a(tenant) % SLOTS}`, () => code);
+    return stub.getEntrypoint("Isolate", { props: limits }) as unknown as Isolate<Step, Outcome>;
   };
-}
-
-/** FNV-1a over UTF-16 units: the same tenant always finds the isolate that has loaded its policies. */
-function slotOf(tenant: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < tenant.length; at++) hash = Math.imul(hash ^ tenant.charCodeAt(at), 0x01000193);
-  return (hash >>> 0) % SLOTS;
-}
-
-const LATE = Symbol("late");
-
-async function within<Value>(answer: Promise<Value>, timeoutMs: number): Promise<Value | typeof LATE> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<typeof LATE>((resolve) => {
-    timer = setTimeout(() => resolve(LATE), timeoutMs);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

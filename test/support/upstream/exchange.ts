@@ -50,6 +50,11 @@ const STALL_MS = 20_000;
 export async function goesOn(exchange: Exchange, announce: () => Promise<unknown>): Promise<boolean> {
   const { scenario, seen, wait, cut, end } = exchange;
   if (paceOf(scenario) > 0) await wait(paceOf(scenario));
+  if (scenario === "error-first") {
+    await announce();
+    end();
+    return false;
+  }
   if (seen.produced !== 3) return seen.abortedAt === null;
   switch (scenario) {
     case "cut-after-3":

@@ -1,7 +1,7 @@
 import { chat, legacyCompletion } from "./chat.ts";
 import type { Exchange } from "./exchange.ts";
 import { OPENAI_HEADERS } from "./openai-facts.ts";
-import { responses } from "./responses.ts";
+import { keptResponse, responses } from "./responses.ts";
 
 /**
  * OpenAI as its API reference shows it: https://platform.openai.com/docs/api-reference. Each dialect stands in a file of its own.
@@ -22,6 +22,8 @@ const ERRORS: Readonly<Record<string, readonly [number, string, string, string |
     "insufficient_quota",
   ],
   "error-500": [500, "The server had an error while processing your request. Sorry about that!", "server_error", null],
+  // Not OpenAI's own: what compatible proxies before Anthropic's models pass on.
+  "error-529": [529, "Overloaded", "overloaded_error", null],
   "error-503": [503, "The engine is currently overloaded, please try again later", "server_error", null],
 };
 
@@ -39,6 +41,7 @@ export async function openai(path: string, exchange: Exchange): Promise<void> {
     const [status, message, type, code] = error;
     return json(status, { error: { message, type, param: null, code } }, { ...OPENAI_HEADERS, ...ERROR_HEADERS[scenario] });
   }
+  if (path.startsWith("/v1/responses/")) return keptResponse(path, exchange);
   switch (path) {
     case "/v1/chat/completions":
       return chat(exchange);

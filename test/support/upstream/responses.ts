@@ -7,9 +7,24 @@ import { refusedField, refusedResponses } from "./validate.ts";
 
 type Body = Readonly<Record<string, unknown>>;
 
-function responseObject({ body, scenario }: Exchange, status: string, output: unknown[], usage: unknown) {
-  return {
-    id: "resp_67ccd3a9da748190baa7f1570fe91ac604becb25c45c1d41",
+/** What the account keeps: https://platform.openai.com/docs/guides/conversation-state. An id is drawn from the request, so that what differs is another. */
+const KEPT = new Map<string, { readonly input: readonly unknown[]; readonly response: { readonly output: readonly unknown[] } }>();
+
+/** What a response was given with what it made; nothing for one that is not kept. */
+function historyOf(id: unknown): readonly unknown[] {
+  const kept = KEPT.get(String(id));
+  return kept ? [...kept.input, ...kept.response.output] : [];
+}
+
+function inputOf({ input, previous_response_id: previous }: Body): readonly unknown[] {
+  const own =
+    typeof input === "string" ? [{ type: "message", role: "user", content: [{ type: "input_text", text: input }] }] : (input ?? []);
+  return [...historyOf(previous), ...(own as unknown[])];
+}
+
+function responseObject({ body, scenario, seen }: Exchange, status: string, output: unknown[], usage: unknown) {
+  const response = {
+    id: `resp_${seen.digest.slice(0, 48)}`,
     object: "response",
     created_at: CREATED,
     status,
@@ -20,9 +35,9 @@ function responseObject({ body, scenario }: Exchange, status: string, output: un
     model: body["model"],
     output,
     parallel_tool_calls: true,
-    previous_response_id: null,
+    previous_response_id: body["previous_response_id"] ?? null,
     reasoning: { effort: null, summary: null },
-    store: true,
+    store: body["store"] ?? true,
     temperature: 1,
     text: { format: { type: "text" } },
     tool_choice: "auto",
@@ -34,6 +49,25 @@ function responseObject({ body, scenario }: Exchange, status: string, output: un
     metadata: {},
     service_tier: tierOf(scenario),
   };
+  if (status === "completed" && response.store !== false) KEPT.set(response.id, { input: inputOf(body), response });
+  return response;
+}
+
+/** Serves `/v1/responses/{id}` and its `input_items`: https://platform.openai.com/docs/api-reference/responses/get */
+export function keptResponse(path: string, { seen, json }: Exchange): void {
+  const [, id = "", below] = /^\/v1\/responses\/([^/]+)(\/input_items)?$/.exec(path) ?? [];
+  const kept = KEPT.get(id);
+  if (!kept) {
+    const message = `Response with id '${id}' not found.`;
+    return json(404, { error: { message, type: "invalid_request_error", param: null, code: null } }, OPENAI_HEADERS);
+  }
+  if (seen.method === "DELETE") {
+    KEPT.delete(id);
+    return json(200, { id, object: "response", deleted: true }, OPENAI_HEADERS);
+  }
+  if (below === undefined) return json(200, kept.response, OPENAI_HEADERS);
+  const data = kept.input.map((item, at) => ({ ...(item as object), id: `msg_${at}` })).toReversed();
+  json(200, { object: "list", data, first_id: data[0]?.id, last_id: data.at(-1)?.id, has_more: false }, OPENAI_HEADERS);
 }
 
 /** A text answer: its id, its words, and the item that holds them. */
@@ -77,9 +111,15 @@ export async function responses(exchange: Exchange): Promise<void> {
   const { body, json, seen, scenario } = exchange;
   const refused =
     (scenario === "strict" ? refusedField("responses", body) : null) ??
-    refusedResponses(body, { [CALL.id]: CALL.call_id }, THOUGHT.encrypted_content);
+    refusedResponses({ ...body, input: inputOf(body) }, { [CALL.id]: CALL.call_id }, THOUGHT.encrypted_content);
   if (refused !== null) {
     return json(400, { error: { message: refused, type: "invalid_request_error", param: "input", code: null } }, OPENAI_HEADERS);
+  }
+  const { previous_response_id: previous } = body;
+  if (typeof previous === "string" && !KEPT.has(previous)) {
+    const message = `Previous response with id '${previous}' not found.`;
+    const error = { message, type: "invalid_request_error", param: "previous_response_id", code: "previous_response_not_found" };
+    return json(400, { error }, OPENAI_HEADERS);
   }
   const usesTool = Array.isArray(body["tools"]) && !JSON.stringify(body["input"]).includes("function_call_output");
   const text = textOf(body, scenario);

@@ -14,10 +14,12 @@ function offsetOf(scenario: string, kind: "split" | "cut-at"): number | null {
 
 /**
  * Plays OpenAI and Anthropic on loopback, without any knowledge of the gateway. What it does is chosen by the header
- * `x-scenario`; without one it answers as the vendor does when all is well.
+ * `x-scenario`, unless `behave` chooses for it; without one it answers as the vendor does when all is well.
  */
 export class FakeUpstream {
   readonly seen: Seen[] = [];
+  /** What it does whatever the header says: the scenario of each request; null where the header's word counts. */
+  behave: ((seen: Seen) => string) | null = null;
   /** Connections that were ever opened to it. */
   connections = 0;
   readonly #server: Server;
@@ -85,15 +87,14 @@ export class FakeUpstream {
     response.on("close", () => {
       if (!response.writableFinished) seen.abortedAt ??= performance.now();
     });
-    const exchange = exchangeOf(seen, response);
+    const exchange = exchangeOf(seen, response, this.behave?.(seen) ?? String(seen.headers["x-scenario"] ?? ""));
     if (await misbehave(exchange, response)) return;
     const vendor = pathname.startsWith("/v1/messages") ? anthropic : openai;
     await vendor(pathname, exchange);
   }
 }
 
-function exchangeOf(seen: Seen, response: ServerResponse): Exchange {
-  const scenario = String(seen.headers["x-scenario"] ?? "");
+function exchangeOf(seen: Seen, response: ServerResponse, scenario: string): Exchange {
   const [split, cutAt] = [offsetOf(scenario, "split"), offsetOf(scenario, "cut-at")];
   const zipped = scenario === "gzip";
   const atOnce = split !== null || cutAt !== null || zipped;
@@ -109,8 +110,9 @@ function exchangeOf(seen: Seen, response: ServerResponse): Exchange {
     json(status, body, headers = {}) {
       keep(JSON.stringify(body));
       const bytes = zipped ? gzipSync(seen.sent) : seen.sent;
-      response.writeHead(status, { "content-type": "application/json", "content-length": bytes.length, ...encoding, ...headers });
-      if (scenario === "cut-json") response.write(bytes.subarray(0, bytes.length / 2), () => response.socket?.destroy());
+      response.writeHead(status, { "content-type": "application/json", ...lengthOf(bytes, scenario), ...encoding, ...headers });
+      if (scenario === "half-json") response.end(bytes.subarray(0, bytes.length / 2));
+      else if (scenario === "cut-json") response.write(bytes.subarray(0, bytes.length / 2), () => response.socket?.destroy());
       else response.end(bytes);
     },
     begin(headers = {}) {
@@ -137,6 +139,11 @@ function exchangeOf(seen: Seen, response: ServerResponse): Exchange {
   };
 }
 
+/** Half a body that ends as if it were whole is of no length that was told before. */
+function lengthOf(bytes: Buffer, scenario: string): Record<string, number> {
+  return scenario === "half-json" ? {} : { "content-length": bytes.length };
+}
+
 function parsed(body: Buffer): Record<string, unknown> {
   try {
     return JSON.parse(body.toString("utf8")) as Record<string, unknown>;
@@ -158,6 +165,10 @@ async function misbehave({ scenario, seen, wait, json }: Exchange, response: Ser
   }
   if (scenario === "hang-up") {
     response.socket?.destroy();
+    return true;
+  }
+  if (scenario === "garbage-sse") {
+    response.writeHead(200, { "content-type": "text/event-stream" }).end("data: {not json\n\nevent\u0000: x\n\ndata: <html>\n\n");
     return true;
   }
   if (scenario === "error-page") {

@@ -31,6 +31,7 @@ function plane() {
       return seen;
     },
     aliases: () => Promise.resolve([]),
+    routes: () => Promise.resolve([]),
     prices: () => Promise.resolve([]),
     wider: () => Promise.resolve([]),
     policies: () => Promise.resolve(new ActivePolicies([])),

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { walk } from "../../../src/policy/chain.ts";
 import { inShare } from "../../../src/policy/canary.ts";
 import type { Finding, Step } from "../../../src/policy/contract.ts";
-import type { Evaluation } from "../../../src/policy/engine/contract.ts";
+import { type Evaluation, walked as throughout } from "../../../src/policy/engine/contract.ts";
 
 const decided = (allowed: boolean, more: { readonly reason?: string; readonly obligations?: readonly unknown[] } = {}): Evaluation => ({
   fuel: 7,
@@ -29,13 +29,10 @@ const step = (policy: string, more: Partial<Step> = {}): Step => ({
 function walked(entries: readonly (readonly [Step, Evaluation])[]) {
   const answers = new Map(entries);
   const ran: string[] = [];
-  const verdict = walk(
-    entries.map(([each]) => each),
-    (each) => {
-      ran.push(each.policy);
-      return answers.get(each)!;
-    },
-  );
+  const verdict = throughout(walk(entries.map(([each]) => each)), (each) => {
+    ran.push(each.policy);
+    return answers.get(each)!;
+  });
   return { ...verdict, ran };
 }
 

@@ -1,26 +1,80 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Evaluation, Judged } from "../../../src/policy/engine/contract.ts";
+import { Engine } from "../../../src/policy/engine/engine.ts";
 import { Inside } from "../../../src/policy/engine/inside.ts";
+import { LIMITS } from "../../../src/policy/engine/limits.ts";
+import { atOnce, counted } from "../../../src/policy/engine/turns.ts";
 import { compiledEngine } from "../../support/policy-engine.ts";
 
-const every = (steps: readonly Judged[], evaluate: (step: Judged) => Evaluation) => steps.map(evaluate);
+function* every(steps: readonly Judged[]): Generator<Judged, Evaluation[], Evaluation> {
+  const found: Evaluation[] = [];
+  for (const step of steps) found.push(yield step);
+  return found;
+}
 
-it("the policies of a chain burn one budget together, so that many bombs delay others no longer than two", () => {
-  const inside = new Inside(compiledEngine, every);
-  const plugins = [{ hash: "bomb", source: "export default { evaluate() { for (;;); } };" }];
-  const steps = Array.from({ length: 5 }, () => ({ policy: "bomb", hash: "bomb", needs: [], settings: {} }));
-  const reply = inside.judge({ stage: "evaluate", steps, plugins, facts: { shared: {}, own: {} } });
+const BOMB = { hash: "bomb", source: "export default { evaluate() { for (;;); } };" };
+const bombs = (count: number) => Array.from({ length: count }, () => ({ policy: "bomb", hash: "bomb", needs: [], settings: {} }));
+const NO_FACTS = { shared: {}, own: {} };
+
+it("the policies of a chain burn one budget together, so that many bombs burn no more than two", async () => {
+  const inside = new Inside(compiledEngine, every, LIMITS);
+  const reply = await inside.judge({ stage: "evaluate", steps: bombs(5), plugins: [BOMB], facts: NO_FACTS });
   if (reply.kind === "missing") throw new Error("the source was there");
   expect(reply.outcome.map(({ fuel }) => fuel)).toEqual([10_000_000, 10_000_000, 0, 0, 0]);
   expect(reply.outcome.map(({ result }) => result)).toEqual(Array(5).fill(expect.objectContaining({ failure: "fuel" })));
 });
 
-it("a fact that nobody gathered is null to the policy that declared it", () => {
-  const inside = new Inside(compiledEngine, every);
+it("of many bombs at once one goes off at a time: whatever else the thread has to do comes in between", async () => {
+  const seen: string[] = [];
+  function* watched(steps: readonly Judged[]): Generator<Judged, null, Evaluation> {
+    for (const step of steps) seen.push((yield step).fuel > 1_000_000 ? "bomb" : "spent");
+    return null;
+  }
+  const inside = new Inside(compiledEngine, watched, LIMITS);
+  const work = { over: false };
+  const other = (async () => {
+    for (; !work.over; await new Promise((resolve) => setTimeout(resolve, 0))) seen.push("other");
+  })();
+  await Promise.all(
+    Array.from({ length: 4 }, () => inside.judge({ stage: "evaluate", steps: bombs(3), plugins: [BOMB], facts: NO_FACTS })),
+  );
+  work.over = true;
+  await other;
+  expect(seen.filter((each) => each === "bomb")).toHaveLength(8);
+  expect(seen.join(" ")).not.toMatch(/bomb( spent)* bomb/);
+});
+
+it("a policy is loaded, given its settings, tested and asked in turns of their own, each within its fuel", () => {
+  const spin = (turns: number) => `for (let i = 0; i < ${turns}; i++);`;
+  const source = `${spin(100_000)} export default { name: "slow", version: "1.0.0", onLoad() { ${spin(100_000)} }, evaluate() { ${spin(50_000)} return { allowed: true }; },
+    tests: [{ config: { a: 1 }, expect: { allowed: true } }, { config: { a: 2 }, expect: { allowed: true } }] };`;
+  const work = new Engine(compiledEngine).registering({ hash: "slow", source });
+  const turns: number[] = [];
+  for (let turn = work.next(); ; turn = work.next()) {
+    if (turn.done) break;
+    turns.push(turn.value);
+  }
+  // Loaded, described; for each test its settings and the question; unloaded.
+  expect(turns.map((fuel) => Math.round(fuel / 800_000))).toEqual([2, 0, 2, 1, 2, 1, 0]);
+  expect(Math.min(...turns)).toBeGreaterThan(0);
+});
+
+it("many tests with settings of their own burn no more than tests may together", () => {
+  const tests = Array.from({ length: 100 }, (_, a) => `{ config: { a: ${a} }, expect: { allowed: true } }`);
+  const source = `export default { name: "slow", version: "1.0.0", onLoad() { for (let i = 0; i < 1e6; i++); }, evaluate: () => ({ allowed: true }), tests: [${tests.join()}] };`;
+  let burnt = 0;
+  const registration = atOnce(counted(new Engine(compiledEngine).registering({ hash: "slow", source }), (fuel) => (burnt += fuel)));
+  expect(registration).toMatchObject({ kind: "described", described: { tests: { failed: 1 } } });
+  expect(registration.kind === "described" && registration.runs.at(-1)!.fault).toContain("that they have together");
+  expect(burnt).toBeLessThan(LIMITS.testsFuel + 2 * LIMITS.loadFuel);
+});
+
+it("a fact that nobody gathered is null to the policy that declared it", async () => {
+  const inside = new Inside(compiledEngine, every, LIMITS);
   const plugins = [{ hash: "h", source: "export default { evaluate: (c) => ({ allowed: true, metadata: { c } }) };" }];
   const steps = [{ policy: "p", hash: "h", needs: ["budget", "counters:day"], settings: { a: 1 } }];
-  const reply = inside.judge({ stage: "evaluate", steps, plugins, facts: { shared: {}, own: {} } });
+  const reply = await inside.judge({ stage: "evaluate", steps, plugins, facts: NO_FACTS });
   expect(reply).toMatchObject({
     outcome: [{ result: { value: { metadata: { c: { budget: null, counters: { day: null }, config: { a: 1 } } } } } }],
   });

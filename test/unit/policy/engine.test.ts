@@ -62,10 +62,27 @@ describe("D12: a policy", () => {
     expect(ask({}, {}).result).toMatchObject({ kind: "decision", value: { metadata: { seen: 1, from: 9, to: 17 } } });
   });
 
-  it("is told when nothing asks it any more, and harms nobody by what it does then", () => {
-    const { engine, ask } = opened(`evaluate: () => ({ allowed: true }), onUnload() { for (;;); }`);
-    engine.close("one", {});
-    expect(ask().result).toMatchObject({ kind: "decision" });
+  it("is told at the end of its registration that nothing asks it any more, after its tests and with what they made of it", () => {
+    const { register } = opened(
+      `onLoad({ doors }) { this.doors = doors; }, evaluate: () => ({ allowed: true }), onUnload() { throw new Error("closed " + this.doors); },
+       tests: [{ config: { doors: 2 }, expect: { allowed: true } }]`,
+    );
+    expect(register()).toEqual({ kind: "refused", message: "onUnload: Error: closed 2" });
+  });
+
+  it("is refused where it does not come to an end of itself", () => {
+    const { register } = opened(`evaluate: () => ({ allowed: true }), onUnload() { for (;;); }`);
+    expect(register()).toEqual({ kind: "refused", message: "onUnload: fuel: burnt all its fuel" });
+    const never = opened(`evaluate: () => ({ allowed: true }), async onUnload() { await new Promise(() => {}); }`);
+    expect(never.register()).toEqual({ kind: "refused", message: "onUnload: never_settled: awaits what never comes" });
+  });
+
+  it("is not told so in traffic: no evaluation knows of another", () => {
+    const { register, ask } = opened(
+      `evaluate() { return { allowed: true, metadata: { closed: this.closed ?? false } }; }, onUnload() { this.closed = true; }`,
+    );
+    expect(register()).toMatchObject({ kind: "described" });
+    for (let turn = 0; turn < 3; turn++) expect(ask().result).toMatchObject({ value: { metadata: { closed: false } } });
   });
 
   it("says what it writes to its console, up to 4 KB, beside the decision", () => {
@@ -216,21 +233,42 @@ describe("the same everywhere", () => {
 describe("registering", () => {
   it("runs the policy's own tests and says which do not hold", () => {
     const { register } = opened(
-      `evaluate: ({ n }) => ({ allowed: n < 3, reason: "n is " + n }),
+      `needs: ["metadata"], evaluate: ({ metadata: { n } = {} }) => ({ allowed: n < 3, reason: "n is " + n }),
        tests: [
-         { name: "small", context: { n: 1 }, expect: { allowed: true } },
-         { name: "large", context: { n: 5 }, expect: { allowed: true, reason: "n is 5" } },
+         { name: "small", context: { metadata: { n: 1 } }, expect: { allowed: true } },
+         { name: "large", context: { metadata: { n: 5 } }, expect: { allowed: true, reason: "n is 5" } },
          { context: {}, expect: { reason: "n is undefined" } },
        ]`,
     );
     expect(register()).toMatchObject({
       kind: "described",
       described: { tests: { passed: 2, failed: 1 } },
-      failures: ["large: allowed: is false, expected true"],
+      runs: [{ fault: null }, { name: "large", fault: "allowed: is false, expected true" }, { fault: null }],
     });
   });
 
+  it("tells a test's moment by the clock of the zone that is set, as traffic would", () => {
+    const zone = `config: { type: "object", properties: { time_zone: { type: "string", default: "Asia/Tokyo" } } }`;
+    const { register } = opened(
+      `needs: ["time"], ${zone}, evaluate: ({ time }) => ({ allowed: true, metadata: time }),
+       tests: [
+         { context: { time: { iso: "2026-01-03T15:00:00Z" } }, expect: { metadata: { weekday: 7, day: 4, hour: 0, time_zone: "Asia/Tokyo" } } },
+         { context: { time: { iso: "2026-01-03T23:59:59+09:00" } }, expect: { metadata: { weekday: 6, day: 3, hour: 23, second: 59 } } },
+         { config: { time_zone: "Europe/London" }, context: { time: { now: 1767452400000 } }, expect: { metadata: { weekday: 6, hour: 15, iso: "2026-01-03T15:00:00.000Z" } } },
+         { context: { time: { now: 1767452400000, weekday: 3 } }, expect: { metadata: { weekday: 3, hour: 0 } } },
+         { context: { time: { weekday: 2 } }, expect: { metadata: { weekday: 2 } } },
+       ]`,
+    );
+    const registration = register();
+    expect(registration.kind === "described" && registration.runs.map(({ fault }) => fault)).toEqual([null, null, null, null, null]);
+  });
+
   it.each([
+    [`needs: ["time"], tests: [{ context: { time: { iso: "soon" } }, expect: { allowed: true } }]`, "tests.0: context: time: now must be"],
+    [
+      `needs: ["time"], tests: [{ config: { time_zone: "Tokyo" }, context: { time: { now: 0 } }, expect: { allowed: true } }]`,
+      "time_zone is no zone",
+    ],
     [`name: "Loud Name"`, "name: must be"],
     [`version: "1.0"`, "version: must be three numbers"],
     [`priority: 1.5`, "priority: must be a whole number"],
@@ -240,6 +278,12 @@ describe("registering", () => {
     [`config: []`, "config: must be a JSON Schema"],
     [`evaluate: null`, "stages: must be at least one"],
     [`tests: [{ context: {}, expect: {} }]`, "tests.0: expect: must name"],
+    [
+      `needs: ["time"], tests: [{ context: { time: {}, request: {} }, expect: { allowed: true } }]`,
+      "tests.0: context: request is not among",
+    ],
+    [`needs: ["counters:a"], tests: [{ context: { counters: { b: {} } }, expect: { allowed: true } }]`, "context: counters:b is not among"],
+    [`tests: [{ context: { config: {} }, expect: { allowed: true } }]`, "tests.0: context: config is not among"],
     [`tests: [{ stage: "onChunk", expect: { allowed: true } }]`, "tests.0: stage: must be one of evaluate"],
   ])("refuses a policy whose %s", (member, message) => {
     const { register } = opened(`evaluate: () => ({ allowed: true }), ${member}`);

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { type Call, responseHeaders, upstreamRequestId, send, speaks, type Upstream } from "#providers";
 
-const OPENAI: Upstream = { name: "openai", kind: "openai", baseUrl: "https://api.openai.com/v1", credential: "provider-key", apis: [] };
+const OPENAI: Upstream = {
+  name: "openai",
+  kind: "openai",
+  baseUrl: "https://api.openai.com/v1",
+  credential: "provider-key",
+  apis: [],
+  account: null,
+  spares: [],
+};
 const ANTHROPIC: Upstream = { ...OPENAI, name: "anthropic", kind: "anthropic", baseUrl: "https://api.anthropic.com" };
 
 function callOf(fields: Partial<Call> = {}): Call {

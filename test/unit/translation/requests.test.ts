@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Conversation, Fields, Ledger, LOSSES, TONGUES, type Tongue } from "#translation";
+import { type Conversation, Fields, Losses, LOSSES, TONGUES, type Tongue } from "#translation";
 import { conversations, normalised, placeless } from "../../support/conversations.ts";
 
 const NAMES = Object.keys(TONGUES) as Tongue[];
@@ -22,9 +22,9 @@ describe.each(PAIRS)("A2: a conversation of $from in $to", ({ from, to }) => {
         const own = normalised(random, to, from);
         if (own.refused) return;
         const theirs = normalised(own.conversation, from, to);
-        const back = new Ledger(to, from);
+        const back = new Losses(to, from);
         const asked = JSON.parse(JSON.stringify(TONGUES[from].write(own.conversation, back, DRESS))) as Record<string, unknown>;
-        const there = new Ledger(from, to);
+        const there = new Losses(from, to);
         const read = () => TONGUES[to].write(TONGUES[from].read(new Fields(asked), there), there, DRESS);
         if (theirs.refused) {
           expect(read).toThrow(/cannot be said in/);
@@ -32,7 +32,7 @@ describe.each(PAIRS)("A2: a conversation of $from in $to", ({ from, to }) => {
         }
         const body = JSON.parse(JSON.stringify(read())) as Record<string, unknown>;
         expect(new Set(there.dropped)).toEqual(theirs.dropped);
-        const heard = TONGUES[to].read(new Fields(body), new Ledger(to, from));
+        const heard = TONGUES[to].read(new Fields(body), new Losses(to, from));
         const tier = from !== "anthropic" && to !== "anthropic" ? tierIn(heard.kin) : heard.tier;
         expect(placeless({ ...heard, tier, kin: {} })).toEqual(placeless(theirs.conversation));
         said++;
@@ -43,10 +43,10 @@ describe.each(PAIRS)("A2: a conversation of $from in $to", ({ from, to }) => {
   });
 
   it("is refused by the name of a field that it does not know", () => {
-    const ledger = new Ledger(from, to);
+    const losses = new Losses(from, to);
     const body = { model: "m", messages: [], input: [], a_new_field: { on: true } };
     const { [from === "openai-responses" ? "messages" : "input"]: _other, ...asked } = body;
-    expect(() => TONGUES[from].read(new Fields(asked), ledger)).toThrow(/^a_new_field cannot be said in /);
+    expect(() => TONGUES[from].read(new Fields(asked), losses)).toThrow(/^a_new_field cannot be said in /);
   });
 });
 
@@ -63,11 +63,21 @@ describe("the table of losses", () => {
     }
   });
 
+  it("drops nothing without a vendor's own word, published, and cites none for what it refuses", () => {
+    for (const { field, fate, word } of LOSSES) {
+      const cited =
+        word !== null &&
+        /^https:\/\/(platform\.claude\.com|developers\.openai\.com|platform\.openai\.com|github\.com\/openai)\//.test(word);
+      expect([field, cited]).toEqual([field, fate === "dropped"]);
+    }
+  });
+
   it("is what the documentation prints", () => {
     const names = { "openai-chat": "Chat Completions", "openai-responses": "Responses", anthropic: "Messages" };
-    const row = ({ from, to, field, fate, why, idle }: (typeof LOSSES)[number]) => {
+    const row = ({ from, to, field, fate, why, word, idle }: (typeof LOSSES)[number]) => {
       const harmless = (idle ?? []).map((value) => `\`${JSON.stringify(value)}\``).join(", ");
-      return `| ${names[from]} | ${to.map((each) => names[each]).join(", ")} | \`${field}\` | ${fate} | ${why} | ${harmless} |`;
+      const told = word === null ? fate : `[${fate}](${word})`;
+      return `| ${names[from]} | ${to.map((each) => names[each]).join(", ")} | \`${field}\` | ${told} | ${why} | ${harmless} |`;
     };
     const head = "| From | To | Field | Fate | Because it | No loss where it is |\n|---|---|---|---|---|---|";
     const page = readFileSync("docs/translation-losses.md", "utf8");

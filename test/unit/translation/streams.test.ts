@@ -72,7 +72,7 @@ describe.each(PAIRS)("A7: a stream of $to told in $from", ({ from, to }) => {
   it("says the same as the whole answer, translated at once", () => {
     fc.assert(
       fc.property(answersIn(to), size, lengths, (answer, cut, sizes) => {
-        const whole = translateAnswer(JSON.stringify(TONGUES[to].writeAnswer(answer, TELLING.created)), { from, to }, TELLING.created);
+        const whole = translateAnswer(JSON.stringify(TONGUES[to].writeAnswer(answer, TELLING.created)), { from, to }, TELLING);
         const stream = translated({ from, to }, streamed(to, answer, cut), sizes);
         const read = TONGUES[from].readAnswer(JSON.parse(whole!) as Record<string, unknown>);
         expect(meant(gathered(heard(from, stream)))).toEqual(meant(read));
@@ -161,7 +161,7 @@ describe.each(PAIRS)("threat 21: what is no $to at all, told in $from", ({ from,
   it("is passed over or refused, and never throws, whole or as a stream", () => {
     fc.assert(
       fc.property(fc.array(odd.value, { maxLength: 12 }), lengths, (values, sizes) => {
-        for (const value of values) translateAnswer(JSON.stringify(value), { from, to }, 1);
+        for (const value of values) translateAnswer(JSON.stringify(value), { from, to }, TELLING);
         const out = translated({ from, to }, values.map((value) => `data: ${JSON.stringify(value)}\n\n`).join(""), sizes);
         heard(from, out);
       }),

@@ -38,6 +38,11 @@ export function wallTime(now: number, timeZone: string): WallTime {
   };
 }
 
+/** Whether a text names a zone. */
+export function isZone(timeZone: string): boolean {
+  return formatOf(timeZone) !== null;
+}
+
 /** Formats are dear to make. */
 function formatOf(timeZone: string): Intl.DateTimeFormat | null {
   const known = formats.get(timeZone);

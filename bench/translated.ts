@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { load, type Target } from "./load.ts";
+
+/**
+ * `node bench/translated.ts`: processor time of the whole gateway for a request that passes as it came, for the same one translated, and
+ * for one whose answer is kept; interleaved, by the kernel's own count of workerd's time. Writes bench/translated.json.
+ */
+
+const ROUNDS = Number(process.env["BENCH_ROUNDS"] || 9);
+const COUNT = Number(process.env["BENCH_COUNT"] || 1_000);
+const WORDS = 20;
+const TICKS_PER_S = 100;
+const ADMIN = "admin-key-of-the-bench-000000000000";
+
+const said = "word ".repeat(WORDS);
+const pieces = Array.from({ length: WORDS }, () => "word ");
+const usage = { input_tokens: 12, output_tokens: WORDS, total_tokens: 12 + WORDS };
+const message = {
+  type: "message",
+  id: "msg_1",
+  status: "completed",
+  role: "assistant",
+  content: [{ type: "output_text", text: said, annotations: [] }],
+};
+const response = (status: string, output: unknown[]) => ({
+  id: "resp_bench",
+  object: "response",
+  created_at: 1,
+  model: "m",
+  status,
+  output,
+  usage,
+});
+const chunk = (delta: object, finish: string | null) =>
+  `data: ${JSON.stringify({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+const event = (type: string, facts: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...facts })}\n\n`;
+
+/** What a provider says on each of its surfaces: the same words, whole and as a stream's events. */
+const ANSWERS: Readonly<Record<string, { readonly whole: object; readonly events: readonly string[] }>> = {
+  "/v1/chat/completions": {
+    whole: {
+      id: "chatcmpl-1",
+      object: "chat.completion",
+      created: 1,
+      model: "m",
+      choices: [{ index: 0, message: { role: "assistant", content: said }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 12, completion_tokens: WORDS, total_tokens: 12 + WORDS },
+    },
+    events: [
+      ...pieces.map((content) => chunk({ content }, null)),
+      chunk({}, "stop"),
+      `data: ${JSON.stringify({ id: "chatcmpl-1", model: "m", choices: [], usage: { prompt_tokens: 12, completion_tokens: WORDS, total_tokens: 12 + WORDS } })}\n\n`,
+      "data: [DONE]\n\n",
+    ],
+  },
+  "/v1/messages": {
+    whole: {
+      id: "msg_1",
+      type: "message",
+      role: "assistant",
+      model: "m",
+      content: [{ type: "text", text: said }],
+      stop_reason: "end_turn",
+      usage,
+    },
+    events: [
+      event("message_start", { message: { id: "msg_1", type: "message", role: "assistant", model: "m", content: [], usage } }),
+      event("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
+      ...pieces.map((text) => event("content_block_delta", { index: 0, delta: { type: "text_delta", text } })),
+      event("content_block_stop", { index: 0 }),
+      event("message_delta", { delta: { stop_reason: "end_turn", stop_sequence: null }, usage }),
+      event("message_stop", {}),
+    ],
+  },
+  "/v1/responses": {
+    whole: response("completed", [message]),
+    events: [
+      event("response.created", { response: response("in_progress", []) }),
+      event("response.output_item.added", { output_index: 0, item: { ...message, content: [] } }),
+      ...pieces.map((delta) => event("response.output_text.delta", { item_id: "msg_1", output_index: 0, content_index: 0, delta })),
+      event("response.output_item.done", { output_index: 0, item: message }),
+      event("response.completed", { response: response("completed", [message]) }),
+    ],
+  },
+};
+
+/** Requests of one meaning: what passes is the measure of what is compared with it. */
+const ASKS = [
+  { name: "chat, as it came", path: "/v1/chat/completions", provider: "bench-openai", over: null },
+  { name: "chat, translated to Messages", path: "/v1/chat/completions", provider: "bench-anthropic", over: "chat, as it came" },
+  { name: "responses, not stored", path: "/v1/responses", provider: "bench-openai", store: false, over: null },
+  { name: "responses, owned", path: "/v1/responses", provider: "bench-openai", over: "responses, not stored" },
+  {
+    name: "responses, translated, not stored",
+    path: "/v1/responses",
+    provider: "bench-anthropic",
+    store: false,
+    over: "responses, not stored",
+  },
+  { name: "responses, translated and kept", path: "/v1/responses", provider: "bench-anthropic", over: "responses, translated, not stored" },
+] as const;
+
+function bodyOf(ask: (typeof ASKS)[number], stream: boolean): string {
+  const common = { model: `${ask.provider}/m`, stream, ...("store" in ask && { store: ask.store }) };
+  const text = "Say the word twenty times, please. ".repeat(10);
+  if (ask.path === "/v1/responses") return JSON.stringify({ ...common, max_output_tokens: WORDS, input: text });
+  const options = stream ? { stream_options: { include_usage: true } } : {};
+  return JSON.stringify({ ...common, ...options, max_tokens: WORDS, messages: [{ role: "user", content: text }] });
+}
+
+async function provider(): Promise<Server> {
+  const server = createServer((request, answer) => {
+    let body = "";
+    request.setEncoding("utf8").on("data", (text: string) => (body += text));
+    request.on("end", () => {
+      const { whole, events } = ANSWERS[request.url ?? ""]!;
+      const stream = body.includes('"stream":true');
+      answer.writeHead(200, { "content-type": stream ? "text/event-stream; charset=utf-8" : "application/json" });
+      if (!stream) return void answer.end(JSON.stringify(whole));
+      let at = 0;
+      const more = () => {
+        if (at === events.length) return void answer.end();
+        answer.write(events[at++]);
+        setImmediate(more);
+      };
+      more();
+    });
+  });
+  server.keepAliveTimeout = 60_000;
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+async function gateway(state: string, port: number): Promise<ChildProcess> {
+  const env = { ...process.env, PORT: String(port), TOLLGATE_STATE: state, TOLLGATE_ADMIN_KEY: ADMIN };
+  const child = spawn(process.execPath, ["scripts/start.ts"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on("data", (text: Buffer) => void (text.includes("Tollgate is up") && resolve()));
+    child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}`)));
+  });
+  return child;
+}
+
+async function admin(port: number, path: string, body: object): Promise<Record<string, string>> {
+  const headers = { authorization: `Bearer ${ADMIN}`, "content-type": "application/json" };
+  const answer = await fetch(`http://127.0.0.1:${port}/admin/v1${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${path} was refused: ${await answer.text()}`);
+  return (await answer.json()) as Record<string, string>;
+}
+
+/** Microseconds of processor time that a process has used. */
+function used(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_S;
+}
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const folder = mkdtempSync(join(tmpdir(), "tollgate-translated-"));
+const upstream = await provider();
+const port = await new Promise<number>((resolve) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const { port: free } = server.address() as AddressInfo;
+    server.close(() => resolve(free));
+  });
+});
+const child = await gateway(folder, port);
+try {
+  const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  await admin(port, "/providers", { name: "bench-openai", kind: "openai", base_url: `${origin}/v1`, api_key: "sk-bench" });
+  await admin(port, "/providers", { name: "bench-anthropic", kind: "anthropic", base_url: origin, api_key: "sk-bench" });
+  const { secret } = await admin(port, "/keys", { name: "bench", limits: { rpm: null, tpm: null, concurrency: null } });
+  const pid = Number(readFileSync(join(folder, "workerd.pid"), "utf8").split("\n").find(Boolean));
+  const results = [];
+  for (const stream of [false, true]) {
+    const found = new Map<string, number[]>(ASKS.map(({ name }) => [name, []]));
+    for (let round = -1; round < ROUNDS; round++) {
+      for (const ask of ASKS) {
+        const target: Target = { name: ask.name, port, path: ask.path, headers: { authorization: `Bearer ${secret}` } };
+        const before = used(pid);
+        await load(target, bodyOf(ask, stream), 8, COUNT);
+        if (round >= 0) found.get(ask.name)!.push((used(pid) - before) / COUNT);
+      }
+    }
+    const rows = ASKS.map(({ name, over }) => {
+      const us = median(found.get(name)!);
+      return { name, cpu_us: Math.round(us), over: over === null ? null : Number((us / median(found.get(over)!)).toFixed(2)) };
+    });
+    console.log(stream ? "streams of 20 words" : "JSON");
+    console.table(rows);
+    results.push({ stream, rows });
+  }
+  const run = {
+    command: "node bench/translated.ts",
+    unit: "µs of workerd's processor time a request",
+    rounds: ROUNDS,
+    count: COUNT,
+    node: process.version,
+  };
+  writeFileSync("bench/translated.json", `${JSON.stringify({ ...run, results }, null, 2)}\n`);
+} finally {
+  child.kill("SIGTERM");
+  upstream.closeAllConnections();
+  upstream.close();
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+}

@@ -1,0 +1,1 @@
+ALTER TABLE `keys` ADD `responses` text DEFAULT 'kept' NOT NULL;

@@ -1,0 +1,151 @@
+import type { Caller } from "#core";
+import { keepsResponses } from "#providers";
+import { itemsOf, type Json, type Kept, listed } from "#responses";
+import { fieldsOf, SseReader } from "#wire";
+import type { Draft, Gateway } from "./contract.ts";
+
+const DAY_MS = 86_400_000;
+/** As long as OpenAI keeps a response (https://platform.openai.com/docs/guides/conversation-state). */
+const VENDOR_DAYS = 30;
+/** Longer nobody waits for an answer to be kept: it is told all the same, and cannot be named. */
+const PATIENCE_MS = 5_000;
+
+/** Where an answer can be named later: in the provider's account, whose owner is taken down here, or here. */
+type Where = Kept["at"];
+
+/** Where the answer to a request is kept; null where it is not, which most are. */
+function whereKept({ asked, caller, upstream, translation }: Draft, at: Gateway): Where | null {
+  if (asked.capability !== "responses" || asked.body.value["store"] === false || caller.responses === "off") return null;
+  if (translation === null && keepsResponses(upstream)) return "provider";
+  return keepsHere(caller, at) ? "here" : null;
+}
+
+/** Whether anything of a caller's is kept here. */
+export function keepsHere({ responses }: Caller, { config }: Gateway): boolean {
+  return responses === "kept" && config.TOLLGATE_RESPONSES_DAYS > 0;
+}
+
+/** Whether the answer to a request is kept at all. */
+export function keeps(draft: Draft, at: Gateway): boolean {
+  return whereKept(draft, at) !== null;
+}
+
+/** Keeps a whole JSON answer, as it is told; it stands when this returns. */
+export async function rememberAnswer(text: string, draft: Draft, at: Gateway): Promise<void> {
+  const where = whereKept(draft, at);
+  if (where === null) return;
+  const memory = new Memory(where, draft, at);
+  memory.ended(parsed(text));
+  await memory.stands();
+}
+
+/**
+ * A stream that is kept as it passes; the very same where it is not. Every byte passes as it came, and at once, but for the end: that
+ * waits until what it ends stands, so that whoever has read it can go on from it, whatever happens here.
+ */
+export function rememberStream(stream: ReadableStream<Uint8Array>, draft: Draft, at: Gateway): ReadableStream<Uint8Array> {
+  const where = whereKept(draft, at);
+  if (where === null) return stream;
+  const memory = new Memory(where, draft, at);
+  const events = new SseReader((data, event) => memory.see(data, event));
+  return stream.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => {
+        events.push(chunk);
+        if (!memory.over) return controller.enqueue(chunk);
+        return memory.stands().then(() => controller.enqueue(chunk));
+      },
+    }),
+  );
+}
+
+/** What is to be remembered of one answer. */
+class Memory {
+  readonly #where: Where;
+  readonly #draft: Draft;
+  readonly #at: Gateway;
+  readonly #known = new Set<string>();
+  readonly #writes: Promise<void>[] = [];
+  readonly #items: unknown[] = [];
+  #over = false;
+
+  constructor(where: Where, draft: Draft, at: Gateway) {
+    this.#where = where;
+    this.#draft = draft;
+    this.#at = at;
+  }
+
+  /** Whether the answer has told its end. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** One event of a stream. Ids are taken down as soon as they are told, long before the end. */
+  see(data: string, event: string): void {
+    if (event.endsWith(".delta")) return;
+    const { type, response, item } = parsed(data);
+    switch (type) {
+      case "response.created":
+        this.#own(fieldsOf(response)["id"]);
+        break;
+      case "response.output_item.added":
+        this.#own(fieldsOf(item)["id"]);
+        break;
+      case "response.output_item.done":
+        this.#items.push(item);
+        break;
+      case "response.completed":
+      case "response.incomplete":
+        this.ended(fieldsOf(response));
+    }
+  }
+
+  /** The whole response. Some providers leave out of it what they have told before. */
+  ended(response: Json): void {
+    this.#over = true;
+    const output = itemsOf(response["output"]);
+    if (this.#where === "provider") for (const { id } of [response, ...output]) this.#own(id);
+    else this.#keep(output.length === 0 && this.#items.length > 0 ? { ...response, output: this.#items } : response);
+  }
+
+  /** Waits for what was begun. */
+  async stands(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, PATIENCE_MS);
+    await Promise.race([Promise.allSettled(this.#writes), late.promise]);
+    clearTimeout(timer);
+  }
+
+  #own(id: unknown): void {
+    if (this.#where !== "provider" || typeof id !== "string" || id === "" || this.#known.has(id)) return;
+    this.#known.add(id);
+    const { name, account } = this.#draft.upstream;
+    const days = Math.max(VENDOR_DAYS, this.#at.config.TOLLGATE_RESPONSES_DAYS);
+    this.#write(id, { v: 1, at: "provider", provider: name, account }, days);
+  }
+
+  #keep(response: Json): void {
+    const { id, status } = response;
+    if (typeof id !== "string" || id === "" || status === "failed") return;
+    const { asked } = this.#draft;
+    const input = listed(itemsOf(asked.body.value["input"]), id);
+    const told = { ...response, previous_response_id: asked.resumed?.from ?? null, store: true };
+    this.#write(id, { v: 1, at: "here", response: told, input }, this.#at.config.TOLLGATE_RESPONSES_DAYS);
+  }
+
+  /** A write that fails is told in the log: the answer has been paid for, and is told without being kept. */
+  #write(id: string, kept: Kept, days: number): void {
+    const { key } = this.#draft.caller;
+    const written = this.#at.responses.keep({ key, id }, kept, this.#at.now() + days * DAY_MS);
+    this.#at.background(written);
+    this.#writes.push(written);
+  }
+}
+
+function parsed(data: string): Json {
+  try {
+    return fieldsOf(JSON.parse(data));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,38 @@
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const IV_BYTES = 12;
+const encoder = new TextEncoder();
+
+/** Where something is kept, and what opens it. */
+export interface Place {
+  readonly name: string;
+  readonly secret: CryptoKey;
+}
+
+/**
+ * The place of an id of a key. Both its name and its secret are drawn from the id, which nothing stores: whoever reads the storage, even
+ * beside the deployment's secrets, neither finds nor opens what is kept there without it. Another key's id is another place.
+ */
+export async function placeOf(pepper: string, key: string, id: string): Promise<Place> {
+  const hash = { name: "HMAC", hash: "SHA-512" };
+  const peppered = await crypto.subtle.importKey("raw", encoder.encode(pepper), hash, false, ["sign"]);
+  const drawn = await crypto.subtle.sign("HMAC", peppered, encoder.encode(`response\n${key}\n${id}`));
+  const secret = await crypto.subtle.importKey("raw", drawn.slice(32), "AES-GCM", false, ["encrypt", "decrypt"]);
+  return { name: [...new Uint8Array(drawn, 0, 32)].map((byte) => byte.toString(16).padStart(2, "0")).join(""), secret };
+}
+
+/** A text under a place's secret. */
+export async function seal({ secret }: Place, text: string): Promise<Bytes> {
+  const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
+  const cipher = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv }, secret, encoder.encode(text)));
+  const sealed = new Uint8Array(IV_BYTES + cipher.length);
+  sealed.set(iv);
+  sealed.set(cipher, IV_BYTES);
+  return sealed;
+}
+
+/** The text that was sealed. @throws where it was sealed for another place, or is spoiled. */
+export async function open({ secret }: Place, sealed: Bytes): Promise<string> {
+  const iv = sealed.slice(0, IV_BYTES);
+  return new TextDecoder().decode(await crypto.subtle.decrypt({ name: "AES-GCM", iv }, secret, sealed.slice(IV_BYTES)));
+}
