@@ -10,6 +10,7 @@ import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
+import { Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -41,6 +42,14 @@ function compose(env: Env): Platform {
     ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
+    tasks: new Tasks({
+      db,
+      events: env.EVENTS,
+      objects: env.TASKS,
+      runner: config.RUNNER_URL !== undefined,
+      strict: !config.development,
+      now,
+    }),
     now,
   };
 }

@@ -74,6 +74,9 @@ const schema = z.object({
   /** How long responses are kept that their provider does not keep itself; 0 keeps none. */
   TOLLGATE_RESPONSES_DAYS: z.coerce.number().min(0).max(3_650).default(30),
   ...POLICY_LIMITS,
+  /** The runner that tasks are run by, and what its claims are signed with: both, or none. */
+  RUNNER_URL: origin.optional(),
+  RUNNER_SECRET: z.string().min(32).optional(),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
 });
 
@@ -107,6 +110,9 @@ export function readConfig(env: object): Config {
   const development = parsed.data.TOLLGATE_ENV === "development";
   if (parsed.data.TOLLGATE_DEV_KEY !== undefined && !development) {
     throw new ConfigError("The deployment's variables are wrong. TOLLGATE_DEV_KEY: only for development");
+  }
+  if ((parsed.data.RUNNER_URL === undefined) !== (parsed.data.RUNNER_SECRET === undefined)) {
+    throw new ConfigError("The deployment's variables are wrong. RUNNER_URL, RUNNER_SECRET: a runner needs both");
   }
   const allowPrivateUpstreams = parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development;
   return { ...parsed.data, development, allowPrivateUpstreams, display: displayOf(parsed.data), policyLimits: policyLimitsOf(parsed.data) };

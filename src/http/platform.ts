@@ -7,6 +7,7 @@ import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
 import type { Responses } from "#responses";
 import type { Health } from "#routes";
+import type { Tasks } from "#tasks";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -31,6 +32,8 @@ export interface Platform {
   readonly counters: (team: string) => Counters;
   /** What each key may name again. */
   readonly responses: Responses;
+  /** What keys run in sandboxes. */
+  readonly tasks: Tasks;
   readonly now: () => number;
 }
 

@@ -20,7 +20,8 @@ export type Resource =
   | "alerts"
   | "webhooks"
   | "policies"
-  | "routes";
+  | "routes"
+  | "profiles";
 
 const EVERYTHING = "*";
 
@@ -29,7 +30,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes"],
+    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "profiles"],
   },
   analyst: {
     read: [
@@ -47,6 +48,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "alerts",
       "policies",
       "routes",
+      "profiles",
     ],
     write: [],
   },

@@ -1,41 +1,47 @@
-import * as z from "zod";
-import { TollgateError } from "#core";
-import { isWorkspacePath } from "./path.ts";
-
 /** The states of a task, in the order that they come. */
 export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
 
 /** Why a task ended: a closed set. */
 export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "runner_lost";
 
-const path = z.string().refine(isWorkspacePath, { message: "must be relative, without empty segments, . and .." });
-const file = z.union([z.strictObject({ path, text: z.string() }), z.strictObject({ path, base64: z.base64() })]);
+/** What a key's tasks may do, and how much they may use. */
+export interface Profile {
+  readonly name: string;
+  readonly engines: readonly ("claude-code" | "codex" | "native" | "command")[];
+  readonly tools: readonly string[];
+  readonly agents: readonly string[];
+  readonly skills: readonly string[];
+  /** Patterns; a guard-rail that is audited, never the wall. */
+  readonly deniedCommands: readonly string[];
+  readonly hosts: readonly string[];
+  readonly filesystem: "none" | "readonly" | "readwrite";
+  /** Of each key, at once. */
+  readonly maxConcurrentTasks: number;
+  readonly cpuCores: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  readonly timeoutS: number;
+  readonly maxCostNano: number;
+}
 
-/** What a task may be asked to do: `POST /v1/task`. Omitted limits are those of the key's profile. */
-export const taskRequest = z.strictObject({
-  engine: z.enum(["command"], { message: "must be command; other engines are not offered yet" }),
-  /** Never a string: no shell reads it but one that it names. */
-  argv: z.array(z.string().max(131_072)).min(1).max(1_024),
-  files: z.array(file).max(10_000).default([]),
-  working_directory: z.union([z.literal("."), path]).default("."),
-  timeout_s: z.number().positive().optional(),
-  cpu_cores: z.number().positive().optional(),
-  memory_mb: z.int().positive().optional(),
-  disk_mb: z.int().positive().optional(),
-  /** `analysis_only` may read its workspace and change nothing. */
-  mode: z.enum(["normal", "analysis_only"]).default("normal"),
-  metadata: z.record(z.string().max(64), z.string().max(512)).default({}).refine((given) => Object.keys(given).length <= 16, { message: "may have 16 members" }),
-});
+/** What a task runs with, once its profile and its request are one. */
+export interface Effective {
+  readonly engine: "command";
+  readonly mode: "normal" | "analysis_only";
+  readonly filesystem: Profile["filesystem"];
+  readonly timeoutS: number;
+  readonly cpuCores: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  readonly maxCostNano: number;
+}
 
-export type TaskRequest = z.infer<typeof taskRequest>;
-
-/** Reads a task's request. @throws TollgateError `invalid_request` naming every field that is wrong, the first as `param`. */
-export function readTaskRequest(value: unknown): TaskRequest {
-  const read = taskRequest.safeParse(value);
-  if (read.success) return read.data;
-  const problems = read.error.issues.map(({ path: at, message }) => ({ field: at.join("."), message }));
-  const message = problems.map((each) => `${each.field || "The body"}: ${each.message}`).join("; ");
-  throw new TollgateError("invalid_request", message, { param: problems[0]!.field || null!, details: { problems } });
+/** Something that a request asks for and may not have. */
+export interface Violation {
+  readonly kind: "profile" | "engine" | "limit" | "command" | "field";
+  readonly name: string;
+  readonly field: string | null;
+  readonly reason: string;
 }
 
 /** A file that a task changed; null where it is gone. */
@@ -49,10 +55,12 @@ export interface TaskFile {
 /** How a task ended. */
 export interface TaskEnd {
   readonly reason: ExitReason;
+  readonly at: number;
   readonly exitCode: number | null;
   readonly cpuMs: number | null;
   readonly memoryPeakBytes: number | null;
   readonly files: readonly TaskFile[];
+  /** What a person should know beside the reason. */
   readonly message: string | null;
 }
 
@@ -61,13 +69,19 @@ export interface Task {
   readonly id: string;
   readonly key: string;
   readonly team: string;
+  readonly profile: string;
   readonly status: TaskStatus;
-  readonly request: TaskRequest;
+  readonly effective: Effective;
+  readonly metadata: Readonly<Record<string, string>>;
   readonly createdAt: number;
   readonly startedAt: number | null;
-  readonly endedAt: number | null;
-  readonly lastSeq: number;
   readonly end: TaskEnd | null;
+}
+
+/** A task as it is told: with the number of its last event, and what it said, up to a limit. */
+export interface TaskView extends Task {
+  readonly lastSeq: number;
+  readonly text: string | null;
 }
 
 /** One thing that happened in a task. `seq` begins at 1 and has no gaps. */

@@ -27,6 +27,7 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
     bindings,
     durableObjects: {
       LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      TASKS: { className: "TaskObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       COUNTERS: { className: "CounterObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
     },
     // A queue has one consumer.

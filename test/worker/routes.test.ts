@@ -62,7 +62,7 @@ describe("the first look", () => {
   });
 
   test("routes that are not built yet say which they are", async () => {
-    for (const path of ["/v1/images/generations", "/v1/audio/speech", "/v1/batches", "/v1/task"]) {
+    for (const path of ["/v1/images/generations", "/v1/audio/speech", "/v1/batches", "/v1/workflows"]) {
       const answer = await ask("POST", path, { body: {} });
       const { error } = (await answer.json()) as { error: { code: string; message: string } };
       expect([answer.status, error.code, error.message]).toEqual([404, "not_found", `There is no route POST ${path} here`]);

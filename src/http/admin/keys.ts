@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { BudgetStore } from "#budget";
 import { ROLES, TollgateError } from "#core";
 import { type KeyFields, type KeyRow, KeyStore, mayGrant } from "#keys";
+import { ProfileStore } from "#tasks";
 import type { Actor } from "./actor.ts";
 import { budget, budgetFields, budgetShape, budgetShapes, budgetsOfKeys, newBudget } from "./budgets.ts";
 import { type AdminApp, type AdminContext, read, write, type Written } from "./operation.ts";
@@ -16,7 +17,6 @@ const limits = z.strictObject({ rpm: pace.optional(), tpm: pace.optional(), conc
 /** Fields that have their place and no engine yet: only what means nothing is taken. */
 const notYet = {
   policies: z.array(z.string()).max(0, "policies are not offered yet").optional(),
-  profile: z.null("profiles are not offered yet").optional(),
 };
 
 const changeable = {
@@ -31,6 +31,7 @@ const changeable = {
   content_logging: z.literal("off", "content logging is not offered yet").optional(),
   cache: z.literal("off", "the cache is not offered yet").optional(),
   responses: z.enum(["kept", "off"]).optional(),
+  profile: z.string().min(1).max(64).nullable().optional(),
   ...notYet,
 };
 const create = z.strictObject({
@@ -59,7 +60,7 @@ const stores = ({ env }: AdminContext) => ({
 
 /** What was named, as the store calls it. */
 function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
-  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache, responses } = body;
+  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache, responses, profile } = body;
   return given({
     name: body.name,
     user,
@@ -76,6 +77,7 @@ function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
     contentLogging: content_logging,
     cache,
     responses,
+    profile,
   });
 }
 
@@ -133,6 +135,12 @@ function requireGrant(actor: Actor, ...roles: readonly KeyFields["role"][]): voi
   }
 }
 
+/** A key may name a profile that is there. @throws TollgateError `invalid_request` naming `profile`. */
+async function requireProfile({ env }: AdminContext, name: string | null | undefined): Promise<void> {
+  if (!name || (await new ProfileStore(env.db, () => env.now()).named(name))) return;
+  throw new TollgateError("invalid_request", `profile: there is no profile ${JSON.stringify(name)}`, { param: "profile" });
+}
+
 /** Makes the ledger see the change before it is acknowledged: from then on no isolate can act on the old facts. */
 async function changed(context: AdminContext, row: KeyRow): Promise<void> {
   context.env.keys.forget(row.id);
@@ -172,6 +180,7 @@ function creation(app: AdminApp): void {
     { method: "post", path: "/keys", resource, summary: "Create a key", body: create, answer: key, status: 201 },
     async ({ body, actor }, context) => {
       requireGrant(actor, body.role ?? "key_holder");
+      await requireProfile(context, body.profile);
       const { keys: store, budgets } = stores(context);
       // Judged before anything is written, so that a wrong budget leaves no key behind.
       body.budgets.forEach((each, at) => newBudget(each, { kind: "key", id: "" }, `budgets.${at}.`));
@@ -216,6 +225,7 @@ function changes(app: AdminApp): void {
     async ({ params, body, actor }, context) => {
       const before = found(await stores(context).keys.get(params.id), "key");
       requireGrant(actor, before.role, body.role ?? before.role);
+      await requireProfile(context, body.profile);
       const row = await stores(context).keys.patch(params.id, fieldsOf(body));
       await changed(context, row);
       return { answer: await shapeOf(context, row), audit: auditOf("key.update", row, context.env.now(), before) };
