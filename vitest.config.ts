@@ -1,7 +1,22 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+
+/** The agents' own command lines are most of a gigabyte: they are installed and run before a change lands, and by whoever asks. */
+const agents = process.env["CI"] || process.env["TOLLGATE_TEST_AGENTS"];
 
 const migrations = await readD1Migrations("./migrations");
+
+const AGENTS = {
+  test: {
+    name: "agents",
+    include: ["test/agents/**/*.test.ts"],
+    environment: "node" as const,
+    globalSetup: ["./test/agents/global-setup.ts"],
+    testTimeout: 120_000,
+    // An install that nobody has cached is waited for.
+    hookTimeout: 600_000,
+  },
+} satisfies TestProjectInlineConfiguration;
 
 export default defineConfig({
   test: {
@@ -32,6 +47,7 @@ export default defineConfig({
       {
         test: { name: "runner", include: ["test/runner/**/*.test.ts"], environment: "node", testTimeout: 60_000, hookTimeout: 60_000 },
       },
+      ...(agents ? [AGENTS] : []),
       {
         test: {
           name: "conformance",

@@ -1,10 +1,9 @@
-import { type ChildProcess, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import { SCHEMA } from "./bare/schema.ts";
-import { freePort, startGateway, started } from "./gateway.ts";
+import { startBare } from "./bare/start.ts";
+import { startGateway, started } from "./gateway.ts";
 import { load, type Round, type Target } from "./load.ts";
 
 /** `npm run bench`: the full gateway against a bare Worker and the provider itself, interleaved, in one run. Writes bench/results.json. */
@@ -30,40 +29,6 @@ function bodyOf(scenario: (typeof SCENARIOS)[number], model: string): string {
     ...(scenario.stream ? { stream: true } : {}),
     ...("usage" in scenario ? { stream_options: { include_usage: true } } : {}),
   });
-}
-
-/** The bare Worker on a socket of its own, as the gateway has it. */
-async function bare(upstream: string): Promise<{ runtime: Miniflare; port: number }> {
-  const outdir = join(folder, "bare");
-  execFileSync(
-    process.execPath,
-    ["node_modules/wrangler/bin/wrangler.js", "deploy", "--dry-run", "--config", "bench/bare/wrangler.toml", "--outdir", outdir],
-    {
-      stdio: "ignore",
-    },
-  );
-  const port = await freePort();
-  const runtime = new Miniflare(
-    convertV4MiniflareOptions({
-      workers: [
-        {
-          name: "bare",
-          compatibilityDate: "2026-08-15",
-          modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(join(outdir, "worker.js"), "utf8") }],
-          bindings: { UPSTREAM: upstream },
-          durableObjects: { JOURNAL: { className: "Journal", useSQLite: true } },
-          queueProducers: { ENTRIES: "entries" },
-          queueConsumers: { entries: { maxBatchSize: 100, maxBatchTimeout: 1 } },
-          d1Databases: { DB: "bench" },
-          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
-        },
-      ],
-    }),
-  );
-  await runtime.ready;
-  const db = await runtime.getD1Database("DB");
-  for (const statement of SCHEMA) await db.prepare(statement).run();
-  return { runtime, port };
 }
 
 /** The ways a request may be paid: each held by the ledger before it is sent, or admitted from an isolate's float. */
@@ -130,7 +95,7 @@ function ratios(rows: readonly Row[], way: Way | "floor" | "record", stream: boo
 try {
   const upstreamPort = Number(await started("bench/provider.ts", { env: {}, ready: /\d+/, children }));
   const upstream = `http://127.0.0.1:${upstreamPort}`;
-  const { runtime, port: barePort } = await bare(upstream);
+  const { runtime, port: barePort } = await startBare(upstream, folder);
   const { port, keys } = await gateway(upstream);
   const targets: Target[] = [
     { name: "direct", port: upstreamPort, headers: {} },

@@ -22,6 +22,8 @@ export interface Call<Options extends OptionTable = OptionTable> {
   /** What was given for the API's fields, by their paths. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly gateway: Gateway;
+  /** The environment that the program was started in. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly output: Output;
 }
 

@@ -41,7 +41,7 @@ async function answer(asked: Asked, start: Start): Promise<keyof typeof EXIT> {
   const { warnings, ...connection } = connect(everywhere, start);
   for (const warning of warnings) await output.warn(warning);
   const fields = fieldsOf(command.options, given);
-  return (await command.run({ operands, given, fields, gateway: new Gateway(connection), output })) ?? "ok";
+  return (await command.run({ operands, given, fields, gateway: new Gateway(connection), env: start.env, output })) ?? "ok";
 }
 
 /** Tells what went wrong, where it belongs: standard error. */

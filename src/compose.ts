@@ -1,5 +1,8 @@
+import { AutoStore } from "#auto";
 import { BudgetStore, ledgerOf, Tills } from "#budget";
+import { cacheOf } from "#cache";
 import { type Config, readConfig } from "#config";
+import { Contents } from "#content";
 import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
 import { DirectoryCache, type DirectorySource } from "#gateway";
@@ -10,6 +13,7 @@ import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
+import { placesOf } from "#socket";
 import { Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
@@ -41,6 +45,8 @@ function compose(env: Env): Platform {
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
+    contents: new Contents(db, config),
+    cache: cacheOf(env.CACHE),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
     tasks: new Tasks({
       db,
@@ -50,7 +56,9 @@ function compose(env: Env): Platform {
       strict: !config.development,
       now,
     }),
+    sockets: placesOf(env.SOCKETS),
     now,
+    paced: false,
   };
 }
 
@@ -61,6 +69,7 @@ function directorySource(db: Db, config: Config, now: () => number): DirectorySo
   const prices = new PriceStore(db, now);
   const budgets = new BudgetStore(db, now);
   const policies = new StandingPolicies(db);
+  const auto = new AutoStore(db, now);
   return {
     providers: () => providers.all(),
     aliases: () => models.all(),
@@ -68,5 +77,6 @@ function directorySource(db: Db, config: Config, now: () => number): DirectorySo
     prices: () => prices.all(),
     wider: () => budgets.wider(),
     policies: () => policies.read(),
+    auto: async () => (await auto.read())?.table ?? null,
   };
 }

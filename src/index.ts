@@ -1,15 +1,25 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { consume } from "#audit";
-import { createApp, errorResponse } from "#http";
+import { createApp, errorResponse, throughDoor } from "#http";
 import { platformOf } from "./compose.ts";
 import { housekeeping } from "./housekeeping.ts";
 import { EVERY_MINUTE, watch, watchTheClock } from "./watch.ts";
 
 export { LedgerObject } from "./budget/ledger.do.ts";
+export { CacheObject } from "./cache/cache.do.ts";
 export { CounterObject } from "./policy/counters.do.ts";
 export { TaskObject } from "./tasks/task.do.ts";
 export { ResponseObject } from "./responses/responses.do.ts";
+export { SocketObject } from "./socket/socket.do.ts";
 
 const app = createApp();
+
+/** The door for what is asked over a socket. Only the objects that hold sockets know it: it has no address. */
+export class SocketDoor extends WorkerEntrypoint<Env> {
+  override fetch(request: Request): Promise<Response> {
+    return throughDoor(app, request, platformOf(this.env), this.ctx);
+  }
+}
 
 export default {
   fetch(request, env, context) {

@@ -3,6 +3,7 @@ import { alerts } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
 import { estimate } from "./estimate.ts";
+import { imports } from "./import.ts";
 import { keys } from "./keys.ts";
 import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
@@ -22,4 +23,5 @@ export const COMMANDS: readonly Command[] = [
   ...alerts,
   ...webhooks,
   ...policy,
+  ...imports,
 ];

@@ -146,7 +146,7 @@ function attributed(invocation: RequestEvent["invocation"]) {
   return { ...invocation, endUser: endUser || null, session: session || null, tags: [...new Set(named)] };
 }
 
-function requestRow({ invocation, cost, lost = [], log, policies }: RequestEvent): RequestInsert {
+function requestRow({ invocation, cost, lost = [], log, policies, auto, refusal }: RequestEvent): RequestInsert {
   const { request: id, ...facts } = attributed(invocation);
   return {
     ...facts,
@@ -161,7 +161,8 @@ function requestRow({ invocation, cost, lost = [], log, policies }: RequestEvent
     usd: usdOf([cost, ...lost.map((each) => each.cost)]),
     upstreamRequestId: log.upstreamRequestId,
     policies: policies?.map(({ policy, version, mode, stage, outcome }) => ({ policy, version, mode, stage, outcome })) ?? null,
-    content: log.content ?? null,
+    auto: auto ?? null,
+    refusal: refusal ?? null,
   };
 }
 

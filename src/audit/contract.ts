@@ -68,6 +68,8 @@ const cost = z.object({
     tableHash: z.string(),
     basis: z.enum(["actual", "estimated"]).optional(),
     lines: z.array(z.object({ class: z.string(), quantity: count, rate: z.string(), per: z.number(), usd: z.string() })),
+    /** What an answer out of the cache cost when it was made, in USD. */
+    savedUsd: z.string().optional(),
     /** Output tokens by the gateway's own count, where it can be held against the provider's. */
     ownOutput: count.optional(),
   }),
@@ -81,7 +83,6 @@ const log = z.object({
   firstByteMs: z.number().nonnegative().nullable(),
   overheadMs: z.number().nonnegative().nullable(),
   upstreamRequestId: text.nullable(),
-  content: z.unknown().nullable(),
 });
 
 /** What one policy said at one stage of a request; of a stream, what it came to over all of its stretches. */
@@ -100,8 +101,17 @@ const policyDecision = z.object({
   obligations: z.array(z.record(z.string(), z.unknown())),
   fuel: count,
   contextDigest: text,
-  /** What it was given, where none of it is content; what a replay gives again. */
+  /** What it was given, without what anybody said; what a replay gives again. */
   facts: z.record(z.string(), z.unknown()).nullable(),
+});
+
+/** Why the auto-router chose the model of a request. */
+const auto = z.looseObject({
+  features: z.record(z.string(), z.unknown()),
+  rules: z.array(z.object({ name: text, matched: z.boolean(), reason: z.string() })),
+  rule: text.nullable(),
+  tier: text,
+  candidates: z.array(z.object({ model: text, tier: text.nullable(), out: text.nullable() })),
 });
 
 /** One inference request, finished or refused. */
@@ -115,6 +125,10 @@ export const requestEvent = z.object({
   lost: z.array(z.object({ cost, tokens: count, provider: text, model: text })).optional(),
   /** What was asked of policies; absent where none was. */
   policies: z.array(policyDecision).optional(),
+  /** What its caller was told, where it was refused. */
+  refusal: z.object({ message: text, details: z.record(z.string(), z.unknown()).nullable() }).optional(),
+  /** Absent where the caller named its model. */
+  auto: auto.optional(),
   /** The budget that refused it, where one did. */
   refusedBy: z.object({ budget: id, windowStart: count.nullable() }).nullish(),
   /** `spent` is what the window came to with it; events of before it was told have none. */

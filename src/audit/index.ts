@@ -11,6 +11,7 @@ export {
   listCurrent,
   listRecords,
   listRequests,
+  recordsOf,
   type RequestRow,
   searchAudit,
 } from "./records.ts";

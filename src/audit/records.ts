@@ -61,6 +61,16 @@ export async function getRecord(db: Db, id: string, filter: Attribution): Promis
   return row ?? null;
 }
 
+/** The cost records of one request within the reader's own rows: the first, and after it those that reprice it, in their order. */
+export async function recordsOf(db: Db, request: string, filter: Attribution): Promise<CostRow[]> {
+  const mine = and(eq(costRecords.request, request), ...owned(costRecords, filter));
+  const rows = await db.select().from(costRecords).where(mine);
+  const successors = new Map(rows.map((row) => [row.reprices, row]));
+  const ordered: CostRow[] = [];
+  for (let next = successors.get(null); next; next = successors.get(next.id)) ordered.push(next);
+  return ordered;
+}
+
 /** The request log, newest first. */
 export function listRequests(db: Db, filter: Attribution, paging: Paging): Promise<Listing<RequestRow>> {
   return newest(db, requests, { filter, paging });

@@ -71,13 +71,36 @@ const schema = z.object({
     .optional(),
   /** Whoever uploaded a version of a policy may not be the one who activates it. */
   TOLLGATE_POLICY_TWO_PEOPLE: z.stringbool().default(false),
+  /** How long an answer is kept where its request does not say, and how long one may ask for. */
+  TOLLGATE_CACHE_TTL_S: z.coerce.number().int().positive().default(3_600),
+  TOLLGATE_CACHE_TTL_MAX_S: z.coerce.number().int().positive().max(2_592_000).default(86_400),
+  /** The largest answer that is kept, and all that is kept of one key or team. An answer travels in one message of at most 32 MiB. */
+  TOLLGATE_CACHE_ANSWER_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .max(16 * 1024 * 1024)
+    .default(8 * 1024 * 1024),
+  TOLLGATE_CACHE_SCOPE_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024 * 1024),
   /** How long responses are kept that their provider does not keep itself; 0 keeps none. */
   TOLLGATE_RESPONSES_DAYS: z.coerce.number().min(0).max(3_650).default(30),
+  /** Origins of pages that may open a WebSocket here, separated by commas. */
+  TOLLGATE_SOCKET_ORIGINS: z
+    .string()
+    .regex(/^https?:\/\/[\w.:[\]-]+(,https?:\/\/[\w.:[\]-]+)*$/, "must be origins such as https://app.example.com, by commas")
+    .transform((text) => text.split(","))
+    .default([]),
   ...POLICY_LIMITS,
   /** The runner that tasks are run by, and what its claims are signed with: both, or none. */
   RUNNER_URL: origin.optional(),
   RUNNER_SECRET: z.string().min(32).optional(),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
+  /** How long is kept what requests said, of keys that have it logged. */
+  TOLLGATE_CONTENT_DAYS: z.coerce.number().positive().default(7),
 });
 
 /** Everything the deployment can be told, parsed once per isolate. Secrets stand here and nowhere else. */
@@ -113,6 +136,9 @@ export function readConfig(env: object): Config {
   }
   if ((parsed.data.RUNNER_URL === undefined) !== (parsed.data.RUNNER_SECRET === undefined)) {
     throw new ConfigError("The deployment's variables are wrong. RUNNER_URL, RUNNER_SECRET: a runner needs both");
+  }
+  if (parsed.data.TOLLGATE_CACHE_TTL_S > parsed.data.TOLLGATE_CACHE_TTL_MAX_S) {
+    throw new ConfigError("The deployment's variables are wrong. TOLLGATE_CACHE_TTL_S: more than TOLLGATE_CACHE_TTL_MAX_S");
   }
   const allowPrivateUpstreams = parsed.data.TOLLGATE_ALLOW_PRIVATE_UPSTREAMS ?? development;
   return { ...parsed.data, development, allowPrivateUpstreams, display: displayOf(parsed.data), policyLimits: policyLimitsOf(parsed.data) };

@@ -57,7 +57,6 @@ export const keys = sqliteTable(
     responses: text({ enum: ["kept", "off"] })
       .notNull()
       .default("kept"),
-    policies: json<string[]>("policies").notNull(),
     profile: text(),
     status: text({ enum: ["active", "disabled", "revoked"] }).notNull(),
     epoch: integer().notNull(),
@@ -130,6 +129,13 @@ export const models = sqliteTable(
   },
   (table) => [uniqueIndex("models_name").on(table.name)],
 );
+
+/** Owned by auto. The operator's own table of the auto-router, in one row; none where the built-in one holds. */
+export const autoTables = sqliteTable("auto_tables", {
+  id: text().primaryKey(),
+  content: json<unknown>("content").notNull(),
+  updatedAt: integer("updated_at").notNull(),
+});
 
 /** Owned by providers. Further credentials of a provider, sealed like its own; each goes to the origin that it was given for, and no other. */
 export const providerCredentials = sqliteTable(
@@ -368,7 +374,7 @@ export const costTags = sqliteTable("cost_tags", { tag: text().notNull(), at: in
   primaryKey({ columns: [table.tag, table.at, table.id] }),
 ]);
 
-/** Owned by audit. The request log: one row per inference request, refused ones included; content only where a key asks for it. */
+/** Owned by audit. The request log: one row per inference request, refused ones included. What they said is in `requestContents`. */
 export const requests = sqliteTable(
   "requests",
   {
@@ -400,7 +406,10 @@ export const requests = sqliteTable(
     metadata: json<Record<string, string>>("metadata").notNull(),
     /** What each policy that ran came to; null where none was asked. */
     policies: json<unknown[]>("policies"),
-    content: json<unknown>("content"),
+    /** Why the auto-router chose its model; null where the caller named one. */
+    auto: json<unknown>("auto"),
+    /** What a refused caller was told beside its code: the message, and the limits or permissions that stood in the way. */
+    refusal: json<{ readonly message: string; readonly details: unknown }>("refusal"),
   },
   (table) => [
     index("requests_at").on(table.at),
@@ -429,6 +438,29 @@ export const requestTags = sqliteTable(
   "request_tags",
   { tag: text().notNull(), at: integer().notNull(), id: text().notNull() },
   (table) => [primaryKey({ columns: [table.tag, table.at, table.id] })],
+);
+
+/**
+ * Owned by content. What a request asked and what it was answered, only where its key has that logged. `sealed` (AES-256-GCM, AAD binds it
+ * to its row) is JSON of roles and texts; `altered` where some was masked or cut off.
+ */
+export const requestContents = sqliteTable(
+  "request_contents",
+  {
+    request: text().notNull(),
+    side: text({ enum: ["asked", "answered"] }).notNull(),
+    at: integer().notNull(),
+    key: text().notNull(),
+    team: text().notNull(),
+    mode: text({ enum: ["redacted", "full"] }).notNull(),
+    altered: integer({ mode: "boolean" }).notNull(),
+    sealed: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.request, table.side] }),
+    index("request_contents_at").on(table.at),
+    index("request_contents_key").on(table.key),
+  ],
 );
 
 /** Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. */
@@ -470,9 +502,11 @@ export const alerts = sqliteTable(
   "alerts",
   {
     id: text().primaryKey(),
-    type: text({ enum: ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful"] }).notNull(),
+    type: text({
+      enum: ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful", "policy.failed"],
+    }).notNull(),
     severity: text({ enum: ["warning", "critical"] }).notNull(),
-    subjectKind: text("subject_kind", { enum: ["budget", "model", "key"] }).notNull(),
+    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy"] }).notNull(),
     subjectId: text("subject_id").notNull(),
     threshold: integer().notNull(),
     /** When the window that it is about began; 0 for the one that has no beginning. */
@@ -580,7 +614,7 @@ export const policyVersions = sqliteTable(
 );
 
 /**
- * Owned by policy. Which version of a policy stands where. The `main` lane holds what is enforced or off; a canary and a shadow stand
+ * Owned by policy. Which version of a policy stands where. The `main` lane holds what is enforced or off, or that a wider scope speaks; a canary and a shadow stand
  * beside it and never take its place. A lane is turned off and not removed, so that `generation` only grows.
  */
 export const policyActivations = sqliteTable(
@@ -593,7 +627,7 @@ export const policyActivations = sqliteTable(
     policy: text()
       .notNull()
       .references(() => policyVersions.id),
-    mode: text({ enum: ["off", "shadow", "canary", "enforce"] }).notNull(),
+    mode: text({ enum: ["off", "inherit", "shadow", "canary", "enforce"] }).notNull(),
     canaryPercent: integer("canary_percent"),
     onError: text("on_error", { enum: ["deny", "allow"] }).notNull(),
     compose: text({ enum: ["all", "any"] }).notNull(),
@@ -630,7 +664,7 @@ export const policyDecisions = sqliteTable(
     obligations: json<unknown[]>("obligations").notNull(),
     fuel: integer().notNull(),
     contextDigest: text("context_digest").notNull(),
-    /** What it was given, without content; what a replay gives again. Null where content was among it. */
+    /** What it was given, without what anybody said; what a replay gives again. Null where it is too large. */
     facts: json<Record<string, unknown>>("facts"),
   },
   (table) => [

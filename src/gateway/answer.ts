@@ -1,9 +1,11 @@
+import { reasonOf } from "#auto";
 import type { Pace } from "#budget";
+import type { Facts } from "#cache";
 import { usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
 import { responseHeaders, upstreamRequestId } from "#providers";
 import type { Ask, ShownCost } from "#wire";
-import type { Gateway } from "./contract.ts";
+import type { Gateway, Recall } from "./contract.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
@@ -22,6 +24,17 @@ export function addsUsage({ capability, stream, wantsUsage }: Ask): boolean {
   return stream && !wantsUsage && (capability === "chat.completions" || capability === "completions");
 }
 
+/** When an answer was made: what is told of the time in it is the same whenever it is given again. */
+export function madeAt({ begunAt }: Answer, { draft }: Hold): number {
+  return draft.recall.original?.madeAt ?? begunAt;
+}
+
+/** What the cache is told of an answer before its bytes. */
+export function factsOf(answer: Answer, hold: Hold): Facts {
+  const contentType = answer.response.headers.get("content-type") ?? "application/json";
+  return { contentType, madeAt: madeAt(answer, hold), request: hold.draft.arrival.id };
+}
+
 /** The facts of an answer that began, as its record tells them. */
 export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: Gateway): Ending {
   return {
@@ -32,7 +45,7 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
     firstByteMs: begunAt - hold.draft.arrival.at,
     overheadMs: hold.overheadMs(sentAt),
     upstreamRequestId: upstreamRequestId(response),
-    sent: true,
+    sent: hold.draft.recall.original === null,
   };
 }
 
@@ -40,15 +53,16 @@ export function endingOf({ response, sentAt, begunAt }: Answer, hold: Hold, at: 
 export function headersOf(answer: Answer, hold: Hold, at: Gateway): Headers {
   const headers = responseHeaders(answer.response);
   const theirs = upstreamRequestId(answer.response);
-  const { arrival, target, translation, policies } = hold.draft;
+  const { arrival, target, translation, policies, recall, auto } = hold.draft;
   headers.set("x-request-id", arrival.id);
   headers.set("request-id", arrival.id);
   if (theirs !== null) headers.set("x-tollgate-upstream-request-id", theirs);
   headers.set("x-tollgate-provider", target.provider);
   headers.set("x-tollgate-model", target.model);
   if (translation && translation.dropped.length > 0) headers.set("x-tollgate-dropped", translation.dropped.join(", "));
-  headers.set("x-tollgate-attempts", String(hold.past.attempts.length + 1));
-  headers.set("x-tollgate-cache", "bypass");
+  if (auto) headers.set("x-tollgate-route-reason", reasonOf(auto));
+  headers.set("x-tollgate-attempts", String(recall.original === null ? hold.past.attempts.length + 1 : 0));
+  setRecall(headers, recall, at.now());
   const judged = policies.judgement.header;
   if (judged !== null) headers.set("x-tollgate-policies", judged);
   headers.set("x-tollgate-overhead-ms", String(at.now() - answer.begunAt + hold.overheadMs(answer.sentAt)));
@@ -67,6 +81,12 @@ export function setCost(headers: Headers, paid: Receipt, status: "actual" | "est
 /** What an answer cost, as it stands in its usage: the total, and the receipt's lines by class. */
 export function shownCost({ total, lines }: Receipt): ShownCost {
   return { cost: usdFromFemto(total), details: Object.fromEntries(lines.map((line) => [line.class, line.usd])) };
+}
+
+function setRecall(headers: Headers, { outcome, original, savedUsd }: Recall, now: number): void {
+  headers.set("x-tollgate-cache", outcome);
+  if (savedUsd !== null) headers.set("x-tollgate-cost-saved", savedUsd);
+  if (outcome === "hit" && original) headers.set("age", String(Math.max(0, Math.floor((now - original.madeAt) / 1000))));
 }
 
 function setBudget(headers: Headers, { granted: { tightest } }: Hold): void {

@@ -42,7 +42,7 @@ export async function attempt(hold: Hold, patience: Patience, at: Gateway): Prom
   try {
     const call = {
       capability: draft.ask.capability,
-      body: rewrite(draft.ask, editsOf(hold)),
+      body: bodyOf(hold),
       headers: outgoing(draft),
       search: draft.arrival.search,
       signal: deadline.signal,
@@ -54,6 +54,11 @@ export async function attempt(hold: Hold, patience: Patience, at: Gateway): Prom
     deadline.end();
     return failureOf(hold, thrown, { deadline, sentAt }, at);
   }
+}
+
+/** The body as it is sent. */
+export function bodyOf(hold: Hold): Uint8Array {
+  return rewrite(hold.draft.ask, editsOf(hold));
 }
 
 /** The closed list of what is changed in a request. */
@@ -71,8 +76,8 @@ function capName({ capability }: Ask, { kind }: Upstream): string {
   return capability === "chat.completions" && kind === "openai" ? "max_completion_tokens" : "max_tokens";
 }
 
-/** An idempotency key is scoped to its caller: tenants share a provider's account, and one must never be answered with another's. */
-function outgoing({ arrival, caller, translation }: Draft): Headers {
+/** The headers that go with it. An idempotency key is scoped to its caller: tenants share a provider's account, and one must never be answered with another's. */
+export function outgoing({ arrival, caller, translation }: Draft): Headers {
   const own = translation ? withoutVendors(arrival.headers) : arrival.headers;
   const given = own.get("idempotency-key");
   if (given === null) return own;

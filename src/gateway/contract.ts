@@ -1,17 +1,21 @@
+import type { Decision } from "#auto";
 import type { LedgerStub } from "#budget";
+import type { Cache, Facts } from "#cache";
 import type { Config } from "#config";
+import type { Content } from "#content";
 import type { Caller } from "#core";
 import type { Event } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Limits, Price, Target } from "#models";
-import type { ActivePolicies, ActiveStep, Counters, Duties, Judge } from "#policy";
+import type { ActivePolicies, ActiveStep, Counters, Judge, Obligation } from "#policy";
 import type { Upstream } from "#providers";
 import type { Responses } from "#responses";
 import type { Health, Perseverance } from "#routes";
 import type { DirectoryCache } from "./directory.ts";
 import type { Spoken } from "./translate.ts";
-import type { Counted } from "./facts.ts";
+import type { Counts, Gathered } from "./facts.ts";
 import type { Judgement } from "./judgement.ts";
+import type { Keeper } from "./keeper.ts";
 
 /** Everything one inference request is served with; capabilities are given, never reached for. */
 export interface Gateway {
@@ -25,11 +29,17 @@ export interface Gateway {
   readonly judge: Judge;
   /** What the policies of a team count. */
   readonly counters: (team: string) => Counters;
+  /** Answers that were given before. Never asked where the caller's key has no cache. */
+  readonly cache: Cache;
   /** What each key may name again; asked only where a request of Responses leaves or names something. */
   readonly responses: Responses;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
+  /** Keeps what was said, for a key that has it logged. */
+  readonly keep: (content: Content) => Promise<void>;
   readonly now: () => number;
+  /** Whoever reads the answer may stand still for long: nothing is read far ahead of it. */
+  readonly paced: boolean;
   /** Keeps the isolate alive for work that outlasts the answer. */
   readonly background: (work: Promise<unknown>) => void;
 }
@@ -50,6 +60,8 @@ export interface Arrival {
   readonly endUser: string | null;
   readonly session: string | null;
   readonly timeoutMs: number | null;
+  /** What the caller wants of the cache; a lifetime in milliseconds, or null for the deployment's. */
+  readonly cache: { readonly mode: "use" | "refresh" | "no-store"; readonly ttlMs: number | null };
   /** The most that the caller lets this request cost, in nano-USD. */
   readonly costMax: number | null;
   /** The caller wants the cost inside the answer's usage. */
@@ -69,16 +81,30 @@ export interface Draft extends Spoken {
   /** The prompt's tokens as estimated; none where counting is free. */
   readonly input: TokenCounts;
   readonly bounds: Bounds;
+  /** Why this model, where the caller left the choice; absent where it named one. */
+  readonly auto?: Decision;
   /** The policies that this request, its answer and its stream are judged by, all of one read. */
   readonly policies: Enforcement;
   /** Where it may go instead; null where there is one place only, and one attempt. */
   readonly course: Course | null;
+  readonly recall: Recall;
 }
 
 /** What a request falls back on: drafts for further targets, in order, each allowed to its caller. */
 export interface Course {
   readonly perseverance: Perseverance;
   readonly rest: readonly Draft[];
+}
+
+/** What the cache has to do with a request. */
+export interface Recall {
+  readonly outcome: "bypass" | "miss" | "hit" | "coalesced";
+  /** Tells the answer to the cache as it comes; null where it is not kept. */
+  readonly keeper: Keeper | null;
+  /** Of an answer that was made for another request; null for one of the request's own. */
+  readonly original: Facts | null;
+  /** What the answer cost when it was made, in USD; null where it saved nothing, or nobody knows yet. */
+  savedUsd: string | null;
 }
 
 /** The policies of one request and what they came to. */
@@ -93,8 +119,10 @@ export interface Enforcement {
   readonly standing: Standing | null;
 }
 
-/** What a chain came to before a request was sent. */
+/** What a chain came to before a request was sent: of which draft, by what facts, and what it asks for. */
 export interface Standing {
-  readonly counted: readonly Counted[];
-  readonly duties: Duties;
+  readonly counts: Counts;
+  readonly gathered: Gathered;
+  readonly judged: Draft;
+  readonly obligations: readonly Obligation[];
 }

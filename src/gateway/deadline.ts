@@ -20,6 +20,17 @@ const TIMEOUTS: Partial<Record<GivenUp, string>> = {
   idle: "The provider stopped sending in the middle of its answer",
 };
 
+/** What a promise comes to within so many milliseconds; null where it takes longer. No timer outlasts it. */
+export async function within<Value>(ms: number, work: Promise<Value>): Promise<Value | null> {
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The clock of one upstream call, and the signal that ends it. */
 export class Deadline {
   readonly #controller = new AbortController();
@@ -27,13 +38,15 @@ export class Deadline {
   #timer: ReturnType<typeof setTimeout>;
   #begun = false;
   #why: GivenUp | null = null;
+  #shared = false;
+  #hasLeft = false;
 
   constructor({ totalMs, firstByteMs }: { readonly totalMs: number; readonly firstByteMs: number }, client: AbortSignal) {
     const firstMs = Math.min(firstByteMs, totalMs);
     this.#restMs = totalMs - firstMs;
     this.#timer = setTimeout(() => this.#firstElapsed(), firstMs);
     if (client.aborted) this.giveUp("client_left");
-    client.addEventListener("abort", () => this.giveUp("client_left"), { once: true });
+    client.addEventListener("abort", () => this.#left(), { once: true });
   }
 
   get signal(): AbortSignal {
@@ -55,6 +68,21 @@ export class Deadline {
   /** The provider has begun to answer. */
   begun(): void {
     this.#begun = true;
+  }
+
+  /** Whether the client has left, and the call goes on all the same. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
+  /** Others may wait for the answer too: that the client leaves does not by itself end the call any more. */
+  share(): void {
+    this.#shared = true;
+  }
+
+  #left(): void {
+    this.#hasLeft = true;
+    if (!this.#shared) this.giveUp("client_left");
   }
 
   /** Stops the clock: the call is over. */

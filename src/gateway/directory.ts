@@ -1,3 +1,4 @@
+import { type AutoTable, BUILT_IN } from "#auto";
 import { WiderScopes } from "#budget";
 import type { Config } from "#config";
 import { type Limits, PriceBook, type PriceRow, type Target } from "#models";
@@ -15,6 +16,8 @@ export interface Directory {
   readonly wider: WiderScopes;
   /** Which policies are active, and where. */
   readonly policies: ActivePolicies;
+  /** How the auto-router chooses. */
+  readonly auto: AutoTable;
 }
 
 /** Reads the control plane's rows; credentials come opened. */
@@ -25,6 +28,8 @@ export interface DirectorySource {
   prices(): Promise<readonly PriceRow[]>;
   wider(): Promise<readonly string[] | null>;
   policies(): Promise<ActivePolicies>;
+  /** Null where no operator wrote one. */
+  auto(): Promise<AutoTable | null>;
 }
 
 const FRESH_MS = 2_000;
@@ -95,13 +100,14 @@ export class DirectoryCache {
     const generation = this.#generation;
     try {
       const source = this.#source;
-      const [providers, aliases, routes, prices, wider, policies] = await Promise.all([
+      const [providers, aliases, routes, prices, wider, policies, auto] = await Promise.all([
         source.providers(),
         source.aliases(),
         source.routes(),
         source.prices(),
         source.wider(),
         source.policies(),
+        source.auto(),
       ]);
       const directory = {
         upstreams: registry(this.#config, providers),
@@ -110,6 +116,7 @@ export class DirectoryCache {
         book: new PriceBook(prices),
         wider: new WiderScopes(wider),
         policies,
+        auto: auto ?? BUILT_IN,
       };
       if (generation === this.#generation) {
         this.#directory = directory;

@@ -3,16 +3,19 @@ import type { ModelCall, TokenCounts } from "#estimate";
 import { allowed, type Bounds, bounds, type Limits, type Price, type Target } from "#models";
 import type { Upstream } from "#providers";
 import type { Ask } from "#wire";
-import type { Arrival, Draft, Enforcement, Gateway } from "./contract.ts";
+import type { Arrival, Draft, Enforcement, Gateway, Recall } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 import { keepsHere } from "./remember.ts";
 import { holderOf } from "./resume.ts";
 import { spoken, surfaceFor } from "./translate.ts";
 
+/** The cache has not been asked. */
+const BYPASS: Recall = { outcome: "bypass", keeper: null, original: null, savedUsd: null };
 const NO_INPUT: TokenCounts = { strict: 0, tight: 0, close: 0 };
-const FREE = { nano: 0, tokens: 0, requests: 1 };
-/** Counting tokens is free at every provider that offers it. */
-const NOTHING: Bounds = {
+/** One request, and nothing for it. */
+export const FREE = { nano: 0, tokens: 0, requests: 1 };
+/** What costs nothing: counting tokens, which is free at every provider that offers it, and an answer that is there. */
+export const NOTHING: Bounds = {
   floor: FREE,
   likely: FREE,
   ceiling: FREE,
@@ -49,7 +52,7 @@ export function drafted({ target, upstream: any, book, limits }: Found, { asked,
   const upstream = holderOf(asked, any);
   const surface = surfaceFor(asked.capability, upstream);
   if (surface === null) throw notOffered(asked, target);
-  const common = { arrival, caller, target, upstream, limits, tableHash: book.tableHash, policies, course: null };
+  const common = { arrival, caller, target, upstream, limits, tableHash: book.tableHash, policies, course: null, recall: BYPASS };
   if (asked.capability === "count_tokens") {
     const { row } = book.find(target.provider, target.model, caller.team, arrival.at);
     return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };

@@ -1,4 +1,5 @@
 import type { RequestEvent } from "#audit";
+import type { Decision } from "#auto";
 import type { Amount } from "#budget";
 import { nanoCeil, type TollgateError, usdFromFemto, usdFromNano } from "#core";
 import type { Receipt } from "#models";
@@ -47,9 +48,10 @@ interface Told {
 export function requestEvent({ draft, reserved, past }: Told, bill: Bill, ending: Ending): RequestEvent {
   const { arrival, target } = draft;
   const id = arrival.id.replace(/^req_/, "cost_");
-  const cost = costOf(id, bill, reserved.nano, ending.ownOutput);
+  const { recall } = draft;
+  const cost = costOf(id, bill, reserved.nano, { recall, ownOutput: ending.ownOutput ?? null });
   const lost = past.lost.map(({ target, bill, amount }, at) => ({
-    cost: costOf(`${id}_try${at + 1}`, bill, amount.nano, null),
+    cost: costOf(`${id}_try${at + 1}`, bill, amount.nano, { recall }),
     tokens: amount.tokens,
     ...target,
   }));
@@ -59,9 +61,11 @@ export function requestEvent({ draft, reserved, past }: Told, bill: Bill, ending
     invocation: invocationOf({ asked: draft.asked, arrival, caller: draft.caller, target, past }, ending),
     cost,
     log: logOf(arrival, ending),
+    ...(draft.auto && { auto: noted(draft.auto) }),
     ...(lost.length > 0 && { lost }),
     ...draft.policies.judgement.recordsOf(arrival.id),
     ...refusedBy(ending.fault),
+    ...told(ending.fault),
     charges: [],
   };
 }
@@ -71,13 +75,13 @@ function costOf(
   id: string,
   { receipt: paid, status, chargedNano }: Bill,
   reserved: number,
-  ownOutput: number | null | undefined,
+  { recall, ownOutput = null }: Pick<Draft, "recall"> & Pick<Ending, "ownOutput">,
 ): NonNullable<RequestEvent["cost"]> {
   return {
     id,
     status: paid.state === "unknown" ? "unknown" : status,
     priceState: paid.state,
-    cache: "bypass",
+    cache: recall.outcome,
     estimatedUsd: usdFromNano(reserved),
     actualUsd: chargedNano === undefined ? usdFromFemto(paid.total) : usdFromNano(chargedNano),
     nanoUsd: chargedNano ?? nanoCeil(paid.total),
@@ -89,6 +93,7 @@ function costOf(
       tableHash: paid.tableHash,
       basis: status,
       lines: paid.lines.map((line) => ({ ...line })),
+      ...(recall.savedUsd !== null && { savedUsd: recall.savedUsd }),
       ...(typeof ownOutput === "number" && { ownOutput }),
     },
   };
@@ -118,6 +123,7 @@ export function refusedEvent(
     log: logOf(arrival, ending),
     ...judgement?.recordsOf(arrival.id),
     ...refusedBy(error),
+    ...told(error),
     charges: [],
   };
 }
@@ -129,10 +135,20 @@ function refusedBy(error: TollgateError | undefined): Pick<RequestEvent, "refuse
   return { refusedBy: { budget, windowStart: typeof start === "string" ? Date.parse(start) : null } };
 }
 
-/** Who asked for what; `target` is null where no call was made. */
-type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly target: Draft["target"] | null; readonly past: Past };
+const DETAILS_MAX = 4_096;
 
-function invocationOf({ asked, arrival, caller, target, past }: Asked, ending: Ending): RequestEvent["invocation"] {
+/** What a refused caller is told, as far as a record has room for it. */
+function told(error: TollgateError | undefined): Pick<RequestEvent, "refusal"> {
+  if (!error) return {};
+  const { details = null } = error.facts;
+  const short = details !== null && JSON.stringify(details).length <= DETAILS_MAX;
+  return { refusal: { message: error.message.slice(0, TEXT_MAX), details: short ? { ...details } : null } };
+}
+
+/** Who asked for what; `target` is null where no call was made. */
+type Logged = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly target: Draft["target"] | null; readonly past: Past };
+
+function invocationOf({ asked, arrival, caller, target, past }: Logged, ending: Ending): RequestEvent["invocation"] {
   const resource = target && { provider: target.provider, model: target.model };
   return {
     request: arrival.id,
@@ -158,6 +174,16 @@ function invocationOf({ asked, arrival, caller, target, past }: Asked, ending: E
   };
 }
 
+/** A decision as its record has room for it: of what was passed over, the reason in a word. */
+function noted({ features, rules, candidates, ...decision }: Decision): NonNullable<RequestEvent["auto"]> {
+  return {
+    ...decision,
+    features: { ...features },
+    rules: [...rules],
+    candidates: candidates.map(({ out, ...candidate }) => ({ ...candidate, out: out?.code ?? null })),
+  };
+}
+
 /** A provider's own text, as long as a record has room for. */
 function short(text: string | null): string | null {
   return text === null ? null : text.slice(0, TEXT_MAX);
@@ -171,6 +197,5 @@ function logOf(arrival: Arrival, ending: Ending): RequestEvent["log"] {
     firstByteMs: ending.firstByteMs,
     overheadMs: ending.overheadMs,
     upstreamRequestId: short(ending.upstreamRequestId),
-    content: null,
   };
 }

@@ -3,3 +3,4 @@ export { DirectoryCache, type DirectorySource } from "./directory.ts";
 export { quote, type Quote } from "./quote.ts";
 export { type Named, StoredResponses } from "./stored.ts";
 export { serve } from "./serve.ts";
+export { explain, type Explanation } from "./explain.ts";

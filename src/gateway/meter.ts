@@ -1,4 +1,14 @@
 import type { Reported, StreamReader } from "#wire";
+import type { Keeper } from "./keeper.ts";
+
+/** How far the meter may be ahead of a reader whose pace it keeps. */
+const AHEAD_BYTES = 262_144;
+
+/** Who else has to do with a stream: the cache that keeps it, and the reader whose pace is kept; null where there is none. */
+interface Beside {
+  readonly keeper: Pick<Keeper, "push"> | null;
+  readonly passed: (() => number) | null;
+}
 
 /**
  * Reads the copy of a stream that goes to the client, in gulps and beside it. Between gulps the copy waits in the tee, so memory
@@ -8,19 +18,38 @@ export class Meter {
   readonly #copy: ReadableStream<Uint8Array>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #sink: StreamReader;
+  readonly #passed: (() => number) | null;
+  readonly #keeper: Pick<Keeper, "push"> | null;
   #pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
   #begun = false;
+  #ended = false;
   #bytes = 0;
 
-  constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader) {
+  /**
+   * What is read is given to `sink` and, where it is kept, to `keeper`. `passed` tells how many bytes have left the tee for a reader that may
+   * stand still: the meter does not run away from it, since what is between waits in memory.
+   */
+  constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader, { keeper, passed }: Beside) {
     this.#copy = copy;
     this.#reader = copy.getReader();
     this.#sink = sink;
+    this.#keeper = keeper;
+    this.#passed = passed;
+  }
+
+  /** Whether it is the reader that is waited for, and not the provider. */
+  get behind(): boolean {
+    return this.#passed !== null && (this.#ended || this.#bytes > this.#passed());
   }
 
   /** Bytes read so far: a stream whose count stands still is idle. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Whether the stream was read to its end. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** What the answer has said of itself so far. */
@@ -30,12 +59,14 @@ export class Meter {
 
   /** Takes what has arrived, without waiting for more; the read that finds nothing is kept for the next gulp. */
   async take(): Promise<void> {
+    if (this.#ended) return;
     this.#begun = true;
-    for (;;) {
+    while (this.#passed === null || this.#bytes - this.#passed() < AHEAD_BYTES) {
       this.#pending ??= this.#reader.read();
-      const got = await Promise.race([this.#pending, new Promise<null>((resolve) => setTimeout(resolve, 0, null))]);
+      const got = await atOnce(this.#pending);
       if (got === null) return;
       this.#pending = null;
+      this.#ended = got.done;
       if (got.done) return;
       this.#push(got.value);
     }
@@ -46,14 +77,17 @@ export class Meter {
    * each chunk costs more than the chunk.
    */
   async rest(): Promise<void> {
+    if (this.#ended) return;
     if (!this.#begun) {
       this.#reader.releaseLock();
       this.#push(new Uint8Array(await new Response(this.#copy).arrayBuffer()));
+      this.#ended = true;
       return;
     }
     for (;;) {
       const got = await (this.#pending ?? this.#reader.read());
       this.#pending = null;
+      this.#ended = got.done;
       if (got.done) return;
       this.#push(got.value);
     }
@@ -68,5 +102,17 @@ export class Meter {
   #push(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
     this.#sink.push(chunk);
+    this.#keeper?.push(chunk);
+  }
+}
+
+/** What a promise has come to by now; null where it is still to come. A gulp of many chunks leaves no timers behind, of which the runtime counts 10,000. */
+async function atOnce<Value>(work: Promise<Value>): Promise<Value | null> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => resolve(null), 0);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -4,12 +4,12 @@ import type { Cost, TokenCounts } from "#estimate";
 import { LIKELY_OUTPUT_TOKENS, receipt, type Target } from "#models";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
-import { unreachable, wanted } from "./hold.ts";
+import { wanted } from "./hold.ts";
 import { refusalError } from "./refuse.ts";
 import { modelCall } from "./draft.ts";
 import { resolve } from "./resolve.ts";
 import { goesOn, resume } from "./resume.ts";
-import { widerLedgersOf } from "./wider.ts";
+import { standing } from "./standing.ts";
 
 /** What a request would cost and whether it would be let in, were it sent now. */
 export interface Quote {
@@ -54,17 +54,10 @@ function expectedCost({ ask, target, input, bounds, price, tableHash }: Draft, {
 }
 
 async function foreseen(draft: Draft, at: Gateway): Promise<Pick<Quote, "reserved" | "refusal">> {
-  const { caller, ask } = draft;
-  const status = await at
-    .ledger(caller.team)
-    .keyStatus(caller.key)
-    .catch((cause: unknown) => {
-      throw unreachable(cause);
-    });
-  const admission = { ...wanted(draft), stream: ask.stream };
+  const admission = { ...wanted(draft), stream: draft.ask.stream };
+  const status = await standing(draft, at);
   if (!status) throw new TollgateError("invalid_api_key", "The API key is not valid", { reason: "unknown to its ledger" });
-  const across = await Promise.all((await widerLedgersOf(draft, at)).map((ledger) => at.ledger(ledger).budgetStatus(null)));
-  const verdict = foresee({ ...status, budgets: [...status.budgets, ...across.flat()] }, admission, at.now());
+  const verdict = foresee(status, admission, at.now());
   if (!("kind" in verdict)) return { reserved: verdict.amount.nano, refusal: null };
   return { reserved: admission.floor.nano, refusal: refusalError(verdict) };
 }

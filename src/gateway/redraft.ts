@@ -29,7 +29,7 @@ export interface Redrafted {
 export async function redrafted(hold: Hold, { draft, asked, route, redactions }: Redrafting, at: Gateway): Promise<Redrafted> {
   const anew = route === null ? await longer(draft, asked, at) : await routed(draft, { ...asked, model: route }, at);
   const ask = anew.translation ? redactRequest(anew.ask, redactions) : asked;
-  const next = { ...anew, asked, ask, policies: draft.policies };
+  const next = { ...anew, asked, ask, policies: draft.policies, ...(route === null && draft.auto && { auto: draft.auto }) };
   const { ceiling, likely, floor } = wanted(next);
   const { granted } = hold.granted;
   if (covers(granted, ceiling)) return { draft: next, granted };

@@ -1,7 +1,10 @@
-import { TollgateError } from "#core";
+import { TollgateError, usdFromFemto } from "#core";
+import type { Receipt } from "#models";
 import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire";
-import { addsUsage, type Answer, endingOf, headersOf, shownCost } from "./answer.ts";
+import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost } from "./answer.ts";
+import { type Followed, followed } from "./content.ts";
 import type { Gateway } from "./contract.ts";
+import { within } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
@@ -12,6 +15,8 @@ import { streamIn } from "./translate.ts";
 import { learn, used, usedByStream } from "./used.ts";
 
 const TICK_MS = 1_000;
+/** One whose answer others may follow tells them more often. */
+const KEPT_TICK_MS = 100;
 /** How long a client that reads nothing may keep a call that was given up from being booked. */
 const STUCK_MS = 2_000;
 
@@ -21,6 +26,7 @@ interface Relay {
   readonly hold: Hold;
   readonly meter: Meter;
   readonly allowance: Allowance;
+  readonly told: Followed;
   readonly writable: WritableStream<Uint8Array>;
   readonly at: Gateway;
 }
@@ -35,12 +41,28 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   headers.set("x-accel-buffering", "no");
   const [toClient, copy] = body.tee();
   const { readable, writable } = new IdentityTransformStream();
-  const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability));
-  const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  const screened = screenStream(toClient, hold.draft, at);
-  const told = rememberStream(inCallersDialect(edited(screened, hold), hold, at), hold.draft, at);
-  at.background(run(told, relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  const { keeper } = hold.draft.recall;
+  keeper?.begin(factsOf(answer, hold));
+  // Others may wait for an answer that is kept: the one who asked first does not hold it back.
+  const paced = at.paced && !keeper ? counted(toClient) : null;
+  const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), { keeper, passed: paced?.passed ?? null });
+  const screened = screenStream(inCallersDialect(edited(paced?.stream ?? toClient, hold), answer, hold), hold.draft, at);
+  const told = followed(rememberStream(screened, hold.draft, at), hold.draft, at);
+  const relayed = { answer, hold, meter, allowance: new Allowance(hold), told, writable, at };
+  at.background(run(relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
+}
+
+/** A stream, and how many of its bytes have passed. */
+function counted(stream: ReadableStream<Uint8Array>) {
+  let bytes = 0;
+  const counting = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      controller.enqueue(chunk);
+    },
+  });
+  return { stream: stream.pipeThrough(counting), passed: () => bytes };
 }
 
 /** The stream with the contract's edits; untouched, and native, where there are none. */
@@ -58,27 +80,45 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
 }
 
 /** The stream as the caller's SDK reads it. */
-function inCallersDialect(stream: ReadableStream<Uint8Array>, { draft }: Hold, at: Gateway): ReadableStream<Uint8Array> {
-  const { asked, translation } = draft;
-  return translation ? streamIn({ asked, translation }, stream, at.now()) : stream;
+function inCallersDialect(stream: ReadableStream<Uint8Array>, answer: Answer, hold: Hold): ReadableStream<Uint8Array> {
+  const { asked, translation } = hold.draft;
+  return translation ? streamIn({ asked, translation }, stream, madeAt(answer, hold)) : stream;
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */
-async function run(stream: ReadableStream<Uint8Array>, relayed: Relay): Promise<void> {
-  const { answer, meter } = relayed;
-  const piped = stream.pipeTo(relayed.writable, { preventClose: true, preventAbort: true }).then(
+async function run(relayed: Relay): Promise<void> {
+  const { answer, meter, told } = relayed;
+  const piped = told.stream.pipeTo(relayed.writable, { preventClose: true, preventAbort: true }).then(
     () => "ended" as const,
     () => "broken" as const,
   );
   const how = await watched(piped, relayed);
   answer.deadline.end();
+  told.keep();
   if (how === "ended") await meter.rest();
   else if (how === "broken") await meter.take().catch(() => undefined);
   const fault = faultOf(how, relayed);
   const left = how === "stuck" || (fault !== null && !(await tell(fault, relayed)));
-  if (left) answer.deadline.giveUp("client_left");
+  if (left && !(await finished(relayed))) answer.deadline.giveUp("client_left");
   if (how !== "ended") await meter.drop();
   await Promise.all([book(left ? "cancelled" : fault, relayed), how === "ended" && !fault ? close(relayed.writable) : undefined]);
+}
+
+/** Reads on for those who follow the answer, though the client that it is made for has left; true once it is whole. */
+async function finished({ answer, meter, hold, at }: Relay): Promise<boolean> {
+  const { keeper } = hold.draft.recall;
+  if (!keeper || hold.draft.policies.judgement.stopped) return false;
+  const until = answer.sentAt + at.config.TOLLGATE_TIMEOUT_TOTAL_S * 1000;
+  while (answer.deadline.why === null && at.now() < until && (await keeper.isFollowed())) {
+    const took = await meter.take().then(
+      () => true,
+      () => false,
+    );
+    if (!took) return false;
+    if (meter.ended) return meter.reported().complete;
+    await within(KEPT_TICK_MS, new Promise(() => undefined));
+  }
+  return false;
 }
 
 /** A fault of our own may cost neither the client a truthful end nor the budget its charge. */
@@ -87,6 +127,7 @@ async function failed(thrown: unknown, { answer, hold, writable, at }: Relay): P
   answer.deadline.giveUp("fault");
   await Promise.allSettled([
     writable.abort(thrown),
+    hold.draft.recall.keeper?.fail(),
     hold.forfeit({ ...endingOf(answer, hold, at), outcome: "error", code: "internal_error" }),
   ]);
   throw thrown;
@@ -94,33 +135,36 @@ async function failed(thrown: unknown, { answer, hold, writable, at }: Relay): P
 
 type How = "ended" | "broken" | "stuck";
 
+function tickOf({ hold }: Relay): number {
+  return hold.draft.recall.keeper ? KEPT_TICK_MS : TICK_MS;
+}
+
+/** Has the cache told what came. A call whose client has left goes on for others, if there are any. */
+async function tellOthers({ answer: { deadline }, hold }: Relay): Promise<void> {
+  const { keeper } = hold.draft.recall;
+  keeper?.flush();
+  if (keeper && deadline.hasLeft && !(await keeper.isFollowed())) deadline.giveUp("client_left");
+}
+
 /** Waits for the pipe; meanwhile meters, extends the hold and ends a stream that stands still or has outspent its grant. */
-async function watched(piped: Promise<"ended" | "broken">, { answer, meter, allowance, at }: Relay): Promise<How> {
+async function watched(piped: Promise<"ended" | "broken">, relayed: Relay): Promise<How> {
+  const { answer, meter, allowance, at } = relayed;
   const idleMs = at.config.TOLLGATE_TIMEOUT_IDLE_S * 1000;
+  const tickMs = Math.min(tickOf(relayed), idleMs / 2);
   const { deadline } = answer;
   let lastAt = at.now();
   let gaveUpAt: number | null = null;
   for (;;) {
-    const how = await within(Math.min(TICK_MS, idleMs / 2), piped);
+    const how = await within(tickMs, piped);
     if (how) return how;
     const before = meter.bytes;
     await meter.take().catch(() => undefined);
-    if (meter.bytes > before) lastAt = at.now();
+    await tellOthers(relayed);
+    if (meter.bytes > before || meter.behind) lastAt = at.now();
     else if (at.now() - lastAt >= idleMs) deadline.giveUp("idle");
     if (!(await allowance.covers(meter.reported()))) deadline.giveUp("budget");
     if (deadline.why !== null) gaveUpAt ??= at.now();
     if (gaveUpAt !== null && at.now() - gaveUpAt > STUCK_MS) return "stuck";
-  }
-}
-
-/** What a promise comes to within so many milliseconds; null where it takes longer. No timer outlasts it. */
-async function within<Value>(ms: number, work: Promise<Value>): Promise<Value | null> {
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), ms);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -154,12 +198,25 @@ async function close(writable: WritableStream<Uint8Array>): Promise<void> {
 }
 
 /** Books what the stream used. */
-async function book(fault: TollgateError | "cancelled" | null, { answer, hold, meter, at }: Relay): Promise<void> {
+async function book(fault: TollgateError | "cancelled" | null, relayed: Relay): Promise<void> {
+  const { answer, hold, meter, at } = relayed;
   const reported = meter.reported();
   const { usage, serviceTier, status, ownOutput } = usedByStream(hold, reported, at.now() - answer.sentAt);
   if (status === "actual") learn(hold.draft, usage, at);
   const ending = { ...endingOf(answer, hold, at), ...outcomeOf(fault, reported.failed), ownOutput };
-  await hold.settle(hold.price(usage, serviceTier), status, ending);
+  const paid = hold.price(usage, serviceTier);
+  keep(paid, fault, relayed);
+  await hold.settle(paid, status, ending);
+}
+
+/** Ends what the cache was told: an answer is kept where it came to its own end, whether or not its client stayed to hear it. */
+function keep({ total }: Receipt, fault: TollgateError | "cancelled" | null, { answer, hold, meter, at }: Relay): void {
+  const { keeper } = hold.draft.recall;
+  if (!keeper) return;
+  const { complete, failed } = meter.reported();
+  const isWhole = answer.response.status === 200 && meter.ended && complete && !failed;
+  const isCut = (fault !== null && fault !== "cancelled") || hold.draft.policies.judgement.stopped !== null;
+  at.background(isWhole && !isCut ? keeper.end(usdFromFemto(total)) : keeper.fail());
 }
 
 function outcomeOf(fault: TollgateError | "cancelled" | null, failed: boolean): Pick<Ending, "outcome" | "code" | "fault"> {

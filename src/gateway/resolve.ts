@@ -1,7 +1,9 @@
+import { AUTO } from "#auto";
 import { type Caller, TollgateError } from "#core";
 import { resolveModel } from "#models";
 import { PERSEVERANCE, type Route } from "#routes";
 import type { Ask } from "#wire";
+import { chosen } from "./auto.ts";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import { coursed } from "./course.ts";
 import type { Directory } from "./directory.ts";
@@ -13,6 +15,7 @@ import { Judgement } from "./judgement.ts";
  * @throws TollgateError `model_not_found`, `permission_denied`, `invalid_request`.
  */
 export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: Gateway): Promise<Draft> {
+  if (asked.model === AUTO) return chosen(asked, { caller, arrival, at, named: (ask) => resolve(ask, caller, arrival, at) });
   const directory = await at.directory.get(at.background);
   const { policies: active } = directory;
   const policies = { chain: active.chainOf(caller), active, judgement: new Judgement(), outputMax: null, standing: null };
@@ -34,7 +37,7 @@ function named(request: Request, directory: Directory, at: Gateway): Draft | nul
 }
 
 /** A route of exactly this name comes before an alias, and an alias before a pattern that fits it. */
-function routeOf(name: string, { routes, aliases }: Directory): Route | null {
+export function routeOf(name: string, { routes, aliases }: Directory): Route | null {
   return routes.named(name) ?? (aliases.has(name) ? null : routes.fitting(name));
 }
 

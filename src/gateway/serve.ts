@@ -1,11 +1,13 @@
 import { asTollgateError, type ErrorCode, TollgateError } from "#core";
 import type { Ask } from "#wire";
+import { keepAsked } from "./content.ts";
 import type { Arrival, Gateway } from "./contract.ts";
 import { dispatch } from "./dispatch.ts";
 import { enforce } from "./enforce.ts";
 import { refusedEvent } from "./event.ts";
 import { type Hold, reserve } from "./hold.ts";
 import type { Judgement } from "./judgement.ts";
+import { isCached, remembered } from "./recall.ts";
 import { resolve } from "./resolve.ts";
 import { goesOn, resume } from "./resume.ts";
 import { tap } from "./tap.ts";
@@ -23,7 +25,9 @@ export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Re
     const whole = goesOn(ask) ? await resume(ask, arrival, at) : ask;
     await using admitted = await admit(whole, arrival, at);
     ({ judgement } = admitted.draft.policies);
+    keepAsked(admitted.draft, at);
     await using hold = await enforce(admitted, at);
+    if (isCached(hold.draft)) return await remembered(hold, at);
     const { answer, hold: paid } = await dispatch(hold, at);
     return await tap(answer, paid, at);
   } catch (thrown) {

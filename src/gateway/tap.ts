@@ -1,7 +1,9 @@
-import { asTollgateError, NO_USAGE, TollgateError } from "#core";
+import { asTollgateError, NO_USAGE, TollgateError, usdFromFemto } from "#core";
+import type { Receipt } from "#models";
 import { redactSecrets } from "#providers";
 import { reportedFromJson, spliceCost } from "#wire";
-import { type Answer, endingOf, headersOf, setCost, shownCost } from "./answer.ts";
+import { type Answer, endingOf, factsOf, headersOf, madeAt, setCost, shownCost } from "./answer.ts";
+import { keepAnswered } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
@@ -43,32 +45,48 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival, translation } = hold.draft;
   const text = new TextDecoder().decode(bytes);
-  const screening = screenAnswer(text, hold.draft, at).catch(asTollgateError);
-  const { usage, serviceTier, status, ownOutput } = used(hold.draft, reportedFromJson(ask.capability, text));
+  const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, text, madeAt(answer, hold)) : text;
+  const screening = heard === null ? unreadable(hold) : screenAnswer(heard, hold.draft, at).catch(asTollgateError);
+  const reported = reportedFromJson(ask.capability, text);
+  const { usage, serviceTier, status, ownOutput } = used(hold.draft, reported);
   const paid = hold.price(usage, serviceTier);
   if (status === "actual") learn(hold.draft, usage, at);
   const said = await screening;
   if (said instanceof TollgateError) throw withheld(said, { answer, hold, at }, (ending) => hold.settle(paid, status, ending));
-  const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, said, at.now()) : said;
-  const fault = heard === null ? unreadable(hold) : null;
-  const failed = fault && ({ outcome: "error", httpStatus: fault.status, code: fault.code } as const);
-  at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput, ...failed }));
-  if (heard === null) throw fault!;
+  at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput }));
+  keepAnswered(said, hold.draft, at);
+  keep(reported.complete ? bytes : null, paid, answer, { hold, at });
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
-  const told = arrival.costInUsage ? spliceCost(heard, shownCost(paid)) : heard;
+  const told = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : said;
   if (keeps(hold.draft, at)) await rememberAnswer(told, hold.draft, at);
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
 }
 
-/** An answer that policies do not let pass has been paid for all the same: it is booked here, and nowhere else. */
+/** Tells the cache of an answer, where it waits for one; null is none that could be given again. */
+function keep(
+  bytes: ArrayBuffer | null,
+  { total }: Receipt,
+  answer: Answer,
+  { hold, at }: { readonly hold: Hold; readonly at: Gateway },
+): void {
+  const { keeper } = hold.draft.recall;
+  if (!keeper) return;
+  if (bytes === null || answer.response.status !== 200) return at.background(keeper.fail());
+  keeper.push(new Uint8Array(bytes));
+  keeper.begin(factsOf(answer, hold));
+  at.background(keeper.end(usdFromFemto(total)));
+}
+
+/** An answer that is not passed on has been paid for all the same: it is booked here, and nowhere else. */
 function withheld(
   fault: TollgateError,
   { answer, hold, at }: { readonly answer: Answer; readonly hold: Hold; readonly at: Gateway },
   settle: (ending: Ending) => Promise<void>,
 ): TollgateError {
   hold.draft.policies.judgement.booked = true;
-  at.background(settle({ ...endingOf(answer, hold, at), outcome: "denied", httpStatus: fault.status, code: fault.code, fault }));
+  const outcome = fault.status >= 500 ? "error" : "denied";
+  at.background(settle({ ...endingOf(answer, hold, at), outcome, httpStatus: fault.status, code: fault.code, fault }));
   return fault;
 }
 

@@ -1,7 +1,16 @@
 import type { Capability } from "#core";
 import type { Price, Target } from "#models";
 import { speaks, type Upstream } from "#providers";
-import { isPacked, type Pair, StreamTranslator, tongueOf, translateAnswer, translateError, translateRequest } from "#translation";
+import {
+  type Spaces,
+  isPacked,
+  type Pair,
+  StreamTranslator,
+  tongueOf,
+  translateAnswer,
+  translateError,
+  translateRequest,
+} from "#translation";
 import { itemsOf } from "#responses";
 import { type Ask, readAsk, withInput } from "#wire";
 import type { Arrival } from "./contract.ts";
@@ -16,6 +25,8 @@ export interface Translation {
   readonly includeUsage: boolean;
   /** Names of custom tools that the provider was told of as functions. */
   readonly custom: ReadonlySet<string>;
+  /** Tools that the provider was told of under one name in place of two. */
+  readonly spaces: Spaces;
   /** Whether responses are kept here at all. */
   readonly keeps: boolean;
   /** The id of a response, which a provider of another dialect gives none. */
@@ -65,7 +76,7 @@ export function spoken(asked: Ask, { surface, upstream, target, price, maxOutput
   }
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
   const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
-  const { body, dropped, custom } = translateRequest(asked.body.value, { from, to }, target.model, dress);
+  const { body, dropped, custom, spaces } = translateRequest(asked.body.value, { from, to }, target.model, dress);
   const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
   const includeUsage = asked.wantsUsage || arrival.costInUsage;
   return {
@@ -77,6 +88,7 @@ export function spoken(asked: Ask, { surface, upstream, target, price, maxOutput
       requestId: arrival.id,
       includeUsage,
       custom,
+      spaces,
       keeps,
       responseId: `resp_${crypto.randomUUID().replaceAll("-", "")}`,
     },
@@ -90,6 +102,12 @@ function withoutForeignThoughts(asked: Ask): Ask {
   return own.length === items.length ? asked : { ...withInput(asked, own, false), ...(asked.resumed && { resumed: asked.resumed }) };
 }
 
+/** A translation whose answer is the same whenever it is told: what it names is drawn from the request that it was made for. */
+export function repeatable(translation: Translation | null, request: string): Translation | null {
+  const word = Array.from(request.slice(-16), (each) => each.charCodeAt(0).toString(16)).join("");
+  return translation && { ...translation, requestId: request, responseId: `resp_${word}` };
+}
+
 /** A request and the translation between it and its answer. */
 interface Translated {
   readonly asked: Ask;
@@ -98,12 +116,12 @@ interface Translated {
 
 /** What an answer is told with beside what the provider says. A response repeats what was asked, as policies have left it. */
 function tellingOf({ asked, translation }: Translated, now: number) {
-  const { requestId, includeUsage, custom, keeps, responseId, pair } = translation;
+  const { requestId, includeUsage, custom, spaces, keeps, responseId, pair } = translation;
   const { instructions = null, metadata, store } = asked.body.value;
   const previous = asked.resumed?.from ?? null;
   const fields = { instructions, metadata: metadata ?? {}, previous_response_id: previous, store: keeps && store !== false };
   const echo = pair.from === "openai-responses" ? { echo: { id: responseId, fields } } : {};
-  return { requestId, includeUsage, custom, created: Math.floor(now / 1000), ...echo };
+  return { requestId, includeUsage, custom, spaces, created: Math.floor(now / 1000), ...echo };
 }
 
 /** Headers of one vendor are nothing to another. */

@@ -30,7 +30,7 @@ const FIRST_TOKEN_MS = 2_000;
  */
 export function used(draft: Draft, reported: Reported): Used {
   const { serviceTier } = reported;
-  const unbilled = draft.ask.capability === "count_tokens" || reported.unbilled;
+  const unbilled = draft.recall.original !== null || draft.ask.capability === "count_tokens" || reported.unbilled;
   if (unbilled) return { usage: NO_USAGE, serviceTier, status: "actual", ownOutput: null };
   const own = ownCount(draft, reported);
   if (!reported.usage) return { usage: own, serviceTier, status: "estimated", ownOutput: null };

@@ -12,7 +12,10 @@ export interface Wider {
 }
 
 /** The ledgers of the budgets across teams that bind a request. */
-export async function widerLedgersOf({ arrival, caller, asked }: Draft, at: Gateway): Promise<string[]> {
+export async function widerLedgersOf(
+  { arrival, caller, asked }: Pick<Draft, "arrival" | "caller" | "asked">,
+  at: Gateway,
+): Promise<string[]> {
   const { wider } = await at.directory.get(at.background);
   return wider.of({ tags: [...caller.tags, ...arrival.tags], endUser: arrival.endUser ?? asked.endUser });
 }

@@ -4,6 +4,8 @@ import { adminApp } from "./admin/index.ts";
 import { onError } from "./envelope.ts";
 import { health } from "./health.ts";
 import { estimate } from "./inference/estimate.ts";
+import { explainRequest } from "./inference/explain-request.ts";
+import { explainRoute } from "./inference/explain-route.ts";
 import { infer } from "./inference/infer.ts";
 import { key } from "./inference/key.ts";
 import { listModels, oneModel } from "./inference/models.ts";
@@ -12,6 +14,7 @@ import { INFERENCE } from "./inference/routes.ts";
 import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
+import { socket } from "./socket.ts";
 import {
   cancelTask,
   createTask,
@@ -43,10 +46,13 @@ export function createApp(): Hono<Http> {
   app.delete("/v1/responses/:id", storedResponse("delete"));
   offer(app, "GET", "/v1/responses/:id", storedResponse("retrieve"));
   offer(app, "POST", "/v1/estimate", estimate);
+  offer(app, "POST", "/v1/route/explain", explainRoute);
+  offer(app, "GET", "/v1/requests/:id/explain", explainRequest);
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
   offer(app, "GET", "/v1/key", key);
   for (const base of ["/v1/task", "/v1/tasks"]) offerTasks(app, base);
+  offer(app, "GET", "/v1/ws", socket);
   offer(app, "GET", "/healthz", health);
   offer(app, "GET", "/metrics", metrics);
   offer(app, "GET", "/", (context) => context.json({ name: "tollgate", health: "/healthz" }));

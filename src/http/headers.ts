@@ -1,3 +1,4 @@
+import type { Config } from "#config";
 import { type Nano, nanoFromUsd, TollgateError } from "#core";
 
 /** What a caller may say about a request in `x-tollgate-*` headers. */
@@ -12,6 +13,8 @@ export interface Directions {
   readonly costMax: Nano | null;
   /** The cost goes into the answer's usage. */
   readonly costInUsage: boolean;
+  /** Whether an answer may come out of the cache and into it; a lifetime in milliseconds, or null for the deployment's. */
+  readonly cache: { readonly mode: "use" | "refresh" | "no-store"; readonly ttlMs: number | null };
   /** The request is priced and not sent. */
   readonly dryRun: boolean;
 }
@@ -98,21 +101,23 @@ function readDryRun(headers: Headers): boolean {
   return text === "true";
 }
 
-/** Nothing is cached yet, so what forbids caching is obeyed by itself and what asks for it is refused. */
-function checkCacheWish(headers: Headers): void {
+function readCacheWish(headers: Headers, ttlMaxS: number): Directions["cache"] {
   const text = readText(headers, "x-tollgate-cache");
-  if (text !== null && text !== "no-store") refuse("x-tollgate-cache", "must be no-store: this gateway has no cache yet");
+  if (text === null) return { mode: "use", ttlMs: null };
+  if (text === "no-store" || text === "refresh") return { mode: text, ttlMs: null };
+  const ttlS = Number(/^ttl=([1-9]\d{0,8})$/.exec(text)?.[1] ?? 0);
+  if (ttlS === 0 || ttlS > ttlMaxS) refuse("x-tollgate-cache", `must be no-store, refresh or ttl= with 1 to ${ttlMaxS} seconds`);
+  return { mode: "use", ttlMs: ttlS * 1000 };
 }
 
 /**
  * Reads the caller's directions. A header of this family that nobody knows is refused: a misspelt cap must not pass unheard.
  * @throws TollgateError `invalid_request` naming the header.
  */
-export function readDirections(headers: Headers): Directions {
+export function readDirections(headers: Headers, limits: Pick<Config, "TOLLGATE_CACHE_TTL_MAX_S">): Directions {
   for (const name of headers.keys()) {
     if (name.startsWith("x-tollgate-") && !KNOWN.has(name)) refuse(name, "is not known");
   }
-  checkCacheWish(headers);
   return {
     metadata: readMetadata(headers),
     tags: readTags(headers),
@@ -121,6 +126,7 @@ export function readDirections(headers: Headers): Directions {
     timeoutMs: readTimeout(headers),
     costMax: readCostMax(headers),
     costInUsage: readUsageWish(headers),
+    cache: readCacheWish(headers, limits.TOLLGATE_CACHE_TTL_MAX_S),
     dryRun: readDryRun(headers),
   };
 }

@@ -4,3 +4,4 @@ export { errorResponse } from "./envelope.ts";
 export { pruneIdempotency } from "./admin/idempotency.ts";
 export { checkPricesDaily } from "./price-check.ts";
 export type { Platform } from "./platform.ts";
+export { throughDoor } from "./socket.ts";

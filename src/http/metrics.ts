@@ -3,7 +3,7 @@ import packageJson from "#package" with { type: "json" };
 import { costSummary, type Histogram, type Sums, traffic } from "#audit";
 import { femtoFromUsd, TollgateError, usdFromFemto } from "#core";
 import { may } from "#keys";
-import { countDecisions } from "#policy";
+import { countDecisions, countFailures } from "#policy";
 import type { Health } from "#routes";
 import { identify } from "./admin/actor.ts";
 import { exposition, type Family, type Sample } from "./exposition.ts";
@@ -44,12 +44,13 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
   const today = { from: now - (now % DAY_MS) };
   const to = now - SETTLED_MS;
   const summary = (filter: { readonly from?: number }, by: string) => costSummary(platform.db, { filter, groupBy: [by], limit: TOP });
-  const [all, models, keys, recent, decisions] = await Promise.all([
+  const [all, models, keys, recent, decisions, failures] = await Promise.all([
     summary({}, "provider"),
     summary(today, "model"),
     summary(today, "key"),
     traffic(platform.db, { from: to - RECENT_MS, to }),
     countDecisions(platform.db, { from: to - RECENT_MS, to }, DECISIONS_MAX),
+    countFailures(platform.db, { from: to - RECENT_MS, to }, DECISIONS_MAX),
   ]);
   const info = { version: packageJson.version, environment: platform.config.TOLLGATE_ENV };
   return [
@@ -74,6 +75,11 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
       "tollgate_recent_policy_decisions",
       `What policies said of requests that arrived ${RECENTLY}, by policy, mode and outcome; the ${DECISIONS_MAX} most frequent.`,
       decisions.map(({ count, ...labels }) => ({ labels, value: count })),
+    ),
+    gauge(
+      "tollgate_recent_policy_failures",
+      `Policies that gave no decision about requests that arrived ${RECENTLY}, by policy, mode and failure.`,
+      failures.map(({ count, failure, ...labels }) => ({ labels: { ...labels, failure: failure ?? "" }, value: count })),
     ),
     gauge(
       "tollgate_recent_attempts",

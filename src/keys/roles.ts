@@ -11,6 +11,7 @@ export type Resource =
   | "budgets"
   | "providers"
   | "models"
+  | "auto"
   | "prices"
   | "costs"
   | "reconcile"
@@ -20,7 +21,10 @@ export type Resource =
   | "alerts"
   | "webhooks"
   | "policies"
+  | "policy_sources"
+  | "contents"
   | "routes"
+  | "cache"
   | "profiles";
 
 const EVERYTHING = "*";
@@ -30,7 +34,22 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "prices", "webhooks", "policies", "routes", "profiles"],
+    write: [
+      "teams",
+      "users",
+      "keys",
+      "budgets",
+      "providers",
+      "models",
+      "auto",
+      "prices",
+      "webhooks",
+      "policies",
+      "routes",
+      "cache",
+      "contents",
+      "profiles",
+    ],
   },
   analyst: {
     read: [
@@ -40,6 +59,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "budgets",
       "providers",
       "models",
+      "auto",
       "prices",
       "costs",
       "reconcile",
@@ -49,6 +69,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "policies",
       "routes",
       "profiles",
+      "cache",
     ],
     write: [],
   },

@@ -25,6 +25,8 @@ export class ModelStore {
   ): Promise<ModelRow> {
     if (!NAME.test(fields.name))
       throw new TollgateError("invalid_request", "name must be of letters, digits and . _ : / -", { param: "name" });
+    if (fields.name === "auto")
+      throw new TollgateError("invalid_request", "name: auto has a model chosen for each request", { param: "name" });
     const now = this.#clock();
     const row = { id: newId("mdl", now), contextTokens: null, maxOutputTokens: null, ...fields, createdAt: now };
     const made = await this.#db.insert(models).values(row).onConflictDoNothing().returning();

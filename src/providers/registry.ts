@@ -71,6 +71,14 @@ export function speaks(upstream: Upstream, capability: Capability): boolean {
   return PATHS[upstream.kind][capability] !== undefined && (upstream.apis.length === 0 || upstream.apis.includes(capability));
 }
 
+/** Kinds that take calls without a credential. */
+const OPEN: ReadonlySet<UpstreamKind> = new Set(["tollgate", "ollama", "openai-compatible"]);
+
+/** Whether the upstream can be called at all: a vendor's own wants a credential. */
+export function callable({ kind, credential, spares }: Upstream): boolean {
+  return credential !== null || spares.length > 0 || OPEN.has(kind);
+}
+
 /** Whether the upstream keeps responses under their ids, for later turns to name. */
 export function keepsResponses({ kind }: Upstream): boolean {
   return kind === "openai";

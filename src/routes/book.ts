@@ -1,4 +1,4 @@
-import type { Route } from "./contract.ts";
+import type { Place, Route } from "./contract.ts";
 import { matched } from "./pattern.ts";
 
 /** The routes of a deployment, by the names that they answer to. */
@@ -26,6 +26,16 @@ export class RouteBook {
   fitting(name: string): Route | null {
     return this.#patterns.find(({ name: pattern }) => matched(pattern, name) !== null) ?? null;
   }
+}
+
+/** Every place that a route can lead to for the model as it was asked for, whatever its conditions; as they are listed. */
+export function everyPlace(route: Route, asked: string, routes: RouteBook, above: readonly string[] = []): Place[] {
+  const star = matched(route.name, asked) ?? "";
+  return route.targets.flatMap((target) => {
+    if (!("route" in target)) return [{ provider: target.provider, model: target.model.replace("*", () => star) }];
+    const next = above.includes(target.route) ? null : routes.named(target.route);
+    return next ? everyPlace(next, asked, routes, [...above, route.name]) : [];
+  });
 }
 
 /** The routes that a route leads through to itself again, itself first and last; null where none does. */

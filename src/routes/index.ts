@@ -1,4 +1,4 @@
-export { RouteBook } from "./book.ts";
+export { everyPlace, RouteBook } from "./book.ts";
 export * from "./contract.ts";
 export { type Fault, faultOfStatus, FAULTS } from "./faults.ts";
 export { Health } from "./health.ts";

@@ -25,6 +25,8 @@ export class RouteStore {
   async create(route: Route): Promise<RouteRow> {
     if (!NAME.test(route.name.replace("*", "x")))
       throw new TollgateError("invalid_request", "name must be of letters, digits and . _ : / -, with at most one *", { param: "name" });
+    if (route.name === "auto")
+      throw new TollgateError("invalid_request", "name: auto has a model chosen for each request", { param: "name" });
     await this.#check(route);
     const now = this.#clock();
     const row = { id: newId("rte", now), ...stored(route), createdAt: now };

@@ -1,3 +1,4 @@
+import type { Spaced } from "./namespaces.ts";
 import type { Usage } from "#core";
 import type { Effort } from "./effort.ts";
 
@@ -60,6 +61,8 @@ export interface CallPart {
   readonly name: string;
   readonly input: string;
   readonly custom?: true;
+  /** Where its tool stands; absent where names are one. */
+  readonly namespace?: string;
   readonly mark?: Mark;
   readonly at: string;
 }
@@ -111,6 +114,8 @@ export interface Tool {
   readonly schema: Readonly<Record<string, unknown>>;
   readonly strict: boolean | null;
   readonly custom?: { readonly grammar: Grammar | null };
+  /** Where the caller keeps it; its name holds both then. */
+  readonly spaced?: Spaced;
   readonly mark?: Mark;
   readonly at: string;
 }
@@ -199,7 +204,7 @@ export type Opening =
   | { readonly kind: "text" }
   | { readonly kind: "refusal" }
   | { readonly kind: "reasoning"; readonly seal: Seal | null }
-  | { readonly kind: "call"; readonly id: string; readonly name: string; readonly custom?: true };
+  | { readonly kind: "call"; readonly id: string; readonly name: string; readonly custom?: true; readonly namespace?: string };
 
 /**
  * What a stream says, one step at a time. One part is open at a time: `opened`, any number of `grew`, `closed`. A stream that was told

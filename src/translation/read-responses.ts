@@ -7,6 +7,7 @@ import { given } from "./fits.ts";
 import { kinOf } from "./kin.ts";
 import type { Losses } from "./losses.ts";
 import { sourceOf } from "./media.ts";
+import { flatName } from "./namespaces.ts";
 import { unpack } from "./seal.ts";
 
 const CARRIED = new Set(
@@ -33,7 +34,7 @@ export function readResponses(body: Fields, losses: Losses): Conversation {
         : []),
       ...messagesOf(body, losses),
     ]),
-    tools: body.objects("tools").map((tool) => toolOf(tool, losses)),
+    tools: body.objects("tools").flatMap((tool) => toolsOf(tool, losses)),
     toolChoice: choiceOf(body, losses),
     parallel: body.flag("parallel_tool_calls"),
     maxTokens: body.number("max_output_tokens"),
@@ -78,6 +79,7 @@ const ITEM = new Set([
   "phase",
   "content",
   "call_id",
+  "namespace",
   "name",
   "arguments",
   "input",
@@ -99,10 +101,10 @@ function messageOf(item: Fields, losses: Losses): Message[] {
     }
     case "function_call": {
       const input = item.text("arguments") || "{}";
-      return [{ role: "assistant", parts: [{ kind: "call", id: item.needText("call_id"), name: item.needText("name"), input, at }], at }];
+      return [{ role: "assistant", parts: [{ kind: "call", id: item.needText("call_id"), name: calledIn(item), input, at }], at }];
     }
     case "custom_tool_call": {
-      const [id, name, input] = [item.needText("call_id"), item.needText("name"), item.text("input") ?? ""];
+      const [id, name, input] = [item.needText("call_id"), calledIn(item), item.text("input") ?? ""];
       return [{ role: "assistant", parts: [{ kind: "call", id, name, input, custom: true, at }], at }];
     }
     case "function_call_output":
@@ -111,6 +113,11 @@ function messageOf(item: Fields, losses: Losses): Message[] {
     default:
       return [{ role: "assistant", parts: [thoughtOf(item)], at }];
   }
+}
+
+/** The one name of a tool that an item or a choice names. */
+function calledIn(item: Fields): string {
+  return flatName({ namespace: item.text("namespace"), name: item.needText("name") });
 }
 
 function resultOf(item: Fields, losses: Losses): ResultPart {
@@ -182,6 +189,18 @@ function fileOf(part: Fields, losses: Losses): Part {
   return { kind: "document", source: sourceOf(part.needText(field), at), ...(name !== null && { name }), at };
 }
 
+/** One tool, or those of a namespace: what that is for is told with each of them, since it has no place of its own. */
+function toolsOf(tool: Fields, losses: Losses): Tool[] {
+  if (tool.needText("type") !== "namespace") return [toolOf(tool, losses)];
+  losses.loseRestOf(tool, "type name description tools", "tools[]");
+  const [namespace, purpose] = [tool.needText("name"), tool.text("description")];
+  return tool.objects("tools").map((each) => {
+    const { name, description, ...rest } = toolOf(each, losses);
+    const told = [purpose, description].filter((text) => text !== null && text !== "").join("\n\n");
+    return { ...rest, name: flatName({ namespace, name }), description: told === "" ? null : told, spaced: { namespace, name } };
+  });
+}
+
 const TOOL = new Set(["type", "name", "description", "parameters", "strict"]);
 
 function toolOf(tool: Fields, losses: Losses): Tool {
@@ -222,7 +241,7 @@ function choiceOf(body: Fields, losses: Losses): ToolChoice | null {
   }
   const asked = body.needObject("tool_choice");
   if (!["function", "custom"].includes(asked.text("type") ?? "")) losses.lose("tool_choice.type", asked.path("type"));
-  return { kind: "one", name: asked.needText("name") };
+  return { kind: "one", name: calledIn(asked) };
 }
 
 function effortOf(body: Fields, losses: Losses): Effort | null {

@@ -139,9 +139,11 @@ export function itemOf(part: Part, id: string): Json | null {
       return { id, type: "message", status, role: "assistant", content: [contentOf("refusal", part.text)] };
     case "reasoning":
       return reasoningOf(part, id);
-    case "call":
-      if (part.custom) return { id, type: "custom_tool_call", status, call_id: part.id, name: part.name, input: part.input };
-      return { id, type: "function_call", status, call_id: part.id, name: part.name, arguments: part.input };
+    case "call": {
+      const named = { call_id: part.id, name: part.name, ...(part.namespace !== undefined && { namespace: part.namespace }) };
+      if (part.custom) return { id, type: "custom_tool_call", status, ...named, input: part.input };
+      return { id, type: "function_call", status, ...named, arguments: part.input };
+    }
     case "image":
     case "document":
     case "result":

@@ -3,6 +3,7 @@ import type { Echo, Opening, Seal, Step } from "./conversation.ts";
 import { openaiError } from "./failure.ts";
 import type { Json } from "./fields.ts";
 import { answerIdFor } from "./ids.ts";
+import type { Spaces } from "./namespaces.ts";
 
 /** Tells one dialect's stream: steps go in, the text of server-sent events comes out. */
 export interface Teller {
@@ -20,6 +21,8 @@ export interface Telling {
   readonly echo?: Echo;
   /** Names of custom tools that the provider was told of as functions. */
   readonly custom?: ReadonlySet<string>;
+  /** Tools that the provider was told of under one name in place of two. */
+  readonly spaces?: Spaces;
 }
 
 /** Tells Chat Completions. */

@@ -6,10 +6,12 @@ import { readFailure, writeFailure } from "./failure.ts";
 import { Fields, type Json } from "./fields.ts";
 import { requireFitting } from "./fits.ts";
 import { Losses, type Tongue } from "./losses.ts";
+import { type Spaces, spacesOf, stepWithNamespace, withNamespaces } from "./namespaces.ts";
 import type { Teller, Telling } from "./tell-chat.ts";
 import { TONGUES } from "./tongues.ts";
 
 const NONE: ReadonlySet<string> = new Set();
+const NOWHERE: Spaces = new Map();
 
 /** Two dialects: the caller's, and that of the provider who answers. */
 export interface Pair {
@@ -24,6 +26,8 @@ export interface Translated {
   readonly dropped: readonly string[];
   /** Names of custom tools that the provider is told of as functions. */
   readonly custom: ReadonlySet<string>;
+  /** Tools that the provider is told of under one name in place of two. */
+  readonly spaces: Spaces;
 }
 
 /**
@@ -35,7 +39,12 @@ export function translateRequest(body: Json, { from, to }: Pair, model: string, 
   const asked = TONGUES[from].read(new Fields(body), losses);
   requireFitting(asked);
   const said = TONGUES[to].write({ ...asked, model }, losses, dress);
-  return { body: said, dropped: losses.dropped, custom: new Set(takesCustom(to, dress) ? [] : customNames(asked)) };
+  return {
+    body: said,
+    dropped: losses.dropped,
+    custom: new Set(takesCustom(to, dress) ? [] : customNames(asked)),
+    spaces: spacesOf(asked.tools),
+  };
 }
 
 function takesCustom(to: Tongue, { openai }: Dress): boolean {
@@ -50,7 +59,7 @@ function customNames({ tools }: Conversation): string[] {
 export function translateAnswer(
   text: string,
   { from, to }: Pair,
-  { created, echo, custom }: Pick<Telling, "created" | "echo" | "custom">,
+  { created, echo, custom, spaces }: Pick<Telling, "created" | "echo" | "custom" | "spaces">,
 ): string | null {
   let value: unknown;
   try {
@@ -59,7 +68,9 @@ export function translateAnswer(
     return null;
   }
   const answer = TONGUES[to].readAnswer(fieldsOf(value));
-  return answer && JSON.stringify(TONGUES[from].writeAnswer(withCustomCalls(answer, custom ?? NONE), created, echo));
+  if (!answer) return null;
+  const own = withNamespaces(withCustomCalls(answer, custom ?? NONE), spaces ?? NOWHERE);
+  return JSON.stringify(TONGUES[from].writeAnswer(own, created, echo));
 }
 
 /** Says a provider's error in the caller's envelope. */
@@ -77,12 +88,14 @@ export class StreamTranslator {
   readonly #hearer;
   /** Null where no custom tool was told of as a function. */
   readonly #custom: CustomCalls | null;
+  readonly #spaces: Spaces;
   #out = "";
 
   constructor({ from, to }: Pair, telling: Telling) {
     this.#teller = TONGUES[from].teller(telling);
     this.#hearer = TONGUES[to].hearer();
     this.#custom = telling.custom && telling.custom.size > 0 ? new CustomCalls(telling.custom) : null;
+    this.#spaces = telling.spaces ?? NOWHERE;
     this.#events = new SseReader((data, event) => this.#tell(this.#hearer.hear(data, event)));
   }
 
@@ -99,7 +112,8 @@ export class StreamTranslator {
   }
 
   #tell(steps: readonly Step[]): void {
-    for (const step of steps) for (const each of this.#custom?.of(step) ?? [step]) this.#out += this.#teller.tell(each);
+    for (const step of steps)
+      for (const each of this.#custom?.of(step) ?? [step]) this.#out += this.#teller.tell(stepWithNamespace(each, this.#spaces));
   }
 
   #take(): string {

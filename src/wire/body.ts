@@ -8,28 +8,29 @@ import { type Member, objectAt, type Shape, shapeOf } from "./json-text.ts";
  * brackets and commas would exhaust an isolate long before it is a large body.
  */
 const MAX: Shape = { depth: 1_000, commas: 2_000_000 };
+const BODY = "The request body";
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function malformed(what: string, cause?: unknown): TollgateError {
-  return new TollgateError("invalid_request", `The request body ${what}`, { cause });
+  return new TollgateError("invalid_request", what, { cause });
 }
 
 function decode(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    throw malformed("is not valid UTF-8", cause);
+    throw malformed(`${BODY} is not valid UTF-8`, cause);
   }
 }
 
 /** The engine's own message quotes the body, and messages end up in logs: only the place is told. */
-function parse(text: string): unknown {
+function parse(text: string, name: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     const at = faultAt(text);
-    if (at === null) throw malformed("is not valid JSON");
-    throw malformed(`is not valid JSON${at >= text.length ? ": it ends too early" : ` at character ${at + 1}`}`);
+    if (at === null) throw malformed(`${name} is not valid JSON`);
+    throw malformed(`${name} is not valid JSON${at >= text.length ? ": it ends too early" : ` at character ${at + 1}`}`);
   }
 }
 
@@ -38,15 +39,23 @@ function parse(text: string): unknown {
  * @throws TollgateError `invalid_request` for what is no UTF-8, no JSON, no object, nested over 1,000 deep, or of over 2,000,000 values.
  */
 export function readBody(bytes: Uint8Array): Body {
-  if (bytes.byteLength === 0) throw malformed("is empty");
   const text = decode(bytes);
-  if (text.includes("\0")) throw malformed("holds a NUL character");
+  return { bytes, text, value: readObject(text, BODY) };
+}
+
+/**
+ * Reads text that must be one JSON object; `name` is what a refusal calls it.
+ * @throws TollgateError `invalid_request`, as for a body.
+ */
+export function readObject(text: string, name: string): Readonly<Record<string, unknown>> {
+  if (text === "") throw malformed(`${name} is empty`);
+  if (text.includes("\0")) throw malformed(`${name} holds a NUL character`);
   const { depth, commas } = shapeOf(text, MAX);
-  if (depth > MAX.depth) throw malformed(`is nested more than ${MAX.depth} deep`);
-  if (commas > MAX.commas) throw malformed(`holds more than ${MAX.commas} values`);
-  const value = parse(text);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed("must be a JSON object");
-  return { bytes, text, value: value as Record<string, unknown> };
+  if (depth > MAX.depth) throw malformed(`${name} is nested more than ${MAX.depth} deep`);
+  if (commas > MAX.commas) throw malformed(`${name} holds more than ${MAX.commas} values`);
+  const value = parse(text, name);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(`${name} must be a JSON object`);
+  return value as Record<string, unknown>;
 }
 
 /** A key as parsers that know no letter case would take it. */

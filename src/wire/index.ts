@@ -1,4 +1,6 @@
 export { readAsk } from "./ask.ts";
+export { governed, readObject } from "./body.ts";
+export { canonical } from "./canonical.ts";
 export { readDescribed } from "./described.ts";
 export type { Ask, Edits, Reported, ShownCost } from "./contract.ts";
 export { addCostToStream, cutUsageChunk, spliceCost } from "./edit-stream.ts";
@@ -9,5 +11,6 @@ export { withInput } from "./resume.ts";
 export { rewrite } from "./rewrite.ts";
 export { SseReader } from "./sse.ts";
 export { anthropicTier, anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";
-export { screened } from "./screen-stream.ts";
-export { redactAnswer, redactRequest, saidInAnswer, saidInRequest } from "./texts.ts";
+export { type JudgeStretch, screened } from "./screen-stream.ts";
+export { redactAnswer, redactRequest, redactText, saidInAnswer, saidInRequest } from "./texts.ts";
+export { Transcript } from "./transcript.ts";

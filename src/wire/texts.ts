@@ -70,6 +70,14 @@ export function redactAnswer(text: string, redactions: Redactions): string {
   return isObject(text) ? redacted(text, stringsBelow(text, ANSWERS), redactions) : text;
 }
 
+/** A text with others in the place of what it says of them. */
+export function redactText(text: string, redactions: Redactions): string {
+  const found = finder(redactions);
+  if (!found) return text;
+  const instead = new Map(redactions.map((each) => [each.text, each.with]));
+  return text.replace(found, (hit) => instead.get(hit) ?? "");
+}
+
 /** Whether a string at a path may be what somebody says; all that a tool is called with may. */
 export function isText({ path }: Pick<Located, "path">): boolean {
   if (path.lastIndexOf("input") > 0) return true;

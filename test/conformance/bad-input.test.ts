@@ -241,7 +241,7 @@ describe("threats 1, 9 and 16: credentials and headers", () => {
       "x-tollgate-metadata": "[1]",
       "x-tollgate-max-cost": "-1",
       "x-tollgate-usage": "yes",
-      "x-tollgate-cache": "ttl=5",
+      "x-tollgate-cache": "ttl=soon",
       "x-tollgate-tags": "a,,b",
     };
     for (const [name, value] of Object.entries(wrong)) {

@@ -50,7 +50,7 @@ describe("documentation", () => {
   });
 
   it.each(snippets.map((each, at) => ({ ...each, at })))("$file: snippet $at does what it says", async ({ language, text, at }) => {
-    const source = text.replaceAll("http://127.0.0.1:8787", set.origin);
+    const source = text.replaceAll("//127.0.0.1:8787", set.origin.replace("http:", ""));
     const file = join(folder, `snippet-${at}.${language === "sh" ? "sh" : "mts"}`);
     writeFileSync(file, source);
     const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey"), TOLLGATE_URL: set.origin };
@@ -120,6 +120,16 @@ describe("documentation", () => {
     }
   });
 
+  it("shows what policies add as it was measured", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const policies = JSON.parse(readFileSync("bench/policies.json", "utf8")) as { gateway: Record<string, Record<string, number>> };
+    expect(Object.keys(policies.gateway)).toContain("five policies");
+    for (const [name, row] of Object.entries(policies.gateway))
+      expect(text).toContain(
+        `| ${name} | ${row["added_p50_ms"]} ms | ${row["over_no_policy"]} × | ${row["added_processor_ms"]} ms | ${row["processor_over_no_policy"]} × |`,
+      );
+  });
+
   it("shows figures that the committed results hold", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const { results } = JSON.parse(readFileSync("bench/results.json", "utf8")) as {
@@ -153,6 +163,14 @@ describe("documentation", () => {
     expect(Object.keys(reports.results).length).toBeGreaterThan(20);
     for (const [report, { p50_ms, p99_ms }] of Object.entries(reports.results))
       expect(text).toContain(`| ${report} | ${p50_ms} | ${p99_ms} |`);
+  });
+
+  it("shows figures of the cache that the committed results hold", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const cache = JSON.parse(readFileSync("bench/cache.json", "utf8")) as { results: Record<string, number | string>[] };
+    for (const { scenario, hit_over_bare, without_cache_over_bare, hit_throughput_over_bare, without_cache_throughput_over_bare } of cache.results)
+      expect(text).toContain(`| ${scenario} | ${hit_over_bare} × | ${without_cache_over_bare} × | ${hit_throughput_over_bare} × | ${without_cache_throughput_over_bare} × |`); // prettier-ignore
+    expect(cache.results.length).toBeGreaterThan(3);
   });
 });
 

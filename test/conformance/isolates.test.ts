@@ -116,6 +116,24 @@ describe("two isolates of one deployment", () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(160 - rpm);
   });
 
+  it("A6: make one call for the same stream asked of both at once, and each gives what the other had made", async () => {
+    const { secret } = await admin.key({ cache: "key", limits: { rpm: null, tpm: null, concurrency: null } });
+    const ask = async (where: Running) => {
+      const answer = await fetch(`${where.origin}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${secret}`, "content-type": "application/json", "x-scenario": "slow-50-x20" },
+        body: JSON.stringify({ model: "acme/gpt-4o-mini", stream: true, messages: [{ role: "user", content: "one call" }] }),
+      });
+      return { text: await answer.text(), outcome: answer.headers.get("x-tollgate-cache") };
+    };
+    const before = upstream.seen.length;
+    const answers = await Promise.all(Array.from({ length: 10 }, () => [ask(one), ask(other)]).flat());
+    expect([upstream.seen.length - before, new Set(answers.map(({ text }) => text)).size]).toEqual([1, 1]);
+    expect(answers.filter(({ outcome }) => outcome === "miss")).toHaveLength(1);
+    for (const where of [one, other]) expect(await ask(where)).toEqual({ text: answers[0]!.text, outcome: "hit" });
+    expect(upstream.seen.length - before).toBe(1);
+  });
+
   it("never let a key have more requests in flight than its limit, and let it have nearly all of them", async () => {
     const concurrency = 10;
     const { secret } = await admin.key({ limits: { rpm: null, tpm: null, concurrency } });

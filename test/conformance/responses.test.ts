@@ -126,6 +126,42 @@ describe.each(MODELS)("openai SDK: responses that can be named again, %s", (_, m
   });
 });
 
+describe("what a provider keeps", () => {
+  it("is gone on from, read and deleted with the credential that it was made with, of several", async () => {
+    const name = "responses-accounts";
+    await set.admin.upstream(name, "openai", set.upstream.origin, ["gpt-4o-mini"]);
+    const { data } = await set.admin.call<{ data: { id: string; name: string }[] }>("GET", "/providers?limit=100");
+    const { id } = data.find((provider) => provider.name === name)!;
+    await set.admin.call("POST", `/providers/${id}/credentials`, { label: "second", api_key: "sk-second-account" });
+    const used = new Set<unknown>();
+    const credential = () => set.upstream.last.headers.authorization;
+    await expect
+      .poll(
+        async () => {
+          const session = { "x-tollgate-session-id": `s-${used.size}-${Math.random()}` };
+          const first = await client().responses.create(
+            { model: `${name}/gpt-4o-mini`, input: JSON.stringify(session) },
+            { headers: session },
+          );
+          const made = credential();
+          used.add(made);
+          const ways = [
+            () => client().responses.create({ model: `${name}/gpt-4o-mini`, input: "On.", previous_response_id: first.id }),
+            () => client().responses.retrieve(first.id),
+            () => client().responses.delete(first.id),
+          ];
+          for (const way of ways) {
+            await way();
+            expect(credential()).toBe(made);
+          }
+          return used.size;
+        },
+        { timeout: 20_000, interval: 10 },
+      )
+      .toBe(2);
+  });
+});
+
 describe("what is kept here", () => {
   it.each([false, true])(
     "tool calls, signed thoughts and results come across three turns that name each other (stream: %s)",

@@ -7,7 +7,7 @@ import { ADMIN_KEY, freePort, type Running } from "./gateway.ts";
 const NAMES = ["first", "second"] as const;
 const [OWNER] = NAMES;
 
-/** Two isolates of the built Worker, each behind a socket of its own, on one database, one queue and one namespace of ledgers and of counters. */
+/** Two isolates of the built Worker, each behind a socket of its own, on one database, one queue and one namespace each of ledgers, counters and caches. */
 export async function startIsolates(state: string): Promise<{ readonly isolates: readonly Running[]; readonly stop: () => Promise<void> }> {
   process.env["WRANGLER_LOG"] ??= "warn";
   const { workerOptions } = unstable_getMiniflareWorkerOptions("wrangler.toml");
@@ -29,6 +29,8 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
       LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       TASKS: { className: "TaskObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       COUNTERS: { className: "CounterObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      CACHE: { className: "CacheObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      SOCKETS: { className: "SocketObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
     },
     // A queue has one consumer.
     ...(name === OWNER ? {} : { queueConsumers: [] }),

@@ -161,8 +161,8 @@ describe("keys", () => {
     [{ user: "user_nobody" }, "user"],
     [{ role: "king" }, "role"],
     [{ profile: "ci" }, "profile"],
-    [{ content_logging: "full" }, "content_logging"],
-    [{ cache: "team" }, "cache"],
+    [{ content_logging: "some" }, "content_logging"],
+    [{ cache: "everybody" }, "cache"],
   ])("threat 4: not even an owner changes %j of a key", async (body, param) => {
     const { id } = await newKey();
     expect(await refusal("PATCH", `/keys/${id}`, body)).toEqual([400, "invalid_request", param]);

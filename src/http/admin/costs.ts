@@ -83,15 +83,18 @@ interface StoredReceipt {
   readonly tableHash: string;
   readonly lines: readonly unknown[];
   readonly charges: readonly Charge[];
+  readonly savedUsd?: string;
 }
 
-function receiptShape(row: CostRow) {
-  const { price, tableHash, lines, charges } = row.receipt as StoredReceipt;
+/** A record's receipt: the price row, and the lines that were computed from it. */
+export function receiptShape(row: CostRow) {
+  const { price, tableHash, lines, charges, savedUsd } = row.receipt as StoredReceipt;
   return {
     price: priceShape(price),
     table_hash: tableHash,
     lines,
     total_usd: row.actualUsd,
+    ...(savedUsd === undefined ? {} : { saved_usd: savedUsd }),
     budgets: charges.map((charge) => ({ id: charge.budget, window_start: iso(charge.windowStart), [CHARGED[charge.unit]]: charge.amount })),
   };
 }

@@ -4,8 +4,11 @@ import packageJson from "#package" with { type: "json" };
 import { TollgateError } from "#core";
 import { ownRowsOnly } from "#keys";
 import { identify } from "./actor.ts";
+import { auto } from "./auto.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
+import { cache } from "./cache.ts";
+import { contents } from "./contents.ts";
 import { costs } from "./costs.ts";
 import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
@@ -52,10 +55,12 @@ export function adminApp(): AdminApp {
     teams,
     users,
     keys,
+    cache,
     budgets,
     providers,
     providerCredentials,
     models,
+    auto,
     routes,
     priceProposals,
     prices,
@@ -63,6 +68,7 @@ export function adminApp(): AdminApp {
     reprice,
     reconciliations,
     requests,
+    contents,
     audit,
     alerts,
     webhooks,

@@ -41,6 +41,8 @@ function requestShape(row: RequestRow) {
     tags: row.tags,
     metadata: row.metadata,
     policies: row.policies,
+    auto: row.auto,
+    refusal: row.refusal,
   };
 }
 

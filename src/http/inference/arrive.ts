@@ -21,7 +21,7 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
   const request = context.req.raw;
   const at = platform.now();
   const caller = await authenticated(platform, request);
-  const directions = readDirections(request.headers);
+  const directions = readDirections(request.headers, platform.config);
   const { TOLLGATE_MAX_BODY_BYTES, TOLLGATE_TIMEOUT_BODY_S } = platform.config;
   refuseEncoding(request.headers);
   const bytes = await readBytes(request, { bytesMax: TOLLGATE_MAX_BODY_BYTES, timeoutMs: TOLLGATE_TIMEOUT_BODY_S * 1000 });
@@ -58,11 +58,14 @@ export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, 
     ledger: (team) => platform.ledger(team, background),
     judge: platform.judge,
     counters: platform.counters,
+    cache: platform.cache,
     responses: platform.responses,
     record: async (event) => {
       await platform.events.send(event);
     },
+    keep: (content) => platform.contents.keep(content),
     now: () => platform.now(),
+    paced: platform.paced,
     background,
   };
 }

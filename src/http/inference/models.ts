@@ -1,8 +1,8 @@
 import type { Context } from "hono";
 import { TollgateError } from "#core";
 import { allowed, listModels as cardsOf, type ModelCard, type Target } from "#models";
-import type { Upstream } from "#providers";
-import type { RouteBook, RouteTarget } from "#routes";
+import { callable } from "#providers";
+import { everyPlace, type RouteBook } from "#routes";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 
@@ -43,7 +43,8 @@ async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
   const platform = context.env;
   const caller = await authenticated(platform, context.req.raw, FRESH_MS);
   const directory = await platform.directory.get((work) => context.executionCtx.waitUntil(work));
-  const providers = callable(directory.upstreams);
+  // Providers without a credential cannot be called, so their models are not offered.
+  const providers = new Set([...directory.upstreams.values()].filter(callable).map(({ name }) => name));
   const may = (target: Target) => providers.has(target.provider) && allowed(caller.models, target);
   const cards = cardsOf({
     providers,
@@ -58,25 +59,10 @@ async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
 /** Each route by the first target that this key may call, whatever its conditions; a pattern is no model's name. */
 function namesOf(routes: RouteBook, may: (target: Target) => boolean): (readonly [string, Target])[] {
   const named = [...routes.all()].filter(({ name }) => !name.includes("*"));
-  return named.flatMap(({ name, targets }) => {
-    const first = targetsOf(targets, routes).find(may);
-    return first ? [[name, first] as const] : [];
+  return named.flatMap((route) => {
+    const first = everyPlace(route, route.name, routes).find(may);
+    return first ? [[route.name, first] as const] : [];
   });
-}
-
-function targetsOf(targets: readonly RouteTarget[], routes: RouteBook, seen: readonly string[] = []): Target[] {
-  return targets.flatMap((target) => {
-    if (!("route" in target)) return [target];
-    const next = seen.includes(target.route) ? null : routes.named(target.route);
-    return next ? targetsOf(next.targets, routes, [...seen, next.name]) : [];
-  });
-}
-
-/** Providers without a credential cannot be called, so their models are not offered. */
-function callable(upstreams: ReadonlyMap<string, Upstream>): ReadonlySet<string> {
-  const needsNone = new Set(["tollgate", "ollama", "openai-compatible"]);
-  const can = ({ kind, credential, spares }: Upstream) => credential !== null || spares.length > 0 || needsNone.has(kind);
-  return new Set([...upstreams].filter(([, upstream]) => can(upstream)).map(([name]) => name));
 }
 
 /** What both shapes say beyond the vendors' own fields. */

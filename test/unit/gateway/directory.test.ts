@@ -35,6 +35,7 @@ function plane() {
     prices: () => Promise.resolve([]),
     wider: () => Promise.resolve([]),
     policies: () => Promise.resolve(new ActivePolicies([])),
+    auto: () => Promise.resolve(null),
   };
   const work: Promise<unknown>[] = [];
   const cache = new DirectoryCache(config, source, () => now);

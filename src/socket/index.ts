@@ -1,0 +1,3 @@
+export { standingHeaders } from "./headers.ts";
+export { readSeq } from "./message.ts";
+export { type Places, placesOf, type Resume } from "./places.ts";

@@ -1,0 +1,64 @@
+import { PLACES } from "./bounds.ts";
+import type { Upgrade, Visitor } from "./contract.ts";
+import type { SocketObject } from "./socket.do.ts";
+
+/** The header that carries an upgrade to its object; no client's request ever reaches one. */
+export const UPGRADE = "x-socket";
+/** What an object answers where it does not take a socket in. */
+export const HERE = { unknown: 404, taken: 409 } as const;
+
+const SESSION = /^ses_(\d{2})[0-9a-f]{32}$/;
+
+/** Where a client wants to go on. */
+export interface Resume {
+  readonly session: string;
+  readonly after: number;
+}
+
+/** The sockets of the keys of this deployment. */
+export interface Places {
+  /** Has a socket taken in, for the session that it names or for a new one; null where all places of the key are taken. */
+  connect(key: string, visitor: Visitor, resume: Resume | null): Promise<Response | null>;
+}
+
+/**
+ * A key has so many places, each an object of that name. So a session is bound to its key, what names one of another key names none, and
+ * a key never has more than its places, with nothing to count and nothing to clean up.
+ */
+export function placesOf(namespace: DurableObjectNamespace<SocketObject>): Places {
+  return {
+    async connect(key, visitor, resume) {
+      const ask = (place: number, resume: Resume | null) =>
+        namespace.getByName(`${key}/${place}`).fetch("https://socket.internal/", {
+          headers: { upgrade: "websocket", [UPGRADE]: written({ v: 1, visitor, session: newSession(place), resume }) },
+        });
+      const place = placeOf(resume);
+      if (resume && place !== null) {
+        const answer = await ask(place, resume);
+        if (answer.status === 101) return answer;
+      }
+      const first = crypto.getRandomValues(new Uint8Array(1))[0]!;
+      for (let at = 0; at < PLACES; at++) {
+        const answer = await ask((first + at) % PLACES, null);
+        if (answer.status === 101) return answer;
+      }
+      return null;
+    },
+  };
+}
+
+/** The place that a session names; null where it names none. */
+function placeOf(resume: Resume | null): number | null {
+  const place = Number(SESSION.exec(resume?.session ?? "")?.[1] ?? -1);
+  return place >= 0 && place < PLACES ? place : null;
+}
+
+function newSession(place: number): string {
+  const random = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `ses_${String(place).padStart(2, "0")}${random}`;
+}
+
+/** As text that any header can hold. */
+function written(upgrade: Upgrade): string {
+  return encodeURIComponent(JSON.stringify(upgrade));
+}
