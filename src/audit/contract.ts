@@ -23,6 +23,11 @@ const usage = z.object({
   fileSearches: count.default(0),
   searchSources: count.default(0),
   extras: count.default(0),
+  imageInput: count.default(0),
+  imageOutput: count.default(0),
+  characters: count.default(0),
+  seconds: count.default(0),
+  rankings: count.default(0),
 });
 
 const outcome = z.enum(["ok", "error", "cancelled", "truncated", "denied"]);

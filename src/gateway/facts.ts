@@ -128,7 +128,7 @@ function parametersOf(body: Readonly<Record<string, unknown>>): Record<string, u
   return Object.fromEntries(small.slice(0, PARAMETERS_MAX));
 }
 
-const CONTENT: ReadonlySet<string> = new Set(["input", "prompt", "system", "instructions", "suffix", "user", "safety_identifier"]);
+const CONTENT: ReadonlySet<string> = new Set(["input", "prompt", "system", "instructions", "suffix", "query", "user", "safety_identifier"]);
 
 async function budgetsOf({ caller }: Draft, at: Gateway): Promise<readonly BudgetStatus[]> {
   const status = await at.ledger(caller.team).keyStatus(caller.key);

@@ -1,4 +1,4 @@
-import { asTollgateError } from "#core";
+import { asTollgateError, type Capability, isSurface } from "#core";
 import { dutiesOf, REDACT_MAX, stepsAt } from "#policy";
 import { type JudgeStretch, redactAnswer, saidInAnswer, screened } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
@@ -12,6 +12,11 @@ import { judged } from "./enforce.ts";
 export async function screenAnswer(text: string, draft: Draft, at: Gateway): Promise<string> {
   const chain = stepsAt(draft.policies.chain, "onResponse");
   if (chain.length === 0 || !says(draft)) return text;
+  // A transcript may be plain text; it is judged as the JSON form of it would be.
+  if (WRITTEN.has(draft.ask.capability) && !text.trimStart().startsWith("{")) {
+    const written = JSON.parse(await screenAnswer(JSON.stringify({ text }), draft, at)) as { readonly text: string };
+    return written.text;
+  }
   const gathered = await gather(chain, draft, { at });
   const texts = saidInAnswer(text).map(({ role, text: said }) => ({ role: role ?? "assistant", text: said }));
   const obligations = await judged("onResponse", draft, { gathered: withFact(gathered, "response", { texts }), at });
@@ -39,7 +44,11 @@ export function screenStream(stream: ReadableStream<Uint8Array>, draft: Draft, a
   return screened(stream, draft.asked.capability, { judge, holdBack: REDACT_MAX });
 }
 
+/** What is heard is written down: of all that is no text for text, only these say anything in text. */
+const WRITTEN: ReadonlySet<Capability> = new Set(["audio.transcriptions", "audio.translations"]);
+
 /** Whether answers to a request say anything. */
 function says({ ask: { capability } }: Draft): boolean {
+  if (isSurface(capability)) return WRITTEN.has(capability);
   return capability !== "embeddings" && capability !== "count_tokens";
 }

@@ -1,12 +1,13 @@
 import { asTollgateError, NO_USAGE, TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
 import { redactSecrets } from "#providers";
-import { reportedFromJson, spliceCost } from "#wire";
+import { reportedFromJson, skimmed, spliceCost } from "#wire";
 import { type Answer, endingOf, factsOf, headersOf, madeAt, setCost, shownCost } from "./answer.ts";
 import { keepAnswered } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
+import { pour } from "./pour.ts";
 import { relay } from "./relay.ts";
 import { keeps, rememberAnswer } from "./remember.ts";
 import { screenAnswer } from "./screen.ts";
@@ -21,7 +22,8 @@ export async function tap(answer: Answer, hold: Hold, at: Gateway): Promise<Resp
   const { response } = answer;
   if (!response.ok) return refused(answer, hold, at);
   const streams = response.headers.get("content-type")?.includes("text/event-stream") ?? false;
-  return streams && response.body ? relay(response.body, answer, hold, at) : whole(answer, hold, at);
+  if (streams && response.body) return relay(response.body, answer, hold, at);
+  return hold.draft.ask.capability === "audio.speech" && response.body ? pour(response.body, answer, hold, at) : whole(answer, hold, at);
 }
 
 /** A provider's own error: its status and its body, with credentials masked. It cost nothing. */
@@ -44,7 +46,7 @@ async function refused(answer: Answer, hold: Hold, at: Gateway): Promise<Respons
 async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival, translation } = hold.draft;
-  const text = new TextDecoder().decode(bytes);
+  const text = textOf(bytes, hold);
   const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, text, madeAt(answer, hold)) : text;
   const screening = heard === null ? unreadable(hold) : screenAnswer(heard, hold.draft, at).catch(asTollgateError);
   const reported = reportedFromJson(ask.capability, text);
@@ -61,6 +63,12 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const told = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : said;
   if (keeps(hold.draft, at)) await rememberAnswer(told, hold.draft, at);
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
+}
+
+/** An answer as it is read. Of what stands around pictures one copy is enough, unless the caller wants something put in. */
+function textOf(bytes: ArrayBuffer, { draft: { ask, arrival } }: Hold): string {
+  const drawn = ask.capability.startsWith("images.") && !arrival.costInUsage;
+  return drawn ? skimmed(new Uint8Array(bytes)) : new TextDecoder().decode(bytes);
 }
 
 /** Tells the cache of an answer, where it waits for one; null is none that could be given again. */

@@ -9,8 +9,9 @@ import { explainRoute } from "./inference/explain-route.ts";
 import { infer } from "./inference/infer.ts";
 import { key } from "./inference/key.ts";
 import { listModels, oneModel } from "./inference/models.ts";
+import { refuse } from "./inference/refuse.ts";
 import { storedResponse } from "./inference/responses.ts";
-import { INFERENCE } from "./inference/routes.ts";
+import { INFERENCE, ROWS } from "./inference/surfaces.ts";
 import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
@@ -40,6 +41,7 @@ export function createApp(): Hono<Http> {
     const remedy = `/v1${path}` in INFERENCE || path === "/models" ? "; the base URL of OpenAI's SDKs ends in /v1" : "";
     throw new TollgateError("not_found", `There is no route ${method} ${path.slice(0, 200)} here${remedy}`);
   });
+  for (const row of ROWS) if ("refused" in row && row.method !== "any") app.on(row.method, row.path, refuse(row));
   for (const [path, capability] of Object.entries(INFERENCE)) offer(app, "POST", path, infer(capability));
   offer(app, "GET", "/v1/responses/:id/input_items", storedResponse("inputItems"));
   offer(app, "POST", "/v1/responses/:id/cancel", storedResponse("cancel"));
@@ -50,6 +52,7 @@ export function createApp(): Hono<Http> {
   offer(app, "GET", "/v1/requests/:id/explain", explainRequest);
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
+  for (const row of ROWS) if ("refused" in row && row.method === "any") app.all(row.path, refuse(row));
   offer(app, "GET", "/v1/key", key);
   for (const base of ["/v1/task", "/v1/tasks"]) offerTasks(app, base);
   offer(app, "GET", "/v1/ws", socket);

@@ -112,6 +112,8 @@ const RECENTLY = `in the last ${RECENT_MS / 60_000} minutes (up to ${SETTLED_MS 
 const TODAY = `USD spent since midnight UTC, by the cost records in D1, of the ${TOP} dearest and of all others,`;
 
 type Summary = Awaited<ReturnType<typeof costSummary>>;
+/** What the gauges show of a sum. */
+type Shown = Omit<Sums, "pieces">;
 
 function gauge(name: string, help: string, samples: readonly Sample[]): Family {
   return { name, help, samples };
@@ -119,7 +121,7 @@ function gauge(name: string, help: string, samples: readonly Sample[]): Family {
 
 /** What stands in the cost records since the first. They are gauges, since a record that is repriced may lower them. */
 function totals(summary: Summary): Family[] {
-  const rows = [...summary.groups.map((each) => ({ provider: each.group["provider"] ?? "", sums: each as Sums })), ...restOf(summary)];
+  const rows = [...summary.groups.map((each) => ({ provider: each.group["provider"] ?? "", sums: each as Shown })), ...restOf(summary)];
   const since = "of all time, by the cost records in D1, by provider. A gauge: repricing may lower it.";
   const tokens = rows.flatMap(({ provider, sums }) => [
     { labels: { provider, class: "input" }, value: sums.tokens.input },
@@ -146,9 +148,9 @@ function spend({ groups, total }: Summary, by: string): Sample[] {
 }
 
 /** What the providers beyond the dearest used. */
-function restOf({ groups, total }: Summary): { readonly provider: string; readonly sums: Sums }[] {
+function restOf({ groups, total }: Summary): { readonly provider: string; readonly sums: Shown }[] {
   if (groups.length < TOP) return [];
-  const left = (of: (sums: Sums) => number) => groups.reduce((rest, group) => rest - of(group), of(total));
+  const left = (of: (sums: Shown) => number) => groups.reduce((rest, group) => rest - of(group), of(total));
   const tokens = {
     input: left((sums) => sums.tokens.input),
     cacheRead: left((sums) => sums.tokens.cacheRead),

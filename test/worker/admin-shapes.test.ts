@@ -23,11 +23,16 @@ describe("prices", () => {
       "reasoning",
       "audio_input",
       "audio_output",
+      "image_input",
+      "image_output",
+      "character",
       "image",
       "web_search",
       "file_search",
       "search_source",
       "extra",
+      "second",
+      "ranking",
     ].map((each) => [each, null]),
   );
 
