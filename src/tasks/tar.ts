@@ -1,4 +1,4 @@
-/** Bytes that can be read anywhere; a reading may be shorter than was asked for. */
+/** Bytes that can be read anywhere. A reading may be shorter than was asked for, and is given away: no other may share its memory. */
 export type Reading = (from: number, length: number) => Uint8Array;
 
 /** Where a file lies in a tar. */

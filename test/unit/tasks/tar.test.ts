@@ -23,7 +23,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Reads in pieces, as they are stored. */
-const read = (from: number, length: number) => tar.subarray(from, Math.min(from + length, (Math.floor(from / 700) + 1) * 700));
+const read = (from: number, length: number) =>
+  Uint8Array.from(tar.subarray(from, Math.min(from + length, (Math.floor(from / 700) + 1) * 700)));
 
 async function textOf(path: string): Promise<string | null> {
   const place = fileIn(read, tar.length, path);
