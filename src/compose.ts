@@ -14,6 +14,7 @@ import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import { placesOf } from "#socket";
+import { Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -47,6 +48,14 @@ function compose(env: Env): Platform {
     contents: new Contents(db, config),
     cache: cacheOf(env.CACHE),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
+    tasks: new Tasks({
+      db,
+      events: env.EVENTS,
+      objects: env.TASKS,
+      runner: config.RUNNER_URL !== undefined,
+      strict: !config.development,
+      now,
+    }),
     sockets: placesOf(env.SOCKETS),
     now,
     paced: false,

@@ -687,6 +687,53 @@ export const policyDecisions = sqliteTable(
   ],
 );
 
+/** Owned by tasks. What the tasks of the keys that name it may do and use. */
+export const profiles = sqliteTable(
+  "profiles",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    permits: json<{
+      readonly engines: readonly ("claude-code" | "codex" | "native" | "command")[];
+      readonly tools: readonly string[];
+      readonly agents: readonly string[];
+      readonly skills: readonly string[];
+      readonly deniedCommands: readonly string[];
+      readonly hosts: readonly string[];
+      readonly filesystem: "none" | "readonly" | "readwrite";
+      readonly maxConcurrentTasks: number;
+      readonly cpuCores: number;
+      readonly memoryMb: number;
+      readonly diskMb: number;
+      readonly timeoutS: number;
+      readonly maxCostNano: number;
+    }>("permits").notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [uniqueIndex("profiles_name").on(table.name)],
+);
+
+/** Owned by tasks. Which tasks there are, written when one begins and when it ends; what happened in it stands in its own object. */
+export const tasks = sqliteTable(
+  "tasks",
+  {
+    id: text().primaryKey(),
+    key: text().notNull(),
+    team: text().notNull(),
+    profile: text().notNull(),
+    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "runner_lost"] }),
+    createdAt: integer("created_at").notNull(),
+    /** Null while it has its place among those that a key may run at once. */
+    endedAt: integer("ended_at"),
+  },
+  (table) => [
+    index("tasks_key_created").on(table.key, table.createdAt),
+    index("tasks_unended")
+      .on(table.key)
+      .where(sql`"ended_at" is null`),
+  ],
+);
+
 /** Owned by http. What an `Idempotency-Key` answered, without secrets, for 24 hours. */
 export const idempotency = sqliteTable(
   "idempotency",

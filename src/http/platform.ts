@@ -10,6 +10,7 @@ import type { Counters, Judge, Register } from "#policy";
 import type { Responses } from "#responses";
 import type { Health } from "#routes";
 import type { Places } from "#socket";
+import type { Tasks } from "#tasks";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -38,6 +39,8 @@ export interface Platform {
   readonly cache: Cache;
   /** What each key may name again. */
   readonly responses: Responses;
+  /** What keys run in sandboxes. */
+  readonly tasks: Tasks;
   /** Where sockets are held. */
   readonly sockets: Places;
   readonly now: () => number;

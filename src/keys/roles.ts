@@ -24,7 +24,8 @@ export type Resource =
   | "policy_sources"
   | "contents"
   | "routes"
-  | "cache";
+  | "cache"
+  | "profiles";
 
 const EVERYTHING = "*";
 
@@ -47,6 +48,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "routes",
       "cache",
       "contents",
+      "profiles",
     ],
   },
   analyst: {
@@ -66,6 +68,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "alerts",
       "policies",
       "routes",
+      "profiles",
       "cache",
     ],
     write: [],

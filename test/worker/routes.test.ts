@@ -63,9 +63,9 @@ describe("the first look", () => {
   });
 
   test("routes that are not built yet say which they are", async () => {
-    const answer = await ask("POST", "/v1/task", { body: {} });
+    const answer = await ask("POST", "/v1/workflows", { body: {} });
     const { error } = (await answer.json()) as { error: { code: string; message: string } };
-    expect([answer.status, error.code, error.message]).toEqual([404, "not_found", "There is no route POST /v1/task here"]);
+    expect([answer.status, error.code, error.message]).toEqual([404, "not_found", "There is no route POST /v1/workflows here"]);
   });
 
   test("what is refused by name is refused to strangers first", async () => {

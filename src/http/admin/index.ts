@@ -18,6 +18,7 @@ import { policies } from "./policies.ts";
 import { policyDecisions } from "./policy-decisions.ts";
 import { priceProposals } from "./price-proposals.ts";
 import { prices } from "./prices.ts";
+import { profiles } from "./profiles.ts";
 import { providerCredentials } from "./provider-credentials.ts";
 import { providers } from "./providers.ts";
 import { reconciliations } from "./reconcile.ts";
@@ -73,6 +74,7 @@ export function adminApp(): AdminApp {
     webhooks,
     policyDecisions,
     policies,
+    profiles,
   ];
   for (const resource of resources) resource(app);
   app.get("/openapi.json", (context) => {

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { BudgetStore } from "#budget";
 import { ROLES, TollgateError } from "#core";
 import { type KeyFields, type KeyRow, KeyStore, mayGrant } from "#keys";
+import { ProfileStore } from "#tasks";
 import type { Actor } from "./actor.ts";
 import { budget, budgetFields, budgetShape, budgetShapes, budgetsOfKeys, newBudget } from "./budgets.ts";
 import { type AdminApp, type AdminContext, read, write, type Written } from "./operation.ts";
@@ -28,8 +29,7 @@ const changeable = {
   cache: z.enum(["off", "key", "team"]).optional(),
   responses: z.enum(["kept", "off"]).optional(),
   policies: policyIds.optional(),
-  // It has its place and no engine yet: only what means nothing is taken.
-  profile: z.null("profiles are not offered yet").optional(),
+  profile: z.string().min(1).max(64).nullable().optional(),
 };
 const create = z.strictObject({
   name,
@@ -57,7 +57,7 @@ const stores = ({ env }: AdminContext) => ({
 
 /** What was named, as the store calls it. */
 function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
-  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache, responses } = body;
+  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache, responses, profile } = body;
   return given({
     name: body.name,
     user,
@@ -74,6 +74,7 @@ function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
     contentLogging: content_logging,
     cache,
     responses,
+    profile,
   });
 }
 
@@ -137,6 +138,12 @@ function requireGrant(actor: Actor, ...roles: readonly KeyFields["role"][]): voi
   }
 }
 
+/** A key may name a profile that is there. @throws TollgateError `invalid_request` naming `profile`. */
+async function requireProfile({ env }: AdminContext, name: string | null | undefined): Promise<void> {
+  if (!name || (await new ProfileStore(env.db, () => env.now()).named(name))) return;
+  throw new TollgateError("invalid_request", `profile: there is no profile ${JSON.stringify(name)}`, { param: "profile" });
+}
+
 /** Makes the ledger see the change before it is acknowledged: from then on no isolate can act on the old facts. */
 async function changed(context: AdminContext, row: KeyRow): Promise<void> {
   context.env.keys.forget(row.id);
@@ -185,6 +192,7 @@ function creation(app: AdminApp): void {
     { method: "post", path: "/keys", resource, summary: "Create a key", body: create, answer: key, status: 201 },
     async ({ body, actor }, context) => {
       requireGrant(actor, body.role ?? "key_holder");
+      await requireProfile(context, body.profile);
       const { keys: store, budgets } = stores(context);
       // Judged before anything is written, so that a wrong budget leaves no key behind.
       body.budgets.forEach((each, at) => newBudget(each, { kind: "key", id: "" }, `budgets.${at}.`));
@@ -231,6 +239,7 @@ function changes(app: AdminApp): void {
     async ({ params, body, actor }, context) => {
       const before = await knownKey(context, params.id);
       requireGrant(actor, before.role, body.role ?? before.role);
+      await requireProfile(context, body.profile);
       const placings = await planned(context, { actor, key: params.id, policies: body.policies });
       const patched = await stores(context).keys.patch(params.id, fieldsOf(body));
       await placed(context, { actor, key: params.id, placings });
