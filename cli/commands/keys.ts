@@ -30,6 +30,7 @@ const changeable = {
   rpm: count("requests per minute", "limits.rpm", 1),
   tpm: count("tokens per minute", "limits.tpm", 1),
   concurrency: count("requests at once", "limits.concurrency", 1),
+  profile: text("the profile that says which tasks it may run", "profile", "<name>"),
 } satisfies OptionTable;
 
 const lasting = {
