@@ -1,6 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, hash, sign } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { Failure, misuse } from "./failure.ts";
+import { problemLine, problemsOfBundling } from "./problem.ts";
 import { readSource } from "./source.ts";
 
 /** A policy as it is uploaded. */
@@ -32,9 +33,15 @@ async function moduleOf(file: string): Promise<string> {
   try {
     return await bundlePolicy(file);
   } catch (cause) {
-    const what = cause instanceof Error ? cause.message : String(cause);
-    throw new Failure("failed", `${file} cannot be bundled: ${what}`, { code: "file", param: "<file>", cause });
+    throw new Failure("failed", `${file} cannot be bundled: ${faultsOf(cause, file)}`, { code: "file", param: "<file>", cause });
   }
+}
+
+/** What the bundler found wrong, with its places; whatever else was thrown, by its message. */
+function faultsOf(cause: unknown, file: string): string {
+  const problems = problemsOfBundling(cause, file);
+  if (problems !== null) return problems.map(problemLine).join("; ");
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** What a module calls itself. It is the operator's own, and runs here as any of their tests does. */

@@ -6,7 +6,8 @@ const EXITS = `Exit codes
   1  refused, or failed    4  a budget or a check says no
   2  wrong command line    130  interrupted`;
 
-const START = `Keys, budgets and costs of a Tollgate gateway, from the command line.
+const LINE_MAX = 140;
+const START = `Keys, budgets, costs, routes and policies of a Tollgate gateway, from the command line.
 
 First steps
   export TOLLGATE_URL=https://gateway.example.com    http://127.0.0.1:8787 where it is not set
@@ -58,5 +59,18 @@ function examples(shown: readonly (readonly [line: string, purpose: string])[]):
 
 function columns(lines: readonly (readonly [string, string])[]): string {
   const width = Math.max(...lines.map(([left]) => left.length));
-  return lines.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+  const indent = " ".repeat(width + 4);
+  return lines
+    .map(([left, right]) => `  ${left.padEnd(width)}  ${wrapped(right, LINE_MAX - indent.length).join(`\n${indent}`)}`)
+    .join("\n");
+}
+
+function wrapped(text: string, most: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1) ?? ""} ${word}`.trimStart();
+    if (lines.length === 0 || longer.length > most) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
 }

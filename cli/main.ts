@@ -8,7 +8,7 @@ import { Gateway } from "./gateway.ts";
 import { helpPage } from "./help.ts";
 import { fieldsOf } from "./option.ts";
 import { Output, type Stream } from "./output.ts";
-import { type Asked, parse } from "./parse.ts";
+import { type Asked, commandNamed, parse } from "./parse.ts";
 import { failureJson, failureLines } from "./report.ts";
 
 /** What the program is started with: words, streams, and what surrounds them. */
@@ -52,7 +52,7 @@ async function report(error: unknown, asked: Asked | null, start: Start): Promis
   // Whoever reads us has read enough, as `head` does: that is their good right and no failure of ours.
   if ((error as NodeJS.ErrnoException).code === "EPIPE") return "ok";
   const failure = error instanceof Failure ? error : new Failure("failed", `A fault of this program: ${String(error)}`, { code: "fault" });
-  const command: Command | null = asked?.kind === "command" ? asked.command : null;
+  const command: Command | null = asked?.kind === "command" ? asked.command : commandNamed(start.argv, COMMANDS);
   const wantsJson = asked?.kind === "command" ? asked.everywhere.json : start.argv.includes("--json");
   if (wantsJson) await output.note(failureJson(failure));
   else {

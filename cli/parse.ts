@@ -21,7 +21,7 @@ export type Asked =
 export function parse(argv: readonly string[], commands: readonly Command[]): Asked {
   const { words, switched } = glance(argv);
   if (switched("version")) return { kind: "version" };
-  const command = commands.find(({ name }) => name.split(" ").every((word, at) => word === words[at]));
+  const command = commandNamed(argv, commands);
   if (words[0] === "help") return { kind: "help", topic: topicOf(words.slice(1), commands) };
   if (switched("help") || words.length === 0) return { kind: "help", topic: command?.name ?? topicOf(words, commands) };
   if (!command) throw unknownCommand(words, commands);
@@ -30,6 +30,12 @@ export function parse(argv: readonly string[], commands: readonly Command[]): As
   const own = operands.slice(command.name.split(" ").length);
   checkOperands(own, command);
   return { kind: "command", command, operands: own, given, everywhere: given as Given<typeof EVERYWHERE> };
+}
+
+/** The command that a command line names, be the rest of it right or wrong; null where it names none. */
+export function commandNamed(argv: readonly string[], commands: readonly Command[]): Command | null {
+  const { words } = glance(argv);
+  return commands.find(({ name }) => name.split(" ").every((word, at) => word === words[at])) ?? null;
 }
 
 /** The words of a command line, before it is known which command they name. */

@@ -2,20 +2,13 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type Complaint, type Described, faultOf, type TestRun, Workbench } from "#policy-workbench";
 import { Failure } from "./failure.ts";
+import { type Problem, problemsOfBundling } from "./problem.ts";
 
 /** A policy that was tried: what it says of itself and how its tests ran, or why there is none. */
 export type Tried = { readonly file: string } & (
   | { readonly kind: "described"; readonly hash: string; readonly described: Described; readonly runs: readonly TestRun[] }
   | { readonly kind: "refused"; readonly problems: readonly Problem[] }
 );
-
-/** What keeps a policy from being registered, and where its author wrote it; null where it stands in no line. */
-export interface Problem {
-  readonly file: string;
-  readonly line: number | null;
-  readonly column: number | null;
-  readonly message: string;
-}
 
 const ENTRIES = ["index.ts", "index.js"];
 const ENGINE = join(import.meta.dirname, "../src/policy/engine/quickjs.wasm");
@@ -73,27 +66,6 @@ type PlaceOf = (line: number, column: number) => { readonly file: string; readon
 function problemOf({ message, line, column }: Complaint, file: string, placeOf: PlaceOf): Problem {
   const place = placeOf(line, column);
   return place === null ? { file, line: null, column: null, message } : { ...place, file: relative("", place.file), message };
-}
-
-/** What the bundler says: it names files relative to the policy's own folder, and counts columns from 0. */
-function problemsOfBundling(error: unknown, file: string): Problem[] | null {
-  const { errors } = error as { readonly errors?: readonly BundlerError[] };
-  if (!Array.isArray(errors)) return null;
-  return (errors as readonly BundlerError[]).map(({ text, location }) =>
-    location
-      ? { file: join(file, "..", location.file), line: location.line, column: location.column + 1, message: text }
-      : { file, line: null, column: null, message: text },
-  );
-}
-
-interface BundlerError {
-  readonly text: string;
-  readonly location: { readonly file: string; readonly line: number; readonly column: number } | null;
-}
-
-/** A problem as compilers write it, so that editors find the place. */
-export function problemLine({ file, line, column, message }: Problem): string {
-  return line === null ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`;
 }
 
 /** Whether a policy would be registered, and passes all its tests. */

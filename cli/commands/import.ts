@@ -15,7 +15,7 @@ over, with the reason. Secrets are never printed. Those that the file names by a
 
 const litellm = command({
   name: "import litellm",
-  summary: "Turn a LiteLLM config.yaml into providers, aliases, routes and prices",
+  summary: "Turn a LiteLLM config.yaml into providers, prices, aliases, routes, a budget and a key.",
   more,
   operands: [FILE],
   options: { apply: applying },
@@ -32,7 +32,7 @@ const litellm = command({
 
 const portkey = command({
   name: "import portkey",
-  summary: "Turn a Portkey config into providers and a route",
+  summary: "Turn a Portkey config into providers and a route.",
   more,
   operands: [FILE],
   options: {

@@ -30,11 +30,15 @@ const changeable = {
   rpm: count("requests per minute", "limits.rpm", 1),
   tpm: count("tokens per minute", "limits.tpm", 1),
   concurrency: count("requests at once", "limits.concurrency", 1),
+  profile: text("the profile that says which tasks it may run", "profile", "<name>"),
 } satisfies OptionTable;
 
 const lasting = {
   role: choice("its rights on the admin plane, beside calling models (key_holder)", ROLES, "role"),
   "unknown-price": choice("what becomes of a model without a price", ["charge_dearest", "refuse"], "unknown_price"),
+  cache: choice("whether what it asked before is answered again, of its own or of its team's (off)", ["off", "key", "team"], "cache"),
+  responses: choice("whether its responses can be gone on from by their ids (kept)", ["kept", "off"], "responses"),
+  "content-logging": choice("whether what its requests say is kept for some days (off)", ["off", "redacted", "full"], "content_logging"),
 } satisfies OptionTable;
 
 const birthLimits = limits("budgets.0.");

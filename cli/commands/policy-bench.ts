@@ -6,7 +6,8 @@ import type { Output } from "../output.ts";
 import { count, counts, type OptionTable } from "../option.ts";
 import type { Column } from "../print.ts";
 import { contextOf, hasSize } from "../sample-context.ts";
-import { policyFiles, problemLine, type Tried, tryFile, workbench } from "../workbench.ts";
+import { problemLine } from "../problem.ts";
+import { policyFiles, type Tried, tryFile, workbench } from "../workbench.ts";
 import { outcomeOf } from "./policy-test.ts";
 
 const SIZES_KB = [1, 10, 100, 1_000];

@@ -4,7 +4,8 @@ import type { Exit } from "../failure.ts";
 import type { Row } from "../gateway.ts";
 import type { Output } from "../output.ts";
 import type { Column } from "../print.ts";
-import { passes, policyFiles, problemLine, type Tried, tryFile, workbench } from "../workbench.ts";
+import { problemLine } from "../problem.ts";
+import { passes, policyFiles, type Tried, tryFile, workbench } from "../workbench.ts";
 
 const COLUMNS: readonly Column[] = [
   { head: "POLICY", path: "policy" },

@@ -156,7 +156,7 @@ export class Tasks {
     await this.#audit(caller, { type: "permission_denied", severity: "warning", outcome: "denied", request, details: { violations } });
     const reasons = violations.map(({ field, reason }) => (field === null ? reason : `${field}: ${reason}`)).join("; ");
     const [first] = violations;
-    return new TollgateError("permission_denied", `This key may not run this task. ${reasons}`, {
+    return new TollgateError("permission_denied", `This key may not run this task: ${reasons}`, {
       ...(first?.field ? { param: first.field } : {}),
       details: { violations },
     });

@@ -142,6 +142,13 @@ describe("tollgate policy", () => {
     expect((await tollgate(["policy", "keygen", "ops", "--out", file])).code).toBe(1);
   });
 
+  it("push says where a file that cannot be bundled is wrong, as compilers do", async () => {
+    const file = join(emptyFolder(), "policy.ts");
+    writeFileSync(file, "export default {\n  name: ;\n};\n");
+    const { code, err } = await tollgate(["policy", "push", file]);
+    expect([code, err]).toEqual([1, `error: ${file} cannot be bundled: ${file}:2:9: Unexpected ";"\n`]);
+  });
+
   it.each([
     [["policy", "push", "nowhere.ts"], 1, "nowhere.ts"],
     [["policy", "push", "x.ts", "--key-id", "a"], 2, "--signing-key"],

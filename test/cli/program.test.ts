@@ -102,6 +102,15 @@ describe("tollgate's exit codes", () => {
     expect([error.param, error.message]).toEqual([param, expect.stringContaining(told)]);
   });
 
+  it.each([
+    [["keys", "create"], "keys create"],
+    [["keys", "create", "x", "--windw", "day"], "keys create"],
+    [["keys", "list", "--limit", "0"], "keys list"],
+    [["keys", "update", "key_1"], "keys update"],
+  ])("2: %j is told where to read on", async (words, page) => {
+    expect((await tollgate(words)).err).toContain(`\ntollgate help ${page} tells more.`);
+  });
+
   it("2: without a credential nothing is sent, and the message names the variable", async () => {
     const { code, err } = await tollgate(["keys", "list"], { env: nobody });
     expect([code, err]).toEqual([2, expect.stringContaining("TOLLGATE_ADMIN_KEY")]);

@@ -87,7 +87,9 @@ function notRecorded(row: RequestRow, paid: CostRow | undefined): { readonly wha
     none("authentication.credential", "a credential is never kept, nor the header that it came in"),
     none("limits.pace", "how much of the key's pace was left is told in the answer's headers only"),
     ...(row.httpStatus >= 400 && row.refusal === null ? [none("outcome.refusal", "the provider's own errors pass and are not kept")] : []),
-    ...(row.auto === null ? [none("routing.candidates", "the caller named its model, so there was no choice")] : []),
+    ...(row.auto === null
+      ? [none("routing.candidates", "the caller named its model or route; what was asked of a route's targets stands in attempts")]
+      : []),
     ...(paid ? [] : [none("cost", "nothing was reserved, so nothing was charged")]),
     ...(row.firstByteMs === null ? [none("timings.first_byte_ms", "no byte of an answer came")] : []),
     none("request.content", "what was said is kept only where its key asks for that, and shown to operators only"),
