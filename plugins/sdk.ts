@@ -81,7 +81,21 @@ export interface Estimate {
 
 /** What is asked for, without what is said. */
 export interface Request {
-  readonly operation: "chat.completions" | "completions" | "responses" | "embeddings" | "messages" | "count_tokens";
+  readonly operation:
+    | "chat.completions"
+    | "completions"
+    | "responses"
+    | "embeddings"
+    | "messages"
+    | "count_tokens"
+    | "images.generations"
+    | "images.edits"
+    | "images.variations"
+    | "audio.speech"
+    | "audio.transcriptions"
+    | "audio.translations"
+    | "moderations"
+    | "rerank";
   /** The model as the caller names it, which may be an alias of the deployment's. */
   readonly requested: string;
   /** The provider that will be called. */

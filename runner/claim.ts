@@ -1,12 +1,12 @@
-import { createHash } from "node:crypto";
-import { jwtVerify, SignJWT } from "jose";
+import { base64url, jwtVerify, SignJWT } from "jose";
 import { CLAIM_AUDIENCE, CLAIM_SECONDS_MAX, type Claims, claims, type Operation } from "./protocol.ts";
 
 const encoder = new TextEncoder();
 
 /** The digest that a claim to create binds a body by. */
-export function digestOf(body: Uint8Array): string {
-  return createHash("sha256").update(body).digest("base64url");
+export async function digestOf(body: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", body);
+  return base64url.encode(new Uint8Array(digest));
 }
 
 /** Signs a claim to do one thing to one job, good for as long as claims are. */

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
@@ -13,6 +14,8 @@ const settings = z.object({
   RUNNER_STATE: z
     .string()
     .default(process.getuid?.() === 0 ? "/run/tollgate-runner" : join(tmpdir(), `tollgate-runner-${process.getuid?.()}`)),
+  /** A file with the id of the process that it works for: after a while without that, it ends. */
+  RUNNER_FOR: z.string().optional(),
   RUNNER_JOBS_MAX: z.coerce.number().int().min(1).max(4_000).default(50),
   RUNNER_BODY_BYTES_MAX: z.coerce
     .number()
@@ -29,7 +32,7 @@ function readSettings(): z.infer<typeof settings> {
 }
 
 const { RUNNER_SECRET: secret, RUNNER_STATE: state, RUNNER_HOST: host, RUNNER_PORT: at, ...most } = readSettings();
-const { RUNNER_JOBS_MAX: jobsMax, RUNNER_BODY_BYTES_MAX: bodyBytesMax } = most;
+const { RUNNER_JOBS_MAX: jobsMax, RUNNER_BODY_BYTES_MAX: bodyBytesMax, RUNNER_FOR: master } = most;
 // A child that is given the runner's environment by mistake must not be given what signs claims.
 delete process.env["RUNNER_SECRET"];
 const machine = await prepareMachine(state).catch((error: unknown) => {
@@ -55,3 +58,25 @@ async function end(): Promise<void> {
   process.exit(0);
 }
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void end());
+
+const LOOK_MS = 2_000;
+/** Time enough for a gateway that was killed to be started again. */
+const ALONE_MS = 60_000;
+
+function isAlive(file: string): boolean {
+  try {
+    return process.kill(Number(readFileSync(file, "utf8")), 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Ends a runner that nobody is left to ask anything of. */
+function endWith(file: string): void {
+  let seen = Date.now();
+  setInterval(() => {
+    if (isAlive(file)) seen = Date.now();
+    else if (Date.now() - seen > ALONE_MS) void end();
+  }, LOOK_MS).unref();
+}
+if (master !== undefined) endWith(master);

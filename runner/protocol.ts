@@ -18,7 +18,7 @@ import * as z from "zod";
 export const PROTOCOL_VERSION = 1;
 
 /** A path in the workspace: relative, of plain segments. */
-const workspacePath = z
+export const workspacePath = z
   .string()
   .min(1)
   .max(1024)

@@ -86,8 +86,9 @@ export class Runner {
     if (claim?.sub !== id || claim.op !== op) throw UNCLAIMED;
     const body = BODIED.has(op) ? await this.#read(request) : Buffer.alloc(0);
     if (op !== "create") return this.#act(op, id, { answer, body, after: Number(url.searchParams.get("after") ?? 0) });
-    if (claim.spec !== digestOf(body)) throw UNCLAIMED;
-    this.#create(id, body, answer);
+    const digest = await digestOf(body);
+    if (claim.spec !== digest) throw UNCLAIMED;
+    this.#create(id, { body, digest }, answer);
   }
 
   #health(answer: ServerResponse): void {
@@ -96,9 +97,8 @@ export class Runner {
     send(answer, 200, { v: PROTOCOL_VERSION, ok: capabilities.sandbox, jobs: running, capabilities });
   }
 
-  #create(id: string, body: Buffer, answer: ServerResponse): void {
+  #create(id: string, { body, digest }: { readonly body: Buffer; readonly digest: string }, answer: ServerResponse): void {
     const known = this.#jobs.get(id);
-    const digest = digestOf(body);
     if (known && known.digest !== digest) throw new Refusal(409, "conflict", "Another job has this id");
     if (known) return send(answer, 200, { id });
     const spec = readSpec(body);

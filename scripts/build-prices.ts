@@ -45,6 +45,7 @@ const CLASSES: Readonly<Record<string, RateClass>> = {
   output_mtok: "output",
   input_audio_mtok: "audio_input",
   output_audio_mtok: "audio_output",
+  input_image_mtok: "image_input",
   web_searches_kcount: "web_search",
   storage_searches_kcount: "file_search",
 };
@@ -53,6 +54,18 @@ type Found = Partial<Record<RateClass, string | null>>;
 
 /** Answers report these within the output, so a row that rates them apart is taken at the dearest of them. */
 const WITHIN_OUTPUT = ["output_mtok", "output_image_mtok", "output_video_mtok"];
+
+/** Models that draw and do nothing else: their answers tell pictures and text apart. */
+const DRAWS = /^gpt-image-/;
+const SECONDS_PER_HOUR = 3_600;
+
+/** What a second of sound costs where the source rates the hour; null where that is no decimal of nine digits, since a rounded one is not what is billed. */
+function perSecond({ input_audio_hours: hour }: ModelPrice): string | null {
+  if (typeof hour !== "number") return null;
+  const [whole = "0", fraction = ""] = String(hour).split(".");
+  const nano = BigInt(whole + fraction.padEnd(9, "0"));
+  return nano % BigInt(SECONDS_PER_HOUR) === 0n ? decimal(Number(nano / BigInt(SECONDS_PER_HOUR)) / 1e9, false) : null;
+}
 
 /** A number of the source as the shortest decimal that means it; per thousand becomes per piece. */
 function decimal(value: number, perThousand: boolean): string {
@@ -115,10 +128,15 @@ function priceOf(price: ModelPrice[string], above: number | null): number | unde
   return above === null ? price.base : price.tiers.findLast((tier) => tier.start <= above)?.price;
 }
 
-function ratesOf(prices: ModelPrice, above: number | null): Found {
+function ratesOf(prices: ModelPrice, above: number | null, apart = false): Found {
   const rates: Found = {};
+  const drawn = apart ? priceOf(prices["output_image_mtok"], above) : undefined;
+  if (drawn !== undefined) rates.image_output = decimal(drawn, false);
+  const second = perSecond(prices);
+  if (second !== null) rates.second = second;
   for (const [key, name] of Object.entries(CLASSES)) {
-    const found = (name === "output" ? WITHIN_OUTPUT : [key]).flatMap((each) => priceOf(prices[each], above) ?? []);
+    const within = name === "output" && !apart ? WITHIN_OUTPUT : [key];
+    const found = within.flatMap((each) => priceOf(prices[each], above) ?? []);
     if (found.length > 0) rates[name] = decimal(Math.max(...found), key.endsWith("_kcount"));
   }
   return rates;
@@ -133,9 +151,9 @@ function rowsOf(provider: string, model: ModelInfo, aliases: readonly string[]):
   const dated = datedPrices(model.prices);
   return dated.flatMap(({ from, prices }, at): CompactRow[] => {
     const name = `${provider}/${model.id}`;
-    const text = withHourWrites(model.id, ratesOf(prices, null));
+    const text = withHourWrites(model.id, ratesOf(prices, null, DRAWS.test(model.id)));
     const rates = { ...withAudio(name, text), ...PIECES[name]?.rates, ...PIECES[`${provider}/*`]?.rates };
-    if (rates.input === undefined && rates.output === undefined) return [];
+    if (rates.input === undefined && rates.output === undefined && rates.second === undefined) return [];
     const until = dated[at + 1]?.from;
     const tiers = tiersOf(prices).map(({ above, r }) => ({ above, r: withHourWrites(model.id, r) }));
     const service = serviceTiersOf(name, rates);
@@ -161,7 +179,7 @@ function rowsOf(provider: string, model: ModelInfo, aliases: readonly string[]):
 /** Where a row is from, if more than the borrowed table. */
 function sourceOf(name: string, provider: string): { readonly src?: string } {
   const pieces = PIECES[name] ?? PIECES[`${provider}/*`];
-  const more = [...(AUDIO[name] ? [AUDIO_SOURCE] : []), ...(pieces ? [`hosted tools: ${pieces.source}`] : [])];
+  const more = [...(AUDIO[name] ? [AUDIO_SOURCE] : []), ...(pieces ? [`${pieces.of ?? "hosted tools"}: ${pieces.source}`] : [])];
   return more.length > 0 ? { src: [SOURCE, ...more].join("; ") } : {};
 }
 

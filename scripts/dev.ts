@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { prepare } from "./prepare.ts";
+import { startRunner } from "./runner.ts";
 import { build } from "./runtime.ts";
 import { givenVariables, readSecrets, stateFolder, takeFolder } from "./state.ts";
 
@@ -11,7 +12,9 @@ const lock = await takeFolder(folder);
 process.once("exit", () => lock.release());
 const given = givenVariables();
 const { secrets } = readSecrets(folder, given);
-const variables: Record<string, string> = { TOLLGATE_ENV: "development", ...given, ...secrets };
+const runner = await startRunner(folder, given);
+process.once("exit", () => runner.stop());
+const variables: Record<string, string> = { TOLLGATE_ENV: "development", ...given, ...secrets, ...runner.variables };
 build(join(folder, "dist"));
 await prepare(folder, join(folder, "dist/index.js"), variables, secrets);
 

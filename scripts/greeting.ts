@@ -7,6 +7,8 @@ export interface Started {
   readonly development: boolean;
   readonly secrets: Secrets;
   readonly given: Record<string, string>;
+  /** Why no tasks can be run; null where they can. */
+  readonly noRunner: string | null;
 }
 
 const REAL = { OPENAI_API_KEY: "openai", ANTHROPIC_API_KEY: "anthropic", OLLAMA_BASE_URL: "ollama" } as const;
@@ -68,6 +70,9 @@ export function greeting(started: Started): string {
     `  Admin key       in .dev.vars (TOLLGATE_ADMIN_KEY), for ${origin}/admin/v1`,
     "",
     upstreamLine(started.given),
+    started.noRunner === null
+      ? "Tasks: docs/guides/tasks.md."
+      : `Tasks: none, since ${started.noRunner}. RUNNER_URL and RUNNER_SECRET name a runner elsewhere.`,
     "",
     "Try it, in another terminal:",
     "",

@@ -9,7 +9,7 @@ export async function prepare(folder: string, bundle: string, variables: Record<
   const database = await runtime.getD1Database("DB");
   await migrate(database, "migrations");
   if (secrets.TOLLGATE_DEV_KEY !== undefined) {
-    const fields = { name: "development", metadata: { created_by: "npm start" } };
+    const fields = { name: "development", profile: "default", metadata: { created_by: "npm start" } };
     await new KeyStore(connect(database), secrets.TOLLGATE_PEPPER, Date.now).adopt(secrets.TOLLGATE_DEV_KEY, fields);
   }
   await runtime.dispose();

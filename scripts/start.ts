@@ -3,6 +3,7 @@ import { readConfig } from "#config";
 import { greeting } from "./greeting.ts";
 import { prepare } from "./prepare.ts";
 import { boot, build, freePort, keepTime, workerdChildren } from "./runtime.ts";
+import { startRunner } from "./runner.ts";
 import { givenVariables, isDevelopment, readSecrets, stateFolder, takeFolder } from "./state.ts";
 
 const PORT_DEFAULT = 8787;
@@ -22,16 +23,18 @@ async function start(): Promise<void> {
   process.once("exit", () => lock.release());
   const { secrets, first } = readSecrets(folder, given);
   const development = isDevelopment(given);
-  const variables: Record<string, string> = { TOLLGATE_ENV: "development", ...given, ...secrets };
-  readConfig(variables);
   await freePort(port);
+  const runner = await startRunner(folder, given);
+  process.once("exit", () => runner.stop());
+  const variables: Record<string, string> = { TOLLGATE_ENV: "development", ...given, ...secrets, ...runner.variables };
+  readConfig(variables);
   build(join(folder, "dist"));
   const bundle = join(folder, "dist/index.js");
   await prepare(folder, bundle, variables, secrets);
   const runtime = await boot(folder, bundle, variables, port);
   lock.noteWorkerd(workerdChildren());
   await keepTime(runtime);
-  console.log(greeting({ port, first, development, secrets, given }));
+  console.log(greeting({ port, first, development, secrets, given, noRunner: runner.why }));
   const stop = () => void runtime.dispose().then(() => process.exit(0));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
 }

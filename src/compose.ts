@@ -2,6 +2,7 @@ import { AutoStore } from "#auto";
 import { BudgetStore, ledgerOf, Tills } from "#budget";
 import { cacheOf } from "#cache";
 import { type Config, readConfig } from "#config";
+import { Contents } from "#content";
 import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
 import { DirectoryCache, type DirectorySource } from "#gateway";
@@ -13,6 +14,7 @@ import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import { placesOf } from "#socket";
+import { Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -43,8 +45,17 @@ function compose(env: Env): Platform {
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES, config),
     counters: (team) => countersOf(env.COUNTERS, team),
+    contents: new Contents(db, config),
     cache: cacheOf(env.CACHE),
     responses: responsesOf(env.RESPONSES, config.TOLLGATE_PEPPER),
+    tasks: new Tasks({
+      db,
+      events: env.EVENTS,
+      objects: env.TASKS,
+      runner: config.RUNNER_URL !== undefined,
+      strict: !config.development,
+      now,
+    }),
     sockets: placesOf(env.SOCKETS),
     now,
     paced: false,

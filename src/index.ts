@@ -8,6 +8,7 @@ import { EVERY_MINUTE, watch, watchTheClock } from "./watch.ts";
 export { LedgerObject } from "./budget/ledger.do.ts";
 export { CacheObject } from "./cache/cache.do.ts";
 export { CounterObject } from "./policy/counters.do.ts";
+export { TaskObject } from "./tasks/task.do.ts";
 export { ResponseObject } from "./responses/responses.do.ts";
 export { SocketObject } from "./socket/socket.do.ts";
 

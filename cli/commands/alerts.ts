@@ -3,7 +3,7 @@ import { choice, moment, text } from "../option.ts";
 import type { Column } from "../print.ts";
 
 /** What is told of, in the API's words. */
-export const ALERTS = ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful"] as const;
+export const ALERTS = ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful", "policy.failed"] as const;
 
 const COLUMNS: readonly Column[] = [
   { head: "CREATED", path: "created_at" },

@@ -33,6 +33,9 @@ const SUMS: readonly Column[] = [
   { head: "OUTPUT", path: "tokens.output", figure: true },
 ];
 
+/** What is billed by the piece: a column each, where there is any. */
+const PIECES = ["images", "web_searches", "file_searches", "search_sources", "characters", "seconds", "rankings", "extras"] as const;
+
 const summary = command({
   name: "costs summary",
   summary: "Sum what was spent, by whatever you ask for.",
@@ -130,11 +133,17 @@ function sums(all: Row, groups: readonly Row[], output: Output): string[] {
   const named = Object.fromEntries(by.map((name, at) => [name, at === 0 ? "(total)" : null]));
   const total = { ...(all["total"] as Row), group: named, display: display?.total };
   const columns = by.map((name): Column => ({ head: name.toUpperCase(), path: `group.${name}` }));
-  if (!display) return output.table([...columns, ...SUMS], [...groups, total]);
+  const counted = (all["total"] as { readonly pieces?: Readonly<Record<string, number>> }).pieces ?? {};
+  const pieces = PIECES.filter((name) => (counted[name] ?? 0) > 0).map((name): Column => ({
+    head: name.toUpperCase().replace("_", " "),
+    path: `pieces.${name}`,
+    figure: true,
+  }));
+  if (!display) return output.table([...columns, ...SUMS, ...pieces], [...groups, total]);
   const { currency, rate, rate_date } = display;
   const [usd, ...others] = SUMS;
   const shown: Column = { head: currency, path: "display", figure: true };
-  const lines = output.table([...columns, usd!, shown, ...others], [...groups, total]);
+  const lines = output.table([...columns, usd!, shown, ...others, ...pieces], [...groups, total]);
   return [...lines, `\n1 USD is ${rate} ${currency}, as of ${rate_date}; what is counted and billed is USD.`];
 }
 

@@ -3,7 +3,19 @@ import { type Exit, misuse } from "../failure.ts";
 import { choice, count, type OptionTable, text } from "../option.ts";
 import { parsedJson, readSource } from "../source.ts";
 
-const OPERATIONS = ["chat.completions", "responses", "completions", "embeddings", "messages"] as const;
+const OPERATIONS = [
+  "chat.completions",
+  "responses",
+  "completions",
+  "embeddings",
+  "messages",
+  "images.generations",
+  "audio.speech",
+  "moderations",
+  "rerank",
+] as const;
+/** What answers in no tokens that could be capped. */
+const UNCAPPED: ReadonlySet<string> = new Set(["embeddings", "images.generations", "audio.speech", "moderations"]);
 type Operation = (typeof OPERATIONS)[number];
 
 const options = {
@@ -23,6 +35,7 @@ const estimated = command({
   examples: [
     ["estimate --model gpt-4o-mini --prompt 'Why is the sky blue?' --max-tokens 500", "a question"],
     ["estimate --request body.json --operation messages", "a request as it would be sent"],
+    ["estimate --operation audio.speech --model openai/tts-1 --prompt 'Good morning'", "a text to be spoken"],
     ["estimate --request body.json --field expected_usd", "the likely price, for a script"],
   ],
   async run({ given, gateway, output }): Promise<Exit> {
@@ -53,6 +66,7 @@ async function readRequest(file: string, given: Given): Promise<string> {
 function requestOf(operation: Operation, { model, prompt, "max-tokens": most }: Given): string {
   if (model === undefined || prompt === undefined)
     throw misuse("Give --request, or --model and --prompt", model === undefined ? "--model" : "--prompt");
+  if (operation === "rerank") throw misuse("A ranking needs its documents; give --request", "--request");
   const messages = [{ role: "user", content: prompt }];
   const requests = {
     "chat.completions": { model, messages, max_completion_tokens: most },
@@ -60,8 +74,12 @@ function requestOf(operation: Operation, { model, prompt, "max-tokens": most }: 
     completions: { model, prompt, max_tokens: most },
     embeddings: { model, input: prompt },
     messages: { model, messages, max_tokens: most },
+    "images.generations": { model, prompt },
+    "audio.speech": { model, input: prompt },
+    moderations: { model, input: prompt },
   };
   if (operation === "messages" && most === undefined) throw misuse("A request of messages needs --max-tokens", "--max-tokens");
-  if (operation === "embeddings" && most !== undefined) throw misuse("Embeddings answer no tokens; leave --max-tokens out", "--max-tokens");
+  if (UNCAPPED.has(operation) && most !== undefined)
+    throw misuse(`A request of ${operation} answers no tokens to cap; leave --max-tokens out`, "--max-tokens");
   return JSON.stringify(requests[operation]);
 }

@@ -29,7 +29,7 @@ const STANDING: readonly Column[] = [
   { head: "ON ERROR", path: "on_error" },
   { head: "GENERATION", path: "generation" },
 ];
-const MODES = ["enforce", "canary", "shadow", "off"] as const;
+const MODES = ["enforce", "canary", "shadow", "off", "inherit"] as const;
 
 /** Where a version shall stand. */
 const scope = {
@@ -119,7 +119,7 @@ const rollback = command({
   name: "policy rollback",
   summary: "Put the version in force that is older than the one that is, with the same settings.",
   operands: ["<name>"],
-  options: { ...scope, to: text("this version instead, such as 1.2.0", undefined, "<version>") },
+  options: { ...scope, to: text("this older version instead, such as 1.2.0", undefined, "<version>") },
   examples: [
     ["policy rollback business-hours --deployment", "the one before, at once"],
     ["policy rollback business-hours --deployment --to 1.2.0", "a certain one"],
@@ -185,10 +185,10 @@ async function olderThan(
 ): Promise<Row> {
   const versions: Row[] = [];
   for await (const { rows } of gateway.pages(PATH, { query: { name } })) versions.push(...rows);
-  const at = versions.findIndex((row) => row["id"] === id);
-  const found = to === undefined ? versions[at + 1] : versions.find((row) => row["version"] === to);
+  const older = versions.slice(versions.findIndex((row) => row["id"] === id) + 1);
+  const found = to === undefined ? older[0] : older.find((row) => row["version"] === to);
   if (found) return found;
-  throw new Failure("failed", to === undefined ? `There is no older version of ${name}` : `There is no version ${to} of ${name}`, {
+  throw new Failure("failed", to === undefined ? `There is no older version of ${name}` : `There is no older version ${to} of ${name}`, {
     code: "not_found",
   });
 }

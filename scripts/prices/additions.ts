@@ -29,6 +29,22 @@ const sonnet = (cache_read: string): Rates => ({
   web_search: "0.01",
 });
 
+/** What GPT Image 2.5 and 2.6 cost, each the same. */
+const drawn = (m: string, ...a: string[]): CompactRow => ({
+  p: "openai",
+  m,
+  ...(a.length > 0 ? { a } : {}),
+  r: { input: "5", cache_read: "1.25", output: "30", image_input: "8" },
+  src: `${OPENAI_MODELS}/gpt-image-2.6-sunburst (copy in German), and docs.apiyi.com/en/live of 2026-09-09 and 2026-11-05, which tell the same of all four`,
+});
+const spoken = (m: string, character: string): CompactRow => ({ p: "openai", m, r: { character }, src: `${OPENAI_MODELS}/tts-1` });
+const ranked = (m: string, ranking: string): CompactRow => ({
+  p: "cohere",
+  m,
+  r: { ranking },
+  src: "cohere.com/pricing, as developer.puter.com/tutorials/cohere-api-pricing of June 2026 tells it; the page itself names no price since",
+});
+
 /** Models that the borrowed table does not know, or knows only as another name of one with another price. */
 export const MODELS: readonly CompactRow[] = [
   {
@@ -73,15 +89,32 @@ export const MODELS: readonly CompactRow[] = [
     t: [{ above: 100_000, r: { input: "0.5", cache_read: "0.05", cache_write_5m: "0.625", cache_write_1h: "1", output: "2.5" } }],
     src: `${CLAUDE_MODELS}/haiku-5-5/overview`,
   },
+  drawn("gpt-image-2.5-flare", "gpt-image-2.5-flare-2026-09-08"),
+  drawn("gpt-image-2.5-sunburst", "gpt-image-2.5-sunburst-2026-09-08"),
+  drawn("gpt-image-2.6-flare"),
+  drawn("gpt-image-2.6-sunburst"),
+  spoken("tts-1", "15"),
+  spoken("tts-1-hd", "30"),
+  {
+    p: "openai",
+    m: "omni-moderation-latest",
+    a: ["omni-moderation-2024-09-26"],
+    r: { input: "0" },
+    src: `${OPENAI_MODELS}/omni-moderation-latest: a free model`,
+  },
+  ranked("rerank-v4.0-fast", "0.002"),
+  ranked("rerank-v4.0-pro", "0.0025"),
   // The name went over to Large 3 on the day that it came out; Large 4, since October 2026, is called by its own name only.
   { ...LARGE_LATEST, to: "2025-12-02", r: { input: "2", output: "6" } },
   { ...LARGE_LATEST, from: "2025-12-02", c: 262_144, r: { input: "0.5", cache_read: "0.05", output: "1.5" } },
 ];
 
-/** What calls of hosted tools cost, by model or by all of a provider's. */
-export const PIECES: Readonly<Record<string, { readonly rates: Rates; readonly source: string }>> = {
+/** What calls of hosted tools cost, and other things that the borrowed table leaves out, by model or by all of a provider's. */
+export const PIECES: Readonly<Record<string, { readonly rates: Rates; readonly source: string; readonly of?: string }>> = {
   // The search of models that do not reason, with what it found: 25 USD per 1,000.
   "openai/gpt-4o-search-preview": { rates: { web_search: "0.025" }, source: OPENAI_PRICES },
+  // The borrowed table has the sound that it makes as output.
+  "openai/gpt-4o-mini-tts": { rates: { audio_output: "12" }, source: `${OPENAI_MODELS}/gpt-4o-mini-tts, not compared`, of: "audio" },
   // Searches of the web and of posts alike 5 USD per 1,000, which answers of 2026-08-24 with xAI's own bill confirm; of collections
   // 2.50, which was not compared.
   "xai/*": { rates: { web_search: "0.005", file_search: "0.0025" }, source: "docs.x.ai/developers/pricing" },

@@ -1,7 +1,7 @@
 import type { tables } from "#db";
 
 /** Every type of alert there is; a webhook may name those that it wants. */
-export const ALERTS = ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful"] as const;
+export const ALERTS = ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful", "policy.failed"] as const;
 
 /** An alert as stored. */
 export type AlertRow = typeof tables.alerts.$inferSelect;
@@ -24,5 +24,14 @@ export interface Finished {
   };
   readonly cost: { readonly priceState: string } | null;
   readonly refusedBy?: { readonly budget: string; readonly windowStart: number | null } | null | undefined;
+  readonly policies?:
+    | readonly {
+        readonly policy: string;
+        readonly version: string;
+        readonly mode: "shadow" | "canary" | "enforce";
+        readonly stage: string;
+        readonly failure: string | null;
+      }[]
+    | undefined;
   readonly charges: readonly { readonly budget: string; readonly windowStart: number | null; readonly spent?: number | undefined }[];
 }

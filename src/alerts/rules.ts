@@ -7,10 +7,12 @@ type BudgetRow = typeof tables.budgets.$inferSelect;
 
 /** Percent of a budget's limit. */
 const THRESHOLDS = [50, 80, 100] as const;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /**
- * What finished requests give cause to say: a budget that has come to a threshold, or has refused; a model without a price. It is
+ * What finished requests give cause to say: a budget that has come to a threshold, or has refused; a model without a price; a
+ * policy that has failed. It is
  * judged by what the events themselves carry, and so comes to the same however often and in whatever order they arrive.
  */
 export async function alertsOf(db: Db, finished: readonly Finished[], standings: Standings): Promise<Alert[]> {
@@ -19,6 +21,7 @@ export async function alertsOf(db: Db, finished: readonly Finished[], standings:
     ...thresholds(each, budgets),
     ...refusal(each, budgets),
     ...unknownPrice(each),
+    ...failures(each),
   ]);
 }
 
@@ -111,4 +114,18 @@ function unknownPrice({ cost, invocation: { at, provider, model, outcome, team, 
   const windowStart = at - (at % DAY_MS);
   const data = { provider, model };
   return [{ type: "price.unknown", severity: "warning", subjectKind: "model", subjectId, threshold: 0, windowStart, team, key, data }];
+}
+
+/**
+ * A policy that gave no decision, once in an hour; one that looks on only, apart from the same in force. What it said as it failed may
+ * quote what it was given, and is in the decision log alone.
+ */
+function failures({ policies = [], invocation: { at, team, key } }: Finished): Alert[] {
+  return policies.flatMap(({ policy, version, mode, stage, failure }): Alert[] => {
+    if (failure === null) return [];
+    const shadow = mode === "shadow";
+    const about = { subjectKind: "policy", subjectId: policy, threshold: shadow ? 1 : 0, windowStart: at - (at % HOUR_MS) } as const;
+    const severity = shadow ? "warning" : "critical";
+    return [{ type: "policy.failed", severity, ...about, team, key, data: { policy, version, mode, stage, failure } }];
+  });
 }

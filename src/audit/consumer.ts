@@ -163,7 +163,6 @@ function requestRow({ invocation, cost, lost = [], log, policies, auto, refusal 
     policies: policies?.map(({ policy, version, mode, stage, outcome }) => ({ policy, version, mode, stage, outcome })) ?? null,
     auto: auto ?? null,
     refusal: refusal ?? null,
-    content: log.content ?? null,
   };
 }
 

@@ -23,6 +23,11 @@ const usage = z.object({
   fileSearches: count.default(0),
   searchSources: count.default(0),
   extras: count.default(0),
+  imageInput: count.default(0),
+  imageOutput: count.default(0),
+  characters: count.default(0),
+  seconds: count.default(0),
+  rankings: count.default(0),
 });
 
 const outcome = z.enum(["ok", "error", "cancelled", "truncated", "denied"]);
@@ -83,7 +88,6 @@ const log = z.object({
   firstByteMs: z.number().nonnegative().nullable(),
   overheadMs: z.number().nonnegative().nullable(),
   upstreamRequestId: text.nullable(),
-  content: z.unknown().nullable(),
 });
 
 /** What one policy said at one stage of a request; of a stream, what it came to over all of its stretches. */
@@ -102,7 +106,7 @@ const policyDecision = z.object({
   obligations: z.array(z.record(z.string(), z.unknown())),
   fuel: count,
   contextDigest: text,
-  /** What it was given, where none of it is content; what a replay gives again. */
+  /** What it was given, without what anybody said; what a replay gives again. */
   facts: z.record(z.string(), z.unknown()).nullable(),
 });
 

@@ -8,6 +8,19 @@ import { cover, FOREVER, type Span } from "./spans.ts";
 
 const { costCells, costRecords, costTags } = tables;
 
+/** What is counted apart from tokens, in cells and in records alike. */
+const PIECES = [
+  "images",
+  "webSearches",
+  "fileSearches",
+  "searchSources",
+  "characters",
+  "seconds",
+  "rankings",
+  "extras",
+] as const satisfies (keyof typeof costCells & keyof typeof costRecords)[];
+type Piece = (typeof PIECES)[number];
+
 /** Which rows to sum, along what, and which of the groups to show. */
 export interface SummaryQuery {
   readonly filter: Attribution;
@@ -27,6 +40,8 @@ export interface Sums {
     readonly output: number;
     readonly reasoning: number;
   };
+  /** What is billed by the piece, by the character or by the second. */
+  readonly pieces: Readonly<Record<Piece, number>>;
 }
 
 /** A summary: its groups, dearest first, and the total over all rows of the filter. */
@@ -35,13 +50,23 @@ export interface Summary {
   readonly total: Sums;
 }
 
+/** The same columns of either table, under the same names. */
+function piecesOf(table: typeof costCells | typeof costRecords): SQL {
+  return sql.join(
+    PIECES.map((name) => sql`${table[name]} as ${sql.identifier(name)}`),
+    sql`, `,
+  );
+}
+
 const CELL_AMOUNTS = sql`${costCells.requests} as requests, ${costCells.nano} as nano, ${costCells.femto} as femto, ${costCells.input} as input,
-  ${costCells.cacheRead} as cache_read, ${costCells.cacheWrite} as cache_write, ${costCells.output} as output, ${costCells.reasoning} as reasoning`;
+  ${costCells.cacheRead} as cache_read, ${costCells.cacheWrite} as cache_write, ${costCells.output} as output, ${costCells.reasoning} as reasoning,
+  ${piecesOf(costCells)}`;
 
 const RECORD_AMOUNTS = sql`1 as requests, ${costRecords.nanoFloor} as nano, ${costRecords.femtoRest} as femto,
-  ${costRecords.input} + ${costRecords.audioInput} as input, ${costRecords.cacheRead} as cache_read,
+  ${costRecords.input} + ${costRecords.audioInput} + ${costRecords.imageInput} as input, ${costRecords.cacheRead} as cache_read,
   ${costRecords.cacheWrite5m} + ${costRecords.cacheWrite1h} as cache_write,
-  ${costRecords.output} + ${costRecords.audioOutput} as output, ${costRecords.reasoning} as reasoning`;
+  ${costRecords.output} + ${costRecords.audioOutput} + ${costRecords.imageOutput} as output, ${costRecords.reasoning} as reasoning,
+  ${piecesOf(costRecords)}`;
 
 /** Sums of money leave as text: they pass what a JavaScript number holds exactly. */
 const SUMS = {
@@ -53,6 +78,7 @@ const SUMS = {
   cacheWrite: summed("cache_write"),
   output: summed("output"),
   reasoning: summed("reasoning"),
+  ...(Object.fromEntries(PIECES.map((name) => [name, summed(name)])) as Record<Piece, SQL<number>>),
 };
 
 type SumRow = { readonly [Name in keyof typeof SUMS]: (typeof SUMS)[Name]["_"]["type"] };
@@ -149,6 +175,6 @@ function groupOf(values: string, groupBy: readonly string[]): Record<string, str
   return Object.fromEntries(groupBy.map((name, at) => [name, listed[at] === null ? null : String(listed[at])]));
 }
 
-function sums({ nano, femto, requests, ...tokens }: SumRow): Sums {
-  return { usd: joined(nano, femto), requests, tokens };
+function sums({ nano, femto, requests, input, cacheRead, cacheWrite, output, reasoning, ...pieces }: SumRow): Sums {
+  return { usd: joined(nano, femto), requests, tokens: { input, cacheRead, cacheWrite, output, reasoning }, pieces };
 }

@@ -1,9 +1,9 @@
-import type { Capability } from "#core";
+import { type Capability, isSurface, type Surface } from "#core";
 import { canonical } from "#wire";
 import type { Question } from "./contract.ts";
 
 /** Members that name an end user or steer a prompt cache: vendors document that they change no word of an answer, nor repeat them in it. */
-const IDLE_MEMBERS: Readonly<Record<Capability, readonly string[]>> = {
+const IDLE_MEMBERS: Readonly<Record<Exclude<Capability, Surface>, readonly string[]>> = {
   "chat.completions": ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"],
   completions: ["user"],
   embeddings: ["user"],
@@ -23,9 +23,12 @@ const IDLE_HEADERS =
 /** Members by which a provider goes on with what it keeps, or acts beyond its answer. */
 const ACTING_MEMBERS = ["conversation", "container", "mcp_servers"];
 
-/** Whether an answer to the body is an answer and nothing else, so that giving it again leaves nothing undone. */
+/**
+ * Whether an answer to the body is an answer and nothing else, so that giving it again leaves nothing undone. What is no text for text is
+ * not: a form's files stand beside its fields, and a picture is meant to be another one.
+ */
 export function isRepeatable(capability: Capability, body: Readonly<Record<string, unknown>>): boolean {
-  if (capability === "count_tokens") return false;
+  if (capability === "count_tokens" || isSurface(capability)) return false;
   if (ACTING_MEMBERS.some((name) => (body[name] ?? null) !== null)) return false;
   const { tools } = body;
   return !Array.isArray(tools) || !tools.some((tool: unknown) => (tool as { type?: unknown } | null)?.type === "mcp");
@@ -34,7 +37,7 @@ export function isRepeatable(capability: Capability, body: Readonly<Record<strin
 /** What tells a question from every other, as SHA-256 in hexadecimal. */
 export async function digestOf(question: Question): Promise<string> {
   const { scope, asked, capability, provider, kind, baseUrl, model, search } = question;
-  const idle = VENDORS.has(kind) ? IDLE_MEMBERS[capability] : [];
+  const idle = VENDORS.has(kind) && !isSurface(capability) ? IDLE_MEMBERS[capability] : [];
   const headers = [...question.headers].filter(([name]) => !IDLE_HEADERS.test(name));
   const frame = ["tollgate-cache/1", scope.kind, scope.id, asked, capability, provider, kind, baseUrl, model, search, headers];
   const text = `${JSON.stringify(frame)}\n${canonical(question.body, new Set(idle))}`;

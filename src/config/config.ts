@@ -95,7 +95,12 @@ const schema = z.object({
     .transform((text) => text.split(","))
     .default([]),
   ...POLICY_LIMITS,
+  /** The runner that tasks are run by, and what its claims are signed with: both, or none. */
+  RUNNER_URL: origin.optional(),
+  RUNNER_SECRET: z.string().min(32).optional(),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
+  /** How long is kept what requests said, of keys that have it logged. */
+  TOLLGATE_CONTENT_DAYS: z.coerce.number().positive().default(7),
 });
 
 /** Everything the deployment can be told, parsed once per isolate. Secrets stand here and nowhere else. */
@@ -128,6 +133,9 @@ export function readConfig(env: object): Config {
   const development = parsed.data.TOLLGATE_ENV === "development";
   if (parsed.data.TOLLGATE_DEV_KEY !== undefined && !development) {
     throw new ConfigError("The deployment's variables are wrong. TOLLGATE_DEV_KEY: only for development");
+  }
+  if ((parsed.data.RUNNER_URL === undefined) !== (parsed.data.RUNNER_SECRET === undefined)) {
+    throw new ConfigError("The deployment's variables are wrong. RUNNER_URL, RUNNER_SECRET: a runner needs both");
   }
   if (parsed.data.TOLLGATE_CACHE_TTL_S > parsed.data.TOLLGATE_CACHE_TTL_MAX_S) {
     throw new ConfigError("The deployment's variables are wrong. TOLLGATE_CACHE_TTL_S: more than TOLLGATE_CACHE_TTL_MAX_S");

@@ -38,6 +38,8 @@ export interface Caller {
   readonly cache: "off" | "key" | "team";
   /** Whether answers of Responses are kept for later turns; a request may say that its own is not. */
   readonly responses: "kept" | "off";
+  /** Names what the key's tasks may do; null: it may run none. */
+  readonly profile: string | null;
   /** Milliseconds; null means never. */
   readonly expiresAt: number | null;
   /** Grows with every change of the key. */

@@ -19,7 +19,9 @@ export type IdPrefix =
   | "pol"
   | "dec"
   | "rte"
-  | "crd";
+  | "crd"
+  | "prf"
+  | "task";
 
 let lastMs = 0;
 let sequence = 0;

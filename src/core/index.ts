@@ -1,6 +1,6 @@
 export { checkBaseUrl } from "./address.ts";
 export { type Caller, type PaceLimits, type Role, ROLES, type Scope } from "./caller.ts";
-export type { Capability, Dialect, Envelope } from "./dialect.ts";
+export { type Capability, type Dialect, type Envelope, isSurface, type Surface, SURFACES } from "./dialect.ts";
 export { asTollgateError, type ErrorCode, TollgateError } from "./errors.ts";
 export { newId } from "./ids.ts";
 export { type Currency, inCurrency } from "./currency.ts";

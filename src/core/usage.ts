@@ -1,9 +1,10 @@
 /**
- * What a call consumed, in disjoint input classes. `reasoning` is a part of `output`, not beside it; `audioInput` and
- * `audioOutput` are beside `input` and `output`. Counts are non-negative safe integers.
+ * What a call consumed, in disjoint input classes. `reasoning` is a part of `output`, not beside it; what is heard,
+ * said, seen and drawn (`audioInput` to `imageOutput`) is beside `input` and `output`. Counts are non-negative safe integers.
  *
  * What is billed by the piece stands last: pictures made, searches of the web and of files, sources read by a search that is billed
- * by them, and `extras`, whatever else a vendor bills apart (a container for code, a search of posts, a second of audio).
+ * by them, `extras`, whatever else a vendor bills apart (a container for code, a search of posts, a second of audio in a chat), and
+ * what is asked for beside text: characters spoken, seconds heard, and searches that rank.
  */
 export interface Usage {
   readonly input: number;
@@ -14,11 +15,16 @@ export interface Usage {
   readonly reasoning: number;
   readonly audioInput: number;
   readonly audioOutput: number;
+  readonly imageInput: number;
+  readonly imageOutput: number;
   readonly images: number;
   readonly webSearches: number;
   readonly fileSearches: number;
   readonly searchSources: number;
   readonly extras: number;
+  readonly characters: number;
+  readonly seconds: number;
+  readonly rankings: number;
 }
 
 /** Nothing consumed. */
@@ -31,11 +37,16 @@ export const NO_USAGE: Usage = {
   reasoning: 0,
   audioInput: 0,
   audioOutput: 0,
+  imageInput: 0,
+  imageOutput: 0,
   images: 0,
   webSearches: 0,
   fileSearches: 0,
   searchSources: 0,
   extras: 0,
+  characters: 0,
+  seconds: 0,
+  rankings: 0,
 };
 
 const CLASSES = Object.keys(NO_USAGE) as (keyof Usage)[];
@@ -46,14 +57,14 @@ export function addUsage(one: Usage, other: Usage): Usage {
   return Object.fromEntries(CLASSES.map(sum)) as Record<keyof Usage, number>;
 }
 
-type Input = Pick<Usage, "input" | "cacheRead" | "cacheWrite5m" | "cacheWrite1h" | "audioInput">;
+type Input = Pick<Usage, "input" | "cacheRead" | "cacheWrite5m" | "cacheWrite1h" | "audioInput" | "imageInput">;
 
 /** All input tokens, whatever they cost. */
 export function inputTokens(usage: Input): number {
-  return usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h + usage.audioInput;
+  return usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h + usage.audioInput + usage.imageInput;
 }
 
 /** All output tokens, reasoning included. */
-export function outputTokens(usage: Pick<Usage, "output" | "audioOutput">): number {
-  return usage.output + usage.audioOutput;
+export function outputTokens(usage: Pick<Usage, "output" | "audioOutput" | "imageOutput">): number {
+  return usage.output + usage.audioOutput + usage.imageOutput;
 }

@@ -57,7 +57,6 @@ export const keys = sqliteTable(
     responses: text({ enum: ["kept", "off"] })
       .notNull()
       .default("kept"),
-    policies: json<string[]>("policies").notNull(),
     profile: text(),
     status: text({ enum: ["active", "disabled", "revoked"] }).notNull(),
     epoch: integer().notNull(),
@@ -289,6 +288,11 @@ export const costRecords = sqliteTable(
     fileSearches: integer("file_searches").notNull().default(0),
     searchSources: integer("search_sources").notNull().default(0),
     extras: integer().notNull().default(0),
+    imageInput: integer("image_input").notNull().default(0),
+    imageOutput: integer("image_output").notNull().default(0),
+    characters: integer().notNull().default(0),
+    seconds: integer().notNull().default(0),
+    rankings: integer().notNull().default(0),
     serviceTier: text("service_tier"),
     tags: json<string[]>("tags").notNull(),
     metadata: json<Record<string, string>>("metadata").notNull(),
@@ -348,6 +352,14 @@ export const costCells = sqliteTable(
     cacheWrite: integer("cache_write").notNull(),
     output: integer().notNull(),
     reasoning: integer().notNull(),
+    images: integer().notNull().default(0),
+    webSearches: integer("web_searches").notNull().default(0),
+    fileSearches: integer("file_searches").notNull().default(0),
+    searchSources: integer("search_sources").notNull().default(0),
+    characters: integer().notNull().default(0),
+    seconds: integer().notNull().default(0),
+    rankings: integer().notNull().default(0),
+    extras: integer().notNull().default(0),
   },
   (table) => [
     primaryKey({
@@ -375,7 +387,7 @@ export const costTags = sqliteTable("cost_tags", { tag: text().notNull(), at: in
   primaryKey({ columns: [table.tag, table.at, table.id] }),
 ]);
 
-/** Owned by audit. The request log: one row per inference request, refused ones included; content only where a key asks for it. */
+/** Owned by audit. The request log: one row per inference request, refused ones included. What they said is in `requestContents`. */
 export const requests = sqliteTable(
   "requests",
   {
@@ -411,7 +423,6 @@ export const requests = sqliteTable(
     auto: json<unknown>("auto"),
     /** What a refused caller was told beside its code: the message, and the limits or permissions that stood in the way. */
     refusal: json<{ readonly message: string; readonly details: unknown }>("refusal"),
-    content: json<unknown>("content"),
   },
   (table) => [
     index("requests_at").on(table.at),
@@ -440,6 +451,29 @@ export const requestTags = sqliteTable(
   "request_tags",
   { tag: text().notNull(), at: integer().notNull(), id: text().notNull() },
   (table) => [primaryKey({ columns: [table.tag, table.at, table.id] })],
+);
+
+/**
+ * Owned by content. What a request asked and what it was answered, only where its key has that logged. `sealed` (AES-256-GCM, AAD binds it
+ * to its row) is JSON of roles and texts; `altered` where some was masked or cut off.
+ */
+export const requestContents = sqliteTable(
+  "request_contents",
+  {
+    request: text().notNull(),
+    side: text({ enum: ["asked", "answered"] }).notNull(),
+    at: integer().notNull(),
+    key: text().notNull(),
+    team: text().notNull(),
+    mode: text({ enum: ["redacted", "full"] }).notNull(),
+    altered: integer({ mode: "boolean" }).notNull(),
+    sealed: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.request, table.side] }),
+    index("request_contents_at").on(table.at),
+    index("request_contents_key").on(table.key),
+  ],
 );
 
 /** Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. */
@@ -481,9 +515,11 @@ export const alerts = sqliteTable(
   "alerts",
   {
     id: text().primaryKey(),
-    type: text({ enum: ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful"] }).notNull(),
+    type: text({
+      enum: ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful", "policy.failed"],
+    }).notNull(),
     severity: text({ enum: ["warning", "critical"] }).notNull(),
-    subjectKind: text("subject_kind", { enum: ["budget", "model", "key"] }).notNull(),
+    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy"] }).notNull(),
     subjectId: text("subject_id").notNull(),
     threshold: integer().notNull(),
     /** When the window that it is about began; 0 for the one that has no beginning. */
@@ -591,7 +627,7 @@ export const policyVersions = sqliteTable(
 );
 
 /**
- * Owned by policy. Which version of a policy stands where. The `main` lane holds what is enforced or off; a canary and a shadow stand
+ * Owned by policy. Which version of a policy stands where. The `main` lane holds what is enforced or off, or that a wider scope speaks; a canary and a shadow stand
  * beside it and never take its place. A lane is turned off and not removed, so that `generation` only grows.
  */
 export const policyActivations = sqliteTable(
@@ -604,7 +640,7 @@ export const policyActivations = sqliteTable(
     policy: text()
       .notNull()
       .references(() => policyVersions.id),
-    mode: text({ enum: ["off", "shadow", "canary", "enforce"] }).notNull(),
+    mode: text({ enum: ["off", "inherit", "shadow", "canary", "enforce"] }).notNull(),
     canaryPercent: integer("canary_percent"),
     onError: text("on_error", { enum: ["deny", "allow"] }).notNull(),
     compose: text({ enum: ["all", "any"] }).notNull(),
@@ -641,13 +677,60 @@ export const policyDecisions = sqliteTable(
     obligations: json<unknown[]>("obligations").notNull(),
     fuel: integer().notNull(),
     contextDigest: text("context_digest").notNull(),
-    /** What it was given, without content; what a replay gives again. Null where content was among it. */
+    /** What it was given, without what anybody said; what a replay gives again. Null where it is too large. */
     facts: json<Record<string, unknown>>("facts"),
   },
   (table) => [
     index("policy_decisions_at").on(table.at),
     index("policy_decisions_request").on(table.request),
     index("policy_decisions_policy_at").on(table.policy, table.at),
+  ],
+);
+
+/** Owned by tasks. What the tasks of the keys that name it may do and use. */
+export const profiles = sqliteTable(
+  "profiles",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    permits: json<{
+      readonly engines: readonly ("claude-code" | "codex" | "native" | "command")[];
+      readonly tools: readonly string[];
+      readonly agents: readonly string[];
+      readonly skills: readonly string[];
+      readonly deniedCommands: readonly string[];
+      readonly hosts: readonly string[];
+      readonly filesystem: "none" | "readonly" | "readwrite";
+      readonly maxConcurrentTasks: number;
+      readonly cpuCores: number;
+      readonly memoryMb: number;
+      readonly diskMb: number;
+      readonly timeoutS: number;
+      readonly maxCostNano: number;
+    }>("permits").notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [uniqueIndex("profiles_name").on(table.name)],
+);
+
+/** Owned by tasks. Which tasks there are, written when one begins and when it ends; what happened in it stands in its own object. */
+export const tasks = sqliteTable(
+  "tasks",
+  {
+    id: text().primaryKey(),
+    key: text().notNull(),
+    team: text().notNull(),
+    profile: text().notNull(),
+    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "runner_lost"] }),
+    createdAt: integer("created_at").notNull(),
+    /** Null while it has its place among those that a key may run at once. */
+    endedAt: integer("ended_at"),
+  },
+  (table) => [
+    index("tasks_key_created").on(table.key, table.createdAt),
+    index("tasks_unended")
+      .on(table.key)
+      .where(sql`"ended_at" is null`),
   ],
 );
 

@@ -1,4 +1,4 @@
-import { femtoFromNano, type Nano, usdFromNano } from "#core";
+import { femtoFromNano, type Nano, SURFACES, usdFromNano } from "#core";
 import type { Cost, CostEstimator, Operation } from "./contract.ts";
 import type { TokenCounts } from "./tokens.ts";
 
@@ -13,6 +13,7 @@ const ANY: readonly Operation[] = [
   "embeddings",
   "messages",
   "count_tokens",
+  ...SURFACES,
   "tool.execute",
 ];
 

@@ -2,17 +2,18 @@ import type { Decision } from "#auto";
 import type { LedgerStub } from "#budget";
 import type { Cache, Facts } from "#cache";
 import type { Config } from "#config";
+import type { Content } from "#content";
 import type { Caller } from "#core";
 import type { Event } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Limits, Price, Target } from "#models";
-import type { ActivePolicies, ActiveStep, Counters, Duties, Judge } from "#policy";
+import type { ActivePolicies, ActiveStep, Counters, Judge, Obligation } from "#policy";
 import type { Upstream } from "#providers";
 import type { Responses } from "#responses";
 import type { Health, Perseverance } from "#routes";
 import type { DirectoryCache } from "./directory.ts";
 import type { Spoken } from "./translate.ts";
-import type { Counted } from "./facts.ts";
+import type { Counts, Gathered } from "./facts.ts";
 import type { Judgement } from "./judgement.ts";
 import type { Keeper } from "./keeper.ts";
 
@@ -34,6 +35,8 @@ export interface Gateway {
   readonly responses: Responses;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
+  /** Keeps what was said, for a key that has it logged. */
+  readonly keep: (content: Content) => Promise<void>;
   readonly now: () => number;
   /** Whoever reads the answer may stand still for long: nothing is read far ahead of it. */
   readonly paced: boolean;
@@ -116,8 +119,10 @@ export interface Enforcement {
   readonly standing: Standing | null;
 }
 
-/** What a chain came to before a request was sent. */
+/** What a chain came to before a request was sent: of which draft, by what facts, and what it asks for. */
 export interface Standing {
-  readonly counted: readonly Counted[];
-  readonly duties: Duties;
+  readonly counts: Counts;
+  readonly gathered: Gathered;
+  readonly judged: Draft;
+  readonly obligations: readonly Obligation[];
 }

@@ -1,4 +1,4 @@
-import { type Caller, TollgateError } from "#core";
+import { type Caller, isSurface, TollgateError } from "#core";
 import type { ModelCall, TokenCounts } from "#estimate";
 import { allowed, type Bounds, bounds, type Limits, type Price, type Target } from "#models";
 import type { Upstream } from "#providers";
@@ -7,6 +7,7 @@ import type { Arrival, Draft, Enforcement, Gateway, Recall } from "./contract.ts
 import type { Directory } from "./directory.ts";
 import { keepsHere } from "./remember.ts";
 import { holderOf } from "./resume.ts";
+import { surfaceBounds } from "./surface.ts";
 import { spoken, surfaceFor } from "./translate.ts";
 
 /** The cache has not been asked. */
@@ -58,6 +59,10 @@ export function drafted({ target, upstream: any, book, limits }: Found, { asked,
     return { ...common, ask: asked, asked, translation: null, price: { state: "free", row }, input: NO_INPUT, bounds: NOTHING };
   }
   const price = priceOf(book, target, caller, arrival.at);
+  if (isSurface(asked.capability)) {
+    const most = surfaceBounds(asked, price, book.tableHash);
+    return { ...common, ask: asked, asked, translation: null, price, input: NO_INPUT, bounds: most };
+  }
   const said = spoken(asked, {
     surface,
     upstream,

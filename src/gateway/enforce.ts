@@ -1,9 +1,22 @@
 import { auditEntry } from "#audit";
 import { asTollgateError, TollgateError } from "#core";
-import { type ActiveStep, asked, type Counter, type Duties, dutiesOf, type Facts, type Finding, type Stage, type Verdict } from "#policy";
-import { redactRequest } from "#wire";
+import {
+  type ActiveStep,
+  type Counter,
+  type Duties,
+  dutiesOf,
+  type Facts,
+  type Finding,
+  hashOf,
+  type Obligation,
+  type Stage,
+  stepsAt,
+  unasked,
+  type Verdict,
+} from "#policy";
+import { redactRequest, redactText } from "#wire";
 import type { Draft, Gateway, Standing } from "./contract.ts";
-import { CONTENT_NEEDS, count, type Counted, gather, uncounted } from "./facts.ts";
+import { CONTENT_NEEDS, count, type Counts, gather, type Gathered, messagesOf, uncounted, withFact } from "./facts.ts";
 import type { Hold } from "./hold.ts";
 import { redrafted } from "./redraft.ts";
 
@@ -14,14 +27,14 @@ import { redrafted } from "./redraft.ts";
  */
 export async function enforce(hold: Hold, at: Gateway): Promise<Hold> {
   const { draft } = hold;
-  const chain = asked(draft.policies.chain, "evaluate");
+  const chain = stepsAt(draft.policies.chain, "evaluate");
   if (chain.length === 0) return hold;
-  const counted = await count(chain, draft, at);
-  const places = counted.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
+  const counts = await count(chain, draft, at);
+  const places = counts.taken.map(({ counter, ticket }) => ({ counter, slot: ticket.slot }));
   try {
-    const allowed = await firstAllowed(draft, counted, at);
-    places.push(...(await keepPace(allowed.duties, draft, at)));
-    return await changed(hold, { ...allowed, standing: { counted, duties: allowed.duties } }, at);
+    const standing = await firstAllowed(draft, counts, at);
+    places.push(...(await keepPace(dutiesOf(standing.obligations), draft, at)));
+    return await brought(hold, { draft: standing.judged, obligations: standing.obligations, standing }, at);
   } catch (refused) {
     at.background(giveBack(places, draft, at));
     throw refused;
@@ -35,26 +48,21 @@ function judgesTargets(chain: readonly ActiveStep[]): boolean {
   return chain.some(({ step }) => step.needs.some((need) => TARGETED.has(need)));
 }
 
-/** A draft that policies let pass, and what they ask for. */
-interface Allowed {
-  readonly draft: Draft;
-  readonly duties: Duties;
-}
-
 /**
- * The first target that policies allow, with the later ones to fall back on.
+ * What policies say of the first target that they allow, with the later ones to fall back on.
  * @throws TollgateError the first denial, where they allow none.
  */
-async function firstAllowed(first: Draft, counted: readonly Counted[], at: Gateway): Promise<Allowed> {
+async function firstAllowed(first: Draft, counts: Counts, at: Gateway): Promise<Standing> {
   const { course, policies } = first;
-  const chain = asked(policies.chain, "evaluate");
+  const chain = stepsAt(policies.chain, "evaluate");
   const others = course && judgesTargets(chain) ? course.rest : [];
   let denial: unknown = null;
   for (const [index, each] of [first, ...others].entries()) {
     const rest = course && { ...course, rest: course.rest.slice(index) };
     const draft = { ...each, policies, course: rest };
     try {
-      return { draft, duties: await judged("evaluate", draft, { facts: await gather(chain, draft, { counted, at }), at }) };
+      const gathered = await gather(chain, draft, { counts, at });
+      return { counts, gathered, judged: draft, obligations: await judged("evaluate", draft, { gathered, at }) };
     } catch (thrown) {
       if (asTollgateError(thrown).code !== "policy_denied") throw thrown;
       denial ??= thrown;
@@ -72,38 +80,97 @@ async function firstAllowed(first: Draft, counted: readonly Counted[], at: Gatew
 export async function enforceElsewhere(hold: Hold, draft: Draft, at: Gateway): Promise<Hold> {
   const { chain, standing, judgement } = draft.policies;
   if (standing === null) return hold.move(draft);
-  const { counted, duties } = standing;
-  const steps = asked(chain, "evaluate");
-  if (duties.route !== null || !judgesTargets(steps)) return changed(hold, { draft, duties: { ...duties, route: null }, standing }, at);
+  const steps = stepsAt(chain, "evaluate");
+  const known = unrouted(standing.obligations);
+  if (known.length < standing.obligations.length || !judgesTargets(steps))
+    return brought(hold, { draft, obligations: known, standing }, at);
   judgement.moveOn();
-  const anew = await judged("evaluate", draft, { facts: await gather(steps, draft, { counted, at }), at });
-  if (anew.route === null) return changed(hold, { draft, duties: anew, standing }, at);
+  const gathered = await gather(steps, draft, { counts: standing.counts, at });
+  const obligations = await judged("evaluate", draft, { gathered, at });
+  const { route } = dutiesOf(obligations);
+  if (route === null) return brought(hold, { draft, obligations, standing: { ...standing, gathered, judged: draft } }, at);
   throw new TollgateError("policy_denied", `A policy routes this request away from ${draft.target.provider}/${draft.target.model}`, {
-    details: { policy: null, version: null, reason: "", metadata: { target: anew.route } },
+    details: { policy: null, version: null, reason: "", metadata: { target: route } },
   });
 }
 
+function unrouted(obligations: readonly Obligation[]): readonly Obligation[] {
+  return obligations.filter(({ type }) => type !== "route");
+}
+
+/** A draft, what is asked for of it, and what was judged before. */
+interface Bringing {
+  readonly draft: Draft;
+  readonly obligations: readonly Obligation[];
+  readonly standing: Standing;
+}
+
 /**
- * Asks the steps of one stage, takes down what they said, and brings together what they ask for.
+ * Brings upon a request what its policies ask for. Where it then says, in the dialect that it is sent in, what none of them has judged,
+ * they judge it once more as it will be sent; where it goes is settled by then.
+ */
+async function brought(hold: Hold, { draft, obligations, standing }: Bringing, at: Gateway): Promise<Hold> {
+  const duties = dutiesOf(obligations);
+  await using moved = await changed(hold, { draft, duties, standing }, at);
+  if (!saysMore(moved.draft, standing.judged, duties)) return moved.move();
+  const again = withFact(standing.gathered, "messages", messagesOf(moved.draft));
+  const more = await judged("evaluate", moved.draft, { gathered: again, at });
+  return await changed(moved, { draft: moved.draft, duties: dutiesOf([...obligations, ...unrouted(more)]), standing }, at);
+}
+
+/** Whether a request says texts in its dialect that were not judged before, redacted or not. */
+function saysMore(now: Draft, before: Draft, { redactions }: Duties): boolean {
+  if (now.ask === before.ask || now.translation === null) return false;
+  if (!before.policies.chain.some(({ step }) => step.needs.includes("messages"))) return false;
+  const judged = new Set(messagesOf(before).flatMap(({ text }) => [text, redactText(text, redactions)]));
+  return messagesOf(now).some(({ text }) => !judged.has(text));
+}
+
+/**
+ * Asks the steps of one stage, takes down what they said, and answers what they ask for.
  * @throws TollgateError `policy_denied`; `overloaded` where they cannot be asked, since nothing passes that was not judged.
  */
-export async function judged(stage: Stage, draft: Draft, { facts, at }: { readonly facts: Facts; readonly at: Gateway }): Promise<Duties> {
+export async function judged(
+  stage: Stage,
+  draft: Draft,
+  { gathered: { facts, unread }, at }: { readonly gathered: Gathered; readonly at: Gateway },
+): Promise<readonly Obligation[]> {
   const { chain, judgement } = draft.policies;
-  const steps = asked(chain, stage);
-  const asking = at.judge({ tenant: draft.caller.team, stage, chain: steps, facts }).catch((cause: unknown) => {
+  const steps = stepsAt(chain, stage);
+  const [sighted, blind] = partition(steps, ({ step }) => !step.needs.some((need) => unread.has(need)));
+  const [verdict, digest] = await Promise.all([
+    asking(stage, draft, { steps: sighted, facts, at }),
+    hashOf(JSON.stringify([facts.shared, facts.own])),
+  ]);
+  const whole = blind.length === 0 ? verdict : { ...verdict, findings: [...verdict.findings, ...blind.map(unasked)] };
+  judgement.add(stage, whole, { chain: steps, given: { digest, factsFor: (step) => factsOf(step, facts) } });
+  tellFailures(whole, draft, at);
+  if (whole.denial) throw denied(whole.denial);
+  refuseUnapproved(whole);
+  return whole.obligations;
+}
+
+/** Asks behind the walls. Where only shadows are asked, walls that cannot be asked are a failure of each, and of nothing else. */
+async function asking(
+  stage: Stage,
+  { caller }: Draft,
+  { steps, facts, at }: { readonly steps: readonly ActiveStep[]; readonly facts: Facts; readonly at: Gateway },
+): Promise<Verdict> {
+  if (steps.length === 0) return { denial: null, findings: [], obligations: [] };
+  try {
+    return await at.judge({ tenant: caller.team, stage, chain: steps, facts });
+  } catch (cause) {
+    if (steps.every(({ step }) => step.mode === "shadow")) return { denial: null, findings: steps.map(unasked), obligations: [] };
     throw new TollgateError("overloaded", "Policies cannot be asked at the moment; try again", {
       cause,
       retryAfterMs: 1_000,
       reason: "walls",
     });
-  });
-  const [verdict, digest] = await Promise.all([asking, digestOf(facts)]);
-  judgement.add(stage, verdict, { chain: steps, given: { digest, factsFor: (step) => factsOf(step, facts) } });
-  tellFailures(verdict, draft, at);
-  if (verdict.denial) throw denied(verdict.denial);
-  const duties = dutiesOf(verdict.obligations);
-  refuseUnapproved(duties, verdict);
-  return duties;
+  }
+}
+
+function partition<Item>(items: readonly Item[], belongs: (item: Item) => boolean): [Item[], Item[]] {
+  return [items.filter((item) => belongs(item)), items.filter((item) => !belongs(item))];
 }
 
 /** The public face of a denial. A failure is named as what it is. */
@@ -116,7 +183,8 @@ function denied({ step, outcome, failure, reason, metadata }: Finding): Tollgate
   return new TollgateError("policy_denied", message, { details });
 }
 
-function refuseUnapproved({ approval }: Duties, { findings }: Verdict): void {
+function refuseUnapproved({ obligations, findings }: Verdict): void {
+  const { approval } = dutiesOf(obligations);
   if (approval === null) return;
   const demands = findings.find(({ step, obligations }) => step.mode === "enforce" && obligations.some(({ type }) => type === "require_approval")); // prettier-ignore
   const { policy, version } = demands!.step;
@@ -137,7 +205,9 @@ async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promis
   if (rpm === null) return [];
   const counter = { name: "obligation/rpm", principal: `key:${caller.key}`, windowS: 60 };
   const counters = at.counters(caller.team);
-  const [ticket] = await counters.take([counter]).catch(uncounted);
+  const [ticket] = await counters.take([counter]).catch((cause: unknown) => {
+    throw uncounted(cause);
+  });
   const place = { counter, slot: ticket!.slot };
   if (ticket!.count <= rpm) return [place];
   at.background(counters.giveBack([place]));
@@ -147,12 +217,18 @@ async function keepPace({ rpm }: Duties, { caller }: Draft, at: Gateway): Promis
   });
 }
 
-async function changed(hold: Hold, { draft, duties, standing }: Allowed & { readonly standing: Standing }, at: Gateway): Promise<Hold> {
+async function changed(
+  hold: Hold,
+  { draft, duties, standing }: { readonly draft: Draft; readonly duties: Duties; readonly standing: Standing },
+  at: Gateway,
+): Promise<Hold> {
   const { redactions, route, maxTokens, tags } = duties;
   const asked = redactRequest(draft.asked, redactions);
+  const { translation } = draft;
   // What is sent is what was judged: said in another dialect, a text may be spelt otherwise than the caller spelt it.
-  const ask = draft.translation === null ? asked : redactRequest(draft.ask, redactions);
-  const anew = route !== null || ask.promptBytes > draft.ask.promptBytes;
+  const ask = translation === null ? asked : redactRequest(draft.ask, redactions);
+  // Rewritten in the caller's words and then translated, since the provider's may escape what the caller's say plainly.
+  const anew = route !== null || (translation !== null && asked !== draft.asked) || ask.promptBytes > draft.ask.promptBytes;
   const next = anew
     ? await redrafted(hold, { draft, asked, route, redactions }, at)
     : { draft: { ...draft, asked, ask }, granted: hold.granted.granted };
@@ -193,14 +269,9 @@ function tellFailures({ findings }: Verdict, { caller, arrival, policies }: Draf
   }
 }
 
-/** What a step was given, as it may be kept; null where content was among it. */
-function factsOf({ policy, needs }: Finding["step"], { shared, own }: Facts): Readonly<Record<string, unknown>> | null {
-  if (needs.some((need) => CONTENT_NEEDS.has(need))) return null;
+/** What a step was given, as it may be kept: without what anybody said. */
+function factsOf({ policy, needs }: Finding["step"], { shared, own }: Facts): Readonly<Record<string, unknown>> {
   const mine = { ...shared, ...own[policy] };
-  return Object.fromEntries(needs.flatMap((need) => (Object.hasOwn(mine, need) ? [[need, mine[need]]] : [])));
-}
-
-async function digestOf(facts: Facts): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify([facts.shared, facts.own])));
-  return `sha256:${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  const kept = needs.filter((need) => !CONTENT_NEEDS.has(need) && Object.hasOwn(mine, need));
+  return Object.fromEntries(kept.map((need) => [need, mine[need]]));
 }

@@ -146,9 +146,9 @@ function told(error: TollgateError | undefined): Pick<RequestEvent, "refusal"> {
 }
 
 /** Who asked for what; `target` is null where no call was made. */
-type Asked = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly target: Draft["target"] | null; readonly past: Past };
+type Logged = Pick<Draft, "asked" | "arrival" | "caller"> & { readonly target: Draft["target"] | null; readonly past: Past };
 
-function invocationOf({ asked, arrival, caller, target, past }: Asked, ending: Ending): RequestEvent["invocation"] {
+function invocationOf({ asked, arrival, caller, target, past }: Logged, ending: Ending): RequestEvent["invocation"] {
   const resource = target && { provider: target.provider, model: target.model };
   return {
     request: arrival.id,
@@ -197,6 +197,5 @@ function logOf(arrival: Arrival, ending: Ending): RequestEvent["log"] {
     firstByteMs: ending.firstByteMs,
     overheadMs: ending.overheadMs,
     upstreamRequestId: short(ending.upstreamRequestId),
-    content: null,
   };
 }

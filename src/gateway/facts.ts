@@ -1,18 +1,18 @@
 import type { BudgetStatus } from "#budget";
 import { TollgateError, usdFromNano } from "#core";
-import { type ActiveStep, type Counter, type Facts, type Ticket, WINDOW_S_MAX, wallTime } from "#policy";
-import { saidInRequest } from "#wire";
+import { type ActiveStep, type Counter, COUNTERS, type Facts, type Ticket, WINDOW_S_MAX, wallTime } from "#policy";
+import { type Ask, saidInRequest } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
 import { unreachable } from "./hold.ts";
 
-/** Needs that hold what somebody wrote; where one is declared, nothing of what was given is kept. */
+/** Needs that hold what somebody said; no record of a decision keeps them. */
 export const CONTENT_NEEDS: ReadonlySet<string> = new Set(["messages", "response"]);
-const COUNTERS = "counters:";
+const BUDGET = "budget";
 const PARAMETER_MAX = 256;
 const PARAMETERS_MAX = 64;
 
 /** A ticket that a request took of a counter, for the policy that declares it. */
-export interface Counted {
+interface Taken {
   readonly policy: string;
   /** The need that declares it. */
   readonly need: string;
@@ -20,18 +20,52 @@ export interface Counted {
   readonly ticket: Ticket;
 }
 
-/** Gathers what a chain needs of a request, and nothing that no policy of it declared. A request is counted once, before it is sent. */
+/** Needs that could not be read, and that only shadows have: they are not asked, and the request goes on without them. */
+type Unread = ReadonlySet<string>;
+
+/** Where a request was counted. */
+export interface Counts {
+  readonly taken: readonly Taken[];
+  readonly unread: Unread;
+}
+
+/** What a chain is given. */
+export interface Gathered {
+  readonly facts: Facts;
+  readonly unread: Unread;
+}
+
+const NOT_COUNTED: Counts = { taken: [], unread: new Set() };
+
+/**
+ * Gathers what a chain needs of a request, and nothing that no policy of it declared. A request is counted once, before it is sent.
+ * @throws TollgateError `overloaded` where a policy that enforces needs what cannot be read.
+ */
 export async function gather(
   chain: readonly ActiveStep[],
   draft: Draft,
-  { counted = [], at }: { readonly counted?: readonly Counted[]; readonly at: Gateway },
-): Promise<Facts> {
+  { counts = NOT_COUNTED, at }: { readonly counts?: Counts; readonly at: Gateway },
+): Promise<Gathered> {
   const needs = new Set(chain.flatMap(({ step }) => step.needs));
-  const budgets = needs.has("budget") ? await budgetsOf(draft, at) : null;
+  const budgets = needs.has(BUDGET) ? await budgetsOf(draft, at).catch(unlessShadows(chain, [BUDGET], unreachable)) : null;
   const shared: Record<string, unknown> = {};
-  if (budgets) shared["budget"] = budgets.map(budgetFact);
+  if (budgets) shared[BUDGET] = budgets.map(budgetFact);
   for (const [need, fact] of Object.entries(FACTS)) if (needs.has(need)) shared[need] = fact(draft);
-  return { shared, own: ownFacts(chain, counted, at.now()) };
+  const unread = needs.has(BUDGET) && budgets === null ? new Set([...counts.unread, BUDGET]) : counts.unread;
+  return { facts: { shared, own: ownFacts(chain, counts.taken, at.now()) }, unread };
+}
+
+/** The same with another fact that all may be given. */
+export function withFact({ facts: { shared, own }, unread }: Gathered, need: string, fact: unknown): Gathered {
+  return { facts: { shared: { ...shared, [need]: fact }, own }, unread };
+}
+
+/** What becomes of a read that failed: nothing passes that a policy was to judge by it, and a shadow goes without. */
+function unlessShadows(chain: readonly ActiveStep[], needs: readonly string[], refusal: (cause: unknown) => TollgateError) {
+  return (cause: unknown): null => {
+    if (chain.some(({ step }) => step.mode === "enforce" && step.needs.some((need) => needs.includes(need)))) throw refusal(cause);
+    return null;
+  };
 }
 
 /** Facts that are read of the request itself. */
@@ -64,9 +98,26 @@ const FACTS: Readonly<Record<string, (draft: Draft) => unknown>> = {
     tools: asked.tools,
     parameters: parametersOf(asked.body.value),
   }),
-  // Read where it is sent: what a provider is given is what must be judged.
-  messages: ({ ask }) => saidInRequest(ask).map(({ role, text }) => ({ role: role ?? "user", text })),
+  messages: messagesOf,
 };
+
+/** One text of a conversation, as policies are given it. */
+interface Message {
+  readonly role: string;
+  readonly text: string;
+}
+
+/**
+ * What a request says: all that its caller wrote and, where it is sent in another dialect, what is spelt otherwise there. Arguments of a
+ * tool that one dialect escapes within a text stand plain in another.
+ */
+export function messagesOf({ asked, ask }: Pick<Draft, "asked" | "ask">): Message[] {
+  const said = (of: Ask) => saidInRequest(of).map(({ role, text }) => ({ role: role ?? "user", text }));
+  const own = said(asked);
+  if (ask === asked) return own;
+  const known = new Set(own.map(({ text }) => text));
+  return [...own, ...said(ask).filter(({ text }) => !known.has(text))];
+}
 
 /** The small members of a body: what somebody set, and nothing that somebody said. */
 function parametersOf(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -77,15 +128,10 @@ function parametersOf(body: Readonly<Record<string, unknown>>): Record<string, u
   return Object.fromEntries(small.slice(0, PARAMETERS_MAX));
 }
 
-const CONTENT: ReadonlySet<string> = new Set(["input", "prompt", "system", "instructions", "suffix", "user", "safety_identifier"]);
+const CONTENT: ReadonlySet<string> = new Set(["input", "prompt", "system", "instructions", "suffix", "query", "user", "safety_identifier"]);
 
 async function budgetsOf({ caller }: Draft, at: Gateway): Promise<readonly BudgetStatus[]> {
-  const status = await at
-    .ledger(caller.team)
-    .keyStatus(caller.key)
-    .catch((cause: unknown) => {
-      throw unreachable(cause);
-    });
+  const status = await at.ledger(caller.team).keyStatus(caller.key);
   return status?.budgets ?? [];
 }
 
@@ -105,11 +151,11 @@ function budgetFact({ budget, spent, reserved, remaining, resetsAt }: BudgetStat
 }
 
 /** What each policy has of its own: the time in its zone, and its counters. */
-function ownFacts(chain: readonly ActiveStep[], counted: readonly Counted[], now: number): Facts["own"] {
+function ownFacts(chain: readonly ActiveStep[], taken: readonly Taken[], now: number): Facts["own"] {
   const entries = chain.map(({ step }) => {
     const { time_zone: zone } = step.settings;
     const time = step.needs.includes("time") ? { time: wallTime(now, typeof zone === "string" ? zone : "UTC") } : {};
-    const counters = counted.filter(({ policy }) => policy === step.policy).map(({ need, counter, ticket }) => [need, countFact(counter, ticket)]); // prettier-ignore
+    const counters = taken.filter(({ policy }) => policy === step.policy).map(({ need, counter, ticket }) => [need, countFact(counter, ticket)]); // prettier-ignore
     return [step.policy, { ...time, ...Object.fromEntries(counters) }];
   });
   return Object.fromEntries(entries) as Facts["own"];
@@ -119,8 +165,11 @@ function countFact({ windowS }: Counter, { count, resetsMs }: Ticket) {
   return { count, window_s: windowS, resets_in_s: Math.ceil(resetsMs / 1_000) };
 }
 
-/** Takes a ticket of every counter that a chain declares, in one trip; none where none does. */
-export async function count(chain: readonly ActiveStep[], draft: Draft, at: Gateway): Promise<Counted[]> {
+/**
+ * Takes a ticket of every counter that a chain declares, in one trip; none where none does.
+ * @throws TollgateError `overloaded` where a policy that enforces counts, and nothing can be counted.
+ */
+export async function count(chain: readonly ActiveStep[], draft: Draft, at: Gateway): Promise<Counts> {
   const all = chain.flatMap(({ step }) =>
     step.needs
       .filter((need) => need.startsWith(COUNTERS))
@@ -128,15 +177,20 @@ export async function count(chain: readonly ActiveStep[], draft: Draft, at: Gate
   );
   // A shadow reads what the version in force counts: a request counts once, whoever looks on.
   const wanted = all.filter(({ policy, need }, index) => all.findIndex((each) => each.policy === policy && each.need === need) === index);
-  if (wanted.length === 0) return [];
+  if (wanted.length === 0) return NOT_COUNTED;
   const counters = wanted.map(({ counter }) => counter);
-  const tickets = await at.counters(draft.caller.team).take(counters).catch(uncounted);
-  return wanted.map((each, index) => ({ ...each, ticket: tickets[index]! }));
+  const needs = wanted.map(({ need }) => need);
+  const tickets = await at
+    .counters(draft.caller.team)
+    .take(counters)
+    .catch(unlessShadows(chain, needs, uncounted));
+  if (tickets === null) return { taken: [], unread: new Set(needs) };
+  return { taken: wanted.map((each, index) => ({ ...each, ticket: tickets[index]! })), unread: new Set() };
 }
 
-/** What cannot be counted is not let in. @throws TollgateError `overloaded`. */
-export function uncounted(cause: unknown): never {
-  throw new TollgateError("overloaded", "Counters cannot be read at the moment; try again", {
+/** What cannot be counted is not let in. */
+export function uncounted(cause: unknown): TollgateError {
+  return new TollgateError("overloaded", "Counters cannot be read at the moment; try again", {
     cause,
     retryAfterMs: 1_000,
     reason: "counters",

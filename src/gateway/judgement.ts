@@ -2,10 +2,10 @@ import type { PolicyDecision } from "#audit";
 import type { TollgateError } from "#core";
 import { type ActiveStep, type Finding, shown, type Stage, type Verdict } from "#policy";
 
-/** What a policy was given: as a digest, and as facts where none of it is content. */
+/** What a policy was given: as a digest, and as facts without what anybody said. */
 export interface Given {
   readonly digest: string;
-  factsFor(step: Finding["step"]): Readonly<Record<string, unknown>> | null;
+  factsFor(step: Finding["step"]): Readonly<Record<string, unknown>>;
 }
 
 /** Characters of JSON that one record of a decision has room for. */
@@ -80,13 +80,13 @@ function decisionOf(
   };
 }
 
-/** The worse of two, with the fuel of both. */
+/** The worse of two, with the fuel of both; a failure stands beside a denial, since neither may be silent. */
 function together(a: PolicyDecision, b: PolicyDecision): PolicyDecision {
   const [worse, other] = WORST[b.outcome] > WORST[a.outcome] ? [b, a] : [a, b];
   const obligations = worse.obligations.length > 0 ? worse.obligations : other.obligations;
-  return { ...worse, obligations, fuel: a.fuel + b.fuel };
+  return { ...worse, failure: worse.failure ?? other.failure, obligations, fuel: a.fuel + b.fuel };
 }
 
-function within<Value extends object>(value: Value | null): Value | null {
-  return value !== null && JSON.stringify(value).length <= JSON_MAX ? value : null;
+function within<Value extends object>(value: Value): Value | null {
+  return JSON.stringify(value).length <= JSON_MAX ? value : null;
 }

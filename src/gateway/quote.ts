@@ -9,6 +9,7 @@ import { refusalError } from "./refuse.ts";
 import { modelCall } from "./draft.ts";
 import { resolve } from "./resolve.ts";
 import { goesOn, resume } from "./resume.ts";
+import { mostOf } from "./surface.ts";
 import { standing } from "./standing.ts";
 
 /** What a request would cost and whether it would be let in, were it sent now. */
@@ -46,6 +47,7 @@ export async function quote(ask: Ask, arrival: Arrival, at: Gateway): Promise<Qu
 }
 
 function expectedCost({ ask, target, input, bounds, price, tableHash }: Draft, { estimators }: Gateway): Cost {
+  if (ask.extent) return receipt(price, mostOf(ask, price), null, tableHash);
   return estimators.estimate(modelCall({ ask, target }), {
     tokens: input,
     outputTokens: Math.min(bounds.outputMax, LIKELY_OUTPUT_TOKENS * ask.choices),

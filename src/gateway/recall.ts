@@ -12,6 +12,7 @@ import { type Begun, Following } from "./following.ts";
 import type { Hold } from "./hold.ts";
 import { Keeper } from "./keeper.ts";
 import { tap } from "./tap.ts";
+import { repeatable } from "./translate.ts";
 
 /** How often a request waits for an answer that another makes, before it makes its own. */
 const FOLLOWS_MAX = 2;
@@ -199,10 +200,10 @@ function free(hold: Hold, original: Facts, recall: Recall): Hold {
   const { translation, arrival, price } = draft;
   const nothing = { course: null, bounds: NOTHING, price: { ...price, state: "free" }, arrival: { ...arrival, costMax: null } } as const;
   // What a translated answer names of its request is what it named when it was made.
-  const said = { translation: translation && { ...translation, requestId: original.request } };
+  const said = { translation: repeatable(translation, original.request) };
   return hold.move({ ...draft, ...nothing, ...said, recall }, FREE);
 }
 
 function withRecall(draft: Draft, recall: Recall): Draft {
-  return { ...draft, recall };
+  return { ...draft, translation: repeatable(draft.translation, draft.arrival.id), recall };
 }

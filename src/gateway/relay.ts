@@ -2,6 +2,7 @@ import { TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
 import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire";
 import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost } from "./answer.ts";
+import { type Followed, followed } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import { within } from "./deadline.ts";
 import type { Ending } from "./event.ts";
@@ -25,6 +26,7 @@ interface Relay {
   readonly hold: Hold;
   readonly meter: Meter;
   readonly allowance: Allowance;
+  readonly told: Followed;
   readonly writable: WritableStream<Uint8Array>;
   readonly at: Gateway;
 }
@@ -44,10 +46,10 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   // Others may wait for an answer that is kept: the one who asked first does not hold it back.
   const paced = at.paced && !keeper ? counted(toClient) : null;
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), { keeper, passed: paced?.passed ?? null });
-  const relayed = { answer, hold, meter, allowance: new Allowance(hold), writable, at };
-  const screened = screenStream(paced?.stream ?? toClient, hold.draft, at);
-  const told = rememberStream(inCallersDialect(edited(screened, hold), answer, hold), hold.draft, at);
-  at.background(run(told, relayed).catch((thrown: unknown) => failed(thrown, relayed)));
+  const screened = screenStream(inCallersDialect(edited(paced?.stream ?? toClient, hold), answer, hold), hold.draft, at);
+  const told = followed(rememberStream(screened, hold.draft, at), hold.draft, at);
+  const relayed = { answer, hold, meter, allowance: new Allowance(hold), told, writable, at };
+  at.background(run(relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
@@ -84,14 +86,15 @@ function inCallersDialect(stream: ReadableStream<Uint8Array>, answer: Answer, ho
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */
-async function run(stream: ReadableStream<Uint8Array>, relayed: Relay): Promise<void> {
-  const { answer, meter } = relayed;
-  const piped = stream.pipeTo(relayed.writable, { preventClose: true, preventAbort: true }).then(
+async function run(relayed: Relay): Promise<void> {
+  const { answer, meter, told } = relayed;
+  const piped = told.stream.pipeTo(relayed.writable, { preventClose: true, preventAbort: true }).then(
     () => "ended" as const,
     () => "broken" as const,
   );
   const how = await watched(piped, relayed);
   answer.deadline.end();
+  told.keep();
   if (how === "ended") await meter.rest();
   else if (how === "broken") await meter.take().catch(() => undefined);
   const fault = faultOf(how, relayed);

@@ -1,45 +1,54 @@
-import { asTollgateError } from "#core";
-import { asked, type Facts } from "#policy";
-import { redactAnswer, saidInAnswer, screened } from "#wire";
+import { asTollgateError, type Capability, isSurface } from "#core";
+import { dutiesOf, REDACT_MAX, stepsAt } from "#policy";
+import { type JudgeStretch, redactAnswer, saidInAnswer, screened } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
-import { gather } from "./facts.ts";
+import { gather, type Gathered, withFact } from "./facts.ts";
 import { judged } from "./enforce.ts";
 
 /**
- * A JSON answer as the caller's policies let it pass; the same text where none of them judges answers.
+ * A JSON answer, in the caller's dialect, as its policies let it pass: what is judged is what the caller is given. The same text where none of them judges answers.
  * @throws TollgateError `policy_denied`.
  */
 export async function screenAnswer(text: string, draft: Draft, at: Gateway): Promise<string> {
-  const chain = asked(draft.policies.chain, "onResponse");
+  const chain = stepsAt(draft.policies.chain, "onResponse");
   if (chain.length === 0 || !says(draft)) return text;
-  const { shared, own } = await gather(chain, draft, { at });
+  // A transcript may be plain text; it is judged as the JSON form of it would be.
+  if (WRITTEN.has(draft.ask.capability) && !text.trimStart().startsWith("{")) {
+    const written = JSON.parse(await screenAnswer(JSON.stringify({ text }), draft, at)) as { readonly text: string };
+    return written.text;
+  }
+  const gathered = await gather(chain, draft, { at });
   const texts = saidInAnswer(text).map(({ role, text: said }) => ({ role: role ?? "assistant", text: said }));
-  const { redactions } = await judged("onResponse", draft, { facts: { shared: { ...shared, response: { texts } }, own }, at });
-  return redactAnswer(text, redactions);
+  const obligations = await judged("onResponse", draft, { gathered: withFact(gathered, "response", { texts }), at });
+  return redactAnswer(text, dutiesOf(obligations).redactions);
 }
 
 /**
- * A stream as the caller's policies let it pass, judged stretch by stretch before it goes on; the very same where none of them judges
+ * A stream, in the caller's dialect, as its policies let it pass, judged stretch by stretch before it goes on; the very same where none of them judges
  * streams. One that they deny breaks off, and the judgement says why.
  */
 export function screenStream(stream: ReadableStream<Uint8Array>, draft: Draft, at: Gateway): ReadableStream<Uint8Array> {
   const { chain: all, judgement } = draft.policies;
-  const chain = asked(all, "onChunk");
+  const chain = stepsAt(all, "onChunk");
   if (chain.length === 0 || !says(draft)) return stream;
-  let gathering: Promise<Facts> | null = null;
-  return screened(stream, draft.ask.capability, async (stretch) => {
+  let gathering: Promise<Gathered> | null = null;
+  const judge: JudgeStretch = async (stretch) => {
     try {
-      const { shared, own } = await (gathering ??= gather(chain, draft, { at }));
-      const { redactions } = await judged("onChunk", draft, { facts: { shared: { ...shared, response: stretch }, own }, at });
-      return redactions;
+      const gathered = await (gathering ??= gather(chain, draft, { at }));
+      return dutiesOf(await judged("onChunk", draft, { gathered: withFact(gathered, "response", stretch), at })).redactions;
     } catch (thrown) {
       judgement.stopped = asTollgateError(thrown);
       throw thrown;
     }
-  });
+  };
+  return screened(stream, draft.asked.capability, { judge, holdBack: REDACT_MAX });
 }
+
+/** What is heard is written down: of all that is no text for text, only these say anything in text. */
+const WRITTEN: ReadonlySet<Capability> = new Set(["audio.transcriptions", "audio.translations"]);
 
 /** Whether answers to a request say anything. */
 function says({ ask: { capability } }: Draft): boolean {
+  if (isSurface(capability)) return WRITTEN.has(capability);
   return capability !== "embeddings" && capability !== "count_tokens";
 }

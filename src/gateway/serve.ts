@@ -1,5 +1,6 @@
 import { asTollgateError, type ErrorCode, TollgateError } from "#core";
 import type { Ask } from "#wire";
+import { keepAsked } from "./content.ts";
 import type { Arrival, Gateway } from "./contract.ts";
 import { dispatch } from "./dispatch.ts";
 import { enforce } from "./enforce.ts";
@@ -24,6 +25,7 @@ export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Re
     const whole = goesOn(ask) ? await resume(ask, arrival, at) : ask;
     await using admitted = await admit(whole, arrival, at);
     ({ judgement } = admitted.draft.policies);
+    keepAsked(admitted.draft, at);
     await using hold = await enforce(admitted, at);
     if (isCached(hold.draft)) return await remembered(hold, at);
     const { answer, hold: paid } = await dispatch(hold, at);

@@ -1,11 +1,13 @@
 import { asTollgateError, NO_USAGE, TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
 import { redactSecrets } from "#providers";
-import { reportedFromJson, spliceCost } from "#wire";
+import { reportedFromJson, skimmed, spliceCost } from "#wire";
 import { type Answer, endingOf, factsOf, headersOf, madeAt, setCost, shownCost } from "./answer.ts";
+import { keepAnswered } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
+import { pour } from "./pour.ts";
 import { relay } from "./relay.ts";
 import { keeps, rememberAnswer } from "./remember.ts";
 import { screenAnswer } from "./screen.ts";
@@ -20,7 +22,8 @@ export async function tap(answer: Answer, hold: Hold, at: Gateway): Promise<Resp
   const { response } = answer;
   if (!response.ok) return refused(answer, hold, at);
   const streams = response.headers.get("content-type")?.includes("text/event-stream") ?? false;
-  return streams && response.body ? relay(response.body, answer, hold, at) : whole(answer, hold, at);
+  if (streams && response.body) return relay(response.body, answer, hold, at);
+  return hold.draft.ask.capability === "audio.speech" && response.body ? pour(response.body, answer, hold, at) : whole(answer, hold, at);
 }
 
 /** A provider's own error: its status and its body, with credentials masked. It cost nothing. */
@@ -43,25 +46,29 @@ async function refused(answer: Answer, hold: Hold, at: Gateway): Promise<Respons
 async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival, translation } = hold.draft;
-  const text = new TextDecoder().decode(bytes);
-  const screening = screenAnswer(text, hold.draft, at).catch(asTollgateError);
+  const text = textOf(bytes, hold);
+  const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, text, madeAt(answer, hold)) : text;
+  const screening = heard === null ? unreadable(hold) : screenAnswer(heard, hold.draft, at).catch(asTollgateError);
   const reported = reportedFromJson(ask.capability, text);
   const { usage, serviceTier, status, ownOutput } = used(hold.draft, reported);
   const paid = hold.price(usage, serviceTier);
   if (status === "actual") learn(hold.draft, usage, at);
   const said = await screening;
   if (said instanceof TollgateError) throw withheld(said, { answer, hold, at }, (ending) => hold.settle(paid, status, ending));
-  const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, said, madeAt(answer, hold)) : said;
-  const fault = heard === null ? unreadable(hold) : null;
-  const failed = fault && ({ outcome: "error", httpStatus: fault.status, code: fault.code } as const);
-  at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput, ...failed }));
-  if (heard === null) throw fault!;
+  at.background(hold.settle(paid, status, { ...endingOf(answer, hold, at), ownOutput }));
+  keepAnswered(said, hold.draft, at);
   keep(reported.complete ? bytes : null, paid, answer, { hold, at });
   const headers = headersOf(answer, hold, at);
   setCost(headers, paid, status);
-  const told = arrival.costInUsage ? spliceCost(heard, shownCost(paid)) : heard;
+  const told = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : said;
   if (keeps(hold.draft, at)) await rememberAnswer(told, hold.draft, at);
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
+}
+
+/** An answer as it is read. Of what stands around pictures one copy is enough, unless the caller wants something put in. */
+function textOf(bytes: ArrayBuffer, { draft: { ask, arrival } }: Hold): string {
+  const drawn = ask.capability.startsWith("images.") && !arrival.costInUsage;
+  return drawn ? skimmed(new Uint8Array(bytes)) : new TextDecoder().decode(bytes);
 }
 
 /** Tells the cache of an answer, where it waits for one; null is none that could be given again. */
@@ -79,14 +86,15 @@ function keep(
   at.background(keeper.end(usdFromFemto(total)));
 }
 
-/** An answer that policies do not let pass has been paid for all the same: it is booked here, and nowhere else. */
+/** An answer that is not passed on has been paid for all the same: it is booked here, and nowhere else. */
 function withheld(
   fault: TollgateError,
   { answer, hold, at }: { readonly answer: Answer; readonly hold: Hold; readonly at: Gateway },
   settle: (ending: Ending) => Promise<void>,
 ): TollgateError {
   hold.draft.policies.judgement.booked = true;
-  at.background(settle({ ...endingOf(answer, hold, at), outcome: "denied", httpStatus: fault.status, code: fault.code, fault }));
+  const outcome = fault.status >= 500 ? "error" : "denied";
+  at.background(settle({ ...endingOf(answer, hold, at), outcome, httpStatus: fault.status, code: fault.code, fault }));
   return fault;
 }
 

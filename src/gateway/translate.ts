@@ -102,6 +102,12 @@ function withoutForeignThoughts(asked: Ask): Ask {
   return own.length === items.length ? asked : { ...withInput(asked, own, false), ...(asked.resumed && { resumed: asked.resumed }) };
 }
 
+/** A translation whose answer is the same whenever it is told: what it names is drawn from the request that it was made for. */
+export function repeatable(translation: Translation | null, request: string): Translation | null {
+  const word = Array.from(request.slice(-16), (each) => each.charCodeAt(0).toString(16)).join("");
+  return translation && { ...translation, requestId: request, responseId: `resp_${word}` };
+}
+
 /** A request and the translation between it and its answer. */
 interface Translated {
   readonly asked: Ask;

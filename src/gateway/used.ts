@@ -1,8 +1,9 @@
-import { inputTokens, NO_USAGE, outputTokens, type Usage } from "#core";
+import { inputTokens, isSurface, NO_USAGE, outputTokens, type Usage } from "#core";
 import type { Reported } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
 import type { Hold } from "./hold.ts";
 import { modelCall } from "./draft.ts";
+import { surfaceUsed } from "./surface.ts";
 
 /** What a request used, and whether the provider said so or it was estimated here. */
 export interface Used {
@@ -32,6 +33,7 @@ export function used(draft: Draft, reported: Reported): Used {
   const { serviceTier } = reported;
   const unbilled = draft.recall.original !== null || draft.ask.capability === "count_tokens" || reported.unbilled;
   if (unbilled) return { usage: NO_USAGE, serviceTier, status: "actual", ownOutput: null };
+  if (isSurface(draft.ask.capability)) return { ...surfaceUsed(draft, reported), serviceTier, ownOutput: null };
   const own = ownCount(draft, reported);
   if (!reported.usage) return { usage: own, serviceTier, status: "estimated", ownOutput: null };
   const complete = reported.complete ? reported.usage : { ...reported.usage, output: Math.max(reported.usage.output, own.output) };
@@ -71,7 +73,7 @@ function possible({ bounds }: Draft, usage: Usage, own: Usage): Usage {
  */
 function usedUnseen(draft: Draft, reported: Reported, { ranMs, outputMax }: { ranMs: number; outputMax: number }): Used {
   const seen = used(draft, reported);
-  if (reported.complete) return seen;
+  if (reported.complete || isSurface(draft.ask.capability)) return seen;
   const thought = reported.outputTokens === 0 && ranMs > FIRST_TOKEN_MS ? Math.ceil((ranMs * FASTEST_TOKENS_PER_S) / 1000) : 0;
   const output = Math.max(seen.usage.output, Math.min(outputMax, thought));
   const input = reported.usage === null && draft.ask.uncountable ? draft.bounds.inputMax : seen.usage.input;

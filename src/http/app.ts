@@ -9,12 +9,24 @@ import { explainRoute } from "./inference/explain-route.ts";
 import { infer } from "./inference/infer.ts";
 import { key } from "./inference/key.ts";
 import { listModels, oneModel } from "./inference/models.ts";
+import { refuse } from "./inference/refuse.ts";
 import { storedResponse } from "./inference/responses.ts";
-import { INFERENCE } from "./inference/routes.ts";
+import { INFERENCE, ROWS } from "./inference/surfaces.ts";
 import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
 import { socket } from "./socket.ts";
+import {
+  cancelTask,
+  createTask,
+  listTasks,
+  readOneTask,
+  taskArtifact,
+  taskArtifacts,
+  taskEvents,
+  taskInput,
+  validateTask,
+} from "./tasks/tasks.ts";
 
 /** Everything the gateway serves. A route that is not named here does not exist; each one authenticates but the two probes. */
 export function createApp(): Hono<Http> {
@@ -29,6 +41,7 @@ export function createApp(): Hono<Http> {
     const remedy = `/v1${path}` in INFERENCE || path === "/models" ? "; the base URL of OpenAI's SDKs ends in /v1" : "";
     throw new TollgateError("not_found", `There is no route ${method} ${path.slice(0, 200)} here${remedy}`);
   });
+  for (const row of ROWS) if ("refused" in row && row.method !== "any") app.on(row.method, row.path, refuse(row));
   for (const [path, capability] of Object.entries(INFERENCE)) offer(app, "POST", path, infer(capability));
   offer(app, "GET", "/v1/responses/:id/input_items", storedResponse("inputItems"));
   offer(app, "POST", "/v1/responses/:id/cancel", storedResponse("cancel"));
@@ -39,13 +52,28 @@ export function createApp(): Hono<Http> {
   offer(app, "GET", "/v1/requests/:id/explain", explainRequest);
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
+  for (const row of ROWS) if ("refused" in row && row.method === "any") app.all(row.path, refuse(row));
   offer(app, "GET", "/v1/key", key);
+  for (const base of ["/v1/task", "/v1/tasks"]) offerTasks(app, base);
   offer(app, "GET", "/v1/ws", socket);
   offer(app, "GET", "/healthz", health);
   offer(app, "GET", "/metrics", metrics);
   offer(app, "GET", "/", (context) => context.json({ name: "tollgate", health: "/healthz" }));
   app.route("/admin/v1", adminApp());
   return app;
+}
+
+/** The routes of tasks; their name in the plural is the same. */
+function offerTasks(app: Hono<Http>, base: string): void {
+  app.post(base, createTask);
+  offer(app, "GET", base, listTasks);
+  offer(app, "POST", `${base}/validate`, validateTask);
+  app.delete(`${base}/:id`, cancelTask);
+  offer(app, "GET", `${base}/:id`, readOneTask);
+  offer(app, "GET", `${base}/:id/events`, taskEvents);
+  offer(app, "POST", `${base}/:id/input`, taskInput);
+  offer(app, "GET", `${base}/:id/artifacts`, taskArtifacts);
+  offer(app, "GET", `${base}/:id/artifacts/:path{.+}`, taskArtifact);
 }
 
 /** One method of a path; every other that it has not been given is refused by name. */

@@ -4,10 +4,13 @@ import { asTollgateError, type Envelope, newId, TollgateError } from "#core";
 import { errorBody } from "#wire";
 import type { Http } from "./platform.ts";
 
+/** Anthropic's own routes, under whatever stands before them; OpenAI has messages too, further in. */
+const MESSAGES = /^(?:\/(?:openai|anthropic|v1))*\/messages(?:\/|$)/;
+
 /** The envelope a caller expects: Anthropic's on its own routes or where its version header is sent, OpenAI's everywhere else. */
 export function envelopeOf(request: Request): Envelope {
   const { pathname } = new URL(request.url);
-  return request.headers.has("anthropic-version") || pathname.includes("/messages") ? "anthropic" : "openai";
+  return request.headers.has("anthropic-version") || MESSAGES.test(pathname) ? "anthropic" : "openai";
 }
 
 /** The one place where an error becomes a response. The log gets code, id and reason; never a body, a header or a credential. */

@@ -4,11 +4,13 @@ import packageJson from "#package" with { type: "json" };
 import type { Http, Platform } from "./platform.ts";
 
 type Part = "ok" | "down";
+/** Where tasks are run: on this machine, elsewhere, by nobody, or by a runner that does not answer. */
+type RunnerAt = "local" | "remote" | "none" | "down";
 
 /** How long a probe's finding stands, so that strangers who ask cannot load storage. */
 const FOUND_MS = 2_000;
 const ASK_MS_MAX = 2_000;
-const findings = new WeakMap<Platform, { readonly at: number; readonly d1: Part; readonly ledger: Part }>();
+const findings = new WeakMap<Platform, { readonly at: number; readonly d1: Part; readonly ledger: Part; readonly runner: RunnerAt }>();
 
 /** `GET /healthz`: 200 while requests can be served; `degraded` names what is down, 503 where the ledger is, since budgets are closed then. */
 export async function health(context: Context<Http>): Promise<Response> {
@@ -16,19 +18,38 @@ export async function health(context: Context<Http>): Promise<Response> {
   const known = findings.get(context.env);
   const found = known && now - known.at <= FOUND_MS ? known : { at: now, ...(await probe(context.env)) };
   findings.set(context.env, found);
-  const { d1, ledger } = found;
-  const status = d1 === "ok" && ledger === "ok" ? "ok" : "degraded";
+  const { d1, ledger, runner } = found;
+  const status = d1 === "ok" && ledger === "ok" && runner !== "down" ? "ok" : "degraded";
   const { TOLLGATE_ENV, allowPrivateUpstreams } = context.env.config;
-  const body = { status, version: packageJson.version, environment: TOLLGATE_ENV, d1, ledger, private_upstreams: allowPrivateUpstreams };
+  const body = {
+    status,
+    version: packageJson.version,
+    environment: TOLLGATE_ENV,
+    d1,
+    ledger,
+    runner,
+    private_upstreams: allowPrivateUpstreams,
+  };
   return context.json(body, ledger === "ok" ? 200 : 503);
 }
 
-async function probe(platform: Platform): Promise<{ d1: Part; ledger: Part }> {
-  const [d1, ledger] = await Promise.all([
+async function probe(platform: Platform): Promise<{ d1: Part; ledger: Part; runner: RunnerAt }> {
+  const [d1, ledger, runner] = await Promise.all([
     answers(platform.db.run(sql`select 1`)),
     answers(platform.ledger("team_default").budgetStatus([])),
+    runnerOf(platform),
   ]);
-  return { d1, ledger };
+  return { d1, ledger, runner };
+}
+
+async function runnerOf({ config: { RUNNER_URL: url } }: Platform): Promise<RunnerAt> {
+  if (url === undefined) return "none";
+  const asked = fetch(`${url}/healthz`, { signal: AbortSignal.timeout(ASK_MS_MAX) }).then((answer) => {
+    if (!answer.ok) throw new Error(`the runner answered ${answer.status}`);
+    return answer.body?.cancel();
+  });
+  if ((await answers(asked)) === "down") return "down";
+  return ["127.0.0.1", "localhost", "[::1]"].includes(new URL(url).hostname) ? "local" : "remote";
 }
 
 async function answers(asked: Promise<unknown>): Promise<Part> {

@@ -3,7 +3,7 @@ import packageJson from "#package" with { type: "json" };
 import { costSummary, type Histogram, type Sums, traffic } from "#audit";
 import { femtoFromUsd, TollgateError, usdFromFemto } from "#core";
 import { may } from "#keys";
-import { countDecisions } from "#policy";
+import { countDecisions, countFailures } from "#policy";
 import type { Health } from "#routes";
 import { identify } from "./admin/actor.ts";
 import { exposition, type Family, type Sample } from "./exposition.ts";
@@ -44,12 +44,13 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
   const today = { from: now - (now % DAY_MS) };
   const to = now - SETTLED_MS;
   const summary = (filter: { readonly from?: number }, by: string) => costSummary(platform.db, { filter, groupBy: [by], limit: TOP });
-  const [all, models, keys, recent, decisions] = await Promise.all([
+  const [all, models, keys, recent, decisions, failures] = await Promise.all([
     summary({}, "provider"),
     summary(today, "model"),
     summary(today, "key"),
     traffic(platform.db, { from: to - RECENT_MS, to }),
     countDecisions(platform.db, { from: to - RECENT_MS, to }, DECISIONS_MAX),
+    countFailures(platform.db, { from: to - RECENT_MS, to }, DECISIONS_MAX),
   ]);
   const info = { version: packageJson.version, environment: platform.config.TOLLGATE_ENV };
   return [
@@ -74,6 +75,11 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
       "tollgate_recent_policy_decisions",
       `What policies said of requests that arrived ${RECENTLY}, by policy, mode and outcome; the ${DECISIONS_MAX} most frequent.`,
       decisions.map(({ count, ...labels }) => ({ labels, value: count })),
+    ),
+    gauge(
+      "tollgate_recent_policy_failures",
+      `Policies that gave no decision about requests that arrived ${RECENTLY}, by policy, mode and failure.`,
+      failures.map(({ count, failure, ...labels }) => ({ labels: { ...labels, failure: failure ?? "" }, value: count })),
     ),
     gauge(
       "tollgate_recent_attempts",
@@ -106,6 +112,8 @@ const RECENTLY = `in the last ${RECENT_MS / 60_000} minutes (up to ${SETTLED_MS 
 const TODAY = `USD spent since midnight UTC, by the cost records in D1, of the ${TOP} dearest and of all others,`;
 
 type Summary = Awaited<ReturnType<typeof costSummary>>;
+/** What the gauges show of a sum. */
+type Shown = Omit<Sums, "pieces">;
 
 function gauge(name: string, help: string, samples: readonly Sample[]): Family {
   return { name, help, samples };
@@ -113,7 +121,7 @@ function gauge(name: string, help: string, samples: readonly Sample[]): Family {
 
 /** What stands in the cost records since the first. They are gauges, since a record that is repriced may lower them. */
 function totals(summary: Summary): Family[] {
-  const rows = [...summary.groups.map((each) => ({ provider: each.group["provider"] ?? "", sums: each as Sums })), ...restOf(summary)];
+  const rows = [...summary.groups.map((each) => ({ provider: each.group["provider"] ?? "", sums: each as Shown })), ...restOf(summary)];
   const since = "of all time, by the cost records in D1, by provider. A gauge: repricing may lower it.";
   const tokens = rows.flatMap(({ provider, sums }) => [
     { labels: { provider, class: "input" }, value: sums.tokens.input },
@@ -140,9 +148,9 @@ function spend({ groups, total }: Summary, by: string): Sample[] {
 }
 
 /** What the providers beyond the dearest used. */
-function restOf({ groups, total }: Summary): { readonly provider: string; readonly sums: Sums }[] {
+function restOf({ groups, total }: Summary): { readonly provider: string; readonly sums: Shown }[] {
   if (groups.length < TOP) return [];
-  const left = (of: (sums: Sums) => number) => groups.reduce((rest, group) => rest - of(group), of(total));
+  const left = (of: (sums: Shown) => number) => groups.reduce((rest, group) => rest - of(group), of(total));
   const tokens = {
     input: left((sums) => sums.tokens.input),
     cacheRead: left((sums) => sums.tokens.cacheRead),

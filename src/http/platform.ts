@@ -1,6 +1,7 @@
 import type { LedgerStub } from "#budget";
 import type { Cache } from "#cache";
 import type { Config } from "#config";
+import type { Contents } from "#content";
 import type { Db } from "#db";
 import type { Estimators } from "#estimate";
 import type { DirectoryCache } from "#gateway";
@@ -9,6 +10,7 @@ import type { Counters, Judge, Register } from "#policy";
 import type { Responses } from "#responses";
 import type { Health } from "#routes";
 import type { Places } from "#socket";
+import type { Tasks } from "#tasks";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -31,10 +33,14 @@ export interface Platform {
   readonly register: Register;
   /** What a team's policies count. */
   readonly counters: (team: string) => Counters;
+  /** What requests said, where their keys have it logged. */
+  readonly contents: Contents;
   /** Answers that were given before. */
   readonly cache: Cache;
   /** What each key may name again. */
   readonly responses: Responses;
+  /** What keys run in sandboxes. */
+  readonly tasks: Tasks;
   /** Where sockets are held. */
   readonly sockets: Places;
   readonly now: () => number;

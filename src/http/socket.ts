@@ -1,11 +1,11 @@
 import type { Context, Hono } from "hono";
-import { TollgateError } from "#core";
+import { isSurface, TollgateError } from "#core";
 import { readCredential } from "#keys";
 import { readSeq, type Resume, standingHeaders } from "#socket";
 import { authenticated, FRESH_MS } from "./authenticate.ts";
 import { errorResponse } from "./envelope.ts";
 import { readDirections } from "./headers.ts";
-import { INFERENCE } from "./inference/routes.ts";
+import { INFERENCE } from "./inference/surfaces.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http, Platform } from "./platform.ts";
 
@@ -45,7 +45,10 @@ export async function socket(context: Context<Http>): Promise<Response> {
  */
 export async function throughDoor(app: Hono<Http>, request: Request, platform: Platform, execution: ExecutionContext): Promise<Response> {
   const path = canonicalPath(request);
-  if (path in INFERENCE || path === "/v1/key") return app.fetch(request, { ...platform, paced: true }, execution);
+  const capability = INFERENCE[path];
+  // Files and sound are no text that a frame of the protocol could hold.
+  const text = capability !== undefined && !isSurface(capability);
+  if (text || path === "/v1/key") return app.fetch(request, { ...platform, paced: true }, execution);
   return errorResponse(new TollgateError("not_found", `There is no route ${path.slice(0, 200)} for a socket`, { param: "path" }), request);
 }
 

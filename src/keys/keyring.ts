@@ -125,6 +125,7 @@ export function callerFrom(key: typeof tables.keys.$inferSelect): Caller {
     contentLogging: key.contentLogging,
     cache: key.cache,
     responses: key.responses,
+    profile: key.profile,
     expiresAt: key.expiresAt,
     epoch: key.epoch,
   };

@@ -21,8 +21,11 @@ export type Resource =
   | "alerts"
   | "webhooks"
   | "policies"
+  | "policy_sources"
+  | "contents"
   | "routes"
-  | "cache";
+  | "cache"
+  | "profiles";
 
 const EVERYTHING = "*";
 
@@ -31,7 +34,22 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
   owner: { read: EVERYTHING, write: EVERYTHING },
   operator: {
     read: EVERYTHING,
-    write: ["teams", "users", "keys", "budgets", "providers", "models", "auto", "prices", "webhooks", "policies", "routes", "cache"],
+    write: [
+      "teams",
+      "users",
+      "keys",
+      "budgets",
+      "providers",
+      "models",
+      "auto",
+      "prices",
+      "webhooks",
+      "policies",
+      "routes",
+      "cache",
+      "contents",
+      "profiles",
+    ],
   },
   analyst: {
     read: [
@@ -50,6 +68,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "alerts",
       "policies",
       "routes",
+      "profiles",
       "cache",
     ],
     write: [],

@@ -37,7 +37,6 @@ export const KEY_DEFAULTS: Omit<KeyFields, "name"> = {
   contentLogging: "off",
   cache: "off",
   responses: "kept",
-  policies: [],
   profile: null,
 };
 

@@ -1,6 +1,6 @@
 import type { Femto, Nano, Usage } from "#core";
 
-/** The classes a price row may rate: per million tokens, and from `image` on by the piece. */
+/** The classes a price row may rate: per million tokens or characters, and from `image` on by the piece. */
 export const RATE_CLASSES = [
   "input",
   "cache_read",
@@ -10,15 +10,20 @@ export const RATE_CLASSES = [
   "reasoning",
   "audio_input",
   "audio_output",
+  "image_input",
+  "image_output",
+  "character",
   "image",
   "web_search",
   "file_search",
   "search_source",
   "extra",
+  "second",
+  "ranking",
 ] as const;
 export type RateClass = (typeof RATE_CLASSES)[number];
 
-/** USD per million tokens (or per piece) as decimal text; null or absent means that the class has no rate of its own. */
+/** USD per million tokens or characters (or per piece) as decimal text; null or absent means that the class has no rate of its own. */
 export type Rates = Readonly<Partial<Record<RateClass, string | null>>>;
 
 /** Rates by service tier, as the answer names it. Where several things set the price their names are joined: `fast+us`. */

@@ -70,7 +70,8 @@ const PROVIDERS: Readonly<Record<string, string>> = {
   "x-ai": "xai",
   cohere: "cohere",
 };
-const CLASSES: Readonly<Partial<Record<RateClass, readonly string[]>>> = {
+type Names = Readonly<Partial<Record<RateClass, readonly string[]>>>;
+const CLASSES: Names = {
   input: ["input_mtok"],
   cache_read: ["cache_read_mtok"],
   cache_write_5m: ["cache_write_mtok"],
@@ -79,7 +80,11 @@ const CLASSES: Readonly<Partial<Record<RateClass, readonly string[]>>> = {
   output: ["output_mtok", "output_image_mtok", "output_video_mtok"],
   audio_input: ["input_audio_mtok"],
   audio_output: ["output_audio_mtok"],
+  image_input: ["input_image_mtok"],
 };
+/** Models that draw and do nothing else: their answers tell pictures and text apart. */
+const DRAWS = /^gpt-image-/;
+const DRAWN: Names = { ...CLASSES, output: ["output_mtok"], image_output: ["output_image_mtok"] };
 /** Stands for whatever somebody tuned, under names that no row can list. */
 const FINE_TUNED = /^ft:|ft-$/;
 /** Told per thousand, kept by the piece. */
@@ -143,13 +148,14 @@ function ofGenai(providers: z.output<typeof genai>, today: string): SourcePrice[
       models.flatMap((model): SourcePrice[] => {
         const price = inForce(model.prices, today);
         if (price === null || !name.safeParse(model.id).success || FINE_TUNED.test(model.id)) return [];
+        const names = DRAWS.test(model.id) ? DRAWN : CLASSES;
         const starts = Object.values(price).flatMap((each) =>
           typeof each === "object" && each ? each.tiers.map(({ start }) => start) : [],
         );
         const tiers = [...new Set(starts)]
           .toSorted((a, b) => a - b)
-          .map((start) => ({ aboveInputTokens: start, rates: ratesOf(price, start) }));
-        return [{ provider: PROVIDERS[id]!, model: model.id, rates: ratesOf(price, null), tiers, serviceTiers: {} }];
+          .map((start) => ({ aboveInputTokens: start, rates: ratesOf(price, start, names) }));
+        return [{ provider: PROVIDERS[id]!, model: model.id, rates: ratesOf(price, null, names), tiers, serviceTiers: {} }];
       }),
     );
 }
@@ -163,7 +169,7 @@ function inForce(prices: z.output<typeof conditional>[] | ModelPrice, today: str
 }
 
 /** The rates above a length of input, or below any; only what the source tells of them. */
-function ratesOf(price: ModelPrice, start: number | null): Rates {
+function ratesOf(price: ModelPrice, start: number | null, names: Names): Rates {
   const told = (key: string): readonly (number | string)[] => {
     const each = price[key];
     if (each === null || each === undefined) return [];
@@ -171,7 +177,7 @@ function ratesOf(price: ModelPrice, start: number | null): Rates {
     const tier = each.tiers.findLast((one) => start !== null && one.start <= start);
     return start === null ? [each.base] : tier ? [tier.price] : [];
   };
-  const tokens = Object.entries(CLASSES).flatMap(([each, keys]) => {
+  const tokens = Object.entries(names).flatMap(([each, keys]) => {
     const values = keys.flatMap(told);
     return values.length > 0 ? [[each, shortest(values.reduce((most, value) => (Number(value) > Number(most) ? value : most)))]] : [];
   });

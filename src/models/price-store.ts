@@ -130,10 +130,13 @@ function check(fields: NewPrice): void {
   checkNotFree(fields);
 }
 
+/** What a model may be billed by in the first place; all other classes come on top of one of these. */
+const BASES = ["input", "output", "character", "image", "second", "ranking"] as const;
+
 /** A price of zeros would sell a class that it does not name for nothing: what is free is said to be. */
 function checkNotFree({ state, rates }: NewPrice): void {
-  if (state === "free" || [rates.input, rates.output].some((rate) => Number(rate ?? 0) > 0)) return;
-  const message = "rates must name input or output above zero; say state free for a model that costs nothing";
+  if (state === "free" || BASES.some((name) => Number(rates[name] ?? 0) > 0)) return;
+  const message = `rates must name one of ${BASES.join(", ")} above zero; say state free for a model that costs nothing`;
   throw new TollgateError("invalid_request", message, { param: "rates" });
 }
 

@@ -85,6 +85,8 @@ export function perPiece(rate: string): Femto {
 export const TEXT_IN = ["input", "cache_read", "cache_write_5m", "cache_write_1h"] as const;
 export const TEXT_OUT = ["output", "reasoning"] as const;
 const HEARD = [...TEXT_IN, "audio_input", "audio_output"] as const;
+const SEEN = [...TEXT_IN, "image_input"] as const;
+const DRAWN = [...TEXT_OUT, "image_output"] as const;
 const SPOKEN = [...TEXT_OUT, "audio_output"] as const;
 const TOKENS = [...HEARD, ...TEXT_OUT] as const;
 
@@ -92,10 +94,14 @@ const TOKENS = [...HEARD, ...TEXT_OUT] as const;
 type Rated = readonly [rate: string, femto: Femto];
 const NOTHING: Rated = ["0", 0n];
 
+/** A token of a model that is sold by the piece alone: the dearest that any vendor lists (OpenAI's o1-pro, of output). */
+const BESIDE_PIECES: Rated = ["600", perToken("600")];
+
 /** The dearest of some classes' rates; of the whole row where none of them costs anything. */
 function dearestRate(rates: Rates, classes: readonly RateClass[]): Rated {
   const most = highest(rates, classes);
-  return most === NOTHING ? highest(rates, TOKENS) : most;
+  if (most !== NOTHING) return most;
+  return TOKENS.every((name) => (rates[name] ?? null) === null) ? BESIDE_PIECES : highest(rates, TOKENS);
 }
 
 function highest(rates: Rates, classes: readonly RateClass[]): Rated {
@@ -126,20 +132,34 @@ export function dearest(lists: readonly Rates[], classes: readonly RateClass[]):
 function sideOf(name: RateClass): readonly RateClass[] {
   if (name === "audio_input") return HEARD;
   if (name === "audio_output") return SPOKEN;
+  if (name === "image_input") return SEEN;
+  if (name === "image_output") return DRAWN;
   return TEXT_IN.some((each) => each === name) ? TEXT_IN : TEXT_OUT;
 }
 
+/** A million characters spoken, where their row does not say: what OpenAI lists for its dearest voice. */
+const CHARACTERS = "30";
+
 /** What stands in for a token's rate where its class has none: the dearest of its side. */
 export function standInFor(name: RateClass, rates: Rates): string {
-  return dearestRate(rates, sideOf(name))[0];
+  return name === "character" ? CHARACTERS : dearestRate(rates, sideOf(name))[0];
 }
 
 /**
  * What a piece costs where its row does not say: a picture several times what vendors list for a large one of high quality, a search
  * the list price of OpenAI and Anthropic, a search of files the dearest listed (xAI's of attachments), a source what xAI's live search
- * took for one, anything else a container of OpenAI's for code, which is dearer than what others list for a call.
+ * took for one, anything else a container of OpenAI's for code, which is dearer than what others list for a call; a second of sound
+ * what OpenAI lists for one that is transcribed as it comes, a ranking Cohere's dearest.
  */
-const PIECES = { image: "1", web_search: "0.01", file_search: "0.01", search_source: "0.025", extra: "0.03" } as const;
+const PIECES = {
+  image: "1",
+  web_search: "0.01",
+  file_search: "0.01",
+  search_source: "0.025",
+  extra: "0.03",
+  second: "0.0003",
+  ranking: "0.0025",
+} as const;
 
 /** Whether a class is counted by the piece. */
 export function isPiece(name: RateClass): name is keyof typeof PIECES {

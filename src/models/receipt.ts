@@ -62,11 +62,16 @@ function itemsOf(usage: Usage, rates: Rates): Item[] {
     tokens("reasoning", reasoning),
     tokens("audio_input", usage.audioInput),
     tokens("audio_output", usage.audioOutput),
+    tokens("image_input", usage.imageInput),
+    tokens("image_output", usage.imageOutput, of("image_output") ?? of("output")),
+    tokens("character", usage.characters),
     pieces("image", usage.images),
     pieces("web_search", usage.webSearches),
     pieces("file_search", usage.fileSearches),
     pieces("search_source", usage.searchSources),
     pieces("extra", usage.extras),
+    pieces("second", usage.seconds),
+    pieces("ranking", usage.rankings),
   ];
 }
 

@@ -27,7 +27,7 @@ const DEPLOYMENT = { kind: "deployment", id: "" } as const;
 
 const FEMTO_PER_USD = 10n ** 15n;
 /** Classes that are billed by the piece; no tier makes them dearer. */
-const PIECES = new Set(["image", "web_search", "file_search", "search_source", "extra"]);
+const PIECES = new Set(["image", "web_search", "file_search", "search_source", "extra", "second", "ranking"]);
 
 /** One decimal times another, exactly: neither has more digits than the product holds. */
 function times(rate: string, by: string): string {

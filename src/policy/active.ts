@@ -1,7 +1,7 @@
 import type { Step } from "./contract.ts";
 import type { Described, Plugin } from "./engine/contract.ts";
 import { inShare } from "./canary.ts";
-import type { ActivationRow, PolicyScope } from "./store.ts";
+import { type ActivationRow, type PolicyScope, stands } from "./store.ts";
 
 /** A version as it stands somewhere, with what it runs. */
 export interface Standing extends ActivationRow {
@@ -65,12 +65,12 @@ const NONE: readonly ActiveStep[] = [];
  */
 function stepsOf(lanes: readonly Standing[], holder: Holder): ActiveStep[] {
   const own = lanes.filter(({ scopeKind, scopeId }) => scopeKind === "deployment" || holder[scopeKind] === scopeId);
-  const main = own.find(({ lane }) => lane === "main");
+  const main = own.find(({ lane, mode }) => lane === "main" && mode !== "inherit");
   const canary = own.find(({ lane, mode }) => lane === "canary" && mode === "canary");
   const shadow = own.find(({ lane, mode }) => lane === "shadow" && mode === "shadow");
   const drawn = canary && !narrower(main, canary) && inShare(canary.name, holder.key, canary.canaryPercent ?? 0);
   const enforced = drawn ? canary : main;
-  return [enforced, shadow].flatMap((standing) => (standing && standing.mode !== "off" ? [stepOf(standing, standing.mode)] : []));
+  return [enforced, shadow].flatMap((standing) => (standing && stands(standing.mode) ? [stepOf(standing, standing.mode)] : []));
 }
 
 function narrower(a: Standing | undefined, b: Standing): boolean {

@@ -1,11 +1,7 @@
 import type { Finding, Step, Verdict } from "./contract.ts";
 import type { Decision, Evaluation, Failure } from "./engine/contract.ts";
+import { cleaned } from "./engine/read.ts";
 import { readObligations } from "./obligations.ts";
-
-/** Characters of a reason that anybody is told. */
-const REASON_MAX = 512;
-// oxlint-disable-next-line no-control-regex -- a reason stands in logs and bodies, where control characters forge lines.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /**
  * Walks a chain: ascending priority, equal priorities as one group of which every member runs. The first group that denies ends it.
@@ -86,8 +82,4 @@ interface Burnt {
 
 function failed(step: Step, failure: Failure, { message, fuel, logs }: Burnt): Finding {
   return { step, outcome: "failed", failure, reason: cleaned(message), metadata: {}, obligations: [], fuel, logs };
-}
-
-function cleaned(text: string): string {
-  return text.replace(CONTROL, " ").slice(0, REASON_MAX).toWellFormed();
 }

@@ -19,7 +19,8 @@ export interface Step extends Judged {
 export interface Finding {
   readonly step: Step;
   readonly outcome: "allowed" | "denied" | "failed";
-  readonly failure: Failure | null;
+  /** `unavailable` is of a shadow alone: what it needs could not be read. One that enforces lets nothing pass then. */
+  readonly failure: Failure | "unavailable" | null;
   readonly reason: string;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly obligations: readonly Obligation[];

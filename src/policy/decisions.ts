@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
+import { and, countDistinct, desc, eq, gte, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 
 const { policyDecisions } = tables;
@@ -62,6 +62,33 @@ export async function countDecisions(
 
 /** How often one policy came to one outcome. */
 export type DecisionCount = Pick<DecisionRow, "policy" | "mode" | "outcome"> & { readonly count: number };
+
+/** How often each policy failed and of what, from a time (inclusive) to another (exclusive); the most frequent first. */
+export async function countFailures(
+  db: Db,
+  span: { readonly from: number; readonly to: number },
+  limit: number,
+): Promise<(Pick<DecisionRow, "policy" | "mode" | "failure"> & { readonly count: number })[]> {
+  const { policy, mode, failure } = policyDecisions;
+  const count = sql<number>`count(*)`;
+  return db
+    .select({ policy, mode, failure, count })
+    .from(policyDecisions)
+    .where(and(isNotNull(failure), ...matching(span)))
+    .groupBy(policy, mode, failure)
+    .orderBy(desc(count), policy)
+    .limit(limit);
+}
+
+/** About how many requests one policy decided before their call in a span of time. */
+export async function countRequests(db: Db, filter: DecisionFilter): Promise<number> {
+  const { request, stage } = policyDecisions;
+  const [row] = await db
+    .select({ requests: countDistinct(request) })
+    .from(policyDecisions)
+    .where(and(eq(stage, "evaluate"), ...matching(filter)));
+  return row?.requests ?? 0;
+}
 
 /** The newest decisions before a call that one policy made in a span of time, at most `limit`. */
 export async function newestDecisions(db: Db, filter: DecisionFilter, limit: number): Promise<DecisionRow[]> {

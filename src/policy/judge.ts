@@ -2,7 +2,7 @@ import type { Config } from "#config";
 import { TollgateError } from "#core";
 import type { ActiveStep } from "./active.ts";
 import { walk } from "./chain.ts";
-import type { Step, Verdict } from "./contract.ts";
+import type { Finding, Step, Verdict } from "./contract.ts";
 import type { Described, Facts, Stage } from "./engine/contract.ts";
 import { complaintsOf } from "./engine/inspect.ts";
 import built from "./engine/isolate.json" with { type: "json" };
@@ -32,8 +32,14 @@ export type Judge = (question: Question) => Promise<Verdict>;
 export type Register = (source: string) => Promise<Described>;
 
 /** The steps of a chain that a stage asks. */
-export function asked(chain: readonly ActiveStep[], stage: Stage): readonly ActiveStep[] {
+export function stepsAt(chain: readonly ActiveStep[], stage: Stage): readonly ActiveStep[] {
   return chain.filter(({ step }) => step.stages.includes(stage));
+}
+
+/** What is found of a step that could not be asked, since what it needs cannot be read: a failure of its own, for which nothing was burnt. */
+export function unasked({ step }: ActiveStep): Finding {
+  const reason = "what it needs cannot be read at the moment";
+  return { step, outcome: "failed", failure: "unavailable", reason, metadata: {}, obligations: [], fuel: 0, logs: "" };
 }
 
 /**

@@ -1,6 +1,6 @@
+import type { ActiveStep } from "./active.ts";
 import type { DecisionRow } from "./decisions.ts";
 import type { Judge } from "./judge.ts";
-import type { PolicyRow } from "./store.ts";
 import { tryOut } from "./try-out.ts";
 
 /** A request that would have come out otherwise. */
@@ -11,43 +11,71 @@ export interface Change {
   readonly reason: string;
 }
 
+/** Why a request cannot be asked about again. */
+type Gap =
+  /** Its facts were too many to be kept, or hold none of a kind that the version needs. */
+  | "facts_missing"
+  /** The version reads messages, and the key had none logged, or not for so long. */
+  | "content_not_logged"
+  /** What was logged is not what was said to the letter: something was masked or cut off. */
+  | "content_altered";
+
 /** What a candidate would have said of requests that were. */
 export interface Replay {
   readonly evaluated: number;
   readonly changed: number;
-  /** Requests of which too little was kept: what a policy is given of their content is not. */
-  readonly notReplayable: number;
+  /** Requests of which too little was kept, by what is lacking. */
+  readonly gaps: Readonly<Record<Gap, number>>;
   readonly changes: readonly Change[];
 }
 
-const CHANGES_MAX = 1_000;
-const AT_ONCE = 8;
+/** What requests said, by their ids, as far as it was kept. */
+export type Recorded = (requests: readonly string[]) => Promise<ReadonlyMap<string, { readonly said: unknown; readonly altered: boolean }>>;
 
-/** Asks a candidate about requests as its policy was asked about them then: the same facts, the time of then among them. */
-export async function replay(
-  judge: Judge,
-  candidate: { readonly row: PolicyRow; readonly source: string; readonly config: Readonly<Record<string, unknown>> },
-  decisions: readonly DecisionRow[],
-): Promise<Replay> {
-  const { needs } = candidate.row.described;
+const MESSAGES = "messages";
+const CHANGES_MAX = 1_000;
+/** Requests whose contents are held at once, and asked about beside each other. */
+const AT_ONCE = 16;
+
+/**
+ * Asks a version about requests as its policy was asked about them then: the same facts, the time of then among them, and the same words
+ * where they were logged to the letter.
+ */
+export async function replay(judge: Judge, trial: ActiveStep, decisions: readonly DecisionRow[], recorded: Recorded): Promise<Replay> {
   const requests = onePerRequest(decisions);
-  const replayable = requests.filter(({ facts }) => facts !== null && needs.every((need) => Object.hasOwn(facts, need)));
+  const gaps = { facts_missing: 0, content_not_logged: 0, content_altered: 0 };
   const changes: Change[] = [];
-  for (let at = 0; at < replayable.length; at += AT_ONCE) {
+  let evaluated = 0;
+  for (let at = 0; at < requests.length; at += AT_ONCE) {
+    const some = await factsOf(requests.slice(at, at + AT_ONCE), trial, recorded);
+    for (const { facts } of some) if (typeof facts === "string") gaps[facts]++;
     const found = await Promise.all(
-      replayable.slice(at, at + AT_ONCE).map(async ({ request, outcome: before, facts }) => {
-        const { outcome: after, reason } = await tryOut(judge, candidate, { stage: "evaluate", facts: { shared: facts ?? {}, own: {} } });
-        return { request, before, after, reason };
+      some.map(async ({ decision: { request, outcome: before }, facts }) => {
+        if (typeof facts === "string") return [];
+        const { outcome: after, reason } = await tryOut(judge, trial, { stage: "evaluate", facts: { shared: facts, own: {} } });
+        return [{ request, before, after, reason }];
       }),
     );
-    changes.push(...found.filter(({ before, after }) => before !== after));
+    evaluated += found.flat().length;
+    changes.push(...found.flat().filter(({ before, after }) => before !== after));
   }
-  return {
-    evaluated: replayable.length,
-    changed: changes.length,
-    notReplayable: requests.length - replayable.length,
-    changes: changes.slice(0, CHANGES_MAX),
-  };
+  return { evaluated, changed: changes.length, gaps, changes: changes.slice(0, CHANGES_MAX) };
+}
+
+/** What a version is given of each request, or what is lacking. */
+async function factsOf(decisions: readonly DecisionRow[], { step: { needs } }: ActiveStep, recorded: Recorded) {
+  const reads = needs.includes(MESSAGES);
+  const contents = reads ? await recorded(decisions.map(({ request }) => request)) : new Map<string, never>();
+  return decisions.map((decision): { readonly decision: DecisionRow; readonly facts: Readonly<Record<string, unknown>> | Gap } => {
+    const { facts, request } = decision;
+    // An answer is not there yet before the call, then as now.
+    const needed = needs.filter((need) => need !== MESSAGES && need !== "response");
+    if (facts === null || !needed.every((need) => Object.hasOwn(facts, need))) return { decision, facts: "facts_missing" };
+    if (!reads) return { decision, facts };
+    const content = contents.get(request);
+    if (!content) return { decision, facts: "content_not_logged" };
+    return { decision, facts: content.altered ? "content_altered" : { ...facts, [MESSAGES]: content.said } };
+  });
 }
 
 /** What counted of each request: the version in force, where one was, and else the one that looked on. */

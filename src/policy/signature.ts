@@ -11,9 +11,9 @@ export interface Bundle {
   readonly source: string;
 }
 
-/** The hash that names a source, `sha256:` and hex. */
-export async function hashOf(source: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(source));
+/** The hash that names a text, such as a source: `sha256:` and hex. */
+export async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return `sha256:${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 

@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { type Db, tables } from "#db";
 import { ActivePolicies, type Standing } from "./active.ts";
+import { stands } from "./store.ts";
 
 const { policyVersions, policyActivations } = tables;
 
@@ -24,8 +25,9 @@ export class StandingPolicies {
       })
       .from(policyActivations)
       .innerJoin(policyVersions, eq(policyActivations.policy, policyVersions.id));
-    if (rows.every(({ activation }) => activation.mode === "off")) return new ActivePolicies([]);
-    const sources = await this.#sourcesOf(new Set(rows.filter(({ activation }) => activation.mode !== "off").map(({ hash }) => hash)));
+    const asked = rows.filter(({ activation }) => stands(activation.mode));
+    if (asked.length === 0) return new ActivePolicies([]);
+    const sources = await this.#sourcesOf(new Set(asked.map(({ hash }) => hash)));
     return new ActivePolicies(
       rows.map(({ activation, ...facts }): Standing => ({ ...activation, ...facts, source: sources.get(facts.hash) ?? "" })),
     );

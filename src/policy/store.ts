@@ -1,9 +1,11 @@
-import { and, desc, eq, max, sql } from "drizzle-orm";
-import * as z from "zod";
+import { and, desc, eq, inArray, max, sql } from "drizzle-orm";
 import { newId, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { Described } from "./engine/contract.ts";
+import { VERSION } from "./engine/describe.ts";
+import { wrong } from "./refusal.ts";
+import { settingsFor, settingsOf } from "./settings.ts";
 import { type Bundle, hashOf, type Signature, signatureFault } from "./signature.ts";
 
 const { policyVersions, policyActivations } = tables;
@@ -26,8 +28,8 @@ export type ActivationRow = typeof policyActivations.$inferSelect;
 /** Where a policy may stand. `deployment` has the empty id. */
 export type PolicyScope = Pick<ActivationRow, "scopeKind" | "scopeId">;
 
-/** What an operator decides about a version in a scope. */
-export interface Activation extends PolicyScope {
+/** What an operator decides about a version, wherever it is to stand. */
+export interface Enforcement {
   readonly mode: ActivationRow["mode"];
   readonly canaryPercent: number | null;
   readonly onError: ActivationRow["onError"];
@@ -36,12 +38,14 @@ export interface Activation extends PolicyScope {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
+/** What an operator decides about a version in a scope. */
+export interface Activation extends PolicyScope, Enforcement {}
+
 /** A bundle as uploaded. */
 export interface Upload extends Bundle {
   readonly signature: Signature | null;
 }
 
-const VERSION = /^(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})$/;
 const PART_MAX = 100_000;
 const COLUMNS = {
   id: policyVersions.id,
@@ -117,11 +121,16 @@ export class PolicyStore {
     return row ?? null;
   }
 
-  /** The source of a version. @throws TollgateError `not_found`. */
-  async sourceOf(id: string): Promise<string> {
-    const [row] = await this.#db.select({ source: policyVersions.source }).from(policyVersions).where(eq(policyVersions.id, id));
+  /** A version as it was uploaded. @throws TollgateError `not_found`. */
+  async bundleOf(id: string): Promise<Upload> {
+    const { name, version, source, signedBy, signature } = policyVersions;
+    const [row] = await this.#db
+      .select({ name, version, source, signedBy, signature })
+      .from(policyVersions)
+      .where(eq(policyVersions.id, id));
     if (!row) throw absent();
-    return row.source;
+    const signed = row.signedBy === null || row.signature === null ? null : { keyId: row.signedBy, ed25519: row.signature };
+    return { name: row.name, version: row.version, source: row.source, signature: signed };
   }
 
   /** Versions, newest first; of one policy where it is named. */
@@ -144,16 +153,35 @@ export class PolicyStore {
       .orderBy(policyActivations.name, policyActivations.scopeKind, policyActivations.scopeId, policyActivations.lane);
   }
 
+  /** What is enforced in the own scopes of keys. */
+  async enforcedFor(keys: readonly string[]): Promise<ActivationRow[]> {
+    const { scopeKind, scopeId, mode, name } = policyActivations;
+    const named = sql`(select value from json_each(${JSON.stringify(keys)}))`;
+    return this.#db
+      .select()
+      .from(policyActivations)
+      .where(and(eq(scopeKind, "key"), inArray(scopeId, named), eq(mode, "enforce")))
+      .orderBy(scopeId, name);
+  }
+
   /**
-   * Puts a version where it shall stand. To enforce it, or to turn it off, ends every trial of its name in that scope; to try it, as a
+   * Judges whether a version may be put in force, or tried, with these settings; answers them as they will hold.
+   * @throws TollgateError `not_found`, `invalid_request` naming the field, `permission_denied`.
+   */
+  async judge(id: string, wanted: Enforcement, by: string): Promise<{ readonly row: PolicyRow; readonly config: Record<string, unknown> }> {
+    const row = await this.get(id);
+    if (!row) throw absent();
+    await this.#verify(row);
+    return { row, config: this.#judged(row, wanted, by) };
+  }
+
+  /**
+   * Puts a version where it shall stand. To enforce it, to turn it off, or to let a wider scope speak again, ends every trial of its name in that scope; to try it, as a
    * canary or a shadow, leaves in force what was. Rolling back is to enforce an older version.
    * @throws TollgateError `not_found`, `invalid_request` naming the field, `permission_denied`.
    */
   async activate(id: string, wanted: Activation, by: string): Promise<ActivationRow> {
-    const row = await this.get(id);
-    if (!row) throw absent();
-    await this.#verify(row);
-    const config = this.#judged(row, wanted, by);
+    const { row, config } = await this.judge(id, wanted, by);
     const { scopeKind, scopeId } = wanted;
     const lane = laneOf(wanted.mode);
     const generation = sql<number>`(select coalesce(max(generation), 0) + 1 from policy_activations)`;
@@ -189,33 +217,20 @@ export class PolicyStore {
   }
 
   /** What was signed is verified once more: neither the source nor the key's standing may have changed since the upload. */
-  async #verify({ id, name, version, hash }: PolicyRow): Promise<void> {
-    const [stored] = await this.#db
-      .select({ source: policyVersions.source, signedBy: policyVersions.signedBy, signature: policyVersions.signature })
-      .from(policyVersions)
-      .where(eq(policyVersions.id, id));
-    if (!stored) throw absent();
-    const { source, signedBy, signature } = stored;
-    if ((await hashOf(source)) !== hash) throw wrong("id", "names a version whose source is not what was uploaded");
-    await this.check({
-      name,
-      version,
-      source,
-      signature: signedBy === null || signature === null ? null : { keyId: signedBy, ed25519: signature },
-    });
+  async #verify({ id, hash }: PolicyRow): Promise<void> {
+    const bundle = await this.bundleOf(id);
+    if ((await hashOf(bundle.source)) !== hash) throw wrong("id", "names a version whose source is not what was uploaded");
+    await this.check(bundle);
   }
 
   /** The settings as they will hold, with what the policy's schema fills in: what the host reads of them is what the policy reads. */
-  #judged({ described, uploadedBy }: PolicyRow, { mode, canaryPercent, config }: Activation, by: string): Record<string, unknown> {
+  #judged({ described, uploadedBy }: PolicyRow, { mode, canaryPercent, config }: Enforcement, by: string): Record<string, unknown> {
     if (mode === "canary" && canaryPercent === null) throw wrong("canary_percent", "is missing");
     if (mode !== "canary" && canaryPercent !== null) throw wrong("canary_percent", "is only for the mode canary");
-    if (mode !== "off" && uploadedBy === by && this.#config.TOLLGATE_POLICY_TWO_PEOPLE) {
+    if (stands(mode) && uploadedBy === by && this.#config.TOLLGATE_POLICY_TWO_PEOPLE) {
       throw new TollgateError("permission_denied", "Who uploaded this version may not activate it: another one must approve");
     }
-    const read = settingsOf(described).safeParse(config);
-    const [issue] = read.error?.issues ?? [];
-    if (issue) throw wrong(["config", ...issue.path].map(String).join("."), issue.message);
-    return read.data as Record<string, unknown>;
+    return settingsFor(described, config);
   }
 
   async #newest(name: string): Promise<string> {
@@ -227,14 +242,9 @@ export class PolicyStore {
   }
 }
 
-/** The reader of a policy's settings. @throws TollgateError `invalid_request` where its schema is none that can be read. */
-export function settingsOf({ config }: Pick<Described, "config">): z.ZodType {
-  try {
-    return z.fromJSONSchema({ type: "object", ...config });
-  } catch (cause) {
-    const what = cause instanceof Error ? cause.message.slice(0, 200) : "it cannot be read";
-    throw new TollgateError("invalid_request", `The schema of the policy's settings is none: ${what}`, { param: "source", cause });
-  }
+/** Whether a mode has a version asked about anything. */
+export function stands(mode: ActivationRow["mode"]): mode is Exclude<ActivationRow["mode"], "off" | "inherit"> {
+  return mode !== "off" && mode !== "inherit";
 }
 
 function laneOf(mode: ActivationRow["mode"]): ActivationRow["lane"] {
@@ -246,10 +256,6 @@ function ordinalOf(version: string): number {
   const parts = VERSION.exec(version);
   if (!parts) throw wrong("version", "must be three numbers below 100000, such as 1.0.0");
   return parts.slice(1).reduce((sum, part) => sum * PART_MAX + Number(part), 0);
-}
-
-function wrong(param: string, what: string): TollgateError {
-  return new TollgateError("invalid_request", `${param}: ${what}`, { param });
 }
 
 function absent(): TollgateError {

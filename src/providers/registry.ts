@@ -25,19 +25,29 @@ export type ProviderRow = Pick<typeof tables.providers.$inferSelect, "name" | "k
   readonly spares?: readonly { readonly id: string; readonly credential: string }[];
 };
 
-const OPENAI_PATHS: Partial<Record<Capability, string>> = {
+const OPENAI_TEXT: Partial<Record<Capability, string>> = {
   "chat.completions": "/chat/completions",
   responses: "/responses",
   completions: "/completions",
   embeddings: "/embeddings",
 };
+const OPENAI_PATHS: Partial<Record<Capability, string>> = {
+  ...OPENAI_TEXT,
+  "images.generations": "/images/generations",
+  "images.edits": "/images/edits",
+  "images.variations": "/images/variations",
+  "audio.speech": "/audio/speech",
+  "audio.transcriptions": "/audio/transcriptions",
+  "audio.translations": "/audio/translations",
+  moderations: "/moderations",
+};
 const ANTHROPIC_PATHS: Partial<Record<Capability, string>> = { messages: "/v1/messages", count_tokens: "/v1/messages/count_tokens" };
 const PATHS: Record<UpstreamKind, Partial<Record<Capability, string>>> = {
   openai: OPENAI_PATHS,
-  "openai-compatible": OPENAI_PATHS,
-  ollama: Object.fromEntries(Object.entries(OPENAI_PATHS).map(([capability, path]) => [capability, `/v1${path}`])),
+  "openai-compatible": { ...OPENAI_PATHS, rerank: "/rerank" },
+  ollama: Object.fromEntries(Object.entries(OPENAI_TEXT).map(([capability, path]) => [capability, `/v1${path}`])),
   anthropic: ANTHROPIC_PATHS,
-  tollgate: { ...OPENAI_PATHS, ...ANTHROPIC_PATHS },
+  tollgate: { ...OPENAI_TEXT, ...ANTHROPIC_PATHS },
 };
 
 const ALONE = { apis: [], account: null, spares: [] };

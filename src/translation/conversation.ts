@@ -1,4 +1,3 @@
-import type { Spaced } from "./namespaces.ts";
 import type { Usage } from "#core";
 import type { Effort } from "./effort.ts";
 
@@ -105,6 +104,12 @@ export interface Message {
 export interface Grammar {
   readonly syntax: string;
   readonly definition: string;
+}
+
+/** Where a tool stands that the caller keeps in a namespace, and its name there. */
+export interface Spaced {
+  readonly namespace: string;
+  readonly name: string;
 }
 
 /** A function that the client runs; `schema` describes its arguments. A custom one takes a text in their place. */

@@ -2,7 +2,7 @@ import { type Dialect, TollgateError } from "#core";
 import { type Fields, isIdle, type Json } from "./fields.ts";
 
 /** The dialects between which is translated. */
-export type Tongue = Exclude<Dialect, "openai-completions" | "openai-embeddings">;
+export type Tongue = Extract<Dialect, "openai-chat" | "openai-responses" | "anthropic">;
 
 /** A field that a dialect has and another cannot say, and what becomes of a request that sets it. */
 export interface Loss {

@@ -1,15 +1,9 @@
-import type { Answer, CallPart, Step, Tool } from "./conversation.ts";
+import type { Answer, CallPart, Spaced, Step, Tool } from "./conversation.ts";
 
 /**
  * Responses groups tools under namespaces, and its calls name both. The other dialects know a tool by one name, so they are told of one
  * that holds both, and a call of it is told back as what it is.
  */
-
-/** Where a tool stands that the caller keeps in a namespace, and its name there. */
-export interface Spaced {
-  readonly namespace: string;
-  readonly name: string;
-}
 
 /** Tools of namespaces by the one name that they are told under. */
 export type Spaces = ReadonlyMap<string, Spaced>;

@@ -1,7 +1,8 @@
-import type { Capability, Dialect } from "#core";
+import { type Capability, type Dialect, isSurface, type Surface } from "#core";
 import { governed, readBody } from "./body.ts";
 import type { Ask, Body, OutputCap } from "./contract.ts";
 import { readCount, readFlag, readModel, readObject, readText, requireList, requirePresent, wrong } from "./fields.ts";
+import { readSurfaceAsk } from "./surface-ask.ts";
 import { CONTENT, isUncountable } from "./uncountable.ts";
 
 /** What the gateway reads of one capability's requests; every other field is the provider's business. */
@@ -35,7 +36,7 @@ const NOTHING = {
   tiers: TIERS,
 } as const;
 
-const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
+const GRAMMARS: Readonly<Record<Exclude<Capability, Surface>, Grammar>> = {
   "chat.completions": {
     dialect: "openai-chat",
     caps: ["max_completion_tokens", "max_tokens"],
@@ -83,10 +84,11 @@ const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
 };
 
 /**
- * Reads what the gateway must know of a request.
+ * Reads what the gateway must know of a request. `contentType` tells forms from JSON, where a route takes forms at all.
  * @throws TollgateError `invalid_request` naming the field: wrong type, missing, or a governed key that stands twice.
  */
-export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
+export function readAsk(capability: Capability, bytes: Uint8Array, contentType: string | null = null): Ask {
+  if (isSurface(capability)) return readSurfaceAsk(capability, bytes, contentType);
   const grammar = GRAMMARS[capability];
   const body = readBody(bytes);
   const fields = body.value;
@@ -111,6 +113,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array): Ask {
     promptBytes: bytes.byteLength,
     uncountable: isUncountable(fields, grammar.references),
     tools: [fields["tools"], fields["functions"]].some((list) => Array.isArray(list) && list.length > 0),
+    extent: null,
     body,
   };
 }
@@ -133,7 +136,7 @@ function refuseDuplicates({ text }: Body, grammar: Grammar): void {
   }
 }
 
-function requirePrompt(capability: Capability, fields: Body["value"], { prompt, promptIsList }: Grammar): void {
+function requirePrompt(capability: Exclude<Capability, Surface>, fields: Body["value"], { prompt, promptIsList }: Grammar): void {
   if (promptIsList) requireList(fields, prompt);
   else if (capability === "embeddings") requirePresent(fields, prompt);
 }

@@ -1,10 +1,21 @@
 import type { Capability, Dialect, Usage } from "#core";
+import type { FormPart } from "./form.ts";
 
 /** A request body: the bytes as they came, the same as text, and what the text says. */
 export interface Body {
   readonly bytes: Uint8Array;
   readonly text: string;
   readonly value: Readonly<Record<string, unknown>>;
+  /** The parts of a form, whose plain fields `text` and `value` hold as JSON would; absent for a body that is JSON. */
+  readonly form?: readonly FormPart[];
+}
+
+/** How much of what is no text for text a request may be billed for at the most, counted in each of the ways in which vendors bill it. */
+export interface Extent {
+  readonly pieces: Partial<Usage>;
+  readonly tokens: Partial<Usage>;
+  /** The pieces are no guess: the provider bills what stands in the request. */
+  readonly certain: boolean;
 }
 
 /** One cap on output tokens as the client wrote it. */
@@ -35,6 +46,8 @@ export interface Ask {
   readonly uncountable: boolean;
   /** Tools are offered; providers add hidden instructions for them. */
   readonly tools: boolean;
+  /** Null for text for text. */
+  readonly extent: Extent | null;
   /** What it goes on from; absent where it stands alone. */
   readonly resumed?: Resumed;
   readonly body: Body;

@@ -11,6 +11,10 @@ const OPERATIONS = [
   "embeddings",
   "messages",
   "count_tokens",
+  "images.generations",
+  "audio.speech",
+  "moderations",
+  "rerank",
 ] as const satisfies Capability[];
 const [OPERATION, REQUEST] = ["operation", "request"] as const;
 

@@ -36,9 +36,7 @@ function errorEvent(capability: Capability, error: TollgateError, requestId: str
       return `event: error\ndata: ${JSON.stringify(anthropicBody(error, requestId))}`;
     case "responses":
       return `event: response.failed\ndata: ${JSON.stringify(failedResponse(error, requestId))}`;
-    case "chat.completions":
-    case "completions":
-    case "embeddings":
+    default:
       return `data: ${JSON.stringify({ error: openaiError(error) })}`;
   }
 }

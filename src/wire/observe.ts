@@ -1,6 +1,7 @@
-import { addUsage, type Capability, NO_USAGE, type Usage } from "#core";
+import { addUsage, type Capability, isSurface, NO_USAGE, type Usage } from "#core";
 import type { Reported } from "./contract.ts";
 import { executedTools, type Pieces, responsesPieces, runsCode, searchesOf } from "./pieces.ts";
+import { SurfaceObserver } from "./surface-report.ts";
 import { anthropicTier, anthropicUsage, chatUsage, fieldsOf, iterationsUsage, pieces, PRICING, responsesUsage } from "./usage.ts";
 
 const SHORT_DELTA_BYTES = 12;
@@ -31,11 +32,14 @@ export interface Observer {
   see(data: string, event: string): void;
   /** A whole JSON answer. */
   whole(answer: unknown): void;
+  /** A whole answer that is no JSON, where the capability has such. */
+  plain?(text: string): void;
   reported(): Reported;
 }
 
 /** The observer of a capability's answers. */
 export function observer(capability: Capability): Observer {
+  if (isSurface(capability)) return new SurfaceObserver(capability);
   switch (capability) {
     case "chat.completions":
     case "completions":

@@ -3,15 +3,17 @@ import type { Reported } from "./contract.ts";
 import { type Observer, observer, UNREADABLE } from "./observe.ts";
 import { SseReader } from "./sse.ts";
 
-/** What a whole JSON answer says of itself; an answer that is no JSON says nothing. Never throws. */
+/** What a whole answer says of itself; one that is no JSON says nothing, but where plain text may be asked for. Never throws. */
 export function reportedFromJson(capability: Capability, text: string): Reported {
+  const watching = observer(capability);
   let answer: unknown;
   try {
     answer = JSON.parse(text);
   } catch {
-    return UNREADABLE;
+    if (!watching.plain) return UNREADABLE;
+    watching.plain(text);
+    return watching.reported();
   }
-  const watching = observer(capability);
   watching.whole(answer);
   return watching.reported();
 }

@@ -1,4 +1,5 @@
 import type { Ask, Edits } from "./contract.ts";
+import { withFields } from "./form.ts";
 import { appended, objectAt, type Splice, spliced } from "./json-text.ts";
 
 const encoder = new TextEncoder();
@@ -6,9 +7,10 @@ const INCLUDE_USAGE = '"include_usage":true';
 
 /** The request as it goes upstream: the client's own bytes where nothing is changed, else the original text with its splices. */
 export function rewrite(ask: Ask, edits: Edits): Uint8Array {
-  const { text, bytes } = ask.body;
+  const { text, bytes, form } = ask.body;
   const values = valuesOf(ask, edits);
   if (values.size === 0) return bytes;
+  if (form) return withFields(bytes, form, new Map(edits.model === undefined ? [] : [["model", edits.model]]));
   const root = objectAt(text, 0, (key) => values.has(key));
   const splices: Splice[] = [];
   for (const { key, valueStart, valueEnd } of root.members) {

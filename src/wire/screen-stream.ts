@@ -1,10 +1,8 @@
 import type { Capability } from "#core";
 import { editing } from "./event-frames.ts";
 import { type Piece, type StreamEvent, streamEvent } from "./stream-texts.ts";
-import { finder, type Redactions } from "./texts.ts";
+import { finder, redactText, type Redactions } from "./texts.ts";
 
-/** Characters that a stream holds back, and no text that is redacted may be longer: so it is seen whole wherever it is split. */
-export const HOLD_BACK = 128;
 /** New characters that are worth a look of their own. */
 const STEP = 32;
 
@@ -20,6 +18,13 @@ export interface Stretch {
 
 /** Judges a stretch; what it throws ends the stream. */
 export type JudgeStretch = (stretch: Stretch) => Promise<Redactions>;
+
+/** How a stream is screened. */
+export interface Screening {
+  readonly judge: JudgeStretch;
+  /** Characters that are held back; no text that is redacted may be longer, so that it is seen whole wherever it is split. */
+  readonly holdBack: number;
+}
 
 interface Held {
   readonly bytes: Uint8Array;
@@ -37,11 +42,11 @@ interface Waiting {
 }
 
 /**
- * A stream of which nothing goes on before it was judged. It holds back so much that a text of up to 128 characters is seen whole
- * however it is split, and goes on event by event, in order; events in which nothing is redacted pass byte for byte.
+ * A stream of which nothing goes on before it was judged. It goes on event by event, in order, and events in which nothing is
+ * redacted pass byte for byte.
  */
-export function screened(stream: ReadableStream<Uint8Array>, capability: Capability, judge: JudgeStretch): ReadableStream<Uint8Array> {
-  const screen = new Screen(capability, judge);
+export function screened(stream: ReadableStream<Uint8Array>, capability: Capability, screening: Screening): ReadableStream<Uint8Array> {
+  const screen = new Screen(capability, screening);
   const whole = editing((event) => event);
   return stream.pipeThrough(whole).pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
@@ -58,14 +63,16 @@ export function screened(stream: ReadableStream<Uint8Array>, capability: Capabil
 class Screen {
   readonly #capability: Capability;
   readonly #judge: JudgeStretch;
+  readonly #holdBack: number;
   readonly #runs = new Map<string, Run>();
   readonly #queue: Held[] = [];
   /** What was redacted so far: a text that is told again whole loses it again. */
   readonly #redacted = new Map<string, string>();
 
-  constructor(capability: Capability, judge: JudgeStretch) {
+  constructor(capability: Capability, { judge, holdBack }: Screening) {
     this.#capability = capability;
     this.#judge = judge;
+    this.#holdBack = holdBack;
   }
 
   /** Takes one event; answers those that may go. */
@@ -88,7 +95,7 @@ class Screen {
   #runOf(name: string): Run {
     const known = this.#runs.get(name);
     if (known) return known;
-    const run = new Run();
+    const run = new Run(this.#holdBack);
     this.#runs.set(name, run);
     return run;
   }
@@ -107,7 +114,7 @@ class Screen {
     const found = told ? [] : await this.#judge({ text, gone: 0, last: true });
     const known = [...this.#redacted].map(([each, instead]) => ({ text: each, with: instead }));
     const redactions = [...found, ...known].toSorted((a, b) => b.text.length - a.text.length);
-    const after = replaced(text, redactions);
+    const after = redactText(text, redactions);
     if (after !== text) changed.push({ start, end, text: after });
   }
 
@@ -120,6 +127,7 @@ class Screen {
 
 /** One run of text: what of it waits, and what has gone. */
 class Run {
+  readonly #holdBack: number;
   #waiting: Waiting[] = [];
   /** The end of what has gone, as it went. */
   #gone = "";
@@ -127,6 +135,10 @@ class Run {
   #size = 0;
   /** All that it has told, as it came. */
   told = "";
+
+  constructor(holdBack: number) {
+    this.#holdBack = holdBack;
+  }
 
   push(waiting: Waiting): void {
     this.#waiting.push(waiting);
@@ -147,7 +159,7 @@ class Run {
   /** Lets go what was judged and is long enough ago, with what was found in it redacted. */
   release({ text, gone, last }: Stretch, redactions: Redactions): void {
     const hits = hitsIn(text, redactions).filter(({ start, end }) => start >= gone && (last || end < text.length));
-    const limit = last ? text.length : text.length - HOLD_BACK;
+    const limit = last ? text.length : text.length - this.#holdBack;
     let count = 0;
     let end = gone;
     let at = gone;
@@ -162,7 +174,7 @@ class Run {
     const went = rewritten(going, hits.filter((hit) => hit.end <= end), gone); // prettier-ignore
     this.#size -= end - gone;
     this.#seen = this.#size;
-    this.#gone = (text.slice(0, gone) + went).slice(-HOLD_BACK);
+    this.#gone = (text.slice(0, gone) + went).slice(-this.#holdBack);
   }
 }
 
@@ -177,13 +189,6 @@ function hitsIn(text: string, redactions: Redactions): Hit[] {
   if (!found) return [];
   const instead = new Map(redactions.map((each) => [each.text, each.with]));
   return [...text.matchAll(found)].map(({ index, 0: hit }) => ({ start: index, end: index + hit.length, with: instead.get(hit) ?? "" }));
-}
-
-function replaced(text: string, redactions: Redactions): string {
-  const found = finder(redactions);
-  if (!found) return text;
-  const instead = new Map(redactions.map((each) => [each.text, each.with]));
-  return text.replace(found, (hit) => instead.get(hit) ?? "");
 }
 
 /** Puts what stands for a hit into the piece where it begins, and takes the rest of it out of those behind. Answers what they say together. */

@@ -43,7 +43,7 @@ export function streamEvent(capability: Capability, bytes: Uint8Array): StreamEv
   const said = strings
     .filter((each) => isText(each))
     .map((each) => ({ ...each, text: JSON.parse(json.slice(each.start, each.end)) as string }));
-  const { pieces, wholes, ends } = GRAMMARS[capability](fields, said.filter(({ text: each }) => each !== "")); // prettier-ignore
+  const { pieces, wholes, ends } = (GRAMMARS[capability] ?? SILENT)(fields, said.filter(({ text: each }) => each !== "")); // prettier-ignore
   return {
     pieces,
     wholes,
@@ -77,13 +77,17 @@ function fieldsOf(json: string): Fields | null {
 type Text = Located & { readonly text: string };
 type Grammar = (fields: Fields, texts: readonly Text[]) => Pick<StreamEvent, "pieces" | "wholes" | "ends">;
 
-const GRAMMARS: Readonly<Record<Capability, Grammar>> = {
+/** Pictures and sound say nothing in text. */
+const SILENT: Grammar = () => ({ pieces: [], wholes: [], ends: NEVER });
+
+const GRAMMARS: Readonly<Partial<Record<Capability, Grammar>>> = {
   "chat.completions": ofChoices,
   completions: ofChoices,
   embeddings: ofChoices,
   messages: ofBlocks,
   count_tokens: ofBlocks,
   responses: ofItems,
+  "audio.transcriptions": ofItems,
 };
 
 /** Chat and completions: a run for each text of each choice. It ends with the choice's reason to end. */

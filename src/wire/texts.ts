@@ -1,5 +1,8 @@
+import { isSurface } from "#core";
 import type { Ask } from "./contract.ts";
+import { type FormPart, withFields } from "./form.ts";
 import { objectAt, type Splice, spliced } from "./json-text.ts";
+import { readSurfaceAsk } from "./surface-ask.ts";
 import { type Located, type Strings, stringsIn } from "./strings.ts";
 
 /** A text that one side said to the other, and where its JSON string stands in the body. */
@@ -14,8 +17,8 @@ export interface Said {
 /** What is to stand for what, the longest first. */
 export type Redactions = readonly { readonly text: string; readonly with: string }[];
 
-const PROMPTS: ReadonlySet<string> = new Set(["messages", "system", "instructions", "input", "prompt", "suffix"]);
-const ANSWERS: ReadonlySet<string> = new Set(["choices", "content", "output"]);
+const PROMPTS: ReadonlySet<string> = new Set(["messages", "system", "instructions", "input", "prompt", "suffix", "query", "documents"]);
+const ANSWERS: ReadonlySet<string> = new Set(["choices", "content", "output", "text", "segments", "words"]);
 /** Names whose strings say what a thing is, and not what anybody says. All others are taken for text: a name that nobody knows may hold some. */
 const FACTS: ReadonlySet<string> = new Set([
   "role",
@@ -61,13 +64,40 @@ export function redactRequest(ask: Ask, redactions: Redactions): Ask {
   const text = redacted(ask.body.text, stringsBelow(ask.body.text, PROMPTS), redactions);
   if (text === ask.body.text) return ask;
   const value = JSON.parse(text) as Ask["body"]["value"];
+  const { form } = ask.body;
+  if (form) return { ...ask, body: inForm(ask.body, form, value, text) };
   const bytes = new TextEncoder().encode(text);
+  // Where the text itself is billed, another one is billed otherwise.
+  if (isSurface(ask.capability)) return { ...readSurfaceAsk(ask.capability, bytes, null), model: ask.model };
   return { ...ask, promptBytes: bytes.byteLength, body: { text, value, bytes } };
+}
+
+/** A form whose fields say other things: its parts stand elsewhere then. */
+function inForm({ bytes, value: before }: Ask["body"], form: readonly FormPart[], value: Ask["body"]["value"], text: string): Ask["body"] {
+  const changed = Object.entries(value).filter(([name, said]) => said !== before[name]);
+  const texts = new Map(changed.map(([name, said]) => [name, String(said)]));
+  let moved = 0;
+  const parts = form.map((part) => {
+    const size =
+      part.filename === null && texts.has(part.name) ? new TextEncoder().encode(texts.get(part.name)).length : part.end - part.start;
+    const start = part.start + moved;
+    moved += size - (part.end - part.start);
+    return { ...part, start, end: start + size };
+  });
+  return { bytes: withFields(bytes, form, texts), text, value, form: parts };
 }
 
 /** A whole JSON answer that says other things in the place of some; the same text where it says none of them. */
 export function redactAnswer(text: string, redactions: Redactions): string {
   return isObject(text) ? redacted(text, stringsBelow(text, ANSWERS), redactions) : text;
+}
+
+/** A text with others in the place of what it says of them. */
+export function redactText(text: string, redactions: Redactions): string {
+  const found = finder(redactions);
+  if (!found) return text;
+  const instead = new Map(redactions.map((each) => [each.text, each.with]));
+  return text.replace(found, (hit) => instead.get(hit) ?? "");
 }
 
 /** Whether a string at a path may be what somebody says; all that a tool is called with may. */

@@ -42,6 +42,10 @@ function cells(text: string): string[][] {
   return table.slice(0, -1);
 }
 
+const NO_PIECES = Object.fromEntries(
+  ["images", "web_searches", "file_searches", "search_sources", "characters", "seconds", "rankings", "extras"].map((name) => [name, 0]),
+);
+
 describe("tollgate costs", () => {
   it("summary groups as asked and adds up to the API's total", async () => {
     const words = ["costs", "summary", "--by", "model,end_user", "--key", key.id, "--from", "1d"];
@@ -126,7 +130,7 @@ describe("tollgate costs", () => {
   });
 
   it("D17: summary shows a deployment's own currency beside USD, with its rate and day", async () => {
-    const sums = { requests: 2, tokens: { input: 4, cache_read: 0, cache_write: 0, output: 2, reasoning: 0 } };
+    const sums = { requests: 2, tokens: { input: 4, cache_read: 0, cache_write: 0, output: 2, reasoning: 0 }, pieces: NO_PIECES };
     const summary = {
       group_by: ["model"],
       data: [{ group: { model: "acme/m" }, usd: "2", ...sums, display: "1.8426" }],

@@ -32,6 +32,19 @@ describe("tollgate estimate", () => {
     },
   );
 
+  it("a text to be spoken costs its characters, and a picture what is reserved for it", async () => {
+    const env = await asKey();
+    const words = (operation: string, model: string, ...more: string[]) =>
+      ["estimate", "--operation", operation, "--model", model, "--prompt", "Good morning", "--json"].concat(more);
+    const spoken = await tollgate(words("audio.speech", "openai/tts-1"), { env });
+    // 12 characters × 15 USD per million.
+    expect(JSON.parse(spoken.out)).toMatchObject({ reserve_usd: "0.00018", expected_usd: "0.00018", lines: [{ class: "character" }] });
+    const drawn = JSON.parse((await tollgate(words("images.generations", "openai/gpt-image-2"), { env })).out) as Record<string, unknown>;
+    expect([drawn["price_state"], drawn["expected_usd"]]).toEqual(["priced", drawn["reserve_usd"]]);
+    expect((await tollgate(words("audio.speech", "openai/tts-1", "--max-tokens", "5"), { env })).code).toBe(2);
+    expect((await tollgate(words("rerank", "cohere/rerank-v4.0-pro"), { env })).err).toContain("--request");
+  });
+
   it("a request in a file, or on standard input, goes as it stands", async () => {
     const env = await asKey();
     const folder = emptyFolder();

@@ -69,7 +69,9 @@ describe("tollgate policy", () => {
     expect(await rows(["policy", "status", "--name", name])).toEqual([back]);
     const none = await tollgate(["policy", "rollback", name, "--key", key]);
     expect([none.code, none.err]).toEqual([1, expect.stringContaining("no older version")]);
-    await rows(["policy", "activate", first!.id, "--mode", "off", "--key", key]);
+    const newer = await tollgate(["policy", "rollback", name, "--key", key, "--to", "1.1.0"]);
+    expect([newer.code, newer.err]).toEqual([1, expect.stringContaining("no older version 1.1.0")]);
+    await rows(["policy", "activate", first!.id, "--mode", "inherit", "--key", key]);
     await seen("x".repeat(30), 200);
   });
 

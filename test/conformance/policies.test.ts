@@ -62,6 +62,21 @@ describe("policies over two isolates", () => {
     expect(await statusOf(isolates[1], secret)).toBe(200);
   });
 
+  it("a key's own policies, changed through one, are enforced and let go by the other within two seconds", async () => {
+    const { id: key, secret } = await admin.key();
+    const policy = await upload("denies-a-key", "1.0.0", "return { allowed: false, reason: 'no' };");
+    expect(await statusOf(isolates[1], secret)).toBe(200);
+    for (const [policies, status] of [
+      [[policy], 403],
+      [[], 200],
+    ] as const) {
+      await admin.call("PATCH", `/keys/${key}`, { policies });
+      const changed = performance.now();
+      await expect.poll(() => statusOf(isolates[1], secret), { timeout: 10_000, interval: 50 }).toBe(status);
+      expect(performance.now() - changed).toBeLessThan(KNOWN_WITHIN_MS + SLACK_MS);
+    }
+  });
+
   it("D15: 1,000 requests at once over both against a limit of 400: exactly 400 pass", async () => {
     const { id: key, secret } = await admin.key();
     const source = await bundlePolicy("plugins/rate-limit/index.ts");

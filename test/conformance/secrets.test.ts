@@ -42,6 +42,18 @@ describe("threats 2, 25, 26 and 28: canaries", () => {
     expect(holding(inject("state"), set.keyId).length).toBeGreaterThan(0);
   });
 
+  it("threat 28: a prompt that a key has logged in full is shown to who may read it, and found in no file", async () => {
+    const { secret } = await set.admin.key({ content_logging: "full" });
+    const body = { model: `${set.openai}/gpt-4o-mini`, messages: [{ role: "user", content: PROMPT }] };
+    const answer = await post(body, { authorization: `Bearer ${secret}` });
+    await answer.text();
+    const path = `/requests/${answer.headers.get("x-request-id") ?? ""}/content`;
+    const kept = () => set.admin.call<{ answered: unknown }>("GET", path).catch(() => null);
+    await expect.poll(async () => (await kept())?.answered ?? null, { timeout: 10_000 }).not.toBeNull();
+    expect(JSON.stringify(await kept())).toContain(PROMPT);
+    expect(holding(inject("state"), PROMPT)).toEqual([]);
+  });
+
   it("threat 27: a provider's error that repeats the credential reaches the client with it masked, as text and in a URL", async () => {
     const answer = await post({ model: `${set.openai}/gpt-4o-mini`, messages: [] }, { "x-scenario": "leaky" });
     expect(answer.status).toBe(401);

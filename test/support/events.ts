@@ -62,7 +62,7 @@ export function paid(team: string, actualUsd: string, invocation: Partial<Reques
         lines: [],
       },
     },
-    log: { httpStatus: 200, code: null, latencyMs: 12.7, firstByteMs: null, overheadMs: 0.4, upstreamRequestId: null, content: null },
+    log: { httpStatus: 200, code: null, latencyMs: 12.7, firstByteMs: null, overheadMs: 0.4, upstreamRequestId: null },
     charges: [],
   };
 }

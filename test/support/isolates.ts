@@ -27,6 +27,7 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
     bindings,
     durableObjects: {
       LEDGER: { className: "LedgerObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      TASKS: { className: "TaskObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       COUNTERS: { className: "CounterObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       CACHE: { className: "CacheObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       SOCKETS: { className: "SocketObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },

@@ -97,7 +97,7 @@ export class TestRunner {
   ): Promise<Response> {
     const job = path.split("/")[1] ?? "";
     const bytes = body === undefined ? null : Buffer.from(body);
-    const spec = op === "create" && bytes ? { spec: digestOf(bytes) } : {};
+    const spec = op === "create" && bytes ? { spec: await digestOf(bytes) } : {};
     const authorization = `Bearer ${claim ?? (await signClaim(SECRET, { job, op, ...spec }))}`;
     return fetch(`${this.url}/v1/jobs${path}`, { method, headers: { authorization }, ...(bytes ? { body: bytes } : {}) });
   }

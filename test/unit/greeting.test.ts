@@ -7,7 +7,7 @@ const secrets = {
   TOLLGATE_PEPPER: "pepper",
   TOLLGATE_ENCRYPTION_KEY: "wrap",
 };
-const started = { port: 8787, first: true, development: true, secrets, given: {} };
+const started = { port: 8787, first: true, development: true, secrets, given: {}, noRunner: null };
 
 it("a first start prints both base URLs, a key, a call and both SDKs' code, and no secret but the key", () => {
   const text = greeting(started);

@@ -23,11 +23,16 @@ describe("prices", () => {
       "reasoning",
       "audio_input",
       "audio_output",
+      "image_input",
+      "image_output",
+      "character",
       "image",
       "web_search",
       "file_search",
       "search_source",
       "extra",
+      "second",
+      "ranking",
     ].map((each) => [each, null]),
   );
 
@@ -161,7 +166,7 @@ describe("keys", () => {
     [{ user: "user_nobody" }, "user"],
     [{ role: "king" }, "role"],
     [{ profile: "ci" }, "profile"],
-    [{ content_logging: "full" }, "content_logging"],
+    [{ content_logging: "some" }, "content_logging"],
     [{ cache: "everybody" }, "cache"],
   ])("threat 4: not even an owner changes %j of a key", async (body, param) => {
     const { id } = await newKey();

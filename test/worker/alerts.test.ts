@@ -323,3 +323,63 @@ test("alerts are listed newest first, page by page, by type, severity and time",
   }
   expect(seen).toEqual(all.map(({ id }) => id).toReversed());
 });
+
+describe("35: a policy that fails", () => {
+  const name = (suffix: string) => `fails-${suffix}-${count}`;
+  const judged = (at: number, policy: string, more: object = {}): RequestEvent => ({
+    ...paid(team, "0.1", { at }),
+    policies: [
+      {
+        id: `dec_${policy}_${at}`,
+        policy,
+        version: "1.0.0",
+        hash: "sha256:x",
+        mode: "enforce",
+        scope: { kind: "deployment", id: "" },
+        stage: "evaluate",
+        outcome: "failed",
+        failure: "fuel",
+        reason: "words of a prompt",
+        metadata: {},
+        obligations: [],
+        fuel: 1,
+        contextDigest: "sha256:y",
+        facts: {},
+        ...more,
+      },
+    ],
+  });
+
+  test("is told once in an hour, whatever its requests, with what failed and none of its words", async () => {
+    const policy = name("once");
+    const hour = Array.from({ length: 9 }, (_, at) => judged(NOW + at * 60_000, policy, { failure: at === 0 ? "fuel" : "threw" }));
+    await bring(hour);
+    await bring(hour.toReversed());
+    await bring([judged(NOW + HOUR_MS, policy)]);
+    const told = await alerts(`subject=${policy}`);
+    expect(told).toMatchObject([
+      { type: "policy.failed", severity: "critical", team, key: "key_a", subject: { kind: "policy", id: policy } },
+      { type: "policy.failed", data: { policy, version: "1.0.0", mode: "enforce", stage: "evaluate", failure: "fuel" } },
+    ]);
+    expect(JSON.stringify(told)).not.toContain("words of a prompt");
+  });
+
+  test("as a shadow is a warning, and keeps no failure in force from being told", async () => {
+    const policy = name("shadow");
+    await bring([judged(NOW, policy, { mode: "shadow", id: "dec_shadow" })]);
+    await bring([judged(NOW + 1, policy)]);
+    expect((await alerts(`subject=${policy}`)).map(({ severity, data }) => [severity, data["mode"]])).toEqual([
+      ["warning", "shadow"],
+      ["critical", "enforce"],
+    ]);
+  });
+
+  test("is not one that allows or denies", async () => {
+    const policy = name("sound");
+    await bring([
+      judged(NOW, policy, { outcome: "denied", failure: null }),
+      judged(NOW, policy, { outcome: "allowed", failure: null, id: "dec_ok" }),
+    ]);
+    expect(await alerts(`subject=${policy}`)).toEqual([]);
+  });
+});

@@ -70,7 +70,7 @@ function eventOf(id: string, key: string, nano: number): string {
       reprices: null,
       receipt: { price: {}, tableHash: "sha256:0", lines: [] },
     },
-    log: { httpStatus: 200, code: null, latencyMs: 1, firstByteMs: 1, overheadMs: null, upstreamRequestId: null, content: null },
+    log: { httpStatus: 200, code: null, latencyMs: 1, firstByteMs: 1, overheadMs: null, upstreamRequestId: null },
     charges: [],
   });
 }

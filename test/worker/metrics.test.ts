@@ -99,7 +99,7 @@ async function recorded(fields: {
             reprices: null,
             receipt: { price: {}, tableHash: "h", lines: [] },
           },
-    log: { httpStatus: 200, code, latencyMs: 1, firstByteMs, overheadMs, upstreamRequestId: null, content: null },
+    log: { httpStatus: 200, code, latencyMs: 1, firstByteMs, overheadMs, upstreamRequestId: null },
     charges: [],
   };
   const messages = [{ id, timestamp: new Date(0), body, attempts: 1, ack() {}, retry() {} }];
@@ -144,13 +144,14 @@ describe("D16: /metrics", () => {
     expect(one("tollgate_recent_window_seconds")).toBe(300);
   });
 
-  test("shows what policies said of the same requests, by policy, mode and outcome", async () => {
+  test("shows what policies said of the same requests, by policy, mode and outcome, and 35: how they failed", async () => {
     const row = { team: "t", key: "k", version: "1.0.0", hash: "h", scopeKind: "deployment", scopeId: "", stage: "evaluate" } as const;
     const kept = { reason: "", metadata: {}, obligations: [], fuel: 1, contextDigest: "d" };
     const said = [
       { policy: "hours", mode: "enforce", outcome: "denied", ago: 60_000 },
       { policy: "hours", mode: "enforce", outcome: "denied", ago: 70_000 },
-      { policy: "hours", mode: "shadow", outcome: "failed", ago: 60_000 },
+      { policy: "hours", mode: "shadow", outcome: "failed", failure: "fuel", ago: 60_000 },
+      { policy: "hours", mode: "enforce", outcome: "failed", failure: "threw", ago: 400_000 },
       { policy: "hours", mode: "enforce", outcome: "allowed", ago: 400_000 },
     ] as const;
     const rows = said.map(({ ago, ...each }, at) => ({
@@ -167,6 +168,8 @@ describe("D16: /metrics", () => {
       ["enforce", "denied", 2],
       ["shadow", "failed", 1],
     ]);
+    const failed = read((await scrape()).text).of("tollgate_recent_policy_failures", { policy: "hours" });
+    expect(failed.map(({ labels, value }) => [labels["mode"], labels["failure"], value])).toEqual([["shadow", "fuel", 1]]);
   });
 
   test("declares every family before its samples, says that it is a gauge and of what, and names no metric twice", async () => {

@@ -118,8 +118,26 @@ describe("D15: the life of a policy", () => {
     });
     expect(said["fuel"]).toBeGreaterThan(0);
     expect((await admin("POST", `/policies/${id}/test`, about))["fuel"]).toBe(said["fuel"]);
+    const longer = await admin("POST", `/policies/${id}/test`, { ...about, config: { longest: 99 } });
+    expect(longer).toMatchObject({ outcome: "allowed" });
+    const wrong = await admin("POST", `/policies/${id}/test`, { ...about, config: { longest: "long" } });
+    expect([wrong["status"], wrong["error"].param]).toEqual([400, "config.longest"]);
     const failed = await admin("POST", `/policies/${id}/test`, { context: {} });
     expect(failed).toMatchObject({ outcome: "failed", failure: "threw" });
+  });
+
+  test("is tried out and replayed with what its schema fills in, as it would be put in force", async () => {
+    const name = freshName();
+    const code = `export default {
+      name: "${name}", version: "1.0.0", needs: ["request"],
+      config: { type: "object", properties: { most: { type: "integer", default: 7 } }, additionalProperties: false },
+      evaluate: ({ request, config }) => ({ allowed: request.max_tokens <= config.most, reason: "most is " + config.most }),
+    };`;
+    const { id } = await admin("POST", "/policies", { name, version: "1.0.0", source: code, signature: null });
+    const said = await admin("POST", `/policies/${id}/test`, { context: { request: { max_tokens: 8 } } });
+    expect(said).toMatchObject({ outcome: "denied", decision: { reason: "most is 7" } });
+    const replayed = await admin("POST", `/policies/${id}/replay`, { config: { least: 1 } });
+    expect([replayed["status"], replayed["error"].param]).toEqual([400, "config"]);
   });
 
   test("a policy that loops stops its own request and nobody else's", async () => {
@@ -132,6 +150,36 @@ describe("D15: the life of a policy", () => {
     expect([denied.status, ((await denied.json()) as Json)["error"].details]).toMatchObject([403, { policy: name, failure: "fuel" }]);
     const other = await newKey();
     expect((await call(other.secret, "hi")).status).toBe(200);
+  });
+});
+
+describe("a version's source", () => {
+  test("is shown with its signature to who may write policies, each reading in the audit, and to no analyst", async () => {
+    const name = freshName();
+    const { id, hash } = await upload(name, "1.0.0");
+    const shown = await admin("GET", `/policies/${id}/source`);
+    expect(shown).toMatchObject({
+      status: 200,
+      object: "policy_source",
+      id,
+      name,
+      version: "1.0.0",
+      hash,
+      source: source(name, "1.0.0"),
+      signature: null,
+    });
+    await expect.poll(async () => (await entries("policy.read_source", id)).length, { timeout: 15_000, interval: 50 }).toBe(1);
+    expect((await entries("policy.read_source", id))[0]).toMatchObject({ actorId: "bootstrap", details: { name, version: "1.0.0", hash } });
+    for (const [role, status] of [
+      ["operator", 200],
+      ["analyst", 403],
+      ["auditor", 403],
+      ["key_holder", 403],
+    ] as const) {
+      const { secret } = await newKey({ role });
+      expect((await admin("GET", `/policies/${id}/source`, undefined, { as: secret }))["status"]).toBe(status);
+    }
+    expect((await admin("GET", "/policies/pol_nobody/source"))["status"]).toBe(404);
   });
 });
 
@@ -211,6 +259,7 @@ describe("34: a bundle that is not right", () => {
       [{ scope: { kind: "deployment" }, mode: "canary" }, 400, "canary_percent"],
       [{ scope: { kind: "deployment" }, mode: "canary", canary_percent: 101 }, 400, "canary_percent"],
       [{ scope: { kind: "deployment" }, mode: "shadow", config: { longest: "x" } }, 400, "config.longest"],
+      [{ scope: { kind: "deployment" }, mode: "shadow", priority: -1 }, 400, "priority"],
       [{ scope: { kind: "deployment" }, mode: "shadow", surprise: 1 }, 400, "surprise"],
     ];
     for (const [body, status, param] of wrong) {
@@ -252,8 +301,76 @@ describe("replay", () => {
       ]),
     );
     const third = await put("3.0.0", module("3.0.0", 5, '"request", "messages"'));
-    expect(await admin("POST", `/policies/${third}/replay`, {})).toMatchObject({ evaluated: 0, changed: 0, not_replayable: 5 });
+    const gaps = { facts_missing: 0, content_not_logged: 5, content_altered: 0, over_limit: 0 };
+    expect(await admin("POST", `/policies/${third}/replay`, {})).toMatchObject({ evaluated: 0, changed: 0, not_replayable: 5, not_replayable_by: gaps });
+    const fourth = await put("4.0.0", module("4.0.0", 5, '"request", "budget"'));
+    const { not_replayable_by: lacking } = await admin("POST", `/policies/${fourth}/replay`, {});
+    expect(lacking).toEqual({ facts_missing: 5, content_not_logged: 0, content_altered: 0, over_limit: 0 });
   }); // prettier-ignore
+
+  test("of a recorded day: the same version changes 0, a moved threshold exactly the requests that were computed by hand, and what cannot be asked is counted", async () => {
+    const name = freshName();
+    const module = (version: string) => `export default {
+      name: "${name}", version: "${version}", needs: ["estimate", "time"],
+      config: { type: "object", properties: { most: { type: "number", default: 50 } }, additionalProperties: false },
+      evaluate: ({ estimate, time, config }) => ({ allowed: estimate.max_output_tokens <= config.most || time.hour < 2 }),
+    };`;
+    const { id, hash } = await admin("POST", "/policies", { name, version: "1.0.0", source: module("1.0.0"), signature: null });
+    const from = Date.UTC(2026, 10, 20);
+    const minutes = Array.from({ length: 1_440 }, (_, minute) => minute);
+    const tokens = (minute: number) => (minute * 37) % 100;
+    const denies = (minute: number, most: number) => tokens(minute) > most && minute >= 120;
+    // Facts of every tenth were too many to be kept.
+    const known = (minute: number) => minute % 10 !== 0;
+    const rowOf = (minute: number) => ({
+      id: `dec_${name}_${minute}`, request: `req_${name}_${minute}`, at: from + minute * 60_000, team: "t", key: "k", policy: name, version: "1.0.0", hash,
+      mode: "enforce" as const, scopeKind: "deployment" as const, scopeId: "", stage: "evaluate" as const, outcome: denies(minute, 50) ? "denied" as const : "allowed" as const, failure: null,
+      reason: "", metadata: {}, obligations: [], fuel: 1, contextDigest: "d",
+      facts: known(minute) ? { estimate: { max_output_tokens: tokens(minute) }, time: { hour: Math.floor(minute / 60) } } : null,
+    });
+    // A minute before the day and one after it are none of it.
+    const rows = [-1, ...minutes, 1_440].map(rowOf);
+    for (let at = 0; at < rows.length; at += 4) await db.insert(tables.policyDecisions).values(rows.slice(at, at + 4));
+    const day = { from: new Date(from).toISOString(), to: new Date(from + 86_400_000).toISOString() };
+    const evaluated = minutes.filter(known).length;
+    const lacking = minutes.length - evaluated;
+    const same = await admin("POST", `/policies/${id}/replay`, day);
+    expect(same).toMatchObject({ evaluated, changed: 0, not_replayable: lacking, changes: [], not_replayable_by: { facts_missing: lacking, over_limit: 0 } });
+    const moved = await admin("POST", `/policies/${id}/replay`, { ...day, config: { most: 60 } });
+    const expected = minutes.filter((minute) => known(minute) && denies(minute, 50) !== denies(minute, 60));
+    expect(expected.length).toBeGreaterThan(100);
+    expect([moved["evaluated"], moved["changed"], moved["not_replayable"]]).toEqual([evaluated, expected.length, lacking]);
+    expect(new Set(moved["changes"].map(({ request }: Json) => request))).toEqual(new Set(expected.map((minute) => `req_${name}_${minute}`)));
+    expect(new Set(moved["changes"].map(({ before, after }: Json) => `${before} ${after}`))).toEqual(new Set(["denied allowed"]));
+  }); // prettier-ignore
+
+  test("of a policy that reads messages asks about what was logged to the letter, and counts what was not, and why", async () => {
+    const name = freshName();
+    const module = (version: string, longest: number) => `export default {
+      name: "${name}", version: "${version}", needs: ["messages", "key"],
+      evaluate: ({ messages }) => ({ allowed: messages.every(({ text }) => text.length <= ${longest}), reason: "too long" }),
+    };`;
+    const put = async (version: string, longest: number) =>
+      (await admin("POST", "/policies", { name, version, source: module(version, longest), signature: null }))["id"] as string;
+    const first = await put("1.0.0", 20);
+    const keys = await Promise.all(["full", "redacted", "off"].map((content_logging) => newKey({ content_logging })));
+    for (const { id } of keys) await activate(first, { scope: { kind: "key", id }, mode: "enforce" });
+    const ids: (string | null)[] = [];
+    for (const { secret } of keys)
+      for (const said of ["short", "x".repeat(15), "ann@example.com", "x".repeat(30)])
+        ids.push((await call(secret, said)).headers.get("x-request-id"));
+    const logged = async () => (await admin("GET", `/policies/decisions?policy=${name}`))["data"] as Json[];
+    await expect.poll(async () => (await logged()).length, { timeout: 15_000, interval: 50 }).toBe(12);
+    const gaps = { facts_missing: 0, content_not_logged: 4, content_altered: 1 };
+    const same = await admin("POST", `/policies/${first}/replay`, {});
+    expect(same).toMatchObject({ evaluated: 7, changed: 0, not_replayable: 5, not_replayable_by: gaps });
+    const said = await admin("POST", `/policies/${await put("2.0.0", 10)}/replay`, {});
+    expect([said["evaluated"], said["changed"]]).toEqual([7, 3]);
+    // Of the full log all that is over ten characters and passed; of the redacted one what was not masked.
+    expect(new Set(said["changes"].map(({ request }: Json) => request))).toEqual(new Set([ids[1], ids[2], ids[5]]));
+    await expect.poll(async () => (await entries("policy.replay", first)).length, { timeout: 15_000, interval: 50 }).toBe(1);
+    expect((await entries("policy.replay", first))[0]!.details).toMatchObject({ content_read: 7, not_replayable: 5 });
+  });
 
   test("the decision log is filtered and paged, and an ordinary key may not read it", async () => {
     const { data } = await admin("GET", "/policies/decisions?outcome=denied&limit=2");

@@ -158,7 +158,7 @@ describe("what a policy is given", () => {
     const answer = await post(secret, chat("this is my secret"));
     const row = await logged(answer);
     const [decision] = await decisionsOf(answer);
-    expect(decision!.facts).toBeNull();
+    expect(decision!.facts).toEqual({});
     expect(JSON.stringify([row, decision])).not.toContain("my secret");
   });
 });
@@ -295,6 +295,59 @@ describe("a shadow", () => {
   });
 });
 
+describe("a shadow whose needs cannot be read", () => {
+  const down = () => Promise.reject(new Error("storage is down"));
+  const broken: Partial<Platform> = {
+    counters: () => ({ take: down, giveBack: down }),
+    ledger: (team, background) => Object.assign(Object.create(platform.ledger(team, background)) as object, { keyStatus: down }) as never,
+  };
+  const shadow = { as: { mode: "shadow" as const } };
+
+  test.each(["counters:requests", "budget"])("(%s) is recorded as failed, and the request goes on, JSON and stream", async (need) => {
+    const { id, secret } = await newKey();
+    const name = await active(id, () => ({ allowed: false }), { ...shadow, needs: [need], stages: ["evaluate", "onResponse", "onChunk"] });
+    const other = await active(id, () => ({}));
+    for (const stream of [false, true]) {
+      const answer = await ask("POST", "/v1/chat/completions", {
+        as: secret,
+        body: chat("hi", { stream }),
+        platform: { ...platform, ...broken },
+      });
+      expect([answer.status, answer.headers.get("x-tollgate-policies")]).toEqual([200, `${other}@1.0.0 allowed`]);
+      expect(await answer.text()).toContain("You");
+      await logged(answer);
+      const said = (await decisionsOf(answer))
+        .filter(({ policy }) => policy === name)
+        .map(({ stage, outcome, failure }) => [stage, outcome, failure]);
+      const later = stream ? "onChunk" : "onResponse";
+      const seen = need === "budget" ? ["failed", "unavailable"] : ["denied", null];
+      expect(said.toSorted()).toEqual([
+        ["evaluate", "failed", "unavailable"],
+        [later, ...seen],
+      ]);
+    }
+  });
+
+  test.each(["counters:requests", "budget"])("(%s) is refused with 503 where a policy that enforces needs it too", async (need) => {
+    const { id, secret } = await newKey();
+    await active(id, () => ({}), { ...shadow, needs: [need] });
+    await active(id, () => ({}), { needs: [need] });
+    const answer = await ask("POST", "/v1/chat/completions", { as: secret, body: chat("hi"), platform: { ...platform, ...broken } });
+    expect([answer.status, ((await answer.json()) as Json)["error"].code]).toEqual([503, "overloaded"]);
+    await expect.poll(async () => (await spentBy(secret)).reserved_usd).toBe("0");
+  });
+
+  test("and walls that break under shadows alone refuse nothing", async () => {
+    const { id, secret } = await newKey();
+    await active(id, () => ({}), shadow);
+    const judge: Judge = () => Promise.reject(new Error("the wall is gone"));
+    const answer = await ask("POST", "/v1/chat/completions", { as: secret, body: chat("hi"), platform: { ...platform, judge } });
+    expect(answer.status).toBe(200);
+    await logged(answer);
+    expect(await decisionsOf(answer)).toMatchObject([{ mode: "shadow", outcome: "failed", failure: "unavailable" }]);
+  });
+});
+
 describe("D16: answers", () => {
   test("a JSON answer loses what a policy redacts, and one that it denies is a 403 that was paid for", async () => {
     const { id, secret } = await newKey();
@@ -361,6 +414,29 @@ describe("D16: answers", () => {
       expect(await logged(answer)).toMatchObject({ outcome: "truncated", code: "policy_denied" });
     },
   );
+});
+
+describe("a stream of which a policy fails on one stretch and denies another", () => {
+  test("35: is on record as denied, and as failed", async () => {
+    const { id, secret } = await newKey();
+    const says: Says = ({ response }) => (String(response.text).includes("halt") ? { allowed: false, reason: "halt" } : "throws");
+    await active(id, says, { needs: ["response"], stages: ["onChunk"], as: { onError: "allow" } });
+    const answer = await post(secret, chat(`${"fine ".repeat(100)}halt ${"never seen ".repeat(50)}`, { stream: true }));
+    expect(await answer.text()).toContain("policy_denied");
+    await logged(answer);
+    expect(await decisionsOf(answer)).toMatchObject([{ stage: "onChunk", outcome: "denied", failure: "threw", reason: "halt" }]);
+  });
+});
+
+describe("an answer that could not be judged", () => {
+  test("was paid for, and stands in the log as an error and not as a denial", async () => {
+    const { id, secret } = await newKey();
+    await active(id, () => ({}), { stages: ["onResponse"] });
+    const judge: Judge = () => Promise.reject(new Error("the wall is gone"));
+    const answer = await ask("POST", "/v1/chat/completions", { as: secret, body: chat("hi"), platform: { ...platform, judge } });
+    expect(answer.status).toBe(503);
+    expect(await logged(answer)).toMatchObject({ outcome: "error", httpStatus: 503, model: "echo" });
+  });
 });
 
 describe("A6: an answer out of the cache", () => {

@@ -76,21 +76,26 @@ describe("34: only what was signed, whole and newer than what there is, gets in"
     expect(row.hash).toMatch(/^sha256:[0-9a-f]{64}$/);
   });
 
-  test("a bit flipped anywhere in source, name, version or signature does not", async () => {
+  test("with any bit flipped, of source, name, version, key or signature, does not", async () => {
     const made = await bundle(freshName(), "1.2.3");
-    const flip = (text: string, at: number) => text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ 1) + text.slice(at + 1);
-    for (let at = 0; at < made.source.length; at++)
-      expect(await refused(store.check({ ...made, source: flip(made.source, at) }))).toContain("signature");
-    for (let at = 0; at < made.name.length; at++)
-      expect(await refused(store.check({ ...made, name: flip(made.name, at) }))).toContain("signature");
-    expect(await refused(store.check({ ...made, version: "1.2.2" }))).toContain("signature");
     const { ed25519, keyId } = made.signature!;
-    const bytes = Uint8Array.from(atob(ed25519), (letter) => letter.charCodeAt(0));
-    for (let at = 0; at < bytes.length; at++) {
-      const flipped = bytes.with(at, bytes[at]! ^ 1);
-      const signature = { keyId, ed25519: btoa(String.fromCharCode(...flipped)) };
-      expect(await refused(store.check({ ...made, signature }))).toContain("signature");
-    }
+    const flips = (text: string) =>
+      Array.from(text).flatMap((letter, at) =>
+        [0, 1, 2, 3, 4, 5, 6, 7].map(
+          (bit) => text.slice(0, at) + String.fromCharCode(letter.charCodeAt(0) ^ (1 << bit)) + text.slice(at + 1),
+        ),
+      );
+    const tampered: readonly Upload[] = [
+      ...flips(made.source).map((source) => ({ ...made, source })),
+      ...flips(made.name).map((name) => ({ ...made, name })),
+      ...flips(made.version).map((version) => ({ ...made, version })),
+      ...flips(keyId).map((other) => ({ ...made, signature: { keyId: other, ed25519 } })),
+      ...flips(atob(ed25519)).map((bytes) => ({ ...made, signature: { keyId, ed25519: btoa(bytes) } })),
+    ];
+    expect(tampered.length).toBeGreaterThan(1_000);
+    const said = await Promise.all(tampered.map((each) => refused(store.check(each))));
+    expect(said.filter((each) => !/signature|version/.test(each))).toEqual([]);
+    expect(await refused(store.check(made))).toBe("passed");
   });
 
   test("neither does a key that nobody trusts, another's under a trusted id, nor none at all", async () => {

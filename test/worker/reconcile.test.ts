@@ -82,7 +82,7 @@ function eventOf(provider: string, paid: Paid): RequestEvent {
             : [],
       },
     },
-    log: { httpStatus: 200, code: null, latencyMs: 1, firstByteMs: null, overheadMs: null, upstreamRequestId: null, content: null },
+    log: { httpStatus: 200, code: null, latencyMs: 1, firstByteMs: null, overheadMs: null, upstreamRequestId: null },
     charges: [],
   };
 }

@@ -41,6 +41,16 @@ function anyEvent(team: string, roll: (sides: number) => number): RequestEvent {
     cacheWrite5m: roll(9),
     cacheWrite1h: roll(9),
     audioInput: roll(9),
+    imageInput: roll(9),
+    imageOutput: roll(9),
+    images: roll(4),
+    webSearches: roll(4),
+    fileSearches: roll(4),
+    searchSources: roll(4),
+    characters: roll(400),
+    seconds: roll(40),
+    rankings: roll(4),
+    extras: roll(4),
   };
   return { ...event, cost: { ...event.cost!, usage: { ...usage, output: roll(100), audioOutput: roll(9), reasoning: roll(5) } } };
 }
@@ -63,11 +73,21 @@ function summed(events: readonly RequestEvent[]) {
     usd: usdFromFemto(events.reduce((sum, { cost }) => sum + femtoFromUsd(cost!.actualUsd), 0n)),
     requests: events.length,
     tokens: {
-      input: add(({ usage }) => usage.input + usage.audioInput),
+      input: add(({ usage }) => usage.input + usage.audioInput + usage.imageInput),
       cacheRead: add(({ usage }) => usage.cacheRead),
       cacheWrite: add(({ usage }) => usage.cacheWrite5m + usage.cacheWrite1h),
-      output: add(({ usage }) => usage.output + usage.audioOutput),
+      output: add(({ usage }) => usage.output + usage.audioOutput + usage.imageOutput),
       reasoning: add(({ usage }) => usage.reasoning),
+    },
+    pieces: {
+      images: add(({ usage }) => usage.images),
+      webSearches: add(({ usage }) => usage.webSearches),
+      fileSearches: add(({ usage }) => usage.fileSearches),
+      searchSources: add(({ usage }) => usage.searchSources),
+      characters: add(({ usage }) => usage.characters),
+      seconds: add(({ usage }) => usage.seconds),
+      rankings: add(({ usage }) => usage.rankings),
+      extras: add(({ usage }) => usage.extras),
     },
   };
 }

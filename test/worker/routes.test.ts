@@ -38,7 +38,7 @@ describe("threat 5: every route has a guard", () => {
 
   test("an ordinary key reaches nothing of the admin plane but its own costs and requests", async () => {
     const { secret } = await newKey();
-    const mine = /^GET \/admin\/v1\/(costs\/|requests)/;
+    const mine = /^GET \/admin\/v1\/(costs\/|requests(?!.*\/content))/;
     for (const route of ROUTES.filter((each) => each.includes("/admin/v1"))) {
       const [method = "GET", pattern = "/"] = route.split(" ");
       const path = pattern.replace(/:\w+/g, "x");
@@ -63,10 +63,18 @@ describe("the first look", () => {
   });
 
   test("routes that are not built yet say which they are", async () => {
-    for (const path of ["/v1/images/generations", "/v1/audio/speech", "/v1/batches", "/v1/task"]) {
-      const answer = await ask("POST", path, { body: {} });
-      const { error } = (await answer.json()) as { error: { code: string; message: string } };
-      expect([answer.status, error.code, error.message]).toEqual([404, "not_found", `There is no route POST ${path} here`]);
+    const answer = await ask("POST", "/v1/workflows", { body: {} });
+    const { error } = (await answer.json()) as { error: { code: string; message: string } };
+    expect([answer.status, error.code, error.message]).toEqual([404, "not_found", "There is no route POST /v1/workflows here"]);
+  });
+
+  test("what is refused by name is refused to strangers first", async () => {
+    const { secret } = await newKey();
+    for (const path of ["/v1/batches", "/v1/files/file_1/content", "/v1/messages/batches"]) {
+      expect((await ask("GET", path)).status).toBe(401);
+      const answer = await ask("GET", path, { as: secret });
+      const { error } = (await answer.json()) as { error: { message: string } };
+      expect([answer.status, error.message]).toEqual([404, expect.stringContaining(`GET ${path} is not offered here: `)]);
     }
   });
 });

@@ -66,6 +66,11 @@ function recordShape(row: CostRow) {
       file_searches: row.fileSearches,
       search_sources: row.searchSources,
       extras: row.extras,
+      image_input: row.imageInput,
+      image_output: row.imageOutput,
+      characters: row.characters,
+      seconds: row.seconds,
+      rankings: row.rankings,
     },
     service_tier: row.serviceTier,
     tags: row.tags,
@@ -99,9 +104,24 @@ export function receiptShape(row: CostRow) {
   };
 }
 
-function sumsShape({ usd, requests, tokens }: Sums) {
+function sumsShape({ usd, requests, tokens, pieces }: Sums) {
   const { input, cacheRead, cacheWrite, output, reasoning } = tokens;
-  return { usd, requests, tokens: { input, cache_read: cacheRead, cache_write: cacheWrite, output, reasoning } };
+  const { images, webSearches, fileSearches, searchSources, characters, seconds, rankings, extras } = pieces;
+  return {
+    usd,
+    requests,
+    tokens: { input, cache_read: cacheRead, cache_write: cacheWrite, output, reasoning },
+    pieces: {
+      images,
+      web_searches: webSearches,
+      file_searches: fileSearches,
+      search_sources: searchSources,
+      characters,
+      seconds,
+      rankings,
+      extras,
+    },
+  };
 }
 
 /** `/costs`: what was spent, summed or by the record, with the arithmetic. */

@@ -8,6 +8,7 @@ import { auto } from "./auto.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
 import { cache } from "./cache.ts";
+import { contents } from "./contents.ts";
 import { costs } from "./costs.ts";
 import { keys } from "./keys.ts";
 import { audit, requests } from "./log.ts";
@@ -17,6 +18,7 @@ import { policies } from "./policies.ts";
 import { policyDecisions } from "./policy-decisions.ts";
 import { priceProposals } from "./price-proposals.ts";
 import { prices } from "./prices.ts";
+import { profiles } from "./profiles.ts";
 import { providerCredentials } from "./provider-credentials.ts";
 import { providers } from "./providers.ts";
 import { reconciliations } from "./reconcile.ts";
@@ -66,11 +68,13 @@ export function adminApp(): AdminApp {
     reprice,
     reconciliations,
     requests,
+    contents,
     audit,
     alerts,
     webhooks,
     policyDecisions,
     policies,
+    profiles,
   ];
   for (const resource of resources) resource(app);
   app.get("/openapi.json", (context) => {

@@ -2,9 +2,11 @@ import { z } from "@hono/zod-openapi";
 import { BudgetStore } from "#budget";
 import { ROLES, TollgateError } from "#core";
 import { type KeyFields, type KeyRow, KeyStore, mayGrant } from "#keys";
+import { ProfileStore } from "#tasks";
 import type { Actor } from "./actor.ts";
 import { budget, budgetFields, budgetShape, budgetShapes, budgetsOfKeys, newBudget } from "./budgets.ts";
 import { type AdminApp, type AdminContext, read, write, type Written } from "./operation.ts";
+import { keyPolicies, placed, planned, policyIds } from "./key-policies.ts";
 import { iso } from "../time.ts";
 import { byId, found, given, id, listOf, metadata, moment, name, page, paging } from "./shapes.ts";
 
@@ -13,11 +15,6 @@ const pattern = z.string().min(1).max(256);
 const pace = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).nullable();
 const models = z.strictObject({ allow: z.array(pattern).max(200).optional(), deny: z.array(pattern).max(200).optional() });
 const limits = z.strictObject({ rpm: pace.optional(), tpm: pace.optional(), concurrency: pace.optional() });
-/** Fields that have their place and no engine yet: only what means nothing is taken. */
-const notYet = {
-  policies: z.array(z.string()).max(0, "policies are not offered yet").optional(),
-  profile: z.null("profiles are not offered yet").optional(),
-};
 
 const changeable = {
   user: id.nullable().optional(),
@@ -28,10 +25,11 @@ const changeable = {
   expires_at: moment.nullable().optional(),
   limits: limits.optional(),
   unknown_price: z.enum(["charge_dearest", "refuse"]).optional(),
-  content_logging: z.literal("off", "content logging is not offered yet").optional(),
+  content_logging: z.enum(["off", "redacted", "full"]).optional(),
   cache: z.enum(["off", "key", "team"]).optional(),
   responses: z.enum(["kept", "off"]).optional(),
-  ...notYet,
+  policies: policyIds.optional(),
+  profile: z.string().min(1).max(64).nullable().optional(),
 };
 const create = z.strictObject({
   name,
@@ -59,7 +57,7 @@ const stores = ({ env }: AdminContext) => ({
 
 /** What was named, as the store calls it. */
 function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
-  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache, responses } = body;
+  const { user, role, tags, metadata: facts, unknown_price, content_logging, cache, responses, profile } = body;
   return given({
     name: body.name,
     user,
@@ -76,11 +74,15 @@ function fieldsOf(body: z.output<typeof patch>): Partial<KeyFields> {
     contentLogging: content_logging,
     cache,
     responses,
+    profile,
   });
 }
 
+/** A key and the policies of its own. */
+type Shown = KeyRow & { readonly policies: readonly string[] };
+
 /** The key without its budgets: what the audit keeps. */
-function fieldsShape(row: KeyRow, now: number) {
+function fieldsShape(row: Shown, now: number) {
   const expired = row.status === "active" && row.expiresAt !== null && row.expiresAt <= now;
   return {
     id: row.id,
@@ -108,13 +110,16 @@ function fieldsShape(row: KeyRow, now: number) {
 
 async function shapesOf(context: AdminContext, rows: readonly KeyRow[]) {
   const ids = rows.map(({ id: key }) => key);
-  const owned = await budgetsOfKeys(context.env.db, ids);
+  const [owned, policies] = await Promise.all([budgetsOfKeys(context.env.db, ids), keyPolicies(context).of(ids)]);
   const shapes = await budgetShapes(
     context,
     ids.flatMap((key) => owned.get(key) ?? []),
   );
   const byKey = Map.groupBy(shapes, ({ scope }) => scope.id);
-  return rows.map((row) => ({ ...fieldsShape(row, context.env.now()), budgets: byKey.get(row.id) ?? [] }));
+  return rows.map((row) => ({
+    ...fieldsShape({ ...row, policies: policies.get(row.id) ?? [] }, context.env.now()),
+    budgets: byKey.get(row.id) ?? [],
+  }));
 }
 
 async function shapeOf(context: AdminContext, row: KeyRow) {
@@ -133,6 +138,12 @@ function requireGrant(actor: Actor, ...roles: readonly KeyFields["role"][]): voi
   }
 }
 
+/** A key may name a profile that is there. @throws TollgateError `invalid_request` naming `profile`. */
+async function requireProfile({ env }: AdminContext, name: string | null | undefined): Promise<void> {
+  if (!name || (await new ProfileStore(env.db, () => env.now()).named(name))) return;
+  throw new TollgateError("invalid_request", `profile: there is no profile ${JSON.stringify(name)}`, { param: "profile" });
+}
+
 /** Makes the ledger see the change before it is acknowledged: from then on no isolate can act on the old facts. */
 async function changed(context: AdminContext, row: KeyRow): Promise<void> {
   context.env.keys.forget(row.id);
@@ -147,7 +158,16 @@ async function revoked(context: AdminContext, before: KeyRow): Promise<KeyRow> {
   return row;
 }
 
-function auditOf(type: string, row: KeyRow, now: number, before?: KeyRow): Written["audit"] {
+/** The key as it stands, with the policies of its own. */
+async function shown(context: AdminContext, row: KeyRow): Promise<Shown> {
+  return { ...row, policies: (await keyPolicies(context).of([row.id])).get(row.id) ?? [] };
+}
+
+async function knownKey(context: AdminContext, key: string): Promise<Shown> {
+  return shown(context, found(await stores(context).keys.get(key), "key"));
+}
+
+function auditOf(type: string, row: Shown, now: number, before?: Shown): Written["audit"] {
   const after = fieldsShape(row, now);
   return {
     type,
@@ -172,16 +192,19 @@ function creation(app: AdminApp): void {
     { method: "post", path: "/keys", resource, summary: "Create a key", body: create, answer: key, status: 201 },
     async ({ body, actor }, context) => {
       requireGrant(actor, body.role ?? "key_holder");
+      await requireProfile(context, body.profile);
       const { keys: store, budgets } = stores(context);
       // Judged before anything is written, so that a wrong budget leaves no key behind.
       body.budgets.forEach((each, at) => newBudget(each, { kind: "key", id: "" }, `budgets.${at}.`));
-      const { row, secret } = await store.create({ ...fieldsOf(body), ...given({ team: body.team }), name: body.name });
+      const placings = await planned(context, { actor, key: null, policies: body.policies });
+      const { row: made, secret } = await store.create({ ...fieldsOf(body), ...given({ team: body.team }), name: body.name });
       const own: unknown[] = [];
       for (const [at, each] of body.budgets.entries()) {
-        const made = await budgets.create(newBudget(each, { kind: "key", id: row.id }, `budgets.${at}.`));
-        own.push(budgetShape(made, undefined));
+        own.push(budgetShape(await budgets.create(newBudget(each, { kind: "key", id: made.id }, `budgets.${at}.`)), undefined));
       }
-      await changed(context, row);
+      await placed(context, { actor, key: made.id, placings });
+      await changed(context, made);
+      const row = await shown(context, made);
       const now = context.env.now();
       const audit = { ...auditOf("key.create", row, now), after: { ...fieldsShape(row, now), budgets: own } };
       return { answer: { ...(await shapeOf(context, row)), secret }, audit };
@@ -214,10 +237,14 @@ function changes(app: AdminApp): void {
     app,
     { method: "patch", path: "/keys/{id}", resource, summary: "Change a key", params: byId, body: patch, answer: key },
     async ({ params, body, actor }, context) => {
-      const before = found(await stores(context).keys.get(params.id), "key");
+      const before = await knownKey(context, params.id);
       requireGrant(actor, before.role, body.role ?? before.role);
-      const row = await stores(context).keys.patch(params.id, fieldsOf(body));
-      await changed(context, row);
+      await requireProfile(context, body.profile);
+      const placings = await planned(context, { actor, key: params.id, policies: body.policies });
+      const patched = await stores(context).keys.patch(params.id, fieldsOf(body));
+      await placed(context, { actor, key: params.id, placings });
+      await changed(context, patched);
+      const row = await shown(context, patched);
       return { answer: await shapeOf(context, row), audit: auditOf("key.update", row, context.env.now(), before) };
     },
   );
@@ -225,10 +252,10 @@ function changes(app: AdminApp): void {
     app,
     { method: "delete", path: "/keys/{id}", resource, summary: "Revoke a key for ever", params: byId, status: 204 },
     async ({ params, actor }, context) => {
-      const before = found(await stores(context).keys.get(params.id), "key");
+      const before = await knownKey(context, params.id);
       requireGrant(actor, before.role);
       const row = await revoked(context, before);
-      return { answer: null, audit: auditOf("key.delete", row, context.env.now(), before) };
+      return { answer: null, audit: auditOf("key.delete", { ...before, ...row }, context.env.now(), before) };
     },
   );
 }
@@ -256,12 +283,12 @@ function lifecycle(app: AdminApp): void {
       answer: rotated,
     },
     async ({ params, body, actor }, context) => {
-      const before = found(await stores(context).keys.get(params.id), "key");
+      const before = await knownKey(context, params.id);
       requireGrant(actor, before.role);
       const { row, secret, previousValidUntil } = await stores(context).keys.rotate(params.id, body.grace_s * 1000);
       await changed(context, row);
       const answer = { id: row.id, secret, previous_valid_until: iso(previousValidUntil) };
-      return { answer, audit: auditOf("key.rotate", row, context.env.now(), before) };
+      return { answer, audit: auditOf("key.rotate", { ...before, ...row }, context.env.now(), before) };
     },
   );
   for (const verb of ["disable", "enable"] as const) {
@@ -276,11 +303,11 @@ function lifecycle(app: AdminApp): void {
         answer: key,
       },
       async ({ params, actor }, context) => {
-        const before = found(await stores(context).keys.get(params.id), "key");
+        const before = await knownKey(context, params.id);
         requireGrant(actor, before.role);
         const row = await stores(context).keys[verb](params.id);
         await changed(context, row);
-        return { answer: await shapeOf(context, row), audit: auditOf(`key.${verb}`, row, context.env.now(), before) };
+        return { answer: await shapeOf(context, row), audit: auditOf(`key.${verb}`, { ...before, ...row }, context.env.now(), before) };
       },
     );
   }

@@ -69,7 +69,7 @@ export function write<Params extends Shape, Query extends Shape, Body extends Sh
   register(app, operation, "write", async (context) => {
     const perform = async (): Promise<Answered> => {
       const { answer, audit } = await run(inputOf(context), context);
-      await record(context, audit);
+      await leaveEntry(context, audit);
       return { status: operation.status ?? 200, body: answer };
     };
     const { status, body } = await repeatable(context, perform);
@@ -135,7 +135,8 @@ async function repeatable(context: AdminContext, perform: () => Promise<Answered
   return once(context.env.db, attempt, context.env.now(), perform);
 }
 
-async function record(context: AdminContext, audit: Written["audit"]): Promise<void> {
+/** Leaves an audit entry of the actor's; every write does, and a read of what is sensitive, before it answers. */
+export async function leaveEntry(context: AdminContext, audit: Pick<AuditFacts, "type"> & Partial<AuditFacts>): Promise<void> {
   const { kind, id } = context.get("actor");
   const entry = auditEntry({ ...audit, actor: { kind, id }, request: context.get("requestId") }, context.env.now());
   await context.env.events.send(entry);

@@ -1,9 +1,8 @@
 import { z } from "@hono/zod-openapi";
-import { auditEntry } from "#audit";
 import { asTollgateError } from "#core";
 import { KeyStore, TenantStore } from "#keys";
-import { type ActivationRow, factsOfContext, type PolicyRow, PolicyStore, tryOut } from "#policy";
-import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
+import { type ActivationRow, factsOfContext, type PolicyRow, PolicyStore, PRIORITY_MAX, trialOf, tryOut } from "#policy";
+import { type AdminApp, type AdminContext, leaveEntry, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
 import { byId, found, given, id, listOf, name, page, paging } from "./shapes.ts";
 
@@ -12,7 +11,7 @@ const SOURCE_CHARACTERS_MAX = 256 * 1024;
 
 /** Settings of a policy, or a context for it: whatever its own schema says. */
 export const anything = z.record(z.string(), z.unknown());
-const mode = z.enum(["off", "shadow", "canary", "enforce"]);
+const mode = z.enum(["off", "inherit", "shadow", "canary", "enforce"]);
 const scope = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("deployment") }),
   z.strictObject({ kind: z.literal("team"), id }),
@@ -82,7 +81,7 @@ export function policyShape({ described, ...row }: PolicyRow) {
 }
 
 /** Where a version stands, as it is shown. */
-function activationShape(row: ActivationRow) {
+export function activationShape(row: ActivationRow) {
   return {
     object: "policy_activation",
     policy: row.policy,
@@ -101,7 +100,8 @@ function activationShape(row: ActivationRow) {
 
 /** The store, as an operation uses it. */
 export const policyStore = ({ env }: AdminContext) => new PolicyStore(env.db, env.config, () => env.now());
-const byOf = ({ kind, id: actor }: { readonly kind: string; readonly id: string }) => `${kind}:${actor}`;
+/** Who acts, as stored with what was done. */
+export const byOf = ({ kind, id: actor }: { readonly kind: string; readonly id: string }) => `${kind}:${actor}`;
 
 /** `/policies`: versions of policies and where they stand. A bundle that is refused leaves an audit entry that says why. */
 export function policies(app: AdminApp): void {
@@ -139,7 +139,47 @@ export function policies(app: AdminApp): void {
     { method: "get", path: "/policies/{id}", resource, summary: "Read a version of a policy", params: byId, answer: policy },
     async ({ params }, context) => policyShape(found(await policyStore(context).get(params.id), "policy")),
   );
+  sources(app);
   trial(app);
+}
+
+/** What a version runs is for those who may write policies: it may hold what its author would not show everybody. Reading it is in the audit. */
+function sources(app: AdminApp): void {
+  const signed = z.object({ key_id: z.string(), ed25519: z.string() });
+  const answer = z
+    .object({
+      id,
+      object: z.literal("policy_source"),
+      name,
+      version: z.string(),
+      hash: z.string(),
+      source: z.string(),
+      signature: signed.nullable(),
+    })
+    .openapi("PolicySource");
+  read(
+    app,
+    {
+      method: "get",
+      path: "/policies/{id}/source",
+      resource: "policy_sources",
+      summary: "Read the source of a version of a policy",
+      params: byId,
+      answer,
+    },
+    async ({ params }, context) => {
+      const row = found(await policyStore(context).get(params.id), "policy");
+      const { source, signature } = await policyStore(context).bundleOf(row.id);
+      const { name: of, version, hash } = row;
+      await leaveEntry(context, {
+        type: "policy.read_source",
+        subject: { kind: "policy", id: row.id },
+        details: { name: of, version, hash },
+      });
+      const shown = signature && { key_id: signature.keyId, ed25519: signature.ed25519 };
+      return { id: row.id, object: "policy_source", name: of, version, hash, source, signature: shown };
+    },
+  );
 }
 
 function standings(app: AdminApp): void {
@@ -157,7 +197,7 @@ function standings(app: AdminApp): void {
     on_error: z.enum(["deny", "allow"]).default("deny"),
     compose: z.enum(["all", "any"]).nullable().default(null),
     config: anything.default({}),
-    priority: z.number().int().min(-1_000_000).max(1_000_000).nullable().default(null),
+    priority: z.number().int().min(0).max(PRIORITY_MAX).nullable().default(null),
   });
   write(
     app,
@@ -223,8 +263,8 @@ function trial(app: AdminApp): void {
     { method: "post", path: "/policies/{id}/test", resource, summary: "Ask a policy about a context", params: byId, body, answer: finding },
     async ({ params, body: { stage, context: about, config } }, context) => {
       const row = found(await policyStore(context).get(params.id), "policy");
-      const candidate = { row, source: await policyStore(context).sourceOf(row.id), config };
-      const said = await tryOut(context.env.judge, candidate, { stage: STAGES[stage], facts: factsOfContext(about) });
+      const trial = trialOf(row, (await policyStore(context).bundleOf(row.id)).source, config);
+      const said = await tryOut(context.env.judge, trial, { stage: STAGES[stage], facts: factsOfContext(about) });
       const { outcome, failure, reason, metadata, obligations, fuel, logs } = said;
       const decision = failure === null ? { allowed: outcome === "allowed", reason, metadata, obligations } : { reason };
       const answer = { outcome, failure, decision, fuel, logs: logs === "" ? [] : logs.split("\n") };
@@ -238,21 +278,15 @@ function auditRefusals(app: AdminApp): void {
   const audited = async (context: AdminContext, next: () => Promise<void>) => {
     await next();
     if (context.error === undefined || context.req.method === "GET") return;
-    const { code, message, facts } = asTollgateError(context.error);
-    const { kind, id: actor } = context.get("actor");
-    const entry = auditEntry(
-      {
-        type: context.req.method === "PUT" ? "policy.activate" : "policy.create",
-        severity: "warning",
-        outcome: "refused",
-        actor: { kind, id: actor },
-        request: context.get("requestId"),
-        details: { code, message, param: facts.param ?? null, path: context.req.path },
-      },
-      context.env.now(),
-    );
-    await context.env.events.send(entry);
+    await leaveRefusal(context, context.req.method === "PUT" ? "policy.activate" : "policy.create", context.error);
   };
   app.use("/policies", audited);
   app.use("/policies/:id/activation", audited);
+}
+
+/** Says in the audit why a version did not get in, or not in force. */
+export async function leaveRefusal(context: AdminContext, type: "policy.create" | "policy.activate", thrown: unknown): Promise<void> {
+  const { code, message, facts } = asTollgateError(thrown);
+  const details = { code, message, param: facts.param ?? null, path: context.req.path };
+  await leaveEntry(context, { type, severity: "warning", outcome: "refused", details });
 }

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { type DecisionRow, listDecisions, newestDecisions, replay } from "#policy";
+import { countRequests, type DecisionRow, listDecisions, newestDecisions, replay, trialOf } from "#policy";
 import { type AdminApp, read, write } from "./operation.ts";
 import { anything, policyStore } from "./policies.ts";
 import { iso } from "../time.ts";
@@ -71,9 +71,24 @@ export function policyDecisions(app: AdminApp): void {
     async ({ query: { limit, cursor, ...filter } }, context) =>
       page(await listDecisions(context.env.db, given(filter), { limit, ...given({ cursor }) }), decisionShape),
   );
+  replays(app);
+}
+
+function replays(app: AdminApp): void {
   const body = z.strictObject({ from: moment.optional(), to: moment.optional(), config: anything.default({}) });
   const change = z.object({ request: id, before: outcome, after: outcome, reason: z.string() });
-  const answer = z.object({ evaluated: z.number(), changed: z.number(), not_replayable: z.number(), changes: z.array(change) });
+  const answer = z.object({
+    evaluated: z.number(),
+    changed: z.number(),
+    not_replayable: z.number(),
+    not_replayable_by: z.object({
+      facts_missing: z.number(),
+      content_not_logged: z.number(),
+      content_altered: z.number(),
+      over_limit: z.number(),
+    }),
+    changes: z.array(change),
+  });
   write(
     app,
     {
@@ -88,12 +103,22 @@ export function policyDecisions(app: AdminApp): void {
     async ({ params, body: { from, to, config } }, context) => {
       const row = found(await policyStore(context).get(params.id), "policy");
       const span = { from: from ?? context.env.now() - DAY_MS, ...given({ to }) };
-      const decisions = await newestDecisions(context.env.db, { policy: row.name, ...span }, REPLAYED_MAX);
-      const candidate = { row, source: await policyStore(context).sourceOf(row.id), config };
-      const { notReplayable, ...said } = await replay(context.env.judge, candidate, decisions);
-      const { evaluated, changed } = said;
-      const audit = { type: "policy.replay", subject: { kind: "policy", id: row.id }, details: { evaluated, changed } };
-      return { answer: { ...said, not_replayable: notReplayable }, audit };
+      const about = { policy: row.name, ...span };
+      const [decisions, recorded] = await Promise.all([
+        newestDecisions(context.env.db, about, REPLAYED_MAX),
+        countRequests(context.env.db, about),
+      ]);
+      const trial = trialOf(row, (await policyStore(context).bundleOf(row.id)).source, config);
+      const { evaluated, changed, gaps, changes } = await replay(context.env.judge, trial, decisions, (requests) =>
+        context.env.contents.asked(requests),
+      );
+      const asked = new Set(decisions.map(({ request }) => request)).size;
+      const lacking = { ...gaps, over_limit: Math.max(0, recorded - asked) };
+      const notReplayable = Object.values(lacking).reduce((sum, count) => sum + count, 0);
+      const contentRead = row.described.needs.includes("messages") ? evaluated : 0;
+      const details = { evaluated, changed, not_replayable: notReplayable, content_read: contentRead };
+      const audit = { type: "policy.replay", subject: { kind: "policy", id: row.id }, details };
+      return { answer: { evaluated, changed, not_replayable: notReplayable, not_replayable_by: lacking, changes }, audit };
     },
   );
 }

@@ -12,11 +12,19 @@ const APIS = {
   embeddings: "embeddings",
   messages: "messages",
   count_tokens: "count_tokens",
+  images: "images.generations",
+  image_edits: "images.edits",
+  image_variations: "images.variations",
+  speech: "audio.speech",
+  transcriptions: "audio.transcriptions",
+  translations: "audio.translations",
+  moderations: "moderations",
+  rerank: "rerank",
 } as const;
 type Api = keyof typeof APIS;
 
 const kind = z.enum(["openai", "anthropic", "openai-compatible", "ollama"]);
-const apis = z.array(z.enum(Object.keys(APIS) as [Api, ...Api[]])).max(6);
+const apis = z.array(z.enum(Object.keys(APIS) as [Api, ...Api[]])).max(Object.keys(APIS).length);
 /** What a header can carry, so that no line break of it could smuggle another one. */
 export const apiKey = z
   .string()

@@ -90,6 +90,6 @@ function notRecorded(row: RequestRow, paid: CostRow | undefined): { readonly wha
     ...(row.auto === null ? [none("routing.candidates", "the caller named its model, so there was no choice")] : []),
     ...(paid ? [] : [none("cost", "nothing was reserved, so nothing was charged")]),
     ...(row.firstByteMs === null ? [none("timings.first_byte_ms", "no byte of an answer came")] : []),
-    ...(row.content === null ? [none("request.content", "what was said is not kept")] : []),
+    none("request.content", "what was said is kept only where its key asks for that, and shown to operators only"),
   ];
 }

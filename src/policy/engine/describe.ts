@@ -21,9 +21,11 @@ const NEED = /^counters:[a-z][a-z0-9_-]{0,31}$/;
 const NEEDS_MAX = 16;
 const COUNTERS = "counters";
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
-const VERSION = /^(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})$/;
+/** A version: three numbers below 100,000. */
+export const VERSION = /^(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})$/;
 const PRIORITY_DEFAULT = 100;
-const PRIORITY_MAX = 1_000_000;
+/** The last number that a policy may have in the order of a chain; the first is 0. */
+export const PRIORITY_MAX = 1_000_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 const isText = (value: unknown): value is string => typeof value === "string";

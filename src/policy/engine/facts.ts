@@ -1,6 +1,7 @@
 import type { Facts, Judged } from "./contract.ts";
 
-const COUNTERS = "counters:";
+/** What the need of a counter begins with; its name follows. */
+export const COUNTERS = "counters:";
 
 /** Makes the contexts of one chain: what a policy is given is what it declared, as JSON, each fact written once for all. */
 export function contextsOf({ shared, own }: Facts): (step: Judged) => string {

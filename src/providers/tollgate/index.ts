@@ -1,4 +1,4 @@
-import { type Capability, TollgateError } from "#core";
+import { type Capability, isSurface, type Surface, TollgateError } from "#core";
 import { chat, completions } from "./chat.ts";
 import type { Event, Exchange, Writer } from "./dialect.ts";
 import { embed } from "./embed.ts";
@@ -7,7 +7,7 @@ import { responses } from "./responses.ts";
 import { answerTo, objectOf, readTurn } from "./turn.ts";
 
 const SLOW_CHUNK_MS = 50;
-const WRITERS: Record<Exclude<Capability, "embeddings" | "count_tokens">, Writer> = {
+const WRITERS: Record<Exclude<Capability, "embeddings" | "count_tokens" | Surface>, Writer> = {
   "chat.completions": chat,
   completions,
   responses,
@@ -55,10 +55,11 @@ function streamOf(events: Iterable<Event>, chunkMs: number, signal: AbortSignal)
 
 /**
  * Answers a request by the built-in provider, in process. `echo` and `slow` say the same; `slow` waits between chunks.
- * @throws TollgateError `model_not_found` for any other model.
+ * @throws TollgateError `model_not_found` for any other model, `invalid_request` for what is no text for text.
  */
 export function respond(capability: Capability, body: unknown, signal: AbortSignal): Response {
   signal.throwIfAborted();
+  if (isSurface(capability)) throw new TollgateError("invalid_request", `The built-in provider does not offer ${capability}`);
   const turn = readTurn(objectOf(body));
   if (turn.model !== "echo" && turn.model !== "slow") {
     throw new TollgateError("model_not_found", "The built-in provider has the models tollgate/echo and tollgate/slow");

@@ -2,6 +2,7 @@ import { chat, legacyCompletion } from "./chat.ts";
 import type { Exchange } from "./exchange.ts";
 import { OPENAI_HEADERS } from "./openai-facts.ts";
 import { keptResponse, responses } from "./responses.ts";
+import { images, moderation, rerank, speech, transcription } from "./surfaces.ts";
 
 /**
  * OpenAI as its API reference shows it: https://platform.openai.com/docs/api-reference. Each dialect stands in a file of its own.
@@ -51,6 +52,19 @@ export async function openai(path: string, exchange: Exchange): Promise<void> {
       return legacyCompletion(exchange);
     case "/v1/embeddings":
       return embeddings(exchange);
+    case "/v1/images/generations":
+    case "/v1/images/edits":
+    case "/v1/images/variations":
+      return images(exchange, path);
+    case "/v1/audio/speech":
+      return speech(exchange);
+    case "/v1/audio/transcriptions":
+    case "/v1/audio/translations":
+      return transcription(exchange);
+    case "/v1/moderations":
+      return moderation(exchange);
+    case "/v1/rerank":
+      return rerank(exchange);
     case "/v1/models":
       return models(exchange);
     default:

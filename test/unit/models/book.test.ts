@@ -98,6 +98,17 @@ describe("the bundled table", () => {
     expect(Object.keys(inTable("claude-opus-4-5", "anthropic").serviceTiers)).toEqual(["batch"]);
   });
 
+  it("has what pictures, sound, judgements and ranks cost, and rounds no price to have it", () => {
+    expect(inTable("gpt-image-1.5").rates).toMatchObject({ input: "5", image_input: "8", output: "10", image_output: "32" });
+    expect(inTable("gpt-image-2.6-flare").rates).toMatchObject({ image_input: "8", output: "30" });
+    expect([inTable("tts-1").rates, inTable("whisper-1").rates]).toEqual([{ character: "15" }, { second: "0.0001" }]);
+    expect(inTable("gpt-4o-mini-tts").rates).toMatchObject({ input: "0.6", audio_output: "12" });
+    expect(inTable("voxtral-mini-latest", "mistral").rates).toEqual({ second: "0.00005" });
+    expect(inTable("rerank-v4.0-pro", "cohere").rates).toEqual({ ranking: "0.0025" });
+    expect(inTable("omni-moderation-latest").state).toBe("free");
+    expect(new PriceBook([]).find("groq", "whisper-large-v3", "", Date.now()).state).toBe("unknown");
+  });
+
   it("has what calls of hosted tools cost, where the vendor prices a call", () => {
     expect(inTable("gpt-5").rates).toMatchObject({ web_search: "0.01", file_search: "0.0025" });
     expect(inTable("gpt-4o-search-preview").rates).toMatchObject({ input: "2.5", web_search: "0.025" });

@@ -90,6 +90,11 @@ describe("a receipt", () => {
     { fileSearches: 1 },
     { searchSources: 1 },
     { extras: 1 },
+    { imageInput: 10 },
+    { imageOutput: 10 },
+    { characters: 10 },
+    { seconds: 1 },
+    { rankings: 1 },
     { output: 10 },
   ] as Partial<Usage>[])("says unknown and charges for a class that has no rate: %j", (used) => {
     const [usd, state] = total(row({ rates: { input: "3" } }), used);
@@ -110,6 +115,20 @@ describe("a receipt", () => {
     const rates = { input: "1", image: "0.04", web_search: "0.01", file_search: "0.0025", search_source: "0.025", extra: "0.03" };
     const used = { images: 2, webSearches: 3, fileSearches: 4, searchSources: 5, extras: 6 };
     expect(total(row({ rates }), used)).toEqual(["0.425", "priced"]);
+    expect(total(row({ rates: { second: "0.0001", ranking: "0.002" } }), { seconds: 27, rankings: 3 })).toEqual(["0.0087", "priced"]);
+    expect(total(row({ rates: { character: "15" } }), { characters: 4_096 })).toEqual(["0.06144", "priced"]);
+  });
+
+  it("tells text and pictures apart; what is drawn costs as output where it has no rate of its own", () => {
+    const used = { input: 10, imageInput: 40, output: 5, imageOutput: 50 };
+    const rates = { input: "5", image_input: "8", output: "10" };
+    // 10 × 5 + 40 × 8 + 5 × 10 + 50 × 10, and × 32.
+    expect(total(row({ rates }), used)).toEqual(["0.00092", "priced"]);
+    expect(total(row({ rates: { ...rates, image_output: "32" } }), used)).toEqual(["0.00202", "priced"]);
+  });
+
+  it("threat 38: sells no token for nothing that a model is asked for which is sold by the piece alone", () => {
+    expect(total(row({ rates: { image: "0.04" } }), { input: 1_000 })).toEqual(["0.6", "unknown"]);
   });
 
   it("goes by the long-context rates above their threshold, not at it", () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { walk } from "../../../src/policy/chain.ts";
+import { ActivePolicies } from "../../../src/policy/active.ts";
 import { inShare } from "../../../src/policy/canary.ts";
 import type { Finding, Step } from "../../../src/policy/contract.ts";
 import { type Evaluation, walked as throughout } from "../../../src/policy/engine/contract.ts";
@@ -179,6 +180,27 @@ describe("a canary", () => {
   it.each([1, 5, 10, 25, 50, 75, 90])("takes %i percent of 5,000 keys, within two", (percent) => {
     expect(Math.abs((share("pii-redact", percent).length / keys.length) * 100 - percent)).toBeLessThan(2);
   });
+
+  it.each([1, 10, 50])(
+    "stands in the chains of %i percent of 5,000 keys, within two, and in the others' what is in force",
+    (canaryPercent) => {
+      const described = { name: "p", version: "", priority: 1, compose: "all", needs: [], stages: ["evaluate"], config: {}, loadFuel: 1, tests: { passed: 0, failed: 0 } } as const; // prettier-ignore
+      const row = { scopeKind: "deployment", scopeId: "", name: "p", policy: "", onError: "deny", compose: "all", priority: null, config: {}, generation: 1, activatedBy: "", activatedAt: 0, described, source: "" } as const; // prettier-ignore
+      const active = new ActivePolicies([
+        { ...row, lane: "main", mode: "enforce", canaryPercent: null, version: "1.0.0", hash: "one" },
+        { ...row, lane: "canary", mode: "canary", canaryPercent, version: "2.0.0", hash: "two" },
+      ]);
+      const versions = keys.map((key) =>
+        active
+          .chainOf({ team: "t", key })
+          .map(({ step }) => step.version)
+          .join(),
+      );
+      const drawn = versions.filter((version) => version === "2.0.0").length;
+      expect(versions.filter((version) => version === "1.0.0").length).toBe(keys.length - drawn);
+      expect(Math.abs((drawn / keys.length) * 100 - canaryPercent)).toBeLessThan(2);
+    },
+  );
 
   it("takes nobody at 0 percent and everybody at 100, and a larger share holds the smaller", () => {
     expect([share("p", 0).length, share("p", 100).length]).toEqual([0, keys.length]);

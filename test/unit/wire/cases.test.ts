@@ -5,7 +5,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import * as fc from "fast-check";
 import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
-import { type Capability, usdFromFemto } from "#core";
+import { type Capability, type Surface, usdFromFemto } from "#core";
 import { PriceBook, receipt } from "#models";
 import { type Reported, reportedFromJson } from "#wire";
 import { bytesOf, event, oneByOne, readAll } from "./said.ts";
@@ -19,7 +19,7 @@ interface Case {
   /** Whether a vendor shows these very numbers as an example. */
   readonly example: boolean;
   readonly compared: string;
-  readonly capability: Capability;
+  readonly capability: Exclude<Capability, Surface>;
   readonly model: string;
   readonly at: string;
   readonly price: string;

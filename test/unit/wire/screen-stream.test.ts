@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Capability } from "#core";
-import { HOLD_BACK, type JudgeStretch, screened, type Stretch } from "../../../src/wire/screen-stream.ts";
+import { REDACT_MAX as HOLD_BACK } from "../../../src/policy/obligations.ts";
+import { type JudgeStretch, screened, type Stretch } from "../../../src/wire/screen-stream.ts";
 import { bytesOf, event, oneByOne, splitAt } from "./said.ts";
 
 const CARD = "4111 1111 1111 1111";
@@ -16,7 +17,7 @@ async function screen(capability: Capability, pieces: readonly Uint8Array[], jud
       controller.close();
     },
   });
-  return new Response(screened(source, capability, judge)).text();
+  return new Response(screened(source, capability, { judge, holdBack: HOLD_BACK })).text();
 }
 
 /** A dialect's stream that says a text in the given deltas, and the text that a client puts together of one. */
@@ -137,7 +138,7 @@ describe.each(NAMES)("D16: a screened stream of %s", (name) => {
     const reader = screened(
       new Response(stream([...Array.from("a".repeat(300)), "forbidden", ...Array.from("b".repeat(300))])).body!,
       capability,
-      judge,
+      { judge, holdBack: HOLD_BACK },
     ).getReader();
     let out = "";
     await expect(
@@ -156,7 +157,7 @@ describe("what a screen holds back", () => {
   it("is at most 128 characters and a step, and no event once its run has ended", async () => {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const writer = writable.getWriter();
-    const reader = screened(readable, "chat.completions", cards).getReader();
+    const reader = screened(readable, "chat.completions", { judge: cards, holdBack: HOLD_BACK }).getReader();
     const one = bytesOf(event({ choices: [{ index: 0, delta: { content: "x" }, finish_reason: null }] }));
     const arrived = reader.read().then(() => true);
     const turn = () => new Promise<false>((resolve) => setTimeout(resolve, 0, false));

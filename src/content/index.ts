@@ -1,0 +1,2 @@
+export { Contents } from "./contents.ts";
+export type { Content, Kept } from "./contract.ts";

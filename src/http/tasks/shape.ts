@@ -1,0 +1,61 @@
+import { usdFromNano } from "#core";
+import type { Permit, TaskView, Violation } from "#tasks";
+import { iso } from "../time.ts";
+
+/** A task as its owner is told of it. */
+export function taskShape(task: TaskView) {
+  const { end, effective } = task;
+  return {
+    id: task.id,
+    object: "task",
+    status: task.status,
+    exit_reason: end?.reason ?? null,
+    engine: effective.engine,
+    mode: effective.mode,
+    key: task.key,
+    profile: task.profile,
+    metadata: task.metadata,
+    created_at: iso(task.createdAt),
+    started_at: iso(task.startedAt),
+    ended_at: iso(end?.at ?? null),
+    last_seq: task.lastSeq,
+    cost: { cap_usd: usdFromNano(effective.maxCostNano), spent_usd: "0", reserved_usd: "0" },
+    ...(end ? endShape(end, task.text) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
+  };
+}
+
+function endShape(end: NonNullable<TaskView["end"]>, text: string | null) {
+  const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
+  return {
+    resources: { cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes },
+    result: { text, structured: null, exit_code: exitCode, files, message },
+    error: reason === "ok" ? null : { code: reason, message: message ?? reasonIn(end) },
+  };
+}
+
+/** What a request would come to: what would be in force, where each value is from, and everything that is in its way. */
+export function verdictShape({ permit, violations }: { readonly permit: Permit | null; readonly violations: readonly Violation[] }) {
+  return { valid: violations.length === 0, effective: permit && effectiveShape(permit), explain: permit?.explain ?? [], violations };
+}
+
+function effectiveShape({ effective }: Permit) {
+  const { engine, mode, filesystem, timeoutS, cpuCores, memoryMb, diskMb, maxCostNano } = effective;
+  const limits = { timeout_s: timeoutS, cpu_cores: cpuCores, memory_mb: memoryMb, disk_mb: diskMb, max_cost_usd: usdFromNano(maxCostNano) };
+  return { engine, mode, filesystem, network: { hosts: [] }, ...limits };
+}
+
+function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
+  switch (reason) {
+    case "timeout":
+      return "It took longer than it may";
+    case "oom":
+      return "It needed more memory than it may have";
+    case "cancelled":
+      return "It was cancelled";
+    case "runner_lost":
+      return "Its runner was lost";
+    case "ok":
+    case "error":
+      return exitCode === null ? "It could not be run" : `It ended with exit code ${exitCode}`;
+  }
+}

@@ -1,0 +1,93 @@
+/** The states of a task, in the order that they come. */
+export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
+
+/** Why a task ended: a closed set. */
+export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "runner_lost";
+
+/** What a key's tasks may do, and how much they may use. */
+export interface Profile {
+  readonly name: string;
+  readonly engines: readonly ("claude-code" | "codex" | "native" | "command")[];
+  readonly tools: readonly string[];
+  readonly agents: readonly string[];
+  readonly skills: readonly string[];
+  /** Patterns; a guard-rail that is audited, never the wall. */
+  readonly deniedCommands: readonly string[];
+  readonly hosts: readonly string[];
+  readonly filesystem: "none" | "readonly" | "readwrite";
+  /** Of each key, at once. */
+  readonly maxConcurrentTasks: number;
+  readonly cpuCores: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  readonly timeoutS: number;
+  readonly maxCostNano: number;
+}
+
+/** What a task runs with, once its profile and its request are one. */
+export interface Effective {
+  readonly engine: "command";
+  readonly mode: "normal" | "analysis_only";
+  readonly filesystem: Profile["filesystem"];
+  readonly timeoutS: number;
+  readonly cpuCores: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  readonly maxCostNano: number;
+}
+
+/** Something that a request asks for and may not have. */
+export interface Violation {
+  readonly kind: "profile" | "engine" | "limit" | "command" | "field";
+  readonly name: string;
+  readonly field: string | null;
+  readonly reason: string;
+}
+
+/** A file that a task changed; null where it is gone. */
+export interface TaskFile {
+  readonly path: string;
+  readonly change: "added" | "modified" | "deleted";
+  readonly bytes: number | null;
+  readonly sha256: string | null;
+}
+
+/** How a task ended. */
+export interface TaskEnd {
+  readonly reason: ExitReason;
+  readonly at: number;
+  readonly exitCode: number | null;
+  readonly cpuMs: number | null;
+  readonly memoryPeakBytes: number | null;
+  readonly files: readonly TaskFile[];
+  /** What a person should know beside the reason. */
+  readonly message: string | null;
+}
+
+/** What stands of a task. Times in milliseconds. */
+export interface Task {
+  readonly id: string;
+  readonly key: string;
+  readonly team: string;
+  readonly profile: string;
+  readonly status: TaskStatus;
+  readonly effective: Effective;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly end: TaskEnd | null;
+}
+
+/** A task as it is told: with the number of its last event, and what it said, up to a limit. */
+export interface TaskView extends Task {
+  readonly lastSeq: number;
+  readonly text: string | null;
+}
+
+/** One thing that happened in a task. `seq` begins at 1 and has no gaps. */
+export interface TaskEvent {
+  readonly seq: number;
+  readonly at: number;
+  readonly type: "status" | "stdout" | "stderr" | "exit";
+  readonly data: Readonly<Record<string, unknown>>;
+}

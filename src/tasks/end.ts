@@ -1,0 +1,39 @@
+import type { JobEvent } from "#runner-protocol";
+import type { ExitReason, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
+
+/** Of the list of changed files so much is kept: a stored value holds 2 MB at most. */
+const FILES_CHARS_MAX = 500_000;
+
+/** A task's end as its job's exit says it; `uncollected` tells what of its files could not be kept. */
+export function endOf({ at, data }: Extract<JobEvent, { type: "exit" }>, uncollected: string | null): TaskEnd {
+  const files = firstOf(data.files);
+  const notes = [
+    data.message,
+    data.signal && `ended by ${data.signal}`,
+    data.droppedBytes > 0 && `${data.droppedBytes} bytes of output were dropped`,
+    files.length < data.files.length && `${data.files.length - files.length} more files are not listed`,
+    uncollected,
+  ].filter(Boolean);
+  return {
+    // A job that could not be run where it should have was lost there, as far as its task is concerned.
+    reason: data.reason === "lost" ? "runner_lost" : data.reason,
+    at,
+    exitCode: data.code,
+    cpuMs: data.cpuMs,
+    memoryPeakBytes: data.memoryPeakBytes,
+    files,
+    message: notes.length > 0 ? notes.join("; ") : null,
+  };
+}
+
+/** The state that a task ends in. */
+export function statusOf(reason: ExitReason): TaskStatus {
+  if (reason === "ok") return "completed";
+  return reason === "cancelled" ? "cancelled" : "failed";
+}
+
+function firstOf(files: readonly TaskFile[]): TaskFile[] {
+  let chars = 0;
+  const end = files.findIndex((file) => (chars += JSON.stringify(file).length) > FILES_CHARS_MAX);
+  return end === -1 ? [...files] : files.slice(0, end);
+}

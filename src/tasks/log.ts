@@ -1,0 +1,148 @@
+import type { JobSpec } from "#runner-protocol";
+import type { Task, TaskEvent, TaskView } from "./contract.ts";
+
+/** The most of what a task leaves that is kept, as a tar. */
+export const ARTIFACTS_BYTES_MAX = 64 * 2 ** 20;
+/** A stored value holds 2 MB at most. */
+const PIECE_BYTES = 1_000_000;
+/** So much of what a command said stands in its result. */
+const TEXT_CHARS_MAX = 65_536;
+const EVENTS_AT_ONCE = 200;
+
+const TABLES = `
+  create table if not exists events (seq integer primary key, at integer not null, type text not null, data text not null);
+  create table if not exists spec (piece integer primary key, bytes blob not null);
+  create table if not exists artifacts (piece integer primary key, bytes blob not null);
+`;
+
+/** What a task object has stored: the task, its events, the spec until the runner has it, and what was left. One that was only asked for stores nothing. */
+export class TaskLog {
+  readonly #storage: DurableObjectStorage;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+  }
+
+  /** The task; null where none began. */
+  task(): Task | null {
+    return this.#storage.kv.get<Task>("task") ?? null;
+  }
+
+  /** Takes a task down with what the runner is to be told. */
+  begin(task: Task, spec: JobSpec): void {
+    this.#storage.transactionSync(() => {
+      this.#storage.sql.exec(TABLES);
+      this.#storage.kv.put("task", task);
+      const bytes = new TextEncoder().encode(JSON.stringify(spec));
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.#put("spec", at / PIECE_BYTES, bytes.slice(at, at + PIECE_BYTES));
+    });
+  }
+
+  /** What the runner is still to be told; null once it has it. */
+  spec(): JobSpec | null {
+    const pieces = [...this.#storage.sql.exec<{ bytes: ArrayBuffer }>("select bytes from spec order by piece")];
+    if (pieces.length === 0) return null;
+    const decoder = new TextDecoder();
+    const text = pieces.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("") + decoder.decode();
+    return JSON.parse(text) as JobSpec;
+  }
+
+  /** The runner has the job. */
+  made(): void {
+    this.#storage.sql.exec("delete from spec");
+  }
+
+  change(changes: Partial<Task>): void {
+    this.#storage.kv.put("task", { ...this.task(), ...changes });
+  }
+
+  /** Takes an event down; one whose number is there is there already. */
+  add({ seq, at, type, data }: TaskEvent): void {
+    this.#storage.sql.exec("insert or ignore into events values (?, ?, ?, ?)", seq, at, type, JSON.stringify(data));
+  }
+
+  /** The task's last event and its end are one write. */
+  end(event: TaskEvent, changes: Partial<Task>): void {
+    this.#storage.transactionSync(() => {
+      this.made();
+      this.add(event);
+      this.change(changes);
+    });
+  }
+
+  lastSeq(): number {
+    return this.#storage.sql.exec<{ seq: number }>("select coalesce(max(seq), 0) as seq from events").one().seq;
+  }
+
+  /** Some of the events after one, in order. */
+  after(seq: number): TaskEvent[] {
+    const rows = this.#storage.sql.exec<{ seq: number; at: number; type: TaskEvent["type"]; data: string }>(
+      "select seq, at, type, data from events where seq > ? order by seq limit ?",
+      seq,
+      EVENTS_AT_ONCE,
+    );
+    return [...rows].map((row) => ({ ...row, data: JSON.parse(row.data) as TaskEvent["data"] }));
+  }
+
+  /** The task as it is told; null where none began. */
+  view(): TaskView | null {
+    const task = this.task();
+    return task && { ...task, lastSeq: this.lastSeq(), text: task.end ? this.#text() : null };
+  }
+
+  #text(): string {
+    let text = "";
+    for (const { data } of this.#storage.sql.exec<{ data: string }>("select data from events where type = 'stdout' order by seq")) {
+      text += (JSON.parse(data) as { readonly text: string }).text;
+      if (text.length >= TEXT_CHARS_MAX) break;
+    }
+    return text.slice(0, TEXT_CHARS_MAX);
+  }
+
+  /** Keeps a tar, in the place of any before; false, and nothing is kept, where it is too large. */
+  async keep(tar: ReadableStream<Uint8Array>): Promise<boolean> {
+    this.#storage.sql.exec("delete from artifacts");
+    let piece = 0;
+    let held = new Uint8Array(PIECE_BYTES);
+    let length = 0;
+    for await (const part of tar) {
+      for (let at = 0; at < part.length;) {
+        const taken = part.subarray(at, at + PIECE_BYTES - length);
+        held.set(taken, length);
+        length += taken.length;
+        at += taken.length;
+        if (length < PIECE_BYTES) continue;
+        this.#put("artifacts", piece++, held);
+        held = new Uint8Array(PIECE_BYTES);
+        length = 0;
+      }
+      if (piece * PIECE_BYTES + length <= ARTIFACTS_BYTES_MAX) continue;
+      this.#storage.sql.exec("delete from artifacts");
+      return false;
+    }
+    if (length > 0) this.#put("artifacts", piece, held.slice(0, length));
+    return true;
+  }
+
+  /** How many bytes the kept tar has. */
+  kept(): number {
+    return this.#storage.sql.exec<{ bytes: number }>("select coalesce(sum(length(bytes)), 0) as bytes from artifacts").one().bytes;
+  }
+
+  /** Bytes of the kept tar, fewer at a piece's end. */
+  slice(from: number, length: number): Uint8Array {
+    const [row] = [
+      ...this.#storage.sql.exec<{ bytes: ArrayBuffer }>(
+        "select substr(bytes, ?, ?) as bytes from artifacts where piece = ?",
+        (from % PIECE_BYTES) + 1,
+        length,
+        Math.floor(from / PIECE_BYTES),
+      ),
+    ];
+    return new Uint8Array(row?.bytes ?? new ArrayBuffer(0));
+  }
+
+  #put(table: "spec" | "artifacts", piece: number, bytes: Uint8Array): void {
+    this.#storage.sql.exec(`insert into ${table} values (?, ?)`, piece, bytes);
+  }
+}

@@ -1,0 +1,78 @@
+import * as z from "zod";
+import { nanoFromUsd, TollgateError } from "#core";
+import { workspacePath } from "#runner-protocol";
+import type { Violation } from "./contract.ts";
+
+/** The longest spec of a task, files included. */
+export const TASK_BYTES_MAX = 8 * 2 ** 20;
+
+const NOT_YET = "is not offered yet";
+const none = z.null({ message: NOT_YET }).optional();
+const nobody = z.array(z.string()).max(0, { message: NOT_YET }).default([]);
+const noNul = (text: string) => !text.includes("\0");
+const usd = z.union([z.string(), z.number()]).transform((amount, context) => {
+  try {
+    return nanoFromUsd(amount, "max_cost_usd");
+  } catch {
+    context.addIssue({ code: "custom", message: "must be an amount in USD, such as 0.5" });
+    return z.NEVER;
+  }
+});
+const file = z.union(
+  [z.strictObject({ path: workspacePath, text: z.string() }), z.strictObject({ path: workspacePath, base64: z.base64() })],
+  { message: "must be a path of plain segments below the workspace, with text or base64" },
+);
+
+/** What a task may be asked to do: `POST /v1/task`. Limits that are not named are those of the key's profile. */
+const taskRequest = z.strictObject({
+  engine: z.literal("command", { message: "must be command; other engines are not offered yet" }),
+  /** Never a string: no shell reads it but one that it names. */
+  argv: z
+    .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
+    .min(1)
+    .max(1_024),
+  files: z.array(file).max(10_000).default([]),
+  working_directory: z.union([z.literal("."), workspacePath]).default("."),
+  timeout_s: z.number().positive().optional(),
+  cpu_cores: z.number().min(0.01).optional(),
+  memory_mb: z.int().min(16).optional(),
+  disk_mb: z.int().min(1).optional(),
+  max_cost_usd: usd.optional(),
+  /** `analysis_only` may read its workspace and change nothing. */
+  mode: z.enum(["normal", "analysis_only"], { message: "must be normal or analysis_only; dry_run is not offered yet" }).default("normal"),
+  metadata: z
+    .record(z.string().min(1).max(64), z.string().max(512))
+    .refine((given) => Object.keys(given).length <= 16, { message: "must hold at most 16 keys" })
+    .default({}),
+  prompt: none,
+  model: none,
+  allow_tools: nobody,
+  allow_agents: nobody,
+  allow_skills: nobody,
+  output_schema: none,
+  callback_url: none,
+});
+
+export type TaskRequest = z.output<typeof taskRequest>;
+
+/** A task's request, or everything that is wrong with it. */
+export function parseTask(value: unknown): { readonly request: TaskRequest } | { readonly problems: readonly Violation[] } {
+  const read = taskRequest.safeParse(value);
+  if (read.success) return { request: read.data };
+  const problems = read.error.issues.flatMap((issue): Violation[] => {
+    const fields = issue.code === "unrecognized_keys" ? issue.keys.map((each) => [...issue.path, each]) : [issue.path];
+    const reason = issue.code === "unrecognized_keys" ? "is not a known field" : issue.message;
+    return fields.map((path) => ({ kind: "field", name: path.join("."), field: path.join(".") || null, reason }));
+  });
+  return { problems };
+}
+
+/** Reads a task's request. @throws TollgateError `invalid_request` telling every problem, the first one's field as `param`. */
+export function readTask(value: unknown): TaskRequest {
+  const read = parseTask(value);
+  if ("request" in read) return read.request;
+  const { problems } = read;
+  const message = problems.map(({ field, reason }) => `${field ?? "The body"}: ${reason}`).join("; ");
+  const field = problems[0]?.field ?? null;
+  throw new TollgateError("invalid_request", message, { ...(field === null ? {} : { param: field }), details: { problems } });
+}

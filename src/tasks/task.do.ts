@@ -1,0 +1,247 @@
+import { DurableObject } from "cloudflare:workers";
+import { eq } from "drizzle-orm";
+import { auditEntry, type AuditEvent } from "#audit";
+import { connect, tables } from "#db";
+import type { JobEvent, JobSpec } from "#runner-protocol";
+import type { Task, TaskEnd, TaskView } from "./contract.ts";
+import { endOf, statusOf } from "./end.ts";
+import { eventStream } from "./events.ts";
+import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
+import { RunnerJob, RunnerRefusal } from "./runner.ts";
+import { fileIn, streamOf } from "./tar.ts";
+
+/** The bindings that a task object uses. */
+interface TaskEnv {
+  readonly DB: D1Database;
+  readonly EVENTS: Queue;
+  readonly RUNNER_URL?: string;
+  readonly RUNNER_SECRET?: string;
+}
+
+/** The next alarm stands before anything is done, so that whatever dies is taken up again after so long. */
+const AGAIN_MS = 1_000;
+/** How long one alarm listens to the runner. */
+const LISTEN_MS = 60_000;
+/** After so long without an answer of the runner the task is given up. */
+const SILENCE_MS = 30_000;
+/** How long after its time a job's end is still waited for. */
+const GRACE_MS = 60_000;
+const COLLECT_TRIES = 3;
+const SETTLE_TRIES = 20;
+/** How long events and what a task left are kept after its end. */
+const KEPT_MS = 30 * 86_400_000;
+
+/**
+ * One task: its state, its events, what it left. The alarm alone drives it, and does everything so that it may be done again: a job is
+ * made if absent, events are inserted or ignored by the runner's numbers, the last event and the end are one write.
+ */
+export class TaskObject extends DurableObject<TaskEnv> {
+  readonly #log: TaskLog;
+  readonly #waiting = new Set<() => void>();
+  #silentSince: number | null = null;
+
+  constructor(ctx: DurableObjectState, env: TaskEnv) {
+    super(ctx, env);
+    this.#log = new TaskLog(ctx.storage);
+  }
+
+  /** Begins; it runs on its own from here. One that began already stays what it is. */
+  async begin(task: Task, spec: JobSpec): Promise<void> {
+    if (this.#log.task()) return;
+    this.#log.begin(task, spec);
+    await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  /** The task; null where none began. */
+  view(): TaskView | null {
+    return this.#log.view();
+  }
+
+  /** Ends it, wherever it is; once it has ended, nothing. */
+  async cancel(): Promise<void> {
+    const task = this.#log.task();
+    if (!task || task.end) return;
+    this.ctx.storage.kv.put("cancelling", true);
+    await this.ctx.storage.setAlarm(Date.now());
+    // What is not there yet, or does not answer, the alarm cancels.
+    if (this.#log.spec() === null)
+      await this.#job(task)
+        ?.cancel()
+        .catch(() => undefined);
+  }
+
+  /** Gives the command something to read; false where it does not read any more. */
+  async write(bytes: Uint8Array): Promise<boolean> {
+    const task = this.#log.task();
+    if (!task || task.end || this.#log.spec() !== null) return false;
+    try {
+      await this.#job(task)?.write(bytes);
+      return true;
+    } catch (error) {
+      if (error instanceof RunnerRefusal) return false;
+      throw error;
+    }
+  }
+
+  /** `/events?after=N` as SSE until the exit, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
+  override async fetch(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    if (!this.#log.task()) return new Response(null, { status: 404 });
+    if (pathname === "/events") {
+      const after = Number(searchParams.get("after"));
+      const body = eventStream(this.#log, { after, more: (ms) => this.#more(ms) });
+      return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
+    }
+    const size = this.#log.kept();
+    const path = searchParams.get("path");
+    const read = (from: number, length: number) => this.#log.slice(from, length);
+    const place = size === 0 ? null : path === null ? { from: 0, length: size } : fileIn(read, size, path);
+    return place ? new Response(streamOf(read, place)) : new Response(null, { status: 404 });
+  }
+
+  override async alarm(): Promise<void> {
+    const task = this.#log.task();
+    if (!task) return;
+    await this.ctx.storage.setAlarm(Date.now() + AGAIN_MS);
+    try {
+      await (task.end ? this.#settle(task, task.end) : this.#drive(task));
+    } catch (error) {
+      // oxlint-disable-next-line no-console -- the next alarm stands already; the log is where the failure is told.
+      console.error(JSON.stringify({ level: "error", code: "task_alarm", task: task.id, reason: String(error) }));
+    }
+  }
+
+  async #drive(task: Task): Promise<void> {
+    const job = this.#job(task);
+    if (!job) return this.#lost(task, "this gateway has no runner any more");
+    const late = task.createdAt + task.effective.timeoutS * 1000 + SILENCE_MS + GRACE_MS;
+    if (Date.now() > late) return this.#lost(task, "the runner did not say an end in time");
+    let exit: Extract<JobEvent, { type: "exit" }> | null = null;
+    try {
+      exit = await this.#follow(job);
+    } catch (error) {
+      return this.#unheard(task, error);
+    }
+    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)), exit.seq);
+  }
+
+  /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
+  async #follow(job: RunnerJob): Promise<Extract<JobEvent, { type: "exit" }> | null> {
+    const spec = this.#log.spec();
+    if (spec) {
+      await job.create(spec);
+      this.#log.made();
+    }
+    if (this.ctx.storage.kv.get("cancelling")) await job.cancel();
+    for await (const event of job.events(this.#log.lastSeq(), AbortSignal.timeout(LISTEN_MS))) {
+      this.#silentSince = null;
+      if (event.type === "exit") return event;
+      this.#take(event);
+    }
+    return null;
+  }
+
+  #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
+    this.#log.add({ seq, at, type, data });
+    if (type === "status" && this.#log.task()?.status === "pending") this.#log.change({ status: "running", startedAt: at });
+    this.#wake();
+  }
+
+  /** A job that the runner does not know was lost with it; a runner that does not answer is given time to come back. */
+  async #unheard(task: Task, error: unknown): Promise<void> {
+    const busy = error instanceof RunnerRefusal && error.status === 503;
+    if (error instanceof RunnerRefusal && !busy) {
+      if (this.#log.spec() === null || error.status === 401) return this.#lost(task, `the runner lost the task: ${error.message}`);
+      return this.#end(task, refused(error.message), this.#log.lastSeq() + 1);
+    }
+    if (error instanceof Error && error.name === "TimeoutError") return;
+    this.#silentSince ??= Date.now();
+    if (Date.now() - this.#silentSince <= SILENCE_MS) return;
+    await this.#lost(task, busy ? `no runner was free: ${error.message}` : "the runner does not answer");
+  }
+
+  async #lost(task: Task, message: string): Promise<void> {
+    await this.#end(task, { ...refused(message), reason: "runner_lost" }, this.#log.lastSeq() + 1);
+  }
+
+  /** Keeps what the job left; what of it could not be kept, in words. */
+  async #collect(task: Task, job: RunnerJob): Promise<string | null> {
+    if (task.effective.filesystem === "none") return null;
+    for (let tries = 1; ; tries++) {
+      try {
+        if (await this.#log.keep(await job.artifacts())) return null;
+        return `what it left is over ${ARTIFACTS_BYTES_MAX} bytes and was not kept`;
+      } catch (error) {
+        if (error instanceof RunnerRefusal) return `what it left could not be kept: ${error.message}`;
+        if (tries === COLLECT_TRIES) return "what it left could not be fetched";
+      }
+    }
+  }
+
+  /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
+  async #end(task: Task, end: TaskEnd, seq: number): Promise<void> {
+    const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
+    await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
+    this.ctx.storage.kv.put("entry", endEntry(task, end));
+    const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
+    this.#log.end({ seq, at: end.at, type: "exit", data }, { status: statusOf(reason), end });
+    this.#wake();
+    await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
+  async #settle(task: Task, { at }: TaskEnd): Promise<void> {
+    const { kv } = this.ctx.storage;
+    if (Date.now() >= at + KEPT_MS) return this.ctx.storage.deleteAll();
+    const entry = kv.get<AuditEvent>("entry");
+    // The entry's id is the same each time, and the audit takes an id once.
+    if (entry) await this.env.EVENTS.send(entry);
+    kv.delete("entry");
+    const tries = (kv.get<number>("forgetting") ?? 0) + 1;
+    kv.put("forgetting", tries);
+    if (tries <= SETTLE_TRIES) await this.#job(task)?.forget();
+    await this.ctx.storage.setAlarm(at + KEPT_MS);
+  }
+
+  #job({ id }: Task): RunnerJob | null {
+    const { RUNNER_URL: url, RUNNER_SECRET: secret } = this.env;
+    return url && secret ? new RunnerJob({ url, secret }, id) : null;
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  /** Resolves when there is something new, or after a time. */
+  #more(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#waiting.add(done);
+    });
+  }
+}
+
+/** An end without a job. */
+function refused(message: string): TaskEnd {
+  return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
+}
+
+function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message }: TaskEnd): AuditEvent {
+  return auditEntry({
+    type: "task.end",
+    at,
+    outcome: reason === "ok" ? "ok" : "error",
+    actor: { kind: "task", id },
+    subject: { kind: "task", id },
+    team,
+    key,
+    task: id,
+    details: { reason, profile, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files: files.length, message },
+  });
+}

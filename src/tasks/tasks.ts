@@ -1,0 +1,221 @@
+import { and, desc, eq, isNull, sql } from "drizzle-orm";
+import { auditEntry } from "#audit";
+import { type Caller, newId, TollgateError } from "#core";
+import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+import type { JobSpec } from "#runner-protocol";
+import type { Effective, Profile, Task, TaskView, Violation } from "./contract.ts";
+import { permit, type Permit } from "./permit.ts";
+import { ProfileStore } from "./profiles.ts";
+import { parseTask, readTask, type TaskRequest } from "./request.ts";
+import { sweepTasks } from "./sweep.ts";
+import type { TaskObject } from "./task.do.ts";
+
+/** What tasks are made with. */
+export interface TaskPlatform {
+  readonly db: Db;
+  readonly events: Queue;
+  readonly objects: DurableObjectNamespace<TaskObject>;
+  /** Whether there is a runner to run them. */
+  readonly runner: boolean;
+  /** Refuses what a runner cannot enforce whole. */
+  readonly strict: boolean;
+  readonly now: () => number;
+}
+
+const ID = /^task_[0-9a-z]{24}$/;
+/** Of each task; generous for a command, and nothing to fear. */
+const PROCESSES = 256;
+const FILES = 100_000;
+const OUTPUT_BYTES = 4 * 2 ** 20;
+
+/** The tasks of a deployment, as one key sees them: another key's task is one that is not there. */
+export class Tasks {
+  readonly #platform: TaskPlatform;
+
+  constructor(platform: TaskPlatform) {
+    this.#platform = platform;
+  }
+
+  /** What a request would run with, and everything that is wrong with it. */
+  async validate(caller: Caller, body: unknown): Promise<{ readonly permit: Permit | null; readonly violations: readonly Violation[] }> {
+    const profile = await this.#profile(caller);
+    const read = parseTask(body);
+    if ("problems" in read) return { permit: null, violations: [...(profile ? [] : [noProfile(caller)]), ...read.problems] };
+    if (!profile) return { permit: null, violations: [noProfile(caller)] };
+    const met = permit(profile, read.request);
+    return { permit: met, violations: met.violations };
+  }
+
+  /** Begins a task. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `overloaded`. */
+  async begin(caller: Caller, body: unknown, requestId: string): Promise<TaskView> {
+    const profile = await this.#profile(caller);
+    if (!profile) throw await this.#denied(caller, [noProfile(caller)], requestId);
+    const request = readTask(body);
+    const { effective, violations } = permit(profile, request);
+    if (violations.length > 0) throw await this.#denied(caller, violations, requestId);
+    if (!this.#platform.runner)
+      throw new TollgateError("overloaded", "This gateway has no runner for tasks: it needs RUNNER_URL and RUNNER_SECRET");
+    const now = this.#platform.now();
+    const task = newTask(caller, { profile, request, effective, now });
+    await this.#takePlace(task, profile);
+    try {
+      await this.#object(task.id).begin(task, specOf(request, effective, this.#platform.strict));
+    } catch (error) {
+      await this.#platform.db.delete(tables.tasks).where(eq(tables.tasks.id, task.id));
+      throw error;
+    }
+    await this.#audit(caller, {
+      type: "task.create",
+      task: task.id,
+      subject: { kind: "task", id: task.id },
+      request: requestId,
+      details: {
+        profile: profile.name,
+        engine: effective.engine,
+        argv: request.argv.join(" ").slice(0, 1_000),
+        files: request.files.length,
+      },
+    });
+    return { ...task, lastSeq: 0, text: null };
+  }
+
+  /** A task of the key's own. @throws TollgateError `not_found`. */
+  async get(caller: Caller, id: string): Promise<TaskView> {
+    const view = ID.test(id) ? await this.#object(id).view() : null;
+    if (view?.key !== caller.key) throw absent();
+    return view;
+  }
+
+  /** The key's own tasks, newest first. */
+  async list(caller: Caller, { limit, cursor }: Paging): Promise<Page<TaskView>> {
+    const rows = await this.#platform.db
+      .select({ id: tables.tasks.id, createdAt: tables.tasks.createdAt })
+      .from(tables.tasks)
+      .where(and(eq(tables.tasks.key, caller.key), after(tables.tasks, cursor)))
+      .orderBy(desc(tables.tasks.createdAt), desc(tables.tasks.id))
+      .limit(limit + 1);
+    const page = paged(rows, limit);
+    const views = await Promise.all(page.rows.map(async ({ id }) => this.#object(id).view() as Promise<TaskView | null>));
+    return { rows: views.filter((view) => view !== null), next: page.next };
+  }
+
+  /** Ends a task, wherever it is. @throws TollgateError `not_found`. */
+  async cancel(caller: Caller, id: string): Promise<TaskView> {
+    await this.get(caller, id);
+    await this.#object(id).cancel();
+    return this.get(caller, id);
+  }
+
+  /** Gives a task's command something to read. @throws TollgateError `not_found`, `invalid_request` where it does not read any more. */
+  async write(caller: Caller, id: string, bytes: Uint8Array): Promise<void> {
+    const { end } = await this.get(caller, id);
+    if (end || !(await this.#object(id).write(bytes))) {
+      throw new TollgateError("invalid_request", end ? "The task has ended" : "The task does not read at the moment", { param: "id" });
+    }
+  }
+
+  /** A task's events after one, until its exit, as server-sent events. @throws TollgateError `not_found`. */
+  async events(caller: Caller, id: string, after: number): Promise<Response> {
+    await this.get(caller, id);
+    return this.#object(id).fetch(`http://task/events?after=${after}`);
+  }
+
+  /** What a task left: all of it as a tar, or one file. @throws TollgateError `not_found`. */
+  async artifacts(caller: Caller, id: string, path: string | null): Promise<ReadableStream> {
+    await this.get(caller, id);
+    const query = path === null ? "" : `?path=${encodeURIComponent(path)}`;
+    const { ok, body } = await this.#object(id).fetch(`http://task/artifacts${query}`);
+    if (!ok || !body) throw new TollgateError("not_found", path === null ? "The task has left nothing" : "The task has left no such file");
+    return body;
+  }
+
+  /** Housekeeping: places of tasks that never began, and rows that have outlived their time. */
+  async sweep(): Promise<void> {
+    await sweepTasks(this.#platform.db, this.#platform.objects, this.#platform.now());
+  }
+
+  async #profile({ profile }: Caller): Promise<Profile | null> {
+    return profile === null ? null : new ProfileStore(this.#platform.db, this.#platform.now).named(profile);
+  }
+
+  /** Takes one of the places that a key has. Statements of the database stand in one line, so two can never take the last one. */
+  async #takePlace({ id, key, team, profile, createdAt }: Task, { maxConcurrentTasks: max }: Profile): Promise<void> {
+    const { db } = this.#platform;
+    const taken = await db.run(sql`
+      insert into tasks (id, key, team, profile, created_at) select ${id}, ${key}, ${team}, ${profile}, ${createdAt}
+      where (select count(*) from tasks where key = ${key} and ended_at is null) < ${max}`);
+    if (taken.meta.changes === 1) return;
+    const used = await db.$count(tables.tasks, and(eq(tables.tasks.key, key), isNull(tables.tasks.endedAt)));
+    throw new TollgateError("rate_limited", `This key may run ${max} tasks at once`, {
+      retryAfterMs: 1_000,
+      details: { limit: "concurrency", scope: { kind: "key", id: key }, max, used },
+    });
+  }
+
+  async #denied(caller: Caller, violations: readonly Violation[], request: string): Promise<TollgateError> {
+    await this.#audit(caller, { type: "permission_denied", severity: "warning", outcome: "denied", request, details: { violations } });
+    const reasons = violations.map(({ field, reason }) => (field === null ? reason : `${field}: ${reason}`)).join("; ");
+    const [first] = violations;
+    return new TollgateError("permission_denied", `This key may not run this task. ${reasons}`, {
+      ...(first?.field ? { param: first.field } : {}),
+      details: { violations },
+    });
+  }
+
+  async #audit({ key, team }: Caller, facts: Omit<Parameters<typeof auditEntry>[0], "actor">): Promise<void> {
+    await this.#platform.events.send(auditEntry({ ...facts, actor: { kind: "key", id: key }, team, key }, this.#platform.now()));
+  }
+
+  #object(id: string) {
+    return this.#platform.objects.getByName(id);
+  }
+}
+
+interface Making {
+  readonly profile: Profile;
+  readonly request: TaskRequest;
+  readonly effective: Effective;
+  readonly now: number;
+}
+
+function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
+  const id = newId("task", now);
+  const made = { id, key, team, profile: profile.name, status: "pending" as const };
+  return { ...made, effective, metadata: request.metadata, createdAt: now, startedAt: null, end: null };
+}
+
+/** What the runner is told. A command has no way to the gateway, and so needs no credential. */
+function specOf(request: TaskRequest, effective: Effective, strict: boolean): JobSpec {
+  return {
+    v: 1,
+    argv: request.argv,
+    env: {},
+    files: request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })),
+    workingDirectory: request.working_directory,
+    filesystem: effective.filesystem,
+    limits: {
+      wallMs: Math.ceil(effective.timeoutS * 1000),
+      cpuCores: effective.cpuCores,
+      memoryBytes: effective.memoryMb * 2 ** 20,
+      processes: PROCESSES,
+      diskBytes: effective.diskMb * 2 ** 20,
+      files: FILES,
+      outputBytes: OUTPUT_BYTES,
+    },
+    gateway: null,
+    strict,
+  };
+}
+
+function base64Of(text: string): string {
+  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
+}
+
+function noProfile({ profile }: Caller): Violation {
+  const reason = profile === null ? "the key has no profile" : `there is no profile ${profile}`;
+  return { kind: "profile", name: profile ?? "", field: null, reason };
+}
+
+function absent(): TollgateError {
+  return new TollgateError("not_found", "There is no such task.");
+}

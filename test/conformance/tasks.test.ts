@@ -1,0 +1,250 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, inject, it } from "vitest";
+import { Admin } from "../support/gateway.ts";
+import { UNABLE } from "../support/runner.ts";
+import { type TaskTold, TaskClient } from "../support/tasks.ts";
+
+const origin = inject("origin");
+const admin = new Admin({ origin, adminKey: inject("adminKey") });
+let tasks: TaskClient;
+let keyId = "";
+
+beforeAll(async () => {
+  const { id, secret } = await admin.key({ name: "tasks", profile: "default" });
+  keyId = id;
+  tasks = new TaskClient(origin, secret);
+});
+
+it("the sandbox is there to be tried wherever CI is", () => {
+  if (UNABLE !== null) console.warn(`Tasks are not tried on this machine: ${UNABLE}`);
+  expect(process.env["CI"] ? UNABLE : null).toBeNull();
+});
+
+it("the health says where tasks are run", async () => {
+  const health = (await (await fetch(`${origin}/healthz`)).json()) as { runner: string };
+  expect(health.runner).toBe(UNABLE === null ? "local" : "none");
+});
+
+describe("a request that asks for what it may not", () => {
+  const sh = { engine: "command", argv: ["true"] };
+  it.each([
+    [{ ...sh, engine: "codex" }, "engine"],
+    [{ ...sh, argv: "true" }, "argv"],
+    [{ ...sh, argv: [] }, "argv"],
+    [{ ...sh, mode: "dry_run" }, "mode"],
+    [{ ...sh, callback_url: "https://example.test" }, "callback_url"],
+    [{ ...sh, output_schema: {} }, "output_schema"],
+    [{ ...sh, prompt: "hi" }, "prompt"],
+    [{ ...sh, allow_tools: ["Read"] }, "allow_tools"],
+    [{ ...sh, files: [{ path: "../x", text: "" }] }, "files.0.path"],
+    [{ ...sh, files: [{ path: "/etc/x", text: "" }] }, "files.0.path"],
+    [{ ...sh, working_directory: "../.." }, "working_directory"],
+    [{ ...sh, timeout_s: -1 }, "timeout_s"],
+    [{ ...sh, max_cost_usd: "much" }, "max_cost_usd"],
+    [{ ...sh, surprise: 1 }, "surprise"],
+  ])("%j is refused by the name of its field", async (body, field) => {
+    const { status, error } = await tasks.refused(body);
+    expect([status, error.code, error.param]).toEqual([400, "invalid_request", field]);
+  });
+
+  it("more than the profile's is 403, and every violation is told and audited", async () => {
+    const { status, error } = await tasks.refused({ ...sh, timeout_s: 9_999, memory_mb: 99_999 });
+    expect([status, error.code, error.details.violations?.map(({ name }) => name)]).toEqual([
+      403,
+      "permission_denied",
+      ["timeout_s", "memory_mb"],
+    ]);
+    const entry = await tasks.audited(admin, "permission_denied", keyId);
+    expect(entry["severity"]).toBe("warning");
+  });
+
+  it("validate lists everything at once, and says what would be in force and why", async () => {
+    const wrong = await tasks.call<{ valid: boolean; violations: { field: string }[] }>("POST", "/v1/task/validate", {
+      engine: "native",
+      argv: [],
+      surprise: 1,
+    });
+    expect([wrong.valid, wrong.violations.map(({ field }) => field).sort()]).toEqual([false, ["argv", "engine", "surprise"]]);
+    const right = await tasks.call<{ valid: boolean; effective: object; explain: object[] }>("POST", "/v1/task/validate", {
+      ...sh,
+      timeout_s: 7,
+      mode: "analysis_only",
+    });
+    expect(right).toMatchObject({ valid: true, effective: { timeout_s: 7, memory_mb: 256, filesystem: "readonly" } });
+    expect(right.explain).toContainEqual({ field: "timeout_s", value: 7, from: "request" });
+    expect(right.explain).toContainEqual({ field: "memory_mb", value: 256, from: "profile" });
+    expect(right.explain).toContainEqual({ field: "filesystem", value: "readonly", from: "mode" });
+  });
+
+  it("a key without a profile may run nothing", async () => {
+    const { secret } = await admin.key({ name: "tasks-none" });
+    const { status, error } = await new TaskClient(origin, secret).refused(sh);
+    expect([status, error.code, error.details.violations?.[0]?.kind]).toEqual([403, "permission_denied", "profile"]);
+  });
+
+  it("a denied command is refused, and a profile that keys have stays", async () => {
+    const profile = await admin.call<{ id: string }>("POST", "/profiles", { name: "tasks-no-curl", denied_commands: ["curl *"] });
+    const { id, secret } = await admin.key({ name: "tasks-no-curl", profile: "tasks-no-curl" });
+    const { status, error } = await new TaskClient(origin, secret).refused({ ...sh, argv: ["curl", "https://example.test"] });
+    expect([status, error.param]).toEqual([403, "argv"]);
+    await expect(admin.call("DELETE", `/profiles/${profile.id}`)).rejects.toThrow("has this profile");
+    await admin.call("PATCH", `/keys/${id}`, { profile: null });
+    await admin.call("DELETE", `/profiles/${profile.id}`);
+  });
+});
+
+describe.skipIf(UNABLE)("a task", () => {
+  it("A1, A2: runs a command on its files; its events come live and in order, and its files come back", async () => {
+    const before = performance.now();
+    const made = await tasks.begin({
+      engine: "command",
+      argv: ["sh", "-c", "cat in/a.txt; echo oops >&2; echo hi > out.txt"],
+      files: [{ path: "in/a.txt", text: "größer\n" }],
+      metadata: { purpose: "test" },
+    });
+    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(made).toMatchObject({
+      object: "task",
+      status: "pending",
+      exit_reason: null,
+      key: keyId,
+      metadata: { purpose: "test" },
+      result: null,
+    });
+    const events = await tasks.events(made.id);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, at) => at + 1));
+    expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(["status", "stdout", "stderr"]));
+    expect(events.at(-1)).toMatchObject({ type: "exit", data: { reason: "ok", exit_code: 0 } });
+    const done = await tasks.get(made.id);
+    expect(done).toMatchObject({ status: "completed", exit_reason: "ok", last_seq: events.length, error: null });
+    expect(done.result).toMatchObject({ text: "größer\n", exit_code: 0, files: [{ path: "out.txt", bytes: 3, change: "added" }] });
+    expect(await (await tasks.raw("GET", `/v1/task/${made.id}/artifacts/out.txt`)).text()).toBe("hi\n");
+    expect(await (await tasks.raw("GET", `/v1/tasks/${made.id}/artifacts/in/a.txt`)).text()).toBe("größer\n");
+    expect((await tasks.raw("GET", `/v1/task/${made.id}/artifacts/none.txt`)).status).toBe(404);
+    const tar = Buffer.from(await (await tasks.raw("GET", `/v1/task/${made.id}/artifacts`)).arrayBuffer());
+    expect([tar.length % 512, tar.includes("out.txt")]).toEqual([0, true]);
+    expect((await tasks.audited(admin, "task.end", keyId))["task"]).toMatch(/^task_/);
+  });
+
+  it("goes on after Last-Event-ID, and tells nothing twice", async () => {
+    const { id } = await tasks.begin({ engine: "command", argv: ["sh", "-c", "for i in 1 2 3 4; do echo $i; sleep 0.05; done"] });
+    const all = await tasks.events(id);
+    const rest = await tasks.events(id, all[2]!.seq);
+    expect(rest).toEqual(all.slice(3));
+    expect(await tasks.events(id, all.at(-1)!.seq)).toEqual([]);
+  });
+
+  it("reads what it is given, until there is no more", async () => {
+    const { id } = await tasks.begin({ engine: "command", argv: ["cat"] });
+    await tasks.until(id, ({ status }) => status === "running");
+    await tasks.call("POST", `/v1/task/${id}/input`, { text: "said\n" });
+    await tasks.call("POST", `/v1/task/${id}/input`, { end: true });
+    expect((await tasks.end(id)).result?.text).toBe("said\n");
+    expect((await tasks.raw("POST", `/v1/task/${id}/input`, { text: "late" })).status).toBe(400);
+  });
+
+  it.each<[string, Record<string, unknown>, string, string]>([
+    ["a command that fails", { argv: ["sh", "-c", "exit 3"] }, "failed", "error"],
+    ["a command that takes too long", { argv: ["sleep", "30"], timeout_s: 0.5 }, "failed", "timeout"],
+    ["a command that takes too much memory", { argv: ["sh", "-c", "head -c 200000000 /dev/zero | tail"], memory_mb: 32 }, "failed", "oom"],
+  ])("%s ends as what it is", async (_, asked, status, reason) => {
+    const { id } = await tasks.begin({ engine: "command", ...asked });
+    const ended = await tasks.end(id);
+    expect([ended.status, ended.exit_reason, ended.error?.code]).toEqual([status, reason, reason]);
+  });
+
+  it("is cancelled, however often", async () => {
+    const { id } = await tasks.begin({ engine: "command", argv: ["sleep", "60"] });
+    await tasks.until(id, ({ status }) => status === "running");
+    for (let times = 0; times < 2; times++) expect((await tasks.raw("DELETE", `/v1/task/${id}`)).status).toBe(202);
+    expect((await tasks.end(id)).exit_reason).toBe("cancelled");
+    expect((await tasks.raw("DELETE", `/v1/task/${id}`)).status).toBe(202);
+  });
+
+  it("analysis_only leaves its workspace as it was", async () => {
+    const { id } = await tasks.begin({
+      engine: "command",
+      mode: "analysis_only",
+      argv: ["sh", "-c", "cat a.txt; echo x > a.txt"],
+      files: [{ path: "a.txt", text: "kept" }],
+    });
+    const ended = await tasks.end(id);
+    expect([ended.result?.text, ended.result?.files, ended.exit_reason]).toEqual(["kept", [], "error"]);
+    expect(await (await tasks.raw("GET", `/v1/task/${id}/artifacts/a.txt`)).text()).toBe("kept");
+  });
+
+  it("is its key's alone: another's looks missing everywhere", async () => {
+    const { id } = await tasks.begin({ engine: "command", argv: ["true"] });
+    await tasks.end(id);
+    const { secret } = await admin.key({ name: "tasks-other", profile: "default" });
+    const other = new TaskClient(origin, secret);
+    for (const [method, path] of [
+      ["GET", ""],
+      ["GET", "/events"],
+      ["GET", "/artifacts"],
+      ["GET", "/artifacts/x"],
+      ["DELETE", ""],
+      ["POST", "/input"],
+    ] as const)
+      expect((await other.raw(method, `/v1/task/${id}${path}`, method === "POST" ? { text: "x" } : undefined)).status).toBe(404);
+    expect((await other.call<{ data: unknown[] }>("GET", "/v1/task")).data).toEqual([]);
+  });
+
+  it("lists the key's own, newest first, page by page", async () => {
+    const { secret } = await admin.key({ name: "tasks-list", profile: "default" });
+    const own = new TaskClient(origin, secret);
+    const ids: string[] = [];
+    for (let count = 0; count < 3; count++) {
+      const { id } = await own.begin({ engine: "command", argv: ["true"] });
+      await own.end(id);
+      ids.unshift(id);
+    }
+    type Page = { data: TaskTold[]; next_cursor: string | null };
+    const first = await own.call<Page>("GET", "/v1/task?limit=2");
+    const second = await own.call<Page>("GET", `/v1/tasks?limit=2&cursor=${first.next_cursor}`);
+    expect([...first.data, ...second.data].map(({ id }) => id)).toEqual(ids);
+    expect([first.data[0]?.status, second.next_cursor]).toEqual(["completed", null]);
+  });
+
+  it("under an Idempotency-Key begins once", async () => {
+    const body = { engine: "command", argv: ["true"] };
+    const headers = { "idempotency-key": "tasks-once" };
+    const ids = await Promise.all(
+      [0, 1].map(async () => ((await (await tasks.raw("POST", "/v1/task", body, headers)).json()) as { id?: string }).id),
+    );
+    const again = (await (await tasks.raw("POST", "/v1/task", body, headers)).json()) as { id: string };
+    expect(new Set([...ids.filter(Boolean), again.id]).size).toBe(1);
+    expect((await tasks.raw("POST", "/v1/task", { ...body, argv: ["false"] }, headers)).status).toBe(400);
+    await tasks.end(again.id);
+  });
+
+  it("at most as many run at once as the profile says, exactly, and a place that is given back can be taken", async () => {
+    await admin.call("POST", "/profiles", { name: "tasks-two", max_concurrent_tasks: 2 });
+    const { secret } = await admin.key({ name: "tasks-two", profile: "tasks-two" });
+    const two = new TaskClient(origin, secret);
+    const body = { engine: "command", argv: ["sleep", "20"] };
+    const answers = await Promise.all(Array.from({ length: 8 }, () => two.raw("POST", "/v1/task", body)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([202, 202, 429, 429, 429, 429, 429, 429]);
+    const begun = await Promise.all(
+      answers.filter(({ status }) => status === 202).map(async (each) => ((await each.json()) as TaskTold).id),
+    );
+    await two.raw("DELETE", `/v1/task/${begun[0]}`);
+    await two.end(begun[0]!);
+    const { id } = await two.begin({ engine: "command", argv: ["true"] });
+    await two.end(id);
+    await two.raw("DELETE", `/v1/task/${begun[1]}`);
+    await two.end(begun[1]!);
+  });
+
+  it("kill -9 of the runner: the task ends as runner_lost, and the next one runs", async () => {
+    const { id } = await tasks.begin({ engine: "command", argv: ["sleep", "60"] });
+    await tasks.until(id, ({ status }) => status === "running");
+    const { pid } = JSON.parse(readFileSync(join(inject("state"), "runner.json"), "utf8")) as { pid: number };
+    process.kill(pid, "SIGKILL");
+    const ended = await tasks.end(id);
+    expect([ended.status, ended.exit_reason]).toEqual(["failed", "runner_lost"]);
+    const next = await tasks.begin({ engine: "command", argv: ["true"] });
+    expect((await tasks.end(next.id)).exit_reason).toBe("ok");
+  });
+});

@@ -1,0 +1,46 @@
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import { tables } from "#db";
+import { platformOf } from "../../src/compose.ts";
+import { ADMIN, admin, ask, newKey } from "../support/front.ts";
+
+const TRUE = { engine: "command", argv: ["true"] };
+const errorOf = async (answer: Response) =>
+  ((await answer.json()) as { error: { code: string; param: string | null; message: string } }).error;
+
+test("where there is no runner a task is refused, and takes no place", async () => {
+  const { secret, id } = await newKey({ profile: "default" });
+  const answer = await ask("POST", "/v1/task", { as: secret, body: TRUE });
+  expect([answer.status, (await errorOf(answer)).message]).toEqual([503, expect.stringContaining("RUNNER_URL")]);
+  expect(await platformOf(env as Env).db.$count(tables.tasks)).toBe(0);
+  expect((await admin<{ profile: string }>("GET", `/keys/${id}`)).profile).toBe("default");
+});
+
+test("an id that was never a task's, or is none at all, looks missing, and nothing is stored for it", async () => {
+  const { secret } = await newKey({ profile: "default" });
+  for (const id of ["task_000000000000000000000000", "x", "task_", "%2e%2e"]) {
+    expect((await ask("GET", `/v1/task/${id}`, { as: secret })).status).toBe(404);
+  }
+});
+
+test("a place that was taken for a task which never began is given back by housekeeping; a young one stays", async () => {
+  const platform = platformOf(env as Env);
+  const row = (id: string, createdAt: number) => ({ id, key: "key_swept", team: "team_default", profile: "default", createdAt });
+  await platform.db.insert(tables.tasks).values([row("task_old", platform.now() - 120_000), row("task_young", platform.now())]);
+  await platform.tasks.sweep();
+  expect((await platform.db.select().from(tables.tasks)).map(({ id }) => id)).toEqual(["task_young"]);
+});
+
+test("a profile is made with what it was not told, changed, listed, and its name is taken once", async () => {
+  const made = await admin<{ id: string }>("POST", "/profiles", { name: "small", timeout_s: 5 });
+  expect(made).toMatchObject({ object: "profile", engines: ["command"], timeout_s: 5, max_cost_usd: "0.5", network: { hosts: [] } });
+  for (const name of ["small", "default"]) {
+    const again = await ask("POST", "/admin/v1/profiles", { as: ADMIN, body: { name } });
+    expect([again.status, (await errorOf(again)).param]).toEqual([400, "name"]);
+  }
+  const changed = await admin("PATCH", `/profiles/${made.id}`, { memory_mb: 64, max_cost_usd: "1.25" });
+  expect(changed).toMatchObject({ name: "small", timeout_s: 5, memory_mb: 64, max_cost_usd: "1.25" });
+  expect((await admin<{ data: unknown[] }>("GET", "/profiles")).data).toEqual([changed]);
+  const hosts = await ask("PATCH", `/admin/v1/profiles/${made.id}`, { as: ADMIN, body: { network: { hosts: ["example.test"] } } });
+  expect([hosts.status, (await errorOf(hosts)).param]).toEqual([400, "network.hosts"]);
+});
