@@ -44,20 +44,23 @@ export class CacheObject extends DurableObject<object> {
     }
     if (!flight.isOpen) this.#close(name, flight);
     const followers = flight.followers(now());
-    if (flight.keeps || followers > 0) return followers;
-    this.#flights.delete(name);
+    if (flight.isOpen || followers > 0) return followers;
+    this.#drop(name, flight);
     return null;
   }
 
   /** What a follower has not heard yet. */
   async next(name: string, follower: string, offset: number): Promise<News> {
-    const flight = this.#flights.get(name);
-    return flight ? flight.next(follower, offset, now) : BROKEN;
+    const news = (await this.#flights.get(name)?.next(follower, offset, now)) ?? BROKEN;
+    if (news.ended) this.leave(name, follower);
+    return news;
   }
 
-  /** A follower wants no more. */
+  /** A follower wants no more; the last of an answer that has ended takes it out of memory. */
   leave(name: string, follower: string): void {
-    this.#flights.get(name)?.leave(follower);
+    const flight = this.#flights.get(name);
+    flight?.leave(follower);
+    if (flight?.ended && flight.followers(now()) === 0) this.#drop(name, flight);
   }
 
   /** Drops every answer, and keeps none that is being made at this moment. */
@@ -83,8 +86,13 @@ export class CacheObject extends DurableObject<object> {
     for (const [name, flight] of this.#flights) {
       const over = flight.isOver(now());
       if (!flight.isOpen) this.#close(name, flight);
-      if (over) this.#flights.delete(name);
+      if (over) this.#drop(name, flight);
     }
+  }
+
+  #drop(name: string, flight: Flight): void {
+    this.#close(name, flight);
+    this.#flights.delete(name);
   }
 
   #close(name: string, { digest }: Flight): void {

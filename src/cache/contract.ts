@@ -30,6 +30,8 @@ export interface Facts {
   readonly madeAt: number;
   /** The request that it was made for. */
   readonly request: string;
+  /** The provider's credential that it was made with; null for its first. What the provider keeps of it, no other can name. */
+  readonly account: string | null;
 }
 
 /** What an answer may take up, and for how long it is kept. */

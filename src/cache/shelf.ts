@@ -29,7 +29,7 @@ export class Shelf {
   constructor(sql: ShelfSql) {
     this.#sql = sql;
     sql.exec(
-      `CREATE TABLE IF NOT EXISTS answers (digest TEXT PRIMARY KEY, request TEXT NOT NULL, content_type TEXT NOT NULL,
+      `CREATE TABLE IF NOT EXISTS answers (digest TEXT PRIMARY KEY, request TEXT NOT NULL, content_type TEXT NOT NULL, account TEXT,
        made_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, bytes INTEGER NOT NULL, cost_usd TEXT NOT NULL)`,
     );
     sql.exec("CREATE INDEX IF NOT EXISTS answers_made ON answers (made_at)");
@@ -49,7 +49,12 @@ export class Shelf {
     if (!row || (ageMsMax !== null && now - Number(row["made_at"]) > ageMsMax)) return null;
     const chunks = [...this.#sql.exec("SELECT bytes FROM chunks WHERE digest = ? ORDER BY place", digest)];
     return {
-      facts: { request: String(row["request"]), contentType: String(row["content_type"]), madeAt: Number(row["made_at"]) },
+      facts: {
+        request: String(row["request"]),
+        contentType: String(row["content_type"]),
+        account: row["account"] as string | null,
+        madeAt: Number(row["made_at"]),
+      },
       bytes: joined(chunks.map(({ bytes }) => new Uint8Array(bytes as ArrayBuffer))),
       costUsd: String(row["cost_usd"]),
     };
@@ -64,9 +69,9 @@ export class Shelf {
     // Until it is counted again: what a failed write leaves standing is not known.
     this.#bytes = null;
     const left = this.#makeRoom(stood - this.#drop(digest), bytesMax - bytes.byteLength);
-    const { request, contentType, madeAt } = facts;
-    const row = [digest, request, contentType, madeAt, now + room.ttlMs, bytes.byteLength, costUsd];
-    this.#sql.exec("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", ...row);
+    const { request, contentType, account, madeAt } = facts;
+    const row = [digest, request, contentType, account, madeAt, now + room.ttlMs, bytes.byteLength, costUsd];
+    this.#sql.exec("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", ...row);
     for (let from = 0, place = 0; from < bytes.byteLength; from += CHUNK_BYTES, place++) {
       this.#sql.exec("INSERT INTO chunks VALUES (?, ?, ?)", digest, place, bytes.slice(from, from + CHUNK_BYTES));
     }

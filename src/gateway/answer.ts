@@ -32,7 +32,7 @@ export function madeAt({ begunAt }: Answer, { draft }: Hold): number {
 /** What the cache is told of an answer before its bytes. */
 export function factsOf(answer: Answer, hold: Hold): Facts {
   const contentType = answer.response.headers.get("content-type") ?? "application/json";
-  return { contentType, madeAt: madeAt(answer, hold), request: hold.draft.arrival.id };
+  return { contentType, madeAt: madeAt(answer, hold), request: hold.draft.arrival.id, account: hold.draft.upstream.account };
 }
 
 /** The facts of an answer that began, as its record tells them. */

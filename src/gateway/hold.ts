@@ -102,10 +102,11 @@ export class Hold implements AsyncDisposable {
     await this.#book(bill, amount, ending);
   }
 
-  /** This attempt at its whole reservation. */
+  /** This attempt at its whole reservation: of what was granted for the dearest target of a route, what this one may come to. */
   forfeited(): Lost {
     const { bound, granted } = this.granted;
-    const amount = bound ? granted : this.draft.bounds.likely;
+    const { ceiling, likely } = this.draft.bounds;
+    const amount = bound ? lesser(granted, ceiling) : likely;
     const bill = { receipt: this.price(NO_USAGE, null), status: "estimated", chargedNano: amount.nano } as const;
     return { target: this.draft.target, bill, amount };
   }
@@ -207,6 +208,10 @@ export function wanted(draft: Draft): Wanted {
     }),
     own,
   );
+}
+
+function lesser(a: Amount, b: Amount): Amount {
+  return { nano: Math.min(a.nano, b.nano), tokens: Math.min(a.tokens, b.tokens), requests: a.requests };
 }
 
 /** The larger of two amounts, unit by unit. */

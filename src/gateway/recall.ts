@@ -30,9 +30,8 @@ export async function remembered(asked: Hold, at: Gateway): Promise<Response> {
   const { keeper } = hold.draft.recall;
   try {
     const { answer: made, hold: paid } = await dispatch(hold, at);
-    const isOwn = paid.draft.target === hold.draft.target;
+    const isOwn = await isAsked(paid, hold);
     if (keeper && isOwn) made.deadline.share();
-    // What another target of a route gives is no answer to the question that was asked of this one.
     const recall = { ...hold.draft.recall, ...(isOwn ? {} : { keeper: null }) };
     const response = await tap(made, paid.move({ ...paid.draft, recall }), at);
     if (keeper && !(isOwn && made.response.ok)) at.background(keeper.fail());
@@ -52,7 +51,7 @@ interface Recalled {
 async function recall(hold: Hold, at: Gateway): Promise<Recalled> {
   const { draft } = hold;
   const scope = scopeOf(draft);
-  const digest = await digestOf({ scope, ...questionOf(hold) });
+  const digest = await digestFor(hold);
   const shelf = at.cache.shelf(scope, digest);
   for (let tries = 0; tries < FOLLOWS_MAX; tries++) {
     const found = await look(shelf, { digest, draft }, at);
@@ -63,6 +62,16 @@ async function recall(hold: Hold, at: Gateway): Promise<Recalled> {
     if (followed) return followed;
   }
   return missed(hold, null);
+}
+
+/** Whether what was sent in the end is what the cache was asked for: another target, or less money for the same one, is another question. */
+async function isAsked(sent: Hold, asked: Hold): Promise<boolean> {
+  if (sent.draft.target !== asked.draft.target) return false;
+  return sent.past.attempts.length === 0 || (await digestFor(sent)) === (await digestFor(asked));
+}
+
+function digestFor(hold: Hold): Promise<string> {
+  return digestOf({ scope: scopeOf(hold.draft), ...questionOf(hold) });
 }
 
 function scopeOf({ caller }: Draft): CacheScope {

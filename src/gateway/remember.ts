@@ -119,9 +119,10 @@ class Memory {
   #own(id: unknown): void {
     if (this.#where !== "provider" || typeof id !== "string" || id === "" || this.#known.has(id)) return;
     this.#known.add(id);
-    const { name, account } = this.#draft.upstream;
+    const { upstream, recall } = this.#draft;
+    const { account } = recall.original ?? upstream;
     const days = Math.max(VENDOR_DAYS, this.#at.config.TOLLGATE_RESPONSES_DAYS);
-    this.#write(id, { v: 1, at: "provider", provider: name, account }, days);
+    this.#write(id, { v: 1, at: "provider", provider: upstream.name, account }, days);
   }
 
   #keep(response: Json): void {

@@ -5,6 +5,9 @@ import { type Ask, withInput, wrong } from "#wire";
 import type { Arrival, Gateway } from "./contract.ts";
 
 const PREVIOUS = "previous_response_id";
+/** Responses, and items of a provider's, that one request may name; and how many are in memory at once, since each may be a conversation. */
+const PLACES_MAX = 1_000;
+const PLACES_AT_ONCE = 4;
 
 /** Whether a request refers to what was said before; only those of Responses can. */
 export function goesOn({ capability, body: { value } }: Ask): boolean {
@@ -37,10 +40,9 @@ export async function resume(ask: Ask, arrival: Arrival, at: Gateway): Promise<A
   const from = previousOf(value[PREVIOUS]);
   const input = itemsOf(value["input"]);
   const find = (id: string) => at.responses.find({ key: arrival.caller.key, id });
-  const [before, ...items] = await Promise.all([
-    from === null ? null : owned(from, PREVIOUS, find),
-    ...input.map((item, index) => itemOf(item, index, find)),
-  ]);
+  const before = from === null ? null : await owned(from, find);
+  const named = await namedIn(input, find, at.config.TOLLGATE_MAX_BODY_BYTES);
+  const items = input.map((item, index) => toldOf(item, index, named));
   const told = items.map((item, index) => (item.at === "provider" ? input[index]! : item.item));
   const holders = [before, ...items].flatMap((each) => (each?.at === "provider" ? [each] : []));
   const [heldBy = null] = holders;
@@ -61,24 +63,57 @@ function previousOf(value: unknown): string | null {
 
 type Find = (id: string) => Promise<Kept | null>;
 
-async function owned(id: string, param: string, find: Find): Promise<Kept> {
+async function owned(id: string, find: Find): Promise<Kept> {
   const kept = await find(id);
-  if (!kept) throw notThere(id, param);
+  if (!kept) throw notThere(id, PREVIOUS);
   return kept;
 }
 
 /** An item as it stands, or what its reference stands for: told here, or left to its provider. */
 type Told = { readonly at: "here"; readonly item: Json } | Elsewhere;
 
-async function itemOf(item: Json, index: number, find: Find): Promise<Told> {
+/**
+ * What references stand for, by the id that they name; what is not there is not among it. A short reference may stand for much, and for
+ * the same again and again: each place is looked up once and let go of, and what all of it comes to is known before it is told.
+ * @throws TollgateError `invalid_request`, `payload_too_large`.
+ */
+async function namedIn(input: readonly Json[], find: Find, bytesMax: number): Promise<ReadonlyMap<string, Told>> {
+  const counts = new Map<string, number>();
+  for (const { id } of input.filter(isReference)) if (typeof id === "string") counts.set(id, (counts.get(id) ?? 0) + 1);
+  const places = [...Map.groupBy(counts.keys(), (id) => responseOf(id) ?? id)];
+  if (places.length > PLACES_MAX) throw wrong("input", `refers to more than ${PLACES_MAX} responses`);
+  const named = new Map<string, Told>();
+  let bytes = 0;
+  const look = async () => {
+    for (let next = places.pop(); next; next = places.pop()) {
+      const [place, ids] = next;
+      const kept = await find(place);
+      for (const id of ids) {
+        const told = kept && toldBy(kept, id);
+        if (!told) continue;
+        named.set(id, told);
+        if (told.at === "here") bytes += JSON.stringify(told.item).length * counts.get(id)!;
+        if (bytes > bytesMax) throw tooLarge("input", bytesMax);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: PLACES_AT_ONCE }, look));
+  return named;
+}
+
+function toldBy(kept: Kept, id: string): Told | null {
+  if (kept.at === "provider") return kept;
+  const item = itemIn(kept, id);
+  return item && { at: "here", item };
+}
+
+function toldOf(item: Json, index: number, named: ReadonlyMap<string, Told>): Told {
   if (!isReference(item)) return { at: "here", item };
   const [id, param] = [item["id"], `input.${index}.id`];
   if (typeof id !== "string") throw wrong(param, "must be a string");
-  const kept = await find(responseOf(id) ?? id);
-  if (kept?.at === "provider") return kept;
-  const found = kept && itemIn(kept, id);
-  if (!found) throw notThere(id, param);
-  return { at: "here", item: found };
+  const told = named.get(id);
+  if (!told) throw notThere(id, param);
+  return told;
 }
 
 /** Whose an id is, is nobody's business: another key's looks as one that was never made. */
@@ -94,14 +129,12 @@ export function notThere(id: string, param?: string): TollgateError {
 }
 
 function requireSize({ body }: Ask, from: string | null, { config }: Gateway): void {
-  if (body.bytes.byteLength <= config.TOLLGATE_MAX_BODY_BYTES) return;
-  throw new TollgateError(
-    "payload_too_large",
-    `With what it goes on from, the request is larger than ${config.TOLLGATE_MAX_BODY_BYTES} bytes`,
-    {
-      param: from === null ? "input" : PREVIOUS,
-    },
-  );
+  const bytesMax = config.TOLLGATE_MAX_BODY_BYTES;
+  if (body.bytes.byteLength > bytesMax) throw tooLarge(from === null ? "input" : PREVIOUS, bytesMax);
+}
+
+function tooLarge(param: string, bytesMax: number): TollgateError {
+  return new TollgateError("payload_too_large", `With what it goes on from, the request is larger than ${bytesMax} bytes`, { param });
 }
 
 /**

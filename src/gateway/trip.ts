@@ -86,8 +86,11 @@ export class Trip implements AsyncDisposable {
   /** Gets the request ready for a place: its money, its policies, its credential. False where it may not go there. */
   async #board({ draft, upstream, name }: Stop): Promise<boolean> {
     const past = this.#past();
+    const before = this.#hold;
+    // What was lost is held beside whatever this place may come to, also where policies have it grow.
+    this.#hold = before.move(before.draft, before.granted.granted, past);
     try {
-      const refusal = this.#met?.lost ? await this.#hold.extend(this.#hold.granted.granted, past) : null;
+      const refusal = this.#met?.lost ? await this.#hold.extend(this.#hold.granted.granted) : null;
       if (refusal) throw refusal;
       const costMax = this.#costMax === null ? null : this.#costMax - lostNano(past);
       const arrival = { ...this.#hold.draft.arrival, costMax };
@@ -98,9 +101,10 @@ export class Trip implements AsyncDisposable {
         this.#draft = draft;
       } else underOwnCap({ ...this.#hold.draft, arrival });
       this.#drop();
-      this.#hold = this.#hold.move({ ...this.#hold.draft, arrival, upstream }, this.#hold.granted.granted, past);
+      this.#hold = this.#hold.move({ ...this.#hold.draft, arrival, upstream });
       return true;
     } catch (thrown) {
+      this.#hold = this.#hold.move(before.draft, before.granted.granted, before.past);
       const refusal = asTollgateError(thrown);
       if (refusal.code === "internal") throw refusal;
       this.#refusal ??= refusal;

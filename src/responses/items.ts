@@ -1,4 +1,5 @@
 import { TollgateError } from "#core";
+import { fieldsOf } from "#wire";
 import type { Here, Json } from "./contract.ts";
 
 /** What an item's id begins with, by its type, as the vendor's do. */
@@ -11,10 +12,10 @@ const PREFIXES: Readonly<Record<string, string>> = {
   custom_tool_call_output: "ctco",
 };
 
-/** A request's input as items: a text is a message of the user's. */
+/** A request's input as items: a text is a message of the user's, and what is no object says nothing. */
 export function itemsOf(input: unknown): Json[] {
   if (typeof input === "string") return [{ type: "message", role: "user", content: [{ type: "input_text", text: input }] }];
-  return Array.isArray(input) ? (input as Json[]) : [];
+  return Array.isArray(input) ? input.map(fieldsOf) : [];
 }
 
 /** The same with an id for each, as they can be listed; `response` is the id of the one that was given them. */

@@ -232,6 +232,57 @@ describe("an answer by a route", () => {
       await two.stop();
     }
   });
+
+  it("is not kept where an attempt before it left less money for the same target: that was another question", async () => {
+    await set.admin.route("cache-retried", [`${set.anthropic}/claude-sonnet-5`], { retries: 1, backoff_ms: 1 });
+    const { secret } = await cached();
+    const from = asked();
+    set.upstream.behave = () => (asked() === from + 1 ? "error-first" : "");
+    try {
+      const messages = [{ role: "user", content: "x".repeat(6_000) }];
+      const question = { path: "/v1/messages", body: { model: "cache-retried", max_tokens: 50_000, stream: true, messages } };
+      const outcomes: unknown[] = [];
+      for (let at = 0; at < 3; at++) {
+        const answer = await post(secret, question, { "x-tollgate-max-cost": "0.02" });
+        await answer.text();
+        outcomes.push([outcome(answer), answer.headers.get("x-tollgate-attempts")]);
+      }
+      expect(outcomes).toEqual([["miss", "2"], ["miss", "1"], ["hit", "0"]]); // prettier-ignore
+      const caps = set.upstream.seen.slice(from).map(({ body }) => Number(/"max_tokens":(\d+)/.exec(body.toString())![1]));
+      expect([caps[1]! < caps[0]!, caps[2]]).toEqual([true, caps[0]]);
+    } finally {
+      set.upstream.behave = null;
+    }
+  });
+});
+
+describe("a response that its provider keeps", () => {
+  it("is named to the credential that it was made with, however often it was given again, and to whichever key", async () => {
+    await set.admin.upstream("cache-accounts", "openai", set.upstream.origin, ["gpt-4o-mini"]);
+    const { data } = await set.admin.call<{ data: { id: string; name: string }[] }>("GET", "/providers?limit=100");
+    const { id: provider } = data.find(({ name }) => name === "cache-accounts")!;
+    await set.admin.call("POST", `/providers/${provider}/credentials`, { label: "second", api_key: "sk-the-second-credential" });
+    const { id: team } = await set.admin.call<{ id: string }>("POST", "/teams", { name: "cache-accounts" });
+    const [one, two] = [await cached({ team, cache: "team" }), await cached({ team, cache: "team" })];
+    const isSecond = (headers: Record<string, unknown>) => headers["authorization"] === "Bearer sk-the-second-credential";
+    set.upstream.behave = ({ headers }) => (isSecond(headers) ? "" : "error-429");
+    try {
+      const question = { path: "/v1/responses", body: { model: "cache-accounts/gpt-4o-mini", input: "accounts" } };
+      for (const [{ secret }, how] of [
+        [one, "miss"],
+        [one, "hit"],
+        [two, "hit"],
+      ] as const) {
+        // prettier-ignore
+        const answer = await post(secret, question);
+        const { id } = (await answer.json()) as { id: string };
+        const named = await fetch(`${set.origin}/v1/responses/${id}`, { headers: { authorization: `Bearer ${secret}` } });
+        expect([outcome(answer), named.status, ((await named.json()) as { id: string }).id]).toEqual([how, 200, id]);
+      }
+    } finally {
+      set.upstream.behave = null;
+    }
+  });
 });
 
 describe("those who wait for another's answer", () => {

@@ -102,6 +102,18 @@ describe.each(MODELS)("openai SDK: responses that can be named again, %s", (_, m
     expect((await refusal(respond({ model: model(), input: "Go on", previous_response_id: id }))).status).toBe(404);
   });
 
+  it("an item that is none, or names itself wrongly, is the caller's fault", async () => {
+    for (const item of [null, 5, "text", [], { type: "item_reference" }, { id: "__proto__" }]) {
+      const answer = await fetch(`${set.origin}/v1/responses`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${set.key}`, "content-type": "application/json" },
+        body: JSON.stringify({ model: model(), input: [item, { role: "user", content: "hi" }] }),
+      });
+      await answer.text();
+      expect(answer.status).toBeLessThan(500);
+    }
+  });
+
   it.each([false, true])("store: false leaves nothing (stream: %s)", async (stream) => {
     const { id } = await respond({ model: model(), input: "Hello!", store: false }, { stream });
     expect((await refusal(client().responses.retrieve(id))).status).toBe(404);
@@ -267,5 +279,22 @@ describe("what is kept here", () => {
     const { id } = await respond({ model: claude(), input: canary });
     expect(JSON.stringify((await client().responses.inputItems.list(id)).data)).toContain(canary);
     expect(holding(inject("state"), canary)).toEqual([]);
+  });
+});
+
+describe("a short request that names much", () => {
+  const named = (ids: readonly string[]) => respond({ model: echo(), input: ids.map((id) => ({ type: "item_reference", id })) });
+
+  it("is refused before it is told: one item a thousand times, and no isolate runs out of memory", async () => {
+    const { id } = await respond({ model: echo(), input: "x".repeat(1_000_000) });
+    const [item] = (await client().responses.inputItems.list(id)).data;
+    const refused = await refusal(named(Array.from({ length: 1_000 }, () => item!.id!)));
+    expect(refused).toMatchObject({ status: 413, error: { code: "payload_too_large", param: "input" } });
+    expect((await client().responses.retrieve(id)).id).toBe(id);
+  });
+
+  it("is refused where it names more responses than a request may, without looking for one", async () => {
+    const refused = await refusal(named(Array.from({ length: 1_001 }, (_, at) => `item_${at}`)));
+    expect(refused).toMatchObject({ status: 400, error: { code: "invalid_request", param: "input" } });
   });
 });

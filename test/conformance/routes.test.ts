@@ -24,6 +24,7 @@ const MODELS = [
   "hurry",
   "cap",
   "deadline",
+  "cheap",
 ];
 let two: FakeUpstream;
 
@@ -181,6 +182,16 @@ describe("a route", () => {
   });
 });
 
+/** A route whose first target never begins to answer, and whose second is a hundred times as dear; and a key with a budget. */
+async function dearer(name: string, firstByteMs: number): Promise<{ id: string; secret: string }> {
+  const dear = { provider: TWO, model: name, rates: { input: "100", output: "200" }, source: "test" };
+  await set.admin.call("POST", "/prices", dear);
+  await set.admin.route(name, [`${ONE}/cheap`, `${TWO}/${name}`], { first_byte_timeout_ms: firstByteMs, breaker: { calls_min: 1_000 } });
+  behave(set.upstream, () => "stall");
+  behave(two, () => "");
+  return set.admin.key({ budgets: [{ window: "total", limit_usd: "5" }] });
+}
+
 describe("threat 40: what a route may not get around", () => {
   it("a target that the key may not call is not in the list", async () => {
     behave(set.upstream, () => "error-500");
@@ -236,6 +247,39 @@ describe("threat 40: what a route may not get around", () => {
     const refused = await chat("routes-lost", {}, poor.secret).catch((error: unknown) => error);
     expect([refused, two.seen.length - asked]).toMatchObject([{ status: 504, code: "upstream_timeout" }, 0]);
     await expect.poll(async () => (await spentOf(poor.secret)).reserved, { timeout: 10_000 }).toBe("0");
+  });
+
+  it("an attempt that is lost is charged what it may have come to, not what was held for a dearer target", async () => {
+    const { secret } = await dearer("routes-dear", 300);
+    const { response } = await chat("routes-dear", {}, secret);
+    expect(through(response)).toEqual([TWO, "2"]);
+    const lost = await set.admin.record(`${response.headers.get("x-request-id")!}_try1`);
+    // Fifty tokens of output at two dollars for a million, and a prompt of some bytes.
+    expect([Number(lost.actual_usd) >= 0.0001, Number(lost.actual_usd) < 0.0005]).toEqual([true, true]);
+  });
+
+  it("what was lost stays held beside a request that policies have grow at the next target", async () => {
+    const { id, secret } = await dearer("routes-grows", 1_000);
+    const source = `export default { name: "grows", version: "1.0.0", needs: ["messages"],
+      evaluate: () => ({ allowed: true, obligations: [{ type: "redact", text: "z", with: "${"long ".repeat(25)}" }] }) };`;
+    const policy = await set.admin.call<{ id: string }>("POST", "/policies", { name: "grows", version: "1.0.0", source, signature: null });
+    await set.admin.call("PUT", `/policies/${policy.id}/activation`, { scope: { kind: "key", id }, mode: "enforce" });
+    const policies = async () => (await chat(`${TWO}/stream`, {}, secret)).response.headers.get("x-tollgate-policies");
+    await expect.poll(policies, { timeout: 10_000, interval: 200 }).toContain("grows");
+    const reserved = async () => {
+      const answer = await fetch(`${set.origin}/v1/key`, { headers: { authorization: `Bearer ${secret}` } });
+      return Number(((await answer.json()) as { reserved_usd: string }).reserved_usd);
+    };
+    await expect.poll(reserved).toBe(0);
+    behave(two, () => "slow-800");
+    const messages = [{ role: "user" as const, content: "z".repeat(20) }];
+    const running = client(secret).chat.completions.create({ model: "routes-grows", max_tokens: 50, messages }).withResponse();
+    await expect.poll(() => two.last.body.toString().includes("long long"), { timeout: 5_000, interval: 20 }).toBe(true);
+    const held = await reserved();
+    const request = (await running).response.headers.get("x-request-id")!;
+    const [answered, lost] = [await set.admin.record(request), await set.admin.record(`${request}_try1`)];
+    expect(held).toBeCloseTo(Number(lost.actual_usd) + Number(answered["estimated_usd"]), 9);
+    await expect.poll(reserved).toBe(0);
   });
 
   it("several credentials of a provider: one that is refused or limited gives way to another, and none is ever shown", async () => {

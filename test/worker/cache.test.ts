@@ -42,6 +42,23 @@ describe("A6: the exact cache", () => {
     expect([answer.status, outcome(answer)]).toEqual([200, "bypass"]);
   });
 
+  test("an answer is let go of once everybody has heard it: what is kept is kept on the shelf, and not in memory too", async () => {
+    const digest = "0".repeat(64);
+    const shelf = platformOf(env).cache.shelf({ kind: "key", id: "key_let_go" }, digest);
+    const room = { ttlMs: 60_000, answerBytesMax: 1_000, scopeBytesMax: 1_000_000 };
+    const look = { digest, ageMsMax: null, refresh: false, room };
+    const facts = { contentType: "application/json", madeAt: Date.now(), request: "req_1", account: null };
+    const whole = { facts, bytes: new Uint8Array(10), ended: { kind: "whole", costUsd: "1" } } as const;
+    const lead = async () => (await shelf.look({ ...look, refresh: true })) as { flight: string };
+    const alone = await lead();
+    const { flight } = await lead();
+    const { follower } = (await shelf.look({ ...look, digest, refresh: false })) as { follower: string };
+    expect([await shelf.tell(alone.flight, whole), await shelf.tell(flight, whole)]).toEqual([null, 1]);
+    expect(await shelf.next(flight, follower, 0)).toMatchObject({ facts, ended: whole.ended });
+    expect(await shelf.next(flight, follower, 0)).toMatchObject({ facts: null, ended: { kind: "broken" } });
+    expect(await shelf.look(look)).toMatchObject({ kind: "hit", facts });
+  });
+
   test("a leader that is never heard of again is waited for some seconds, then its follower makes the answer and is followed itself", async () => {
     const { secret } = await newKey({ cache: "key" });
     const real = platformOf(env).cache;

@@ -167,6 +167,8 @@ function refusedChatShape({ messages, tools, response_format, stop }: Json): str
 /** Responses: https://platform.openai.com/docs/guides/conversation-state, …/guides/reasoning. `stored` are calls known by reference. */
 export function refusedResponses(body: Json, stored: Readonly<Record<string, string>>, closed: string): string | null {
   const items = objects(body["input"]);
+  const strange = items.findIndex((item: unknown) => typeof item !== "object" || item === null || Array.isArray(item));
+  if (strange !== -1) return `Invalid type for 'input[${strange}]': expected an input item.`;
   const ids = (type: string) => items.filter((item) => item["type"] === type).map(({ call_id }) => String(call_id));
   const referred = items.flatMap(({ type, id }) => (type === "item_reference" && stored[String(id)] ? [stored[String(id)]!] : []));
   const [calls, outputs] = [[...ids("function_call"), ...referred], ids("function_call_output")];

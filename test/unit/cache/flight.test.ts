@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Flight, LOST_MS } from "../../../src/cache/flight.ts";
 
-const facts = { contentType: "text/event-stream", madeAt: 1, request: "req_1" };
+const facts = { contentType: "text/event-stream", madeAt: 1, request: "req_1", account: null };
 const room = { ttlMs: 1_000, answerBytesMax: 10, scopeBytesMax: 1_000 };
 const clock = () => Date.now();
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -12,7 +12,7 @@ function shelf(): Shelf {
 }
 
 const answer = (size: number, madeAt: number, fill = 7) => ({
-  facts: { contentType: "application/json", madeAt, request: `req_${madeAt}` },
+  facts: { contentType: "application/json", madeAt, request: `req_${madeAt}`, account: madeAt === 1 ? "pcr_1" : null },
   bytes: new Uint8Array(size).fill(fill),
   costUsd: "0.25",
 });
