@@ -16,6 +16,7 @@ app.post("/v1/chat/completions", async (context) => {
 });
 
 const TIMEOUT_MS = 600_000;
+const USAGE = '"usage":';
 const OWN_HEADERS = 12;
 
 /**
@@ -37,7 +38,8 @@ async function floor(context: Context<Bare>, tap: string): Promise<Response> {
   const over = () => clearTimeout(deadline);
   const read = (text: string) => {
     over();
-    const usage: unknown = JSON.parse(text.slice(text.lastIndexOf('"usage":') + '"usage":'.length, text.lastIndexOf("}}") + 1));
+    const from = text.lastIndexOf(USAGE);
+    const usage: unknown = from === -1 ? null : JSON.parse(text.slice(from + USAGE.length, text.lastIndexOf("}}") + 1));
     if (context.req.header("x-bench-record") !== undefined) context.executionCtx.waitUntil(keep(usage, context.env));
   };
   const told = tap === "whole" ? await whole(answer, read) : copied(tap === "edited" ? seen(answer.body!) : answer.body!, context, read);
