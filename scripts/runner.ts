@@ -25,11 +25,21 @@ const READY_MS = 15_000;
 const LOOK_MS = 500;
 const END_MS = 10_000;
 
-/** Why this machine cannot run tasks; null where it can. */
-function unable(): string | null {
+/** What is missing where it could simply be installed. */
+export const NOT_INSTALLED = "bubblewrap is not installed";
+
+/**
+ * Why this machine cannot run tasks; null where it can. Tried rather than guessed: within a container root may be forbidden the
+ * namespaces and mounts that a sandbox is made of.
+ */
+export function unable(): string | null {
   if (process.platform !== "linux") return "a sandbox needs Linux";
   if (process.getuid?.() !== 0) return "a user of its own for each task needs root";
-  return spawnSync("bwrap", ["--version"]).status === 0 ? null : "bubblewrap is not installed";
+  const walls = spawnSync("bwrap", ["--unshare-all", "--ro-bind", "/", "/", "true"], { encoding: "utf8" });
+  if (walls.error) return NOT_INSTALLED;
+  const disk = spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "none", "/tmp"], { encoding: "utf8" });
+  const refused = [walls, disk].find(({ status }) => status !== 0);
+  return refused ? `this machine does not let a sandbox be made: ${refused.stderr.trim().slice(0, 200)}` : null;
 }
 
 /**

@@ -1,15 +1,14 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf, signClaim } from "../../runner/claim.ts";
+import { cgroupKind } from "../../runner/sandbox/cgroup.ts";
+import { unable } from "../../scripts/runner.ts";
 import { type Capabilities, type JobEvent, jobEvent, type JobExit, type JobSpec, type Operation } from "../../runner/protocol.ts";
 
-/** Why no sandbox can be made here; null where one can. */
-export const UNABLE = ((): string | null => {
-  if (process.getuid?.() !== 0) return "a user of its own for each job needs root";
-  return spawnSync("bwrap", ["--version"]).status === 0 ? null : "bubblewrap is not installed";
-})();
+/** Why the sandbox is not tried here; null where it is. A machine may forbid it; what can be installed is installed where changes land. */
+export const UNABLE = unable() ?? ((await cgroupKind()) === "none" ? "no cgroup can be made" : null);
 
 /** Signs the claims of the tests. */
 export const SECRET = "runner-secret-of-the-tests-0123456789abcdef";
