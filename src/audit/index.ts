@@ -6,6 +6,7 @@ export { auditEntry, type AuditFacts } from "./entry.ts";
 export {
   type AuditRow,
   type CostRow,
+  CURRENT,
   getRecord,
   getRequest,
   listCurrent,
