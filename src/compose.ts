@@ -7,7 +7,7 @@ import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
 import { DirectoryCache, type DirectorySource } from "#gateway";
 import type { Platform } from "#http";
-import { KeyRing, mintTaskIdentity } from "#keys";
+import { callbackSecret, KeyRing, mintTaskIdentity } from "#keys";
 import { ModelStore, PriceStore } from "#models";
 import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
@@ -54,6 +54,8 @@ function compose(env: Env): Platform {
       objects: env.TASKS,
       runner: config.RUNNER_URL !== undefined,
       origin: config.TOLLGATE_URL ?? null,
+      callbackSecret: (key) => callbackSecret(config.TOLLGATE_PEPPER, key),
+      allowPrivate: config.allowPrivateUpstreams,
       identity: (of, expiresAt) => mintTaskIdentity(config.TOLLGATE_PEPPER, of, expiresAt),
       strict: !config.development,
       now,

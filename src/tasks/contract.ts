@@ -77,9 +77,19 @@ export interface Task {
   /** What an agent was asked to call; null where its engine was left the choice. */
   readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Who is told of its end. */
+  readonly callbackUrl: string | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly end: TaskEnd | null;
+}
+
+/** What has become of calling a task's owner back. */
+export interface Callback {
+  readonly url: string;
+  readonly status: "waiting" | "pending" | "delivered" | "failed";
+  readonly attempts: number;
+  readonly lastError: string | null;
 }
 
 /** What its owner thought of a task. */
@@ -94,6 +104,7 @@ export interface TaskView extends Task {
   readonly lastSeq: number;
   readonly said: Said | null;
   readonly feedback: Feedback | null;
+  readonly callback: Callback | null;
 }
 
 /** One thing that happened in a task. `seq` begins at 1 and has no gaps. */

@@ -1,6 +1,6 @@
-export type { Profile, TaskView, Violation } from "./contract.ts";
-export type { Permit } from "./permit.ts";
+export type { Profile } from "./contract.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { DIMENSIONS, type Tally, taskReport } from "./report.ts";
+export { taskShape, verdictShape } from "./shape.ts";
 export { TASK_BYTES_MAX } from "./request.ts";
 export { Tasks } from "./tasks.ts";

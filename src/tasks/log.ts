@@ -126,8 +126,8 @@ export class TaskLog {
     return this.#storage.sql.exec<{ size: number }>(sql, after, upTo).one().size;
   }
 
-  /** The task as it is told; null where none began. */
-  view(): TaskView | null {
+  /** The task as it is told, but for its callback; null where none began. */
+  view(): Omit<TaskView, "callback"> | null {
     const task = this.task();
     const { kv } = this.#storage;
     const told = { said: kv.get<Said>("said") ?? null, feedback: kv.get<Feedback>("feedback") ?? null };

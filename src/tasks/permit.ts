@@ -37,6 +37,10 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
   for (const pattern of profile.deniedCommands.filter((each) => matches(each, command))) {
     violations.push({ kind: "command", name: pattern, field: "argv", reason: `the profile ${profile.name} denies ${pattern}` });
   }
+  const bytes = sizeOf(request.files);
+  const disk = Math.min(request.disk_mb ?? profile.diskMb, profile.diskMb) * 2 ** 20;
+  if (bytes > disk)
+    violations.push({ kind: "limit", name: "files", field: "files", reason: `come to ${bytes} bytes, and the disk has ${disk}` });
   const readonly = request.mode === "analysis_only" && profile.filesystem === "readwrite";
   const filesystem = readonly ? "readonly" : profile.filesystem;
   explain.push({ field: "filesystem", value: filesystem, from: readonly ? "mode" : "profile" });
@@ -51,6 +55,15 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
     maxCostNano: limit("max_cost_usd", profile.maxCostNano),
   };
   return { effective, explain, violations };
+}
+
+/** How many bytes files come to; padding counts along. */
+function sizeOf(files: TaskRequest["files"]): number {
+  const encoder = new TextEncoder();
+  const sizes = files.map(({ text, base64 = "" }) =>
+    text === undefined ? Math.ceil((base64.length * 3) / 4) : encoder.encode(text).length,
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** Whether a text is of a pattern in which `*` stands for any text; in time that grows with the text alone for each part. */

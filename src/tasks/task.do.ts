@@ -1,8 +1,11 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { auditEntry, type AuditEvent } from "#audit";
+import { readConfig } from "#config";
 import { connect, tables } from "#db";
+import { callbackSecret } from "#keys";
 import type { JobEvent, JobSpec } from "#runner-protocol";
+import { Callbacks } from "./callback.ts";
 import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { adapterOf } from "./engines/engines.ts";
@@ -11,6 +14,7 @@ import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
+import { taskShape } from "./shape.ts";
 import { fileIn, streamOf } from "./tar.ts";
 
 /** The bindings that a task object uses. */
@@ -44,24 +48,29 @@ export class TaskObject extends DurableObject<TaskEnv> {
   readonly #log: TaskLog;
   readonly #waiting = new Set<() => void>();
   readonly #sockets: EventSockets;
+  readonly #callbacks: Callbacks;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
     this.#log = new TaskLog(ctx.storage);
     this.#sockets = new EventSockets(ctx, this.#log);
+    this.#callbacks = new Callbacks(ctx.storage);
   }
 
   /** Begins; it runs on its own from here. One that began already stays what it is. */
-  async begin(task: Task, spec: JobSpec): Promise<void> {
-    if (this.#log.task()) return;
-    this.#log.begin(task, spec);
-    await this.ctx.storage.setAlarm(Date.now());
+  async begin(task: Task, spec: JobSpec): Promise<TaskView> {
+    if (!this.#log.task()) {
+      this.#log.begin(task, spec);
+      await this.ctx.storage.setAlarm(Date.now());
+    }
+    return this.view()!;
   }
 
   /** The task; null where none began. */
   view(): TaskView | null {
-    return this.#log.view();
+    const view = this.#log.view();
+    return view && { ...view, callback: this.#callbacks.told(view) };
   }
 
   /** Keeps what its owner thought of it; false before it has ended. */
@@ -215,6 +224,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
     this.ctx.storage.kv.put("entry", endEntry(task, end));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
+    this.#callbacks.ask(task, end.at);
     this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
@@ -225,7 +235,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     return { text: text.slice(0, TEXT_CHARS_MAX), structured };
   }
 
-  /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
+  /** What is left to do after the end: the audit, the owner is called back, and nothing stays at the runner. Then, after its time, nothing stays here. */
   async #settle(task: Task, { at }: TaskEnd): Promise<void> {
     const { kv } = this.ctx.storage;
     if (Date.now() >= at + KEPT_MS) return this.ctx.storage.deleteAll();
@@ -233,10 +243,22 @@ export class TaskObject extends DurableObject<TaskEnv> {
     // The entry's id is the same each time, and the audit takes an id once.
     if (entry) await this.env.EVENTS.send(entry);
     kv.delete("entry");
+    const callAgainAt = await this.#call(task);
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await this.#job(task)?.forget();
-    await this.ctx.storage.setAlarm(at + KEPT_MS);
+    kv.put("forgetting", SETTLE_TRIES);
+    await this.ctx.storage.setAlarm(callAgainAt ?? at + KEPT_MS);
+  }
+
+  /** Calls the owner back where that is due; when it is due next, or null. */
+  #call(task: Task): Promise<number | null> {
+    const { TOLLGATE_PEPPER: pepper, allowPrivateUpstreams: allowPrivate } = readConfig(this.env);
+    return this.#callbacks.send(task, () => JSON.stringify(taskShape(this.view()!)), {
+      secret: (key) => callbackSecret(pepper, key),
+      allowPrivate,
+      audit: (entry) => this.env.EVENTS.send(entry),
+    });
   }
 
   #job({ id }: Task): RunnerJob | null {

@@ -6,11 +6,12 @@ import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
 import type { Effective, Feedback, Profile, Task, TaskView, Violation } from "./contract.ts";
 import type { Assignment } from "./engines/contract.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { permit, type Permit } from "./permit.ts";
+import { permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
-import { parseTask, readTask, type TaskRequest } from "./request.ts";
+import { readTask, type TaskRequest } from "./request.ts";
 import { sweepTasks } from "./sweep.ts";
 import type { TaskObject } from "./task.do.ts";
+import { type Verdict, verdictOn } from "./verdict.ts";
 
 /** What tasks are made with. */
 export interface TaskPlatform {
@@ -23,6 +24,10 @@ export interface TaskPlatform {
   readonly origin: string | null;
   /** A credential for the calls of a task. */
   readonly identity: (of: { readonly task: string; readonly key: string }, expiresAt: number) => Promise<string>;
+  /** What callbacks about a key's tasks are signed with. */
+  readonly callbackSecret: (key: string) => Promise<string>;
+  /** Whether a callback may lead to plain http and private addresses. */
+  readonly allowPrivate: boolean;
   /** Refuses what a runner cannot enforce whole. */
   readonly strict: boolean;
   readonly now: () => number;
@@ -51,20 +56,17 @@ export class Tasks {
   }
 
   /** What a request would run with, and everything that is wrong with it. */
-  async validate(caller: Caller, body: unknown): Promise<{ readonly permit: Permit | null; readonly violations: readonly Violation[] }> {
+  async validate(caller: Caller, body: unknown): Promise<Verdict> {
     const profile = await this.#profile(caller);
-    const read = parseTask(body);
-    if ("problems" in read) return { permit: null, violations: [...(profile ? [] : [noProfile(caller)]), ...read.problems] };
-    if (!profile) return { permit: null, violations: [noProfile(caller)] };
-    const met = permit(profile, read.request);
-    return { permit: met, violations: met.violations };
+    const { permit, violations } = verdictOn(body, profile, this.#platform);
+    return { permit, violations: [...(profile ? [] : [noProfile(caller)]), ...violations] };
   }
 
   /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `overloaded`. */
   async begin(caller: Caller, body: unknown, { requestId, origin }: Asking): Promise<TaskView> {
     const profile = await this.#profile(caller);
     if (!profile) throw await this.#denied(caller, [noProfile(caller)], requestId);
-    const request = readTask(body);
+    const request = readTask(body, this.#platform);
     const { effective, violations } = permit(profile, request);
     if (violations.length > 0) throw await this.#denied(caller, violations, requestId);
     if (!this.#platform.runner)
@@ -72,13 +74,10 @@ export class Tasks {
     const now = this.#platform.now();
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
-    try {
-      const gateway = await this.#gateway(task, origin);
-      await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }));
-    } catch (error) {
+    const view = await this.#start(task, request, origin).catch(async (error: unknown) => {
       await this.#platform.db.delete(tables.tasks).where(eq(tables.tasks.id, task.id));
       throw error;
-    }
+    });
     await this.#audit(caller, {
       type: "task.create",
       task: task.id,
@@ -91,7 +90,7 @@ export class Tasks {
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, said: null, feedback: null };
+    return view;
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
@@ -127,6 +126,11 @@ export class Tasks {
     if (end || !(await this.#object(id).write(bytes))) {
       throw new TollgateError("invalid_request", end ? "The task has ended" : "The task does not read at the moment", { param: "id" });
     }
+  }
+
+  /** What callbacks about the key's tasks are signed with. */
+  callbackSecret({ key }: Caller): Promise<string> {
+    return this.#platform.callbackSecret(key);
   }
 
   /** Keeps what its owner thought of a task, in the place of what was thought before. @throws TollgateError `not_found`, `invalid_request` before its end. */
@@ -166,6 +170,12 @@ export class Tasks {
   /** Housekeeping: places of tasks that never began, and rows that have outlived their time. */
   async sweep(): Promise<void> {
     await sweepTasks(this.#platform.db, this.#platform.objects, this.#platform.now());
+  }
+
+  async #start(task: Task, request: TaskRequest, origin: string): Promise<TaskView> {
+    const gateway = await this.#gateway(task, origin);
+    const spec = specOf(request, task.effective, { gateway, strict: this.#platform.strict });
+    return this.#object(task.id).begin(task, spec);
   }
 
   /** The way to the gateway, and what the task shows there: it is good for as long as the task may take. */
@@ -225,7 +235,16 @@ interface Making {
 function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
   const id = newId("task", now);
   const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  return { ...made, effective, model: request.model ?? null, metadata: request.metadata, createdAt: now, startedAt: null, end: null };
+  return {
+    ...made,
+    effective,
+    model: request.model ?? null,
+    metadata: request.metadata,
+    callbackUrl: request.callback_url ?? null,
+    createdAt: now,
+    startedAt: null,
+    end: null,
+  };
 }
 
 /** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */
@@ -243,7 +262,7 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
     v: 1,
     argv,
     env: { ...(gateway && TO_THE_GATEWAY), ...env },
-    files: [...request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })), ...files],
+    files: [...request.files.map((file) => ({ path: file.path, base64: file.base64 ?? base64Of(file.text ?? "") })), ...files],
     workingDirectory: request.working_directory,
     filesystem: effective.filesystem,
     limits: {

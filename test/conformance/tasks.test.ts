@@ -35,7 +35,7 @@ describe("a request that asks for what it may not", () => {
     [{ ...sh, argv: [] }, "argv"],
     [{ engine: "command" }, "argv"],
     [{ ...sh, mode: "dry_run" }, "mode"],
-    [{ ...sh, callback_url: "https://example.test" }, "callback_url"],
+    [{ ...sh, callback_url: "example.test" }, "callback_url"],
     [{ ...sh, output_schema: {} }, "output_schema"],
     [{ ...sh, prompt: "hi" }, "prompt"],
     [{ ...sh, allow_tools: ["Read"] }, "allow_tools"],
