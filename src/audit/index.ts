@@ -17,4 +17,5 @@ export {
 } from "./records.ts";
 export { pruneRequests } from "./retention.ts";
 export { costSummary, type Sums } from "./summary.ts";
+export { toolCallEntries } from "./tool-calls.ts";
 export { type Histogram, traffic } from "./traffic.ts";
