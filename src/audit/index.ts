@@ -3,18 +3,9 @@ export { consume } from "./consumer.ts";
 export { type AuditEvent, type Event, type PolicyDecision, type RequestEvent } from "./contract.ts";
 export { appendCorrections, type Correction } from "./corrections.ts";
 export { auditEntry, type AuditFacts } from "./entry.ts";
-export {
-  type AuditRow,
-  type CostRow,
-  getRecord,
-  getRequest,
-  listCurrent,
-  listRecords,
-  listRequests,
-  recordsOf,
-  type RequestRow,
-  searchAudit,
-} from "./records.ts";
+export { type CostRow, getRecord, getRequest, listCurrent, listRecords, listRequests, recordsOf, type RequestRow } from "./records.ts";
+export { type AuditRow, searchAudit } from "./search.ts";
 export { pruneRequests } from "./retention.ts";
 export { costSummary, type Sums } from "./summary.ts";
+export { toolCallEntries } from "./tool-calls.ts";
 export { type Histogram, traffic } from "./traffic.ts";
