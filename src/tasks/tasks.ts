@@ -203,6 +203,7 @@ function specOf(request: TaskRequest, effective: Effective, strict: boolean): Jo
       outputBytes: OUTPUT_BYTES,
     },
     gateway: null,
+    agent: null,
     strict,
   };
 }
