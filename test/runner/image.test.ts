@@ -49,7 +49,7 @@ describe.skipIf(WHY)("A41: the runner's image", () => {
       "limits of memory, processes and CPU",
     ]);
     const answer = await runner.create(runner.id(), { argv: ["true"] });
-    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("sandbox: bwrap:")]);
+    expect([answer.status, await answer.text()]).toEqual([422, expect.stringContaining("sandbox: bwrap:")]);
   });
 
   it("A27: with user namespaces alone has a sandbox, and refuses strict jobs for what it cannot limit", async () => {
