@@ -1,3 +1,4 @@
+export { CONTAINER_GATEWAY } from "./container.ts";
 export type { Profile, TaskView, Violation } from "./contract.ts";
 export type { Permit } from "./permit.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
