@@ -6,12 +6,12 @@ import { EventLog } from "./event-log.ts";
 import { openGatewaySocket } from "./gateway-socket.ts";
 import { BRIDGE, type Machine } from "./machine.ts";
 import { changesBetween, LIST, manifestOf, readManifest } from "./manifest.ts";
-import type { ExitReason, FileChange, JobSpec } from "./protocol.ts";
+import { type ExitReason, type FileChange, GATEWAY_INSIDE, type JobSpec } from "./protocol.ts";
 import type { Cgroup, Used } from "./sandbox/cgroup.ts";
 import { GATEWAY_SOCKET, type Inside, start } from "./sandbox/sandbox.ts";
 import { fill, makeVolume, type Owner, type Volume } from "./sandbox/volume.ts";
 
-const BRIDGE_PORT = "8787";
+const BRIDGE_PORT = new URL(GATEWAY_INSIDE).port;
 const COLLECT_MS = 60_000;
 const COLLECT_MEMORY_BYTES = 256 * 2 ** 20;
 

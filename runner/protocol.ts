@@ -17,6 +17,9 @@ import * as z from "zod";
  */
 export const PROTOCOL_VERSION = 1;
 
+/** Where a job that has a gateway finds it, inside the sandbox. */
+export const GATEWAY_INSIDE = "http://127.0.0.1:8787";
+
 /** A path in the workspace: relative, of plain segments. */
 export const workspacePath = z
   .string()
@@ -78,7 +81,7 @@ export const jobSpec = z.strictObject({
   filesystem: z.enum(["none", "readonly", "readwrite"]),
   limits: jobLimits,
   /**
-   * The one thing beyond the sandbox: calls to `http://127.0.0.1:8787` inside become calls to `url` with the credential, which is never
+   * The one thing beyond the sandbox: calls to `GATEWAY_INSIDE` become calls to `url` with the credential, which is never
    * inside. Null for a job that reaches nothing.
    */
   gateway: z.strictObject({ url: z.url({ protocol: /^https?$/ }), authorization: z.string().min(1).max(4096) }).nullable(),

@@ -46,7 +46,7 @@ export function unable(): string | null {
  * Gives a gateway its runner: the one it was given, the one that a killed start has left, or a new one. It stands beside the gateway's
  * processes and not among them, so that tasks outlive a gateway that is killed; one that nobody takes up again ends by itself.
  */
-export async function startRunner(folder: string, given: Record<string, string>): Promise<LocalRunner> {
+export async function startRunner(folder: string, given: Record<string, string>, gatewayPort: number): Promise<LocalRunner> {
   if (given["RUNNER_URL"]) return { variables: {}, why: null, stop: () => undefined };
   const why = unable();
   if (why !== null) return { variables: {}, why, stop: () => undefined };
@@ -71,7 +71,12 @@ export async function startRunner(folder: string, given: Record<string, string>)
     // It ends what it runs and takes its mounts along; the next start waits for that.
     if (isRunner(noted.pid)) process.kill(noted.pid, "SIGTERM");
   };
-  return { variables: { RUNNER_URL: `http://127.0.0.1:${noted.port}`, RUNNER_SECRET: secret }, why: null, stop };
+  const variables = {
+    RUNNER_URL: `http://127.0.0.1:${noted.port}`,
+    RUNNER_SECRET: secret,
+    TOLLGATE_URL: `http://127.0.0.1:${gatewayPort}`,
+  };
+  return { variables, why: null, stop };
 }
 
 function secretOf(folder: string, given: Record<string, string>): string {

@@ -7,7 +7,7 @@ import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
 import { DirectoryCache, type DirectorySource } from "#gateway";
 import type { Platform } from "#http";
-import { KeyRing } from "#keys";
+import { KeyRing, mintTaskIdentity } from "#keys";
 import { ModelStore, PriceStore } from "#models";
 import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
@@ -53,6 +53,8 @@ function compose(env: Env): Platform {
       events: env.EVENTS,
       objects: env.TASKS,
       runner: config.RUNNER_URL !== undefined,
+      origin: config.TOLLGATE_URL ?? null,
+      identity: (of, expiresAt) => mintTaskIdentity(config.TOLLGATE_PEPPER, of, expiresAt),
       strict: !config.development,
       now,
     }),

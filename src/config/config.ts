@@ -97,6 +97,8 @@ const schema = z.object({
   ...POLICY_LIMITS,
   /** The runner that tasks are run by, and what its claims are signed with: both, or none. */
   RUNNER_URL: origin.optional(),
+  /** This gateway's own address as its runner calls it. */
+  TOLLGATE_URL: origin.optional(),
   RUNNER_SECRET: z.string().min(32).optional(),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
   /** How long is kept what requests said, of keys that have it logged. */

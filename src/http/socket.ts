@@ -2,7 +2,7 @@ import type { Context, Hono } from "hono";
 import { isSurface, TollgateError } from "#core";
 import { readCredential } from "#keys";
 import { readSeq, type Resume, standingHeaders } from "#socket";
-import { authenticated, FRESH_MS } from "./authenticate.ts";
+import { authenticatedKey } from "./authenticate.ts";
 import { errorResponse } from "./envelope.ts";
 import { readDirections } from "./headers.ts";
 import { INFERENCE } from "./inference/surfaces.ts";
@@ -15,7 +15,7 @@ const PROTOCOL = "tollgate";
 export async function socket(context: Context<Http>): Promise<Response> {
   const platform = context.env;
   const request = context.req.raw;
-  const caller = await authenticated(platform, request, FRESH_MS);
+  const caller = await authenticatedKey(platform, request);
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
     throw new TollgateError("invalid_request", `${context.req.path} takes a WebSocket's upgrade`, { param: "upgrade" });
   checkOrigin(request, platform);

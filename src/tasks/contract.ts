@@ -1,3 +1,5 @@
+import type { Engine, Said } from "./engines/contract.ts";
+
 /** The states of a task, in the order that they come. */
 export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
 
@@ -7,7 +9,7 @@ export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "run
 /** What a key's tasks may do, and how much they may use. */
 export interface Profile {
   readonly name: string;
-  readonly engines: readonly ("claude-code" | "codex" | "native" | "command")[];
+  readonly engines: readonly Engine[];
   readonly tools: readonly string[];
   readonly agents: readonly string[];
   readonly skills: readonly string[];
@@ -26,7 +28,7 @@ export interface Profile {
 
 /** What a task runs with, once its profile and its request are one. */
 export interface Effective {
-  readonly engine: "command";
+  readonly engine: Engine;
   readonly mode: "normal" | "analysis_only";
   readonly filesystem: Profile["filesystem"];
   readonly timeoutS: number;
@@ -78,16 +80,21 @@ export interface Task {
   readonly end: TaskEnd | null;
 }
 
-/** A task as it is told: with the number of its last event, and what it said, up to a limit. */
+/** A task as it is told: with the number of its last event, and once it has ended what it said. */
 export interface TaskView extends Task {
   readonly lastSeq: number;
-  readonly text: string | null;
+  readonly said: Said | null;
 }
 
 /** One thing that happened in a task. `seq` begins at 1 and has no gaps. */
 export interface TaskEvent {
   readonly seq: number;
   readonly at: number;
-  readonly type: "status" | "stdout" | "stderr" | "exit";
+  readonly type: "status" | "stdout" | "stderr" | "model_call" | "tool_call" | "approval" | "exit";
   readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** An event before the task's log has numbered it. One of the same origin is the same event, however often it is told. */
+export interface TaskNote extends Omit<TaskEvent, "seq"> {
+  readonly origin: string;
 }

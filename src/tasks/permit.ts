@@ -33,7 +33,7 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
   if (!profile.engines.includes(request.engine)) {
     violations.push({ kind: "engine", name: request.engine, field: "engine", reason: `not in the profile ${profile.name}` });
   }
-  const command = request.argv.join(" ");
+  const command = (request.argv ?? []).join(" ");
   for (const pattern of profile.deniedCommands.filter((each) => matches(each, command))) {
     violations.push({ kind: "command", name: pattern, field: "argv", reason: `the profile ${profile.name} denies ${pattern}` });
   }

@@ -2,6 +2,7 @@ import { desc, eq } from "drizzle-orm";
 import { newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { Profile } from "./contract.ts";
+import { ENGINES } from "./engines/contract.ts";
 
 const { profiles, keys } = tables;
 
@@ -11,7 +12,7 @@ export type ProfileRow = typeof profiles.$inferSelect;
 /** The profile that every deployment has, with small limits: what the development key of a local gateway names. */
 export const DEFAULT_PROFILE: Profile = {
   name: "default",
-  engines: ["command"],
+  engines: ENGINES,
   tools: [],
   agents: [],
   skills: [],

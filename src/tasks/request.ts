@@ -2,6 +2,8 @@ import * as z from "zod";
 import { nanoFromUsd, TollgateError } from "#core";
 import { workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
+import { ENGINES } from "./engines/contract.ts";
+import { OFFERED } from "./engines/engines.ts";
 
 /** The longest spec of a task, files included. */
 export const TASK_BYTES_MAX = 8 * 2 ** 20;
@@ -25,12 +27,19 @@ const file = z.union(
 
 /** What a task may be asked to do: `POST /v1/task`. Limits that are not named are those of the key's profile. */
 const taskRequest = z.strictObject({
-  engine: z.literal("command", { message: "must be command; other engines are not offered yet" }),
-  /** Never a string: no shell reads it but one that it names. */
+  engine: z
+    .enum(ENGINES, { message: `must be one of ${OFFERED.join(", ")}` })
+    .refine((engine) => OFFERED.includes(engine), { message: `${NOT_YET}; ${OFFERED.join(", ")} is` }),
+  /** For `command`. Never a string: no shell reads it but one that it names. */
   argv: z
     .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
     .min(1)
-    .max(1_024),
+    .max(1_024)
+    .nullish(),
+  /** For an agent: what it is to do. */
+  prompt: z.string().min(1).max(1_000_000).refine(noNul, { message: "must hold no NUL" }).nullish(),
+  /** For an agent: the model that it calls; a route's name or `auto` will do. */
+  model: z.string().min(1).max(256).nullish(),
   files: z.array(file).max(10_000).default([]),
   working_directory: z.union([z.literal("."), workspacePath]).default("."),
   timeout_s: z.number().positive().optional(),
@@ -44,12 +53,11 @@ const taskRequest = z.strictObject({
     .record(z.string().min(1).max(64), z.string().max(512))
     .refine((given) => Object.keys(given).length <= 16, { message: "must hold at most 16 keys" })
     .default({}),
-  prompt: none,
-  model: none,
   allow_tools: nobody,
   allow_agents: nobody,
   allow_skills: nobody,
-  output_schema: none,
+  /** For an agent: a JSON schema of what it is to come to. */
+  output_schema: z.record(z.string(), z.json()).nullish(),
   callback_url: none,
 });
 
@@ -58,13 +66,30 @@ export type TaskRequest = z.output<typeof taskRequest>;
 /** A task's request, or everything that is wrong with it. */
 export function parseTask(value: unknown): { readonly request: TaskRequest } | { readonly problems: readonly Violation[] } {
   const read = taskRequest.safeParse(value);
-  if (read.success) return { request: read.data };
+  if (read.success) {
+    const problems = misplaced(read.data);
+    return problems.length === 0 ? { request: read.data } : { problems };
+  }
   const problems = read.error.issues.flatMap((issue): Violation[] => {
     const fields = issue.code === "unrecognized_keys" ? issue.keys.map((each) => [...issue.path, each]) : [issue.path];
     const reason = issue.code === "unrecognized_keys" ? "is not a known field" : issue.message;
     return fields.map((path) => ({ kind: "field", name: path.join("."), field: path.join(".") || null, reason }));
   });
   return { problems };
+}
+
+/** What a command has and an agent has not, and the other way about. */
+function misplaced(request: TaskRequest): Violation[] {
+  const isCommand = request.engine === "command";
+  const wanted = isCommand ? "argv" : "prompt";
+  const foreign = isCommand ? (["prompt", "model", "output_schema"] as const) : (["argv"] as const);
+  const problem = (field: string, reason: string): Violation => ({ kind: "field", name: field, field, reason });
+  return [
+    ...((request[wanted] ?? null) === null ? [problem(wanted, `is needed where the engine is ${request.engine}`)] : []),
+    ...foreign
+      .filter((field) => (request[field] ?? null) !== null)
+      .map((field) => problem(field, `is not for the engine ${request.engine}`)),
+  ];
 }
 
 /** Reads a task's request. @throws TollgateError `invalid_request` telling every problem, the first one's field as `param`. */

@@ -3,7 +3,9 @@ import { eq } from "drizzle-orm";
 import { auditEntry, type AuditEvent } from "#audit";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Task, TaskEnd, TaskView } from "./contract.ts";
+import type { Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import type { Said } from "./engines/contract.ts";
+import { adapterOf } from "./engines/engines.ts";
 import { endOf, statusOf } from "./end.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
@@ -27,6 +29,8 @@ const SILENCE_MS = 30_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
 const COLLECT_TRIES = 3;
+/** So much of what an engine said stands in its result. */
+const TEXT_CHARS_MAX = 65_536;
 const SETTLE_TRIES = 20;
 /** How long events and what a task left are kept after its end. */
 const KEPT_MS = 30 * 86_400_000;
@@ -55,6 +59,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** The task; null where none began. */
   view(): TaskView | null {
     return this.#log.view();
+  }
+
+  /** Takes down what the gateway saw of it. What comes after its end comes too late to be told. */
+  note(...notes: readonly TaskNote[]): void {
+    const task = this.#log.task();
+    if (!task || task.end) return;
+    this.#log.add(...notes);
+    this.#wake();
   }
 
   /** Ends it, wherever it is; once it has ended, nothing. */
@@ -122,7 +134,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)), exit.seq);
+    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)));
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
@@ -133,7 +145,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#log.made();
     }
     if (this.ctx.storage.kv.get("cancelling")) await job.cancel();
-    for await (const event of job.events(this.#log.lastSeq(), AbortSignal.timeout(LISTEN_MS))) {
+    for await (const event of job.events(this.#log.heard(), AbortSignal.timeout(LISTEN_MS))) {
       this.#silentSince = null;
       if (event.type === "exit") return event;
       this.#take(event);
@@ -142,7 +154,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
-    this.#log.add({ seq, at, type, data });
+    this.#log.hear({ seq, at, type, data });
     if (type === "status" && this.#log.task()?.status === "pending") this.#log.change({ status: "running", startedAt: at });
     this.#wake();
   }
@@ -152,7 +164,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const busy = error instanceof RunnerRefusal && error.status === 503;
     if (error instanceof RunnerRefusal && !busy) {
       if (this.#log.spec() === null || error.status === 401) return this.#lost(task, `the runner lost the task: ${error.message}`);
-      return this.#end(task, refused(error.message), this.#log.lastSeq() + 1);
+      return this.#end(task, refused(error.message));
     }
     if (error instanceof Error && error.name === "TimeoutError") return;
     this.#silentSince ??= Date.now();
@@ -161,7 +173,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   async #lost(task: Task, message: string): Promise<void> {
-    await this.#end(task, { ...refused(message), reason: "runner_lost" }, this.#log.lastSeq() + 1);
+    await this.#end(task, { ...refused(message), reason: "runner_lost" });
   }
 
   /** Keeps what the job left; what of it could not be kept, in words. */
@@ -179,14 +191,19 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, end: TaskEnd, seq: number): Promise<void> {
+  async #end(task: Task, end: TaskEnd): Promise<void> {
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
     this.ctx.storage.kv.put("entry", endEntry(task, end));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end({ seq, at: end.at, type: "exit", data }, { status: statusOf(reason), end });
+    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  #said({ effective: { engine } }: Task): Said {
+    const { text, structured } = adapterOf(engine).read(this.#log.stdout());
+    return { text: text.slice(0, TEXT_CHARS_MAX), structured };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */

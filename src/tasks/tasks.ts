@@ -2,8 +2,10 @@ import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { auditEntry } from "#audit";
 import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
-import type { JobSpec } from "#runner-protocol";
+import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
 import type { Effective, Profile, Task, TaskView, Violation } from "./contract.ts";
+import type { Assignment } from "./engines/contract.ts";
+import { adapterOf } from "./engines/engines.ts";
 import { permit, type Permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
 import { parseTask, readTask, type TaskRequest } from "./request.ts";
@@ -17,6 +19,10 @@ export interface TaskPlatform {
   readonly objects: DurableObjectNamespace<TaskObject>;
   /** Whether there is a runner to run them. */
   readonly runner: boolean;
+  /** Where the gateway is for its runner; null: where the task was asked for. */
+  readonly origin: string | null;
+  /** A credential for the calls of a task. */
+  readonly identity: (of: { readonly task: string; readonly key: string }, expiresAt: number) => Promise<string>;
   /** Refuses what a runner cannot enforce whole. */
   readonly strict: boolean;
   readonly now: () => number;
@@ -27,6 +33,14 @@ const ID = /^task_[0-9a-z]{24}$/;
 const PROCESSES = 256;
 const FILES = 100_000;
 const OUTPUT_BYTES = 4 * 2 ** 20;
+/** How long after its time a task may still call: it is the runner's clock that ends it. */
+const IDENTITY_GRACE_MS = 60_000;
+
+/** How a task is asked for: the request's id, and the origin that it came to. */
+interface Asking {
+  readonly requestId: string;
+  readonly origin: string;
+}
 
 /** The tasks of a deployment, as one key sees them: another key's task is one that is not there. */
 export class Tasks {
@@ -46,8 +60,8 @@ export class Tasks {
     return { permit: met, violations: met.violations };
   }
 
-  /** Begins a task. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `overloaded`. */
-  async begin(caller: Caller, body: unknown, requestId: string): Promise<TaskView> {
+  /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `overloaded`. */
+  async begin(caller: Caller, body: unknown, { requestId, origin }: Asking): Promise<TaskView> {
     const profile = await this.#profile(caller);
     if (!profile) throw await this.#denied(caller, [noProfile(caller)], requestId);
     const request = readTask(body);
@@ -59,7 +73,8 @@ export class Tasks {
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
     try {
-      await this.#object(task.id).begin(task, specOf(request, effective, this.#platform.strict));
+      const gateway = await this.#gateway(task, origin);
+      await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }));
     } catch (error) {
       await this.#platform.db.delete(tables.tasks).where(eq(tables.tasks.id, task.id));
       throw error;
@@ -72,16 +87,16 @@ export class Tasks {
       details: {
         profile: profile.name,
         engine: effective.engine,
-        argv: request.argv.join(" ").slice(0, 1_000),
+        asked: (request.prompt ?? (request.argv ?? []).join(" ")).slice(0, 1_000),
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, text: null };
+    return { ...task, lastSeq: 0, said: null };
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
   async get(caller: Caller, id: string): Promise<TaskView> {
-    const view = ID.test(id) ? await this.#object(id).view() : null;
+    const view = ID.test(id) ? await (this.#object(id).view() as Promise<TaskView | null>) : null;
     if (view?.key !== caller.key) throw absent();
     return view;
   }
@@ -134,6 +149,15 @@ export class Tasks {
     await sweepTasks(this.#platform.db, this.#platform.objects, this.#platform.now());
   }
 
+  /** The way to the gateway, and what the task shows there: it is good for as long as the task may take. */
+  async #gateway({ id, key, effective, createdAt }: Task, asked: string): Promise<NonNullable<JobSpec["gateway"]>> {
+    const until = createdAt + effective.timeoutS * 1_000 + IDENTITY_GRACE_MS;
+    // A name that a certificate stands for is no client's to choose; without one it is what a Host header says.
+    const url = this.#platform.origin ?? (asked.startsWith("https:") ? asked : null);
+    if (url === null) throw new TollgateError("overloaded", "This gateway does not know its own address: it needs TOLLGATE_URL");
+    return { url, authorization: `Bearer ${await this.#platform.identity({ task: id, key }, until)}` };
+  }
+
   async #profile({ profile }: Caller): Promise<Profile | null> {
     return profile === null ? null : new ProfileStore(this.#platform.db, this.#platform.now).named(profile);
   }
@@ -184,13 +208,22 @@ function newTask({ key, team }: Caller, { profile, request, effective, now }: Ma
   return { ...made, effective, metadata: request.metadata, createdAt: now, startedAt: null, end: null };
 }
 
-/** What the runner is told. A command has no way to the gateway, and so needs no credential. */
-function specOf(request: TaskRequest, effective: Effective, strict: boolean): JobSpec {
+/** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */
+const TO_THE_GATEWAY = {
+  OPENAI_BASE_URL: `${GATEWAY_INSIDE}/v1`,
+  OPENAI_API_KEY: "the-gateway-knows",
+  ANTHROPIC_BASE_URL: GATEWAY_INSIDE,
+  ANTHROPIC_API_KEY: "the-gateway-knows",
+};
+
+/** What the runner is told. */
+function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
+  const { argv, env, files } = adapterOf(request.engine).launch(assignmentOf(request));
   return {
     v: 1,
-    argv: request.argv,
-    env: {},
-    files: request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })),
+    argv,
+    env: { ...(gateway && TO_THE_GATEWAY), ...env },
+    files: [...request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })), ...files],
     workingDirectory: request.working_directory,
     filesystem: effective.filesystem,
     limits: {
@@ -202,9 +235,13 @@ function specOf(request: TaskRequest, effective: Effective, strict: boolean): Jo
       files: FILES,
       outputBytes: OUTPUT_BYTES,
     },
-    gateway: null,
+    gateway,
     strict,
   };
+}
+
+function assignmentOf({ argv, prompt, model, output_schema: outputSchema }: TaskRequest): Assignment {
+  return { argv: argv ?? [], prompt: prompt ?? "", model: model ?? null, outputSchema: outputSchema ?? null };
 }
 
 function base64Of(text: string): string {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { Admin } from "../support/gateway.ts";
 import { NOT_INSTALLED, unable } from "../../scripts/runner.ts";
 import { UNABLE } from "../support/runner.ts";
@@ -30,9 +30,10 @@ it("the health says where tasks are run", async () => {
 describe("a request that asks for what it may not", () => {
   const sh = { engine: "command", argv: ["true"] };
   it.each([
-    [{ ...sh, engine: "codex" }, "engine"],
+    [{ ...sh, engine: "workflow" }, "engine"],
     [{ ...sh, argv: "true" }, "argv"],
     [{ ...sh, argv: [] }, "argv"],
+    [{ engine: "command" }, "argv"],
     [{ ...sh, mode: "dry_run" }, "mode"],
     [{ ...sh, callback_url: "https://example.test" }, "callback_url"],
     [{ ...sh, output_schema: {} }, "output_schema"],
@@ -62,7 +63,7 @@ describe("a request that asks for what it may not", () => {
 
   it("validate lists everything at once, and says what would be in force and why", async () => {
     const wrong = await tasks.call<{ valid: boolean; violations: { field: string }[] }>("POST", "/v1/task/validate", {
-      engine: "native",
+      engine: "workflow",
       argv: [],
       surprise: 1,
     });
@@ -161,6 +162,25 @@ describe.skipIf(UNABLE)("a task", () => {
     for (let times = 0; times < 2; times++) expect((await tasks.raw("DELETE", `/v1/task/${id}`)).status).toBe(202);
     expect((await tasks.end(id)).exit_reason).toBe("cancelled");
     expect((await tasks.raw("DELETE", `/v1/task/${id}`)).status).toBe(202);
+  });
+
+  it("calls models as itself, with no credential inside, and may do nothing else there", async () => {
+    const body = JSON.stringify({ model: "tollgate/echo", messages: [{ role: "user", content: "from the sandbox" }] });
+    const call = (line: string, sent = "") =>
+      `exec 3<>/dev/tcp/127.0.0.1/8787; printf '%s' "$(printf '${line} HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\ncontent-type: application/json\\r\\ncontent-length: ${sent.length}\\r\\n\\r\\nX')" | sed 's/X$//' >&3; printf '%s' '${sent}' >&3; cat <&3`;
+    const script = ["env | grep -c sk-tg", call("POST /v1/chat/completions", body), call("GET /v1/key"), call("POST /v1/task", "{}")].join(
+      "; ",
+    );
+    const { id } = await tasks.begin({ engine: "command", argv: ["bash", "-c", script] });
+    const { result, exit_reason } = await tasks.end(id);
+    expect(exit_reason).toBe("ok");
+    expect(result?.text).toMatch(/^0\n/);
+    expect(result?.text).toContain("from the sandbox");
+    expect(result?.text?.match(/permission_denied/g)?.length).toBe(2);
+    await vi.waitFor(async () => {
+      const { data } = await admin.call<{ data: { task: string }[] }>("GET", `/costs/records?task=${id}`);
+      expect(data.map(({ task }) => task)).toEqual([id]);
+    }, 10_000);
   });
 
   it("analysis_only leaves its workspace as it was", async () => {

@@ -20,15 +20,15 @@ export function taskShape(task: TaskView) {
     ended_at: iso(end?.at ?? null),
     last_seq: task.lastSeq,
     cost: { cap_usd: usdFromNano(effective.maxCostNano), spent_usd: "0", reserved_usd: "0" },
-    ...(end ? endShape(end, task.text) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
+    ...(end ? endShape(end, task.said) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
   };
 }
 
-function endShape(end: NonNullable<TaskView["end"]>, text: string | null) {
+function endShape(end: NonNullable<TaskView["end"]>, said: TaskView["said"]) {
   const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
   return {
     resources: { cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes },
-    result: { text, structured: null, exit_code: exitCode, files, message },
+    result: { text: said?.text ?? null, structured: said?.structured ?? null, exit_code: exitCode, files, message },
     error: reason === "ok" ? null : { code: reason, message: message ?? reasonIn(end) },
   };
 }

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { type Caller, TollgateError } from "#core";
 import { TASK_BYTES_MAX } from "#tasks";
 import { once } from "../admin/idempotency.ts";
-import { authenticated, FRESH_MS } from "../authenticate.ts";
+import { authenticatedKey } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 import { readBytes } from "../read-body.ts";
 import { taskShape, verdictShape } from "./shape.ts";
@@ -17,7 +17,7 @@ const input = z.strictObject({ text: z.string().default(""), end: z.boolean().de
 /** A route of tasks: its caller is known before anything else of it is looked at. */
 function forCaller(serve: Serve) {
   return async (context: Context<Http>): Promise<Response> => {
-    const caller = await authenticated(context.env, context.req.raw, FRESH_MS);
+    const caller = await authenticatedKey(context.env, context.req.raw);
     const answer = await serve(context, caller);
     answer.headers.set("x-request-id", context.get("requestId"));
     answer.headers.set("cache-control", "no-store");
@@ -29,7 +29,8 @@ function forCaller(serve: Serve) {
 export const createTask = forCaller(async (context, caller) => {
   const text = await bodyText(context, TASK_BYTES_MAX);
   const { tasks, db, now } = context.env;
-  const perform = async () => ({ status: 202, body: taskShape(await tasks.begin(caller, parsed(text), context.get("requestId"))) });
+  const asking = { requestId: context.get("requestId"), origin: new URL(context.req.url).origin };
+  const perform = async () => ({ status: 202, body: taskShape(await tasks.begin(caller, parsed(text), asking)) });
   const key = context.req.header("idempotency-key");
   const attempt = { actor: `key:${caller.key}`, route: "POST /v1/task", key: key ?? "", body: text };
   const { body } = await (key === undefined ? perform() : once(db, attempt, now(), perform));
