@@ -3,11 +3,12 @@ import { eq } from "drizzle-orm";
 import { auditEntry, type AuditEvent } from "#audit";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
 import { endOf, statusOf } from "./end.ts";
+import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
@@ -45,12 +46,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
   readonly #waiting = new Set<() => void>();
   /** The runner of this task alone; null where one runner serves all. */
   readonly #own: OwnRunner | null;
+  readonly #sockets: EventSockets;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
     this.#log = new TaskLog(ctx.storage);
     this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
+    this.#sockets = new EventSockets(ctx, this.#log);
   }
 
   /** Begins; it runs on its own from here. One that began already stays what it is. */
@@ -63,6 +66,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** The task; null where none began. */
   view(): TaskView | null {
     return this.#log.view();
+  }
+
+  /** Keeps what its owner thought of it; false before it has ended. */
+  judge(feedback: Feedback): boolean {
+    if (!this.#log.task()?.end) return false;
+    this.#log.judge(feedback);
+    return true;
   }
 
   /** Takes down what the gateway saw of it. What comes after its end comes too late to be told. */
@@ -99,12 +109,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** `/events?after=N` as SSE until the exit, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
+  /** `/events?after=N` as SSE until the exit, or over a WebSocket, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (!this.#log.task()) return new Response(null, { status: 404 });
     if (pathname === "/events") {
       const after = Number(searchParams.get("after"));
+      if (request.headers.get("upgrade") === "websocket") return this.#sockets.accept(after);
       const body = eventStream(this.#log, { after, more: (ms) => this.#more(ms) });
       return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
     }
@@ -113,6 +124,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const read = (from: number, length: number) => this.#log.slice(from, length);
     const place = size === 0 ? null : path === null ? { from: 0, length: size } : fileIn(read, size, path);
     return place ? new Response(streamOf(read, place)) : new Response(null, { status: 404 });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#sockets.hear(socket, message);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    socket.close();
   }
 
   override async alarm(): Promise<void> {
@@ -240,6 +259,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   #wake(): void {
+    this.#sockets.tell();
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
