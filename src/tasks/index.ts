@@ -1,3 +1,4 @@
+export { CONTAINER_GATEWAY } from "./container.ts";
 export type { Profile } from "./contract.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { DIMENSIONS, type Tally, taskReport } from "./report.ts";

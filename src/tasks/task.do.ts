@@ -8,6 +8,7 @@ import type { JobEvent, JobSpec } from "#runner-protocol";
 import { Callbacks } from "./callback.ts";
 import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
+import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
 import { endOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
@@ -47,6 +48,8 @@ const KEPT_MS = 30 * 86_400_000;
 export class TaskObject extends DurableObject<TaskEnv> {
   readonly #log: TaskLog;
   readonly #waiting = new Set<() => void>();
+  /** The runner of this task alone; null where one runner serves all. */
+  readonly #own: OwnRunner | null;
   readonly #sockets: EventSockets;
   readonly #callbacks: Callbacks;
   #silentSince: number | null = null;
@@ -54,6 +57,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
     this.#log = new TaskLog(ctx.storage);
+    this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
     this.#sockets = new EventSockets(ctx, this.#log);
     this.#callbacks = new Callbacks(ctx.storage);
   }
@@ -169,9 +173,10 @@ export class TaskObject extends DurableObject<TaskEnv> {
   async #follow(job: RunnerJob): Promise<Extract<JobEvent, { type: "exit" }> | null> {
     const spec = this.#log.spec();
     if (spec) {
+      await this.#own?.start();
       await job.create(spec);
       this.#log.made();
-    }
+    } else await this.#own?.open();
     if (this.ctx.storage.kv.get("cancelling")) await job.cancel();
     for await (const event of job.events(this.#log.heard(), AbortSignal.timeout(LISTEN_MS))) {
       this.#silentSince = null;
@@ -246,7 +251,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const callAgainAt = await this.#call(task);
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
-    if (tries <= SETTLE_TRIES) await this.#job(task)?.forget();
+    if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
     kv.put("forgetting", SETTLE_TRIES);
     await this.ctx.storage.setAlarm(callAgainAt ?? at + KEPT_MS);
   }
@@ -262,8 +267,17 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   #job({ id }: Task): RunnerJob | null {
+    if (this.#own) return new RunnerJob(this.#own.at, id);
     const { RUNNER_URL: url, RUNNER_SECRET: secret } = this.env;
-    return url && secret ? new RunnerJob({ url, secret }, id) : null;
+    return url && secret ? new RunnerJob({ url, secret, fetch: (to, init) => fetch(to, init) }, id) : null;
+  }
+
+  /** The secret of the container's runner: this task's alone, and as old as the task. */
+  #secret(): string {
+    const { kv } = this.ctx.storage;
+    const secret = kv.get<string>("secret") ?? crypto.randomUUID() + crypto.randomUUID();
+    kv.put("secret", secret);
+    return secret;
   }
 
   #wake(): void {
