@@ -9,6 +9,7 @@ import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
 import { routes } from "./routes.ts";
 import { status } from "./status.ts";
+import { tasks } from "./tasks.ts";
 import { webhooks } from "./webhooks.ts";
 
 /** Every command, in the order that help shows them. */
@@ -23,5 +24,6 @@ export const COMMANDS: readonly Command[] = [
   ...alerts,
   ...webhooks,
   ...policy,
+  ...tasks,
   ...imports,
 ];

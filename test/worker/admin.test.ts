@@ -56,6 +56,7 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
       "routes",
       "cache",
       "profiles",
+      "tasks",
     ],
     write: [],
   },

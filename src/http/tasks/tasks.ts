@@ -5,7 +5,7 @@ import { once } from "../admin/idempotency.ts";
 import { bodyText, forCaller, idOf, parsed, read } from "./for-caller.ts";
 
 const INPUT_BYTES_MAX = 2 ** 20;
-const listing = z.strictObject({ limit: z.coerce.number().int().min(1).max(100).default(20), cursor: z.string().max(256).optional() });
+const listing = z.strictObject({ limit: z.coerce.number().int().min(1).max(200).default(20), cursor: z.string().max(256).optional() });
 const input = z.strictObject({ text: z.string().default(""), end: z.boolean().default(false) });
 
 /** `POST /v1/task`: begins one. Under an `Idempotency-Key` it may be repeated. */
