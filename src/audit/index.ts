@@ -3,7 +3,17 @@ export { consume } from "./consumer.ts";
 export { type AuditEvent, type Event, type PolicyDecision, type RequestEvent } from "./contract.ts";
 export { appendCorrections, type Correction } from "./corrections.ts";
 export { auditEntry, type AuditFacts } from "./entry.ts";
-export { type CostRow, getRecord, getRequest, listCurrent, listRecords, listRequests, recordsOf, type RequestRow } from "./records.ts";
+export {
+  type CostRow,
+  CURRENT,
+  getRecord,
+  getRequest,
+  listCurrent,
+  listRecords,
+  listRequests,
+  recordsOf,
+  type RequestRow,
+} from "./records.ts";
 export { type AuditRow, searchAudit } from "./search.ts";
 export { pruneRequests } from "./retention.ts";
 export { costSummary, type Sums } from "./summary.ts";

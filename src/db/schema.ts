@@ -751,12 +751,19 @@ export const tasks = sqliteTable(
     key: text().notNull(),
     team: text().notNull(),
     profile: text().notNull(),
+    engine: text().notNull().default("command"),
+    model: text(),
     exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "runner_lost"] }),
     createdAt: integer("created_at").notNull(),
     /** Null while it has its place among those that a key may run at once. */
     endedAt: integer("ended_at"),
+    /** What its owner thought of it, from 1 to 5. */
+    score: integer(),
+    comment: text(),
+    scoredAt: integer("scored_at"),
   },
   (table) => [
+    index("tasks_created").on(table.createdAt),
     index("tasks_key_created").on(table.key, table.createdAt),
     index("tasks_unended")
       .on(table.key)
