@@ -197,7 +197,9 @@ export class Tasks {
   }
 
   async #denied(caller: Caller, violations: readonly Violation[], request: string): Promise<TollgateError> {
-    await this.#audit(caller, { type: "permission_denied", severity: "warning", outcome: "denied", request, details: { violations } });
+    // A command that may not run is told of at once.
+    const severity = violations.some(({ kind }) => kind === "command") ? "critical" : "warning";
+    await this.#audit(caller, { type: "permission_denied", severity, outcome: "denied", request, details: { violations } });
     const reasons = violations.map(({ field, reason }) => (field === null ? reason : `${field}: ${reason}`)).join("; ");
     const [first] = violations;
     return new TollgateError("permission_denied", `This key may not run this task: ${reasons}`, {
