@@ -721,7 +721,7 @@ export const tasks = sqliteTable(
     key: text().notNull(),
     team: text().notNull(),
     profile: text().notNull(),
-    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "runner_lost"] }),
+    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "budget", "runner_lost"] }),
     createdAt: integer("created_at").notNull(),
     /** Null while it has its place among those that a key may run at once. */
     endedAt: integer("ended_at"),

@@ -1,4 +1,5 @@
-export type { Profile, TaskView, Violation } from "./contract.ts";
+export type { TaskFilter } from "./oversight.ts";
+export type { Profile, TaskStatus, TaskView, Violation } from "./contract.ts";
 export type { Permit } from "./permit.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { TASK_BYTES_MAX } from "./request.ts";
