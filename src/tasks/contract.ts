@@ -74,6 +74,8 @@ export interface Task {
   readonly profile: string;
   readonly status: TaskStatus;
   readonly effective: Effective;
+  /** What an agent was asked to call; null where its engine was left the choice. */
+  readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   readonly createdAt: number;
   readonly startedAt: number | null;
@@ -82,10 +84,18 @@ export interface Task {
   readonly spentNano: number | null;
 }
 
-/** A task as its object tells it: with the number of its last event, and once it has ended what it said. */
+/** What its owner thought of a task. */
+export interface Feedback {
+  readonly score: number;
+  readonly comment: string | null;
+  readonly at: number;
+}
+
+/** A task as its object tells it: with the number of its last event, and once it has ended what it said and what was thought of it. */
 export interface TaskState extends Task {
   readonly lastSeq: number;
   readonly said: Said | null;
+  readonly feedback: Feedback | null;
 }
 
 /** A task as it is told, with what its calls came to, and what is held for them and for others to come. In nano-USD. */
