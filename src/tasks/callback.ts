@@ -45,7 +45,7 @@ export class Callbacks {
   }
 
   /** Makes the attempt that is due, with what `body` says then; answers when the next one is, or null. */
-  async send(task: Task, body: () => string, way: CallbackWay): Promise<number | null> {
+  async send(task: Task, body: () => Promise<string>, way: CallbackWay): Promise<number | null> {
     await this.#tell(way);
     const due = this.#stored();
     if (!task.callbackUrl || due?.status !== "pending") return null;
@@ -54,7 +54,7 @@ export class Callbacks {
     // Counted before it is made: one whose answer nobody heard was made all the same.
     const made = { ...due, attempts: due.attempts + 1, nextAt: now + waitAfter(due.attempts) };
     this.#keep(made);
-    const letter = { url: task.callbackUrl, id: due.id, body: body(), secret: await way.secret(task.key) };
+    const letter = { url: task.callbackUrl, id: due.id, body: await body(), secret: await way.secret(task.key) };
     const { error } = await postSigned(letter, { allowPrivate: way.allowPrivate, now });
     // Another may have been asked for meanwhile.
     if (this.#stored()?.id !== due.id) return now;

@@ -1,5 +1,6 @@
 export { CONTAINER_GATEWAY } from "./container.ts";
-export type { Profile } from "./contract.ts";
+export type { Profile, TaskView } from "./contract.ts";
+export type { TaskFilter } from "./oversight.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { DIMENSIONS, type Tally, taskReport } from "./report.ts";
 export { taskShape, verdictShape } from "./shape.ts";

@@ -35,6 +35,7 @@ const MAY: Record<string, { read: readonly string[] | "all"; write: readonly str
       "routes",
       "cache",
       "profiles",
+      "tasks",
       "contents",
     ],
   },
