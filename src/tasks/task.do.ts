@@ -7,6 +7,7 @@ import { usdFromNano } from "#core";
 import { connect, tables } from "#db";
 import { callbackSecret } from "#keys";
 import type { JobEvent, JobSpec } from "#runner-protocol";
+import { Artifacts } from "./artifacts.ts";
 import { Callbacks } from "./callback.ts";
 import type { Feedback, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
@@ -15,17 +16,18 @@ import { adapterOf } from "./engines/engines.ts";
 import { endOf, endPaid, finalOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
-import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
+import { TaskLog } from "./log.ts";
 import { withCosts } from "./money.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
 import { taskShape } from "./shape.ts";
-import { fileIn, streamOf } from "./tar.ts";
 
 /** The bindings that a task object uses. */
 interface TaskEnv {
   readonly DB: D1Database;
   readonly EVENTS: Queue;
   readonly LEDGER: Parameters<typeof ledgerOf>[0];
+  /** Where what tasks leave is kept; without one it is the object itself, up to 64 MiB. */
+  readonly ARTIFACTS?: R2Bucket;
   readonly RUNNER_URL?: string;
   readonly RUNNER_SECRET?: string;
 }
@@ -39,6 +41,8 @@ const SILENCE_MS = 30_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
 const COLLECT_TRIES = 3;
+/** Headers, names and padding of as many files as a workspace may hold. */
+const PACKING_BYTES = 256 * 2 ** 20;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
 const SETTLE_TRIES = 20;
@@ -58,6 +62,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   readonly #own: OwnRunner | null;
   readonly #sockets: EventSockets;
   readonly #callbacks: Callbacks;
+  readonly #artifacts: Artifacts;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
@@ -66,6 +71,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
     this.#sockets = new EventSockets(ctx, this.#log);
     this.#callbacks = new Callbacks(ctx.storage);
+    this.#artifacts = new Artifacts(ctx.storage, env.ARTIFACTS ?? null);
   }
 
   /** Begins; it runs on its own from here. One that began already stays what it is. */
@@ -127,18 +133,16 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** `/events?after=N` as SSE until the exit, or over a WebSocket, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
-    if (!this.#log.task()) return new Response(null, { status: 404 });
+    const task = this.#log.task();
+    if (!task) return new Response(null, { status: 404 });
     if (pathname === "/events") {
       const after = Number(searchParams.get("after"));
       if (request.headers.get("upgrade") === "websocket") return this.#sockets.accept(after);
       const body = eventStream(this.#log, { after, more: (ms) => this.#more(ms) });
       return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
     }
-    const size = this.#log.kept();
-    const path = searchParams.get("path");
-    const read = (from: number, length: number) => this.#log.slice(from, length);
-    const place = size === 0 ? null : path === null ? { from: 0, length: size } : fileIn(read, size, path);
-    return place ? new Response(streamOf(read, place)) : new Response(null, { status: 404 });
+    const left = await this.#artifacts.read(keyOf(task), searchParams.get("path"));
+    return new Response(left, { status: left ? 200 : 404 });
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
@@ -220,8 +224,8 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (task.effective.filesystem === "none") return null;
     for (let tries = 1; ; tries++) {
       try {
-        if (await this.#log.keep(await job.artifacts())) return null;
-        return `what it left is over ${ARTIFACTS_BYTES_MAX} bytes and was not kept`;
+        const tar = await job.artifacts();
+        return (await this.#artifacts.keep(tar, keyOf(task), packedMax(task))) ? null : "what it left is too large and was not kept";
       } catch (error) {
         if (error instanceof RunnerRefusal) return `what it left could not be kept: ${error.message}`;
         if (tries === COLLECT_TRIES) return "what it left could not be fetched";
@@ -251,7 +255,10 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** What is left to do after the end: the audit, the owner is called back, and nothing stays at the runner. Then, after its time, nothing stays here. */
   async #settle(task: Task, { at }: TaskEnd): Promise<void> {
     const { kv } = this.ctx.storage;
-    if (Date.now() >= at + KEPT_MS) return this.ctx.storage.deleteAll();
+    if (Date.now() >= at + KEPT_MS) {
+      await this.#artifacts.remove(keyOf(task));
+      return this.ctx.storage.deleteAll();
+    }
     const entry = kv.get<AuditEvent>("entry");
     // The entry's id is the same each time, and the audit takes an id once.
     if (entry) await this.env.EVENTS.send(entry);
@@ -322,6 +329,16 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#waiting.add(done);
     });
   }
+}
+
+/** What a task left, in the bucket. */
+function keyOf({ team, id }: Task): string {
+  return `artifacts/${team}/${id}.tar`;
+}
+
+/** The most that a workspace comes to as a tar: its disk, and what a tar adds to each file. A sparse file says it is larger than its disk. */
+function packedMax({ effective }: Task): number {
+  return effective.diskMb * 2 ** 20 + PACKING_BYTES;
 }
 
 /** An end without a job. */
