@@ -27,6 +27,7 @@ import {
   forgetLeases,
   heldBesides,
   leaseOf,
+  leaseStanding,
   type LeaseRow,
   limitOf,
   nextLease,
@@ -232,8 +233,8 @@ export class Ledger {
     return { expiry: earliest(due), forgetting: earliest(over) };
   }
 
-  /** Everything known of a key. */
-  keyStatus(id: string, { key, budgets }: Payer, now: number): KeyStatus {
+  /** Everything known of a key; where a task of it asks, by its lease. */
+  keyStatus(id: string, { key, budgets }: Payer, now: number, lease: string | null = null): KeyStatus {
     const [total] = this.#sql.exec<{ nano: number; requests: number; input: number; output: number }>(
       "SELECT nano, requests, input, output FROM totals WHERE key = ?",
       id,
@@ -251,7 +252,10 @@ export class Ledger {
       limits: key.limits,
       ...shown(key.limits, recent, now),
       inFlight: recent.inFlight - recent.lent.slots,
-      budgets: this.budgetStatus(budgets, now),
+      budgets: [
+        ...(lease === null ? [] : [leaseStanding(this.#sql, { lease, key: id }, now)]),
+        ...this.budgetStatus(heldBesides(lease, budgets), now),
+      ],
     };
   }
 
