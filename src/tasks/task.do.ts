@@ -1,12 +1,13 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
-import { auditEntry, type AuditEvent } from "#audit";
+import type { AuditEvent } from "#audit";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
 import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
+import { endEntries } from "./end-entries.ts";
 import { endOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
@@ -218,7 +219,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   async #end(task: Task, end: TaskEnd): Promise<void> {
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entry", endEntry(task, end));
+    this.ctx.storage.kv.put("entries", endEntries(task, end));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
     this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task) });
     this.#wake();
@@ -234,10 +235,9 @@ export class TaskObject extends DurableObject<TaskEnv> {
   async #settle(task: Task, { at }: TaskEnd): Promise<void> {
     const { kv } = this.ctx.storage;
     if (Date.now() >= at + KEPT_MS) return this.ctx.storage.deleteAll();
-    const entry = kv.get<AuditEvent>("entry");
-    // The entry's id is the same each time, and the audit takes an id once.
-    if (entry) await this.env.EVENTS.send(entry);
-    kv.delete("entry");
+    // An entry's id is the same each time, and the audit takes an id once.
+    for (const entry of kv.get<AuditEvent[]>("entries") ?? []) await this.env.EVENTS.send(entry);
+    kv.delete("entries");
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
@@ -281,18 +281,4 @@ export class TaskObject extends DurableObject<TaskEnv> {
 /** An end without a job. */
 function refused(message: string): TaskEnd {
   return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
-}
-
-function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message }: TaskEnd): AuditEvent {
-  return auditEntry({
-    type: "task.end",
-    at,
-    outcome: reason === "ok" ? "ok" : "error",
-    actor: { kind: "task", id },
-    subject: { kind: "task", id },
-    team,
-    key,
-    task: id,
-    details: { reason, profile, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files: files.length, message },
-  });
 }
