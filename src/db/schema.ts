@@ -699,6 +699,7 @@ export const profiles = sqliteTable(
       readonly agents: readonly string[];
       readonly skills: readonly string[];
       readonly deniedCommands: readonly string[];
+      readonly approveTools?: readonly string[];
       readonly hosts: readonly string[];
       readonly filesystem: "none" | "readonly" | "readwrite";
       readonly maxConcurrentTasks: number;
@@ -721,7 +722,7 @@ export const tasks = sqliteTable(
     key: text().notNull(),
     team: text().notNull(),
     profile: text().notNull(),
-    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "runner_lost"] }),
+    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "policy", "runner_lost"] }),
     createdAt: integer("created_at").notNull(),
     /** Null while it has its place among those that a key may run at once. */
     endedAt: integer("ended_at"),

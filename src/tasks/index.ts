@@ -1,4 +1,6 @@
+export { Governors } from "./governor.ts";
 export type { Profile, TaskView, Violation } from "./contract.ts";
+export { isRule } from "./permissions/rules.ts";
 export type { Permit } from "./permit.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { TASK_BYTES_MAX } from "./request.ts";
