@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect, createServer as createSocket } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Capabilities } from "./protocol.ts";
+import { type Capabilities, NATIVE_INSIDE, NODE_INSIDE } from "./protocol.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
 import { start } from "./sandbox/sandbox.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
@@ -13,8 +14,13 @@ import { isRoot, makeJobsFolder, makeVolume, type Owner, reapVolumes, unmountBel
 
 const run = promisify(execFile);
 
-/** Where a job that talks to the gateway finds what lets it. */
-export const BRIDGE = { node: "/opt/tollgate/node", script: "/opt/tollgate/bridge.ts" } as const;
+/** Where a job that talks to the gateway finds what lets it: Node, the bridge, and the native agent with the one package that it uses. */
+export const BRIDGE = {
+  node: NODE_INSIDE,
+  script: "/opt/tollgate/bridge.ts",
+  native: NATIVE_INSIDE,
+  zod: "/opt/tollgate/node_modules/zod",
+} as const;
 
 const UID_FIRST = 20_000;
 /** As many users has each runner, and so many runners of one machine have users of their own. */
@@ -95,19 +101,24 @@ async function takeAlone(path: string): Promise<void> {
 }
 
 /**
- * Binds Node and the bridge to where any job's user may read them: the folder that they come from may be closed to it. For one who is
+ * Binds what BRIDGE names to where any job's user may read them: the folder that they come from may be closed to it. For one who is
  * not root there is no other user, and they are taken where they are.
  */
 async function bridgeFiles(state: string): Promise<Machine["bridge"]> {
-  const from = { node: process.execPath, script: join(import.meta.dirname, "bridge.ts") };
+  const from = {
+    node: process.execPath,
+    script: join(import.meta.dirname, "bridge.ts"),
+    native: join(import.meta.dirname, "native"),
+    zod: dirname(fileURLToPath(import.meta.resolve("zod/package.json"))),
+  };
   if (!isRoot()) return from;
   const folder = join(state, "bridge");
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o711);
-  const to = { node: join(folder, "node"), script: join(folder, "bridge.ts") };
-  for (const name of ["node", "script"] as const) {
-    await rm(to[name], { force: true });
-    await writeFile(to[name], "");
+  const to = { node: join(folder, "node"), script: join(folder, "bridge.ts"), native: join(folder, "native"), zod: join(folder, "zod") };
+  for (const name of ["node", "script", "native", "zod"] as const) {
+    await rm(to[name], { recursive: true, force: true });
+    await ((await stat(from[name])).isDirectory() ? mkdir(to[name]) : writeFile(to[name], ""));
     await run("mount", ["--bind", "-o", "ro", from[name], to[name]]);
   }
   return to;

@@ -1,5 +1,6 @@
 import type { JobEvent } from "#runner-protocol";
 import type { ExitReason, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
+import type { Said } from "./engines/contract.ts";
 
 /** Of the list of changed files so much is kept: a stored value holds 2 MB at most. */
 const FILES_CHARS_MAX = 500_000;
@@ -24,6 +25,12 @@ export function endOf({ at, data }: Extract<JobEvent, { type: "exit" }>, uncolle
     files,
     message: notes.length > 0 ? notes.join("; ") : null,
   };
+}
+
+/** The end of an engine that failed and says why: nobody else knows better. */
+export function explained(end: TaskEnd, { failure }: Said): TaskEnd {
+  if (end.reason !== "error" || !failure) return end;
+  return { ...end, message: [failure, end.message].filter(Boolean).join("; ") };
 }
 
 /** The state that a task ends in. */

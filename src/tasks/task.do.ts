@@ -6,7 +6,7 @@ import type { JobEvent, JobSpec } from "#runner-protocol";
 import type { Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endOf, statusOf } from "./end.ts";
+import { endOf, explained, statusOf } from "./end.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
@@ -191,19 +191,21 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, end: TaskEnd): Promise<void> {
+  async #end(task: Task, ended: TaskEnd): Promise<void> {
+    const said = this.#said(task);
+    const end = explained(ended, said);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
     this.ctx.storage.kv.put("entry", endEntry(task, end));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task) });
+    this.#log.end(data, { status: statusOf(reason), end, said });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
 
   #said({ effective: { engine } }: Task): Said {
-    const { text, structured } = adapterOf(engine).read(this.#log.stdout());
-    return { text: text.slice(0, TEXT_CHARS_MAX), structured };
+    const said = adapterOf(engine).read(this.#log.stdout());
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX) };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
