@@ -1,6 +1,11 @@
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { EXITS, type Line } from "../../runner/native/contract.ts";
+import { native as engine } from "../../src/tasks/engines/native.ts";
+import { type Offered, Scripted, type Step } from "../agents/scripted.ts";
 import { Admin } from "../support/gateway.ts";
-import { UNABLE } from "../support/runner.ts";
+import { TestRunner, UNABLE } from "../support/runner.ts";
 import { TaskClient } from "../support/tasks.ts";
 
 const origin = inject("origin");
@@ -49,5 +54,110 @@ describe.skipIf(UNABLE)("the native agent", () => {
     const { status, exit_reason, result, error } = await tasks.end(id);
     expect([status, exit_reason, result?.exit_code]).toEqual(["failed", "error", 1]);
     expect(error).toMatchObject({ code: "error", message: expect.stringContaining("has the models tollgate/echo") as string });
+  });
+});
+
+/** The gateway, with a hook that permits everything in the place of its own. */
+async function permitting(gateway: string): Promise<Server> {
+  const server = createServer((asked, answer) => {
+    if (asked.url === "/v1/task/hook") {
+      asked.resume();
+      answer.setHeader("x-request-id", "req_hook");
+      return void answer.end(JSON.stringify({ hookSpecificOutput: { hookEventName: "PreToolUse", permissionDecision: "allow" } }));
+    }
+    const on = request(`${gateway}${asked.url}`, { method: asked.method, headers: asked.headers }, (heard) => {
+      answer.writeHead(heard.statusCode!, heard.headers);
+      heard.pipe(answer);
+    });
+    on.once("error", () => answer.destroy());
+    asked.pipe(on);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+const KINDS = ["anthropic", "openai"] as const;
+const calls = (name: string, input: Record<string, unknown>): Step => {
+  return (offered: readonly Offered[]) => {
+    if (!offered.some((each) => each.name === name)) throw new Error(`no ${name} is offered`);
+    return { name, input };
+  };
+};
+
+describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model behind the gateway", () => {
+  let runner: TestRunner;
+  let front: Server;
+  const models: Scripted[] = [];
+  beforeAll(async () => {
+    runner = await TestRunner.start();
+    front = await permitting(origin);
+  });
+  afterAll(async () => {
+    front?.closeAllConnections();
+    front?.close();
+    await runner?.stop();
+    for (const model of models) await model.stop();
+  });
+
+  /** Runs the agent in a sandbox, on a model that plays a script, as a key of its own. */
+  async function run(name: string, steps: readonly Step[], { kind = "anthropic", schema = null, key = {} }: Partial<Played> = {}) {
+    const model = await Scripted.start(steps);
+    models.push(model);
+    await admin.upstream(name, kind, model.origin, ["m-1"]);
+    const { id, secret } = await admin.key({ name, ...key });
+    const launch = engine.launch({ argv: [], prompt: "Sum up the numbers.", model: `${name}/m-1`, outputSchema: schema });
+    const ran = await runner.run({
+      ...launch,
+      files: [{ path: "in/numbers.txt", base64: Buffer.from("1\n2\n").toString("base64") }],
+      gateway: { url: `http://127.0.0.1:${(front.address() as AddressInfo).port}`, authorization: `Bearer ${secret}` },
+      limits: { memoryBytes: 256 * 2 ** 20, wallMs: 60_000 },
+    });
+    const lines = ran.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Line);
+    return { ...ran, lines, model, said: engine.read(ran.stdout), key: id };
+  }
+
+  interface Played {
+    readonly kind: (typeof KINDS)[number];
+    readonly schema: Record<string, unknown> | null;
+    readonly key: Record<string, unknown>;
+  }
+
+  it.each(KINDS)("A60: reads, writes and runs on a model of %s, and its files come back", async (kind) => {
+    const steps = [
+      calls("Read", { file_path: "in/numbers.txt" }),
+      calls("Bash", { command: "awk '{s+=$1} END {print s}' in/numbers.txt" }),
+      calls("Write", { file_path: "/workspace/out/sum.txt", content: "3\n" }),
+      "The sum is 3.",
+    ];
+    const { exit, said, model, stderr } = await run(`native-${kind}`, steps, { kind });
+    expect([exit.reason, stderr, model.refused]).toEqual(["ok", "", []]);
+    expect(said).toEqual({ text: "The sum is 3.", structured: null, failure: null });
+    expect(exit.files).toEqual([{ path: "out/sum.txt", change: "added", bytes: 2, sha256: expect.any(String) as string }]);
+    expect(model.heard.at(-1)?.results).toEqual(["     1\t1\n     2\t2", "3", "/workspace/out/sum.txt holds 2 bytes now."]);
+  });
+
+  it.each(KINDS)("A19: gives its answer in the form that was asked for, by a model of %s", async (kind) => {
+    const schema = { type: "object", properties: { sum: { type: "integer" } }, required: ["sum"] };
+    const steps = [calls("StructuredOutput", { sum: "three" }), calls("StructuredOutput", { sum: 3 })];
+    const { exit, said } = await run(`native-form-${kind}`, steps, { kind, schema });
+    expect([exit.reason, said.structured]).toEqual(["ok", { sum: 3 }]);
+  });
+
+  it("stops where it goes in circles, and where it may ask no more", async () => {
+    const same = await run("native-circle", Array<Step>(9).fill(calls("Read", { file_path: "in/numbers.txt" })));
+    expect([same.exit.code, same.model.heard.length]).toEqual([EXITS.no_progress, 3]);
+    const others = Array.from({ length: 120 }, (_, nth) => calls("Grep", { pattern: `n${nth}` }));
+    const { exit, model, said } = await run("native-long", others);
+    expect([exit.code, model.heard.length, said.failure]).toEqual([EXITS.turns, 100, "it was not done after 100 turns"]);
+  });
+
+  it("A21: ends after one refused call where its key's budget is used up", async () => {
+    const budget = { budgets: [{ window: "total", limit_requests: 2 }] };
+    const { exit, model, said } = await run("native-budget", Array<Step>(9).fill(calls("Glob", { pattern: "*" })), { key: budget });
+    expect([exit.reason, exit.code, model.heard.length]).toEqual(["error", EXITS.budget, 2]);
+    expect(said.failure).toMatch(/budget/i);
   });
 });
