@@ -93,7 +93,7 @@ export class Job {
     let status: Status = { code: null, signal: null, message: null };
     try {
       cgroup = await this.#machine.cgroups.make(this.id, limits);
-      this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, limits);
+      this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, this.#machine.mounts ? limits : null);
       await fill(this.#volume.workspace, files, this.#owner);
       await fill(this.#volume.tmp, home, this.#owner);
       if (this.#spec.gateway) socket = await openGatewaySocket(join(this.#volume.run, "gw.sock"), this.#spec.gateway);
@@ -125,12 +125,13 @@ export class Job {
   }
 
   #inside({ run }: Volume): Inside {
-    const { argv, env, workingDirectory, filesystem, gateway } = this.#spec;
+    const { argv, env, workingDirectory, filesystem, gateway, agent } = this.#spec;
     const common = { env, workingDirectory, workspace: filesystem };
-    if (!gateway) return { ...common, argv, given: {} };
+    const agents = this.#machine.agents.given(agent);
+    if (!gateway) return { ...common, argv, given: agents };
     const { bridge } = this.#machine;
     const ours = (Object.keys(BRIDGE) as (keyof typeof BRIDGE)[]).map((name) => [BRIDGE[name], bridge[name]]);
-    const given = { ...Object.fromEntries(ours), [GATEWAY_SOCKET]: join(run, "gw.sock") };
+    const given = { ...agents, ...Object.fromEntries(ours), [GATEWAY_SOCKET]: join(run, "gw.sock") };
     return { ...common, argv: [BRIDGE.node, BRIDGE.script, BRIDGE_PORT, GATEWAY_SOCKET, ...argv], given };
   }
 

@@ -4,8 +4,11 @@ import packageJson from "#package" with { type: "json" };
 import type { Http, Platform } from "./platform.ts";
 
 type Part = "ok" | "down";
-/** Where tasks are run: on this machine, elsewhere, by nobody, or by a runner that does not answer. */
-type RunnerAt = "local" | "remote" | "none" | "down";
+/**
+ * Where tasks are run: on this machine, elsewhere, in a container of each one's own, by nobody, or by a runner that does not answer. A
+ * container that no task has started is asked nothing, so that strangers cannot start any.
+ */
+type RunnerAt = "local" | "remote" | "container" | "none" | "down";
 
 /** How long a probe's finding stands, so that strangers who ask cannot load storage. */
 const FOUND_MS = 2_000;
@@ -42,8 +45,8 @@ async function probe(platform: Platform): Promise<{ d1: Part; ledger: Part; runn
   return { d1, ledger, runner };
 }
 
-async function runnerOf({ config: { RUNNER_URL: url } }: Platform): Promise<RunnerAt> {
-  if (url === undefined) return "none";
+async function runnerOf({ config: { RUNNER_URL: url, RUNNER_CONTAINER: contained } }: Platform): Promise<RunnerAt> {
+  if (url === undefined) return contained ? "container" : "none";
   const asked = fetch(`${url}/healthz`, { signal: AbortSignal.timeout(ASK_MS_MAX) }).then((answer) => {
     if (!answer.ok) throw new Error(`the runner answered ${answer.status}`);
     return answer.body?.cancel();

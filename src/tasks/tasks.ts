@@ -3,7 +3,7 @@ import { auditEntry } from "#audit";
 import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
-import type { Effective, Profile, Task, TaskView, Violation } from "./contract.ts";
+import type { Effective, Feedback, Profile, Task, TaskView, Violation } from "./contract.ts";
 import type { Assignment } from "./engines/contract.ts";
 import { base64Of } from "./engines/base64.ts";
 import { adapterOf } from "./engines/engines.ts";
@@ -92,7 +92,7 @@ export class Tasks {
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, said: null };
+    return { ...task, lastSeq: 0, said: null, feedback: null };
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
@@ -130,10 +130,29 @@ export class Tasks {
     }
   }
 
+  /** Keeps what its owner thought of a task, in the place of what was thought before. @throws TollgateError `not_found`, `invalid_request` before its end. */
+  async judge(caller: Caller, id: string, { score, comment }: Omit<Feedback, "at">): Promise<TaskView> {
+    await this.get(caller, id);
+    const at = this.#platform.now();
+    if (!(await this.#object(id).judge({ score, comment, at }))) {
+      throw new TollgateError("invalid_request", "The task has not ended yet", { param: "id" });
+    }
+    await this.#platform.db.update(tables.tasks).set({ score, comment, scoredAt: at }).where(eq(tables.tasks.id, id));
+    await this.#audit(caller, { type: "task.feedback", task: id, subject: { kind: "task", id }, details: { score } });
+    return this.get(caller, id);
+  }
+
   /** A task's events after one, until its exit, as server-sent events. @throws TollgateError `not_found`. */
   async events(caller: Caller, id: string, after: number): Promise<Response> {
     await this.get(caller, id);
     return this.#object(id).fetch(`http://task/events?after=${after}`);
+  }
+
+  /** The same over a WebSocket, whose client's end it is; null where all sockets that a task may have are open. @throws TollgateError `not_found`. */
+  async eventSocket(caller: Caller, id: string, after: number): Promise<WebSocket | null> {
+    await this.get(caller, id);
+    const { webSocket } = await this.#object(id).fetch(`http://task/events?after=${after}`, { headers: { upgrade: "websocket" } });
+    return webSocket;
   }
 
   /** What a task left: all of it as a tar, or one file. @throws TollgateError `not_found`. */
@@ -164,10 +183,11 @@ export class Tasks {
   }
 
   /** Takes one of the places that a key has. Statements of the database stand in one line, so two can never take the last one. */
-  async #takePlace({ id, key, team, profile, createdAt }: Task, { maxConcurrentTasks: max }: Profile): Promise<void> {
+  async #takePlace({ id, key, team, profile, effective, model, createdAt }: Task, { maxConcurrentTasks: max }: Profile): Promise<void> {
     const { db } = this.#platform;
     const taken = await db.run(sql`
-      insert into tasks (id, key, team, profile, created_at) select ${id}, ${key}, ${team}, ${profile}, ${createdAt}
+      insert into tasks (id, key, team, profile, engine, model, created_at)
+      select ${id}, ${key}, ${team}, ${profile}, ${effective.engine}, ${model}, ${createdAt}
       where (select count(*) from tasks where key = ${key} and ended_at is null) < ${max}`);
     if (taken.meta.changes === 1) return;
     const used = await db.$count(tables.tasks, and(eq(tables.tasks.key, key), isNull(tables.tasks.endedAt)));
@@ -206,7 +226,7 @@ interface Making {
 function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
   const id = newId("task", now);
   const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  return { ...made, effective, metadata: request.metadata, createdAt: now, startedAt: null, end: null };
+  return { ...made, effective, model: request.model ?? null, metadata: request.metadata, createdAt: now, startedAt: null, end: null };
 }
 
 /** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */
@@ -238,6 +258,7 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
       outputBytes: OUTPUT_BYTES,
     },
     gateway,
+    agent: null,
     strict,
   };
 }

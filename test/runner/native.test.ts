@@ -53,8 +53,13 @@ describe("the native agent's tools", () => {
     expect(results.get("c6")?.content).toBe("größer\nexport const b = 2;\noops");
     expect(readFileSync(join(agent.workspace, "src/b.ts"), "utf8")).toBe("export const b = 2;\n");
     expect(lines.map(({ type }) => type)).toEqual([
-      ...["system", "text", "tool_use", "tool_use", "tool_use", "tool_result", "tool_result", "tool_result"],
-      ...["tool_use", "tool_result", "tool_use", "tool_result", "tool_use", "tool_result", "text", "result"],
+      "system",
+      "text",
+      ...Array<string>(3).fill("tool_use"),
+      ...Array<string>(3).fill("tool_result"),
+      ...Array.from({ length: 3 }, () => ["tool_use", "tool_result"]).flat(),
+      "text",
+      "result",
     ]);
   });
 
