@@ -106,7 +106,8 @@ function pauseMs(tries: number): number {
 async function failureOf(answer: IncomingMessage): Promise<CallFailure> {
   const [status, request] = [answer.statusCode ?? 0, idOf(answer)];
   const { message, code } = errorIn(await textOf(answer));
-  const kind = status === 502 && request === null ? "interrupted" : "refused";
+  // Whatever stands between may have sent it on before it failed.
+  const kind = status >= 500 && request === null ? "interrupted" : "refused";
   return new CallFailure(kind, message ?? `the gateway answered ${status}`, { status, code, request });
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import { brokenOff, CallFailure, errorIn } from "./gateway.ts";
 import type { AssistantBlock, Reply } from "./messages.ts";
 
@@ -19,7 +19,7 @@ const DELTAS: Readonly<Record<string, readonly [delta: string, field: string]>> 
 };
 
 /** Hears a streamed answer of Messages to its end. @throws CallFailure where it breaks off, or says that it failed. */
-export async function hear(answer: IncomingMessage, request: string | null): Promise<Reply> {
+export async function hear(answer: Readable, request: string | null): Promise<Reply> {
   const blocks: Growing[] = [];
   let stopReason: string | null = null;
   let whole = false;
@@ -47,7 +47,7 @@ export async function hear(answer: IncomingMessage, request: string | null): Pro
   return replyOf(blocks, stopReason ?? "end_turn");
 }
 
-async function* eventsOf(answer: IncomingMessage, request: string | null): AsyncGenerator<Event> {
+async function* eventsOf(answer: Readable, request: string | null): AsyncGenerator<Event> {
   let rest = "";
   try {
     for await (const part of answer.setEncoding("utf8")) {

@@ -100,7 +100,11 @@ describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model be
   });
 
   /** Runs the agent in a sandbox, on a model that plays a script, as a key of its own. */
-  async function run(name: string, steps: readonly Step[], { kind = "anthropic", schema = null, key = {} }: Partial<Played> = {}) {
+  async function run(
+    name: string,
+    steps: readonly Step[],
+    { kind = "anthropic", schema = null, key = {}, filesystem = "readwrite" }: Partial<Played> = {},
+  ) {
     const model = await Scripted.start(steps);
     models.push(model);
     await admin.upstream(name, kind, model.origin, ["m-1"]);
@@ -108,6 +112,7 @@ describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model be
     const launch = engine.launch({ argv: [], prompt: "Sum up the numbers.", model: `${name}/m-1`, outputSchema: schema });
     const ran = await runner.run({
       ...launch,
+      filesystem,
       files: [{ path: "in/numbers.txt", base64: Buffer.from("1\n2\n").toString("base64") }],
       gateway: { url: `http://127.0.0.1:${(front.address() as AddressInfo).port}`, authorization: `Bearer ${secret}` },
       limits: { memoryBytes: 256 * 2 ** 20, wallMs: 60_000 },
@@ -123,6 +128,7 @@ describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model be
     readonly kind: (typeof KINDS)[number];
     readonly schema: Record<string, unknown> | null;
     readonly key: Record<string, unknown>;
+    readonly filesystem: "readonly" | "readwrite";
   }
 
   it.each(KINDS)("A60: reads, writes and runs on a model of %s, and its files come back", async (kind) => {
@@ -144,6 +150,20 @@ describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model be
     const steps = [calls("StructuredOutput", { sum: "three" }), calls("StructuredOutput", { sum: 3 })];
     const { exit, said } = await run(`native-form-${kind}`, steps, { kind, schema });
     expect([exit.reason, said.structured]).toEqual(["ok", { sum: 3 }]);
+  });
+
+  it("A48: changes nothing of a workspace that it may only read, and is told why", async () => {
+    const steps = [
+      calls("Edit", { file_path: "in/numbers.txt", old_string: "1", new_string: "9" }),
+      calls("Write", { file_path: "out/x.txt", content: "x" }),
+      calls("Bash", { command: "echo 9 > in/numbers.txt" }),
+      calls("Bash", { command: "cat in/numbers.txt" }),
+      "I could only look.",
+    ];
+    const { exit, model } = await run("native-readonly", steps, { filesystem: "readonly" });
+    const [edited, written, ran, shown] = model.heard.at(-1)!.results;
+    for (const told of [edited, written]) expect(told).toContain("can only be read");
+    expect([ran, shown, exit.reason]).toEqual([expect.stringContaining("Read-only file system"), "1\n2", "ok"]);
   });
 
   it("stops where it goes in circles, and where it may ask no more", async () => {
