@@ -7,7 +7,7 @@ import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts"
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endOf, explained, statusOf } from "./end.ts";
+import { endAsSaid, endOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
@@ -215,14 +215,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, ended: TaskEnd): Promise<void> {
+  async #end(task: Task, exited: TaskEnd): Promise<void> {
     const said = this.#said(task);
-    const end = explained(ended, said);
+    const end = endAsSaid(exited, said);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
     this.ctx.storage.kv.put("entry", endEntry(task, end));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said });
+    this.#log.end(data, { status: statusOf(reason), end, said: { text: said.text, structured: said.structured } });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }

@@ -156,12 +156,12 @@ describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model be
     const steps = [
       calls("Edit", { file_path: "in/numbers.txt", old_string: "1", new_string: "9" }),
       calls("Write", { file_path: "out/x.txt", content: "x" }),
-      calls("Bash", { command: "echo 9 > in/numbers.txt" }),
       calls("Bash", { command: "cat in/numbers.txt" }),
+      calls("Bash", { command: "echo 9 > in/numbers.txt" }),
       "I could only look.",
     ];
     const { exit, model } = await run("native-readonly", steps, { filesystem: "readonly" });
-    const [edited, written, ran, shown] = model.heard.at(-1)!.results;
+    const [edited, written, shown, ran] = model.heard.at(-1)!.results;
     for (const told of [edited, written]) expect(told).toContain("can only be read");
     expect([ran, shown, exit.reason]).toEqual([expect.stringContaining("Read-only file system"), "1\n2", "ok"]);
   });
