@@ -6,7 +6,7 @@ import { Input, ToolError } from "./tools/contract.ts";
 import { toolNamed } from "./tools/tools.ts";
 import type { Workspace } from "./workspace.ts";
 
-const RESULT_CHARS_MAX = 60_000;
+const RESULT_CHARS_MAX = 30_000;
 
 /** Runs the model's calls, each only once it is permitted: those that only read beside each other, the others one by one, in their order. */
 export class Hands {

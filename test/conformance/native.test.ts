@@ -13,6 +13,14 @@ const admin = new Admin({ origin, adminKey: inject("adminKey") });
 const native = { engine: "native", model: "tollgate/echo", prompt: "Say hello." };
 let tasks: TaskClient;
 
+const KINDS = ["anthropic", "openai"] as const;
+const calls = (name: string, input: Record<string, unknown>): Step => {
+  return (offered: readonly Offered[]) => {
+    if (!offered.some((each) => each.name === name)) throw new Error(`no ${name} is offered`);
+    return { name, input };
+  };
+};
+
 beforeAll(async () => {
   const { secret } = await admin.key({ name: "native", profile: "default" });
   tasks = new TaskClient(origin, secret);
@@ -57,6 +65,25 @@ describe.skipIf(UNABLE)("the native agent", () => {
   });
 });
 
+describe.skipIf(UNABLE)("the native agent's money", () => {
+  let model: Scripted;
+  beforeAll(async () => {
+    model = await Scripted.start(Array<Step>(9).fill(calls("Glob", { pattern: "*" })));
+    await admin.call("POST", "/providers", { name: "native-lease", kind: "anthropic", base_url: model.origin, api_key: "sk-vendor" });
+    const rates = { input: "0", cache_read: "0", cache_write_5m: "0", cache_write_1h: "0", output: "100" };
+    await admin.call("POST", "/prices", { provider: "native-lease", model: "m-1", rates, source: "test" });
+  });
+  afterAll(() => model.stop());
+
+  it("A21: is its task's, and it ends after one refused call where that is used up", async () => {
+    // Of each call 512 tokens must be there, and ten are used: the second does not fit any more.
+    const { id } = await tasks.begin({ ...native, model: "native-lease/m-1", max_cost_usd: "0.0517" });
+    const { status, exit_reason, result, error } = await tasks.end(id);
+    expect([status, exit_reason, result?.exit_code, model.heard.length]).toEqual(["failed", "budget", EXITS.budget, 1]);
+    expect(error).toMatchObject({ code: "budget", message: expect.stringContaining("may spend 0.0517 USD in all") as string });
+  });
+});
+
 /** The gateway, with a hook that permits everything in the place of its own. */
 async function permitting(gateway: string): Promise<Server> {
   const server = createServer((asked, answer) => {
@@ -75,14 +102,6 @@ async function permitting(gateway: string): Promise<Server> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return server;
 }
-
-const KINDS = ["anthropic", "openai"] as const;
-const calls = (name: string, input: Record<string, unknown>): Step => {
-  return (offered: readonly Offered[]) => {
-    if (!offered.some((each) => each.name === name)) throw new Error(`no ${name} is offered`);
-    return { name, input };
-  };
-};
 
 describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model behind the gateway", () => {
   let runner: TestRunner;
