@@ -9,7 +9,7 @@ import type { Feedback, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endOf, endPaid, finalOf, statusOf } from "./end.ts";
+import { endAsSaid, endOf, endPaid, finalOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
@@ -231,21 +231,23 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, how: TaskEnd): Promise<void> {
+  async #end(task: Task, exited: TaskEnd): Promise<void> {
     const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
-    const end = endPaid(how, lease!);
+    const said = this.#said(task);
+    const end = endPaid(endAsSaid(exited, said), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
     this.ctx.storage.kv.put("entry", endEntry(task, end, lease!));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task), spentNano: finalOf(lease!) });
+    const { text, structured } = said;
+    this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
 
   #said({ effective: { engine } }: Task): Said {
-    const { text, structured } = adapterOf(engine).read(this.#log.stdout());
-    return { text: text.slice(0, TEXT_CHARS_MAX), structured };
+    const said = adapterOf(engine).read(this.#log.stdout());
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX) };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
