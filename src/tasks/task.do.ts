@@ -1,14 +1,15 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import type { AuditEvent } from "#audit";
+import { ledgerOf } from "#budget";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import type { Feedback, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
 import { endEntries } from "./end-entries.ts";
-import { endOf, statusOf } from "./end.ts";
+import { endAsSaid, endOf, endPaid, finalOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
@@ -19,6 +20,7 @@ import { fileIn, streamOf } from "./tar.ts";
 interface TaskEnv {
   readonly DB: D1Database;
   readonly EVENTS: Queue;
+  readonly LEDGER: Parameters<typeof ledgerOf>[0];
   readonly RUNNER_URL?: string;
   readonly RUNNER_SECRET?: string;
 }
@@ -35,6 +37,8 @@ const COLLECT_TRIES = 3;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
 const SETTLE_TRIES = 20;
+/** How often it is looked whether the calls of a task that ended are over. */
+const COUNT_MS = 2_000;
 /** How long events and what a task left are kept after its end. */
 const KEPT_MS = 30 * 86_400_000;
 
@@ -65,7 +69,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** The task; null where none began. */
-  view(): TaskView | null {
+  view(): TaskState | null {
     return this.#log.view();
   }
 
@@ -76,10 +80,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     return true;
   }
 
-  /** Takes down what the gateway saw of it. What comes after its end comes too late to be told. */
-  note(...notes: readonly TaskNote[]): void {
+  /**
+   * Takes down what the gateway saw of it, and why it ended an answer to it, where it did. What comes after the task's end comes too
+   * late to be told.
+   */
+  note(notes: readonly TaskNote[], refusal: string | null): void {
     const task = this.#log.task();
     if (!task || task.end) return;
+    if (refusal !== null) this.ctx.storage.kv.put("refusal", refusal);
     this.#log.add(...notes);
     this.#wake();
   }
@@ -158,7 +166,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)));
+    if (exit) await this.#end(task, this.#stopped(endOf(exit, await this.#collect(task, job))));
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
@@ -176,6 +184,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#take(event);
     }
     return null;
+  }
+
+  /** One that fails after it met what it may not do has failed of that. */
+  #stopped(end: TaskEnd): TaskEnd {
+    const refusal = this.ctx.storage.kv.get<string>("refusal");
+    if (end.reason !== "error" || refusal === undefined) return end;
+    return { ...end, reason: "policy", message: [refusal, end.message].filter((each) => each !== null).join("; ") };
   }
 
   #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
@@ -215,20 +230,24 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, end: TaskEnd): Promise<void> {
+  /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
+  async #end(task: Task, exited: TaskEnd): Promise<void> {
+    const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
+    const said = this.#said(task);
+    const end = endPaid(endAsSaid(exited, said), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entries", endEntries(task, end));
+    this.ctx.storage.kv.put("entries", endEntries(task, end, lease!.spent));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task) });
+    const { text, structured } = said;
+    this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
 
   #said({ effective: { engine } }: Task): Said {
-    const { text, structured } = adapterOf(engine).read(this.#log.stdout());
-    return { text: text.slice(0, TEXT_CHARS_MAX), structured };
+    const said = adapterOf(engine).read(this.#log.stdout());
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX) };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
@@ -241,7 +260,18 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
-    await this.ctx.storage.setAlarm(at + KEPT_MS);
+    // It is forgotten, or given up.
+    kv.put("forgetting", SETTLE_TRIES);
+    await this.ctx.storage.setAlarm((await this.#counted(task)) ? at + KEPT_MS : Date.now() + COUNT_MS);
+  }
+
+  /** Keeps what the task came to; false while calls of it are in flight. What is billed later still stands in the cost records alone. */
+  async #counted({ id, team, spentNano }: Task): Promise<boolean> {
+    if (spentNano !== null) return true;
+    const [lease] = await ledgerOf(this.env.LEDGER, team).leases([id]);
+    const final = lease ? finalOf(lease) : 0;
+    if (final !== null) this.#log.change({ spentNano: final });
+    return final !== null;
   }
 
   #job({ id }: Task): RunnerJob | null {

@@ -24,7 +24,7 @@ const snippets = FILES.flatMap((file) =>
     language: language!,
     text: text!,
   })),
-).filter(({ language, file }) => (language === "sh" || language === "ts") && !(UNABLE !== null && file.endsWith("/tasks.md")));
+).filter(({ language, text }) => (language === "sh" || language === "ts") && !(UNABLE !== null && text.includes("/v1/task")));
 
 /** A folder inside the checkout, so that a snippet finds the packages that a user would have installed. */
 let folder = "";
@@ -32,7 +32,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(import.meta.dirname, ".snippets-"));
   // Who reads the guide on tasks has the development key, which may run some.
   await set.admin.call("PATCH", `/keys/${set.keyId}`, { profile: "default" });
-  if (UNABLE !== null) console.warn(`The guide on tasks is not tried on this machine: ${UNABLE}`);
+  if (UNABLE !== null) console.warn(`What the guides show of tasks is not tried on this machine: ${UNABLE}`);
   // Who reads the guide on the auto-router has the built-in provider; here the providers of all other files stand beside it.
   await set.admin.call("PUT", "/auto", { tiers: [{ name: "own", models: ["tollgate/echo"] }], otherwise: "own" });
   // Who reads the guide on costs has made a request before.
