@@ -1,10 +1,11 @@
 import type { Engine, Said } from "./engines/contract.ts";
+import type { Permissions } from "./permissions/verdict.ts";
 
 /** The states of a task, in the order that they come. */
-export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
+export type TaskStatus = "pending" | "running" | "waiting_approval" | "completed" | "failed" | "cancelled";
 
 /** Why a task ended: a closed set. */
-export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "runner_lost";
+export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "budget" | "policy" | "runner_lost";
 
 /** What a key's tasks may do, and how much they may use. */
 export interface Profile {
@@ -15,6 +16,8 @@ export interface Profile {
   readonly skills: readonly string[];
   /** Patterns; a guard-rail that is audited, never the wall. */
   readonly deniedCommands: readonly string[];
+  /** What waits for a person's word; absent in profiles of before there were approvals. */
+  readonly approveTools?: readonly string[];
   readonly hosts: readonly string[];
   readonly filesystem: "none" | "readonly" | "readwrite";
   /** Of each key, at once. */
@@ -27,9 +30,8 @@ export interface Profile {
 }
 
 /** What a task runs with, once its profile and its request are one. */
-export interface Effective {
+export interface Effective extends Permissions {
   readonly engine: Engine;
-  readonly mode: "normal" | "analysis_only";
   readonly filesystem: Profile["filesystem"];
   readonly timeoutS: number;
   readonly cpuCores: number;
@@ -40,7 +42,7 @@ export interface Effective {
 
 /** Something that a request asks for and may not have. */
 export interface Violation {
-  readonly kind: "profile" | "engine" | "limit" | "command" | "field";
+  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "field";
   readonly name: string;
   readonly field: string | null;
   readonly reason: string;
@@ -74,16 +76,33 @@ export interface Task {
   readonly profile: string;
   readonly status: TaskStatus;
   readonly effective: Effective;
+  /** What an agent was asked to call; null where its engine was left the choice. */
+  readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly end: TaskEnd | null;
+  /** What its calls came to, once none of them is in flight any more; before, its team's ledger knows. */
+  readonly spentNano: number | null;
 }
 
-/** A task as it is told: with the number of its last event, and once it has ended what it said. */
-export interface TaskView extends Task {
+/** What its owner thought of a task. */
+export interface Feedback {
+  readonly score: number;
+  readonly comment: string | null;
+  readonly at: number;
+}
+
+/** A task as its object tells it: with the number of its last event, and once it has ended what it said and what was thought of it. */
+export interface TaskState extends Task {
   readonly lastSeq: number;
   readonly said: Said | null;
+  readonly feedback: Feedback | null;
+}
+
+/** A task as it is told, with what its calls came to, and what is held for them and for others to come. In nano-USD. */
+export interface TaskView extends TaskState {
+  readonly cost: { readonly spent: number; readonly reserved: number };
 }
 
 /** One thing that happened in a task. `seq` begins at 1 and has no gaps. */

@@ -1,3 +1,4 @@
+import type { LeaseStatus } from "#budget";
 import type { JobEvent } from "#runner-protocol";
 import type { ExitReason, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
 
@@ -24,6 +25,16 @@ export function endOf({ at, data }: Extract<JobEvent, { type: "exit" }>, uncolle
     files,
     message: notes.length > 0 ? notes.join("; ") : null,
   };
+}
+
+/** The same end where it was for want of money: a call was refused, and what made it failed. */
+export function endPaid(end: TaskEnd, { refused }: LeaseStatus): TaskEnd {
+  return end.reason === "error" && refused ? { ...end, reason: "budget" } : end;
+}
+
+/** What a task came to; null while calls of it are in flight. */
+export function finalOf({ ended, spent, reserved }: LeaseStatus): number | null {
+  return ended && reserved === 0 ? spent : null;
 }
 
 /** The state that a task ends in. */

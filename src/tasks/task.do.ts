@@ -1,13 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { auditEntry, type AuditEvent } from "#audit";
+import { ledgerOf, type LeaseStatus } from "#budget";
+import { usdFromNano } from "#core";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import type { Feedback, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endOf, statusOf } from "./end.ts";
+import { endOf, endPaid, finalOf, statusOf } from "./end.ts";
+import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
@@ -17,6 +20,7 @@ import { fileIn, streamOf } from "./tar.ts";
 interface TaskEnv {
   readonly DB: D1Database;
   readonly EVENTS: Queue;
+  readonly LEDGER: Parameters<typeof ledgerOf>[0];
   readonly RUNNER_URL?: string;
   readonly RUNNER_SECRET?: string;
 }
@@ -33,6 +37,8 @@ const COLLECT_TRIES = 3;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
 const SETTLE_TRIES = 20;
+/** How often it is looked whether the calls of a task that ended are over. */
+const COUNT_MS = 2_000;
 /** How long events and what a task left are kept after its end. */
 const KEPT_MS = 30 * 86_400_000;
 
@@ -45,12 +51,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
   readonly #waiting = new Set<() => void>();
   /** The runner of this task alone; null where one runner serves all. */
   readonly #own: OwnRunner | null;
+  readonly #sockets: EventSockets;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
     this.#log = new TaskLog(ctx.storage);
     this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
+    this.#sockets = new EventSockets(ctx, this.#log);
   }
 
   /** Begins; it runs on its own from here. One that began already stays what it is. */
@@ -61,14 +69,25 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** The task; null where none began. */
-  view(): TaskView | null {
+  view(): TaskState | null {
     return this.#log.view();
   }
 
-  /** Takes down what the gateway saw of it. What comes after its end comes too late to be told. */
-  note(...notes: readonly TaskNote[]): void {
+  /** Keeps what its owner thought of it; false before it has ended. */
+  judge(feedback: Feedback): boolean {
+    if (!this.#log.task()?.end) return false;
+    this.#log.judge(feedback);
+    return true;
+  }
+
+  /**
+   * Takes down what the gateway saw of it, and why it ended an answer to it, where it did. What comes after the task's end comes too
+   * late to be told.
+   */
+  note(notes: readonly TaskNote[], refusal: string | null): void {
     const task = this.#log.task();
     if (!task || task.end) return;
+    if (refusal !== null) this.ctx.storage.kv.put("refusal", refusal);
     this.#log.add(...notes);
     this.#wake();
   }
@@ -99,12 +118,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** `/events?after=N` as SSE until the exit, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
+  /** `/events?after=N` as SSE until the exit, or over a WebSocket, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (!this.#log.task()) return new Response(null, { status: 404 });
     if (pathname === "/events") {
       const after = Number(searchParams.get("after"));
+      if (request.headers.get("upgrade") === "websocket") return this.#sockets.accept(after);
       const body = eventStream(this.#log, { after, more: (ms) => this.#more(ms) });
       return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
     }
@@ -113,6 +133,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const read = (from: number, length: number) => this.#log.slice(from, length);
     const place = size === 0 ? null : path === null ? { from: 0, length: size } : fileIn(read, size, path);
     return place ? new Response(streamOf(read, place)) : new Response(null, { status: 404 });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#sockets.hear(socket, message);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    socket.close();
   }
 
   override async alarm(): Promise<void> {
@@ -138,7 +166,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)));
+    if (exit) await this.#end(task, this.#stopped(endOf(exit, await this.#collect(task, job))));
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
@@ -156,6 +184,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#take(event);
     }
     return null;
+  }
+
+  /** One that fails after it met what it may not do has failed of that. */
+  #stopped(end: TaskEnd): TaskEnd {
+    const refusal = this.ctx.storage.kv.get<string>("refusal");
+    if (end.reason !== "error" || refusal === undefined) return end;
+    return { ...end, reason: "policy", message: [refusal, end.message].filter((each) => each !== null).join("; ") };
   }
 
   #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
@@ -195,13 +230,15 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, end: TaskEnd): Promise<void> {
+  /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
+  async #end(task: Task, how: TaskEnd): Promise<void> {
+    const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
+    const end = endPaid(how, lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entry", endEntry(task, end));
+    this.ctx.storage.kv.put("entry", endEntry(task, end, lease!));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task) });
+    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task), spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
@@ -222,7 +259,18 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
-    await this.ctx.storage.setAlarm(at + KEPT_MS);
+    // It is forgotten, or given up.
+    kv.put("forgetting", SETTLE_TRIES);
+    await this.ctx.storage.setAlarm((await this.#counted(task)) ? at + KEPT_MS : Date.now() + COUNT_MS);
+  }
+
+  /** Keeps what the task came to; false while calls of it are in flight. What is billed later still stands in the cost records alone. */
+  async #counted({ id, team, spentNano }: Task): Promise<boolean> {
+    if (spentNano !== null) return true;
+    const [lease] = await ledgerOf(this.env.LEDGER, team).leases([id]);
+    const final = lease ? finalOf(lease) : 0;
+    if (final !== null) this.#log.change({ spentNano: final });
+    return final !== null;
   }
 
   #job({ id }: Task): RunnerJob | null {
@@ -240,6 +288,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   #wake(): void {
+    this.#sockets.tell();
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
@@ -263,7 +312,9 @@ function refused(message: string): TaskEnd {
   return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
 }
 
-function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message }: TaskEnd): AuditEvent {
+function endEntry({ id, key, team, profile }: Task, end: TaskEnd, { spent }: LeaseStatus): AuditEvent {
+  const { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
+  const used = { exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, spent_usd: usdFromNano(spent) };
   return auditEntry({
     type: "task.end",
     at,
@@ -273,6 +324,6 @@ function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuM
     team,
     key,
     task: id,
-    details: { reason, profile, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files: files.length, message },
+    details: { reason, profile, ...used, files: files.length, message },
   });
 }

@@ -14,12 +14,18 @@ export function taskShape(task: TaskView) {
     mode: effective.mode,
     key: task.key,
     profile: task.profile,
+    model: task.model ?? null,
     metadata: task.metadata,
     created_at: iso(task.createdAt),
     started_at: iso(task.startedAt),
     ended_at: iso(end?.at ?? null),
     last_seq: task.lastSeq,
-    cost: { cap_usd: usdFromNano(effective.maxCostNano), spent_usd: "0", reserved_usd: "0" },
+    feedback: task.feedback && { score: task.feedback.score, comment: task.feedback.comment, at: iso(task.feedback.at) },
+    cost: {
+      cap_usd: usdFromNano(effective.maxCostNano),
+      spent_usd: usdFromNano(task.cost.spent),
+      reserved_usd: usdFromNano(task.cost.reserved),
+    },
     ...(end ? endShape(end, task.said) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
   };
 }
@@ -40,8 +46,10 @@ export function verdictShape({ permit, violations }: { readonly permit: Permit |
 
 function effectiveShape({ effective }: Permit) {
   const { engine, mode, filesystem, timeoutS, cpuCores, memoryMb, diskMb, maxCostNano } = effective;
+  const { tools, agents, skills, deniedCommands, approveTools } = effective;
+  const may = { tools, agents, skills, denied_commands: deniedCommands, approve_tools: approveTools };
   const limits = { timeout_s: timeoutS, cpu_cores: cpuCores, memory_mb: memoryMb, disk_mb: diskMb, max_cost_usd: usdFromNano(maxCostNano) };
-  return { engine, mode, filesystem, network: { hosts: [] }, ...limits };
+  return { engine, mode, ...may, filesystem, network: { hosts: [] }, ...limits };
 }
 
 function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
@@ -52,6 +60,10 @@ function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
       return "It needed more memory than it may have";
     case "cancelled":
       return "It was cancelled";
+    case "budget":
+      return "A call of it was refused, since it had come to its cap";
+    case "policy":
+      return "It was stopped at what it may not do";
     case "runner_lost":
       return "Its runner was lost";
     case "ok":
