@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { alerts } from "./alerts.ts";
+import { audit } from "./audit.ts";
 import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
 import { estimate } from "./estimate.ts";
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   ...tasks,
   ...alerts,
   ...webhooks,
+  ...audit,
   ...policy,
   ...imports,
 ];

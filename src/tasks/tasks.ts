@@ -6,6 +6,7 @@ import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
 import type { Effective, Feedback, Profile, Task, TaskState, TaskView, Violation } from "./contract.ts";
 import type { Assignment } from "./engines/contract.ts";
+import { base64Of } from "./engines/base64.ts";
 import { adapterOf } from "./engines/engines.ts";
 import { takeMoney, withCosts } from "./money.ts";
 import { Oversight } from "./oversight.ts";
@@ -212,7 +213,9 @@ export class Tasks {
   }
 
   async #denied(caller: Caller, violations: readonly Violation[], request: string): Promise<TollgateError> {
-    await this.#audit(caller, { type: "permission_denied", severity: "warning", outcome: "denied", request, details: { violations } });
+    // A command that may not run is told of at once.
+    const severity = violations.some(({ kind }) => kind === "command") ? "critical" : "warning";
+    await this.#audit(caller, { type: "permission_denied", severity, outcome: "denied", request, details: { violations } });
     const reasons = violations.map(({ field, reason }) => (field === null ? reason : `${field}: ${reason}`)).join("; ");
     const [first] = violations;
     return new TollgateError("permission_denied", `This key may not run this task: ${reasons}`, {
@@ -254,12 +257,13 @@ const TO_THE_GATEWAY = {
 
 /** What the runner is told. */
 function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
-  const { argv, env, files } = adapterOf(request.engine).launch(assignmentOf(request));
+  const { argv, env, files, home = [] } = adapterOf(request.engine).launch(assignmentOf(request));
   return {
     v: 1,
     argv,
     env: { ...(gateway && TO_THE_GATEWAY), ...env },
     files: [...request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })), ...files],
+    home,
     workingDirectory: request.working_directory,
     filesystem: effective.filesystem,
     limits: {
@@ -279,10 +283,6 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
 
 function assignmentOf({ argv, prompt, model, output_schema: outputSchema }: TaskRequest): Assignment {
   return { argv: argv ?? [], prompt: prompt ?? "", model: model ?? null, outputSchema: outputSchema ?? null };
-}
-
-function base64Of(text: string): string {
-  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
 }
 
 function noProfile({ profile }: Caller): Violation {
