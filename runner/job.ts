@@ -124,11 +124,12 @@ export class Job {
   }
 
   #inside({ run }: Volume): Inside {
-    const { argv, env, workingDirectory, filesystem, gateway } = this.#spec;
+    const { argv, env, workingDirectory, filesystem, gateway, agent } = this.#spec;
     const common = { env, workingDirectory, workspace: filesystem };
-    if (!gateway) return { ...common, argv, given: {} };
+    const agents = this.#machine.agents.given(agent);
+    if (!gateway) return { ...common, argv, given: agents };
     const { node, script } = this.#machine.bridge;
-    const given = { [BRIDGE.node]: node, [BRIDGE.script]: script, [GATEWAY_SOCKET]: join(run, "gw.sock") };
+    const given = { ...agents, [BRIDGE.node]: node, [BRIDGE.script]: script, [GATEWAY_SOCKET]: join(run, "gw.sock") };
     return { ...common, argv: [BRIDGE.node, BRIDGE.script, BRIDGE_PORT, GATEWAY_SOCKET, ...argv], given };
   }
 

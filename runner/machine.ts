@@ -5,11 +5,12 @@ import { createServer } from "node:http";
 import { connect, createServer as createSocket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { type Agents, findAgents } from "./agents.ts";
 import type { Capabilities } from "./protocol.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
-import { start } from "./sandbox/sandbox.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
-import { isRoot, makeJobsFolder, makeVolume, type Owner, reapVolumes, unmountBelow } from "./sandbox/volume.ts";
+import { isRoot, makeJobsFolder, type Owner, reapVolumes, unmountBelow } from "./sandbox/volume.ts";
+import { type Ground, tryOut } from "./trial.ts";
 
 const run = promisify(execFile);
 
@@ -29,6 +30,7 @@ export interface Machine {
   /** The host's files for BRIDGE. */
   readonly bridge: Readonly<Record<keyof typeof BRIDGE, string>>;
   readonly owners: Owners;
+  readonly agents: Agents;
   /** Gives back what was made ready. */
   release(): Promise<void>;
 }
@@ -60,7 +62,7 @@ export class Owners {
 }
 
 /** Ends what a runner before us has left in the same folder, makes the folder ready, and tries what this machine can enforce. */
-export async function prepareMachine(state: string): Promise<Machine> {
+export async function prepareMachine(state: string, agentFolder?: string): Promise<Machine> {
   const mark = createHash("sha256").update(state).digest();
   const jobs = await makeJobsFolder(state);
   await takeAlone(join(state, "lock"));
@@ -72,8 +74,10 @@ export async function prepareMachine(state: string): Promise<Machine> {
     await cgroups.reap();
     await unmountBelow(state);
   };
-  const machine = { jobs, cgroups, bridge, release, owners: new Owners(mark.readUInt16LE(4)) };
-  return { ...machine, capabilities: await probe(machine) };
+  const ground = { jobs, cgroups, owners: new Owners(mark.readUInt16LE(4)) };
+  const walls = await probe(ground);
+  const agents = await findAgents(walls.sandbox ? agentFolder : undefined, ground, opener(join(state, "agents"), "folder"));
+  return { ...ground, bridge, release, agents, capabilities: { ...walls, missing: [...walls.missing, ...agents.missing] } };
 }
 
 /**
@@ -94,27 +98,31 @@ async function takeAlone(path: string): Promise<void> {
   lock.unref();
 }
 
-/**
- * Binds Node and the bridge to where any job's user may read them: the folder that they come from may be closed to it. For one who is
- * not root there is no other user, and they are taken where they are.
- */
+/** Node and the bridge, where any job's user may read them. */
 async function bridgeFiles(state: string): Promise<Machine["bridge"]> {
-  const from = { node: process.execPath, script: join(import.meta.dirname, "bridge.ts") };
-  if (!isRoot()) return from;
-  const folder = join(state, "bridge");
-  await mkdir(folder, { recursive: true });
-  await chmod(folder, 0o711);
-  const to = { node: join(folder, "node"), script: join(folder, "bridge.ts") };
-  for (const name of ["node", "script"] as const) {
-    await rm(to[name], { force: true });
-    await writeFile(to[name], "");
-    await run("mount", ["--bind", "-o", "ro", from[name], to[name]]);
-  }
-  return to;
+  const open = opener(join(state, "bridge"), "file");
+  return { node: await open("node", process.execPath), script: await open("bridge.ts", join(import.meta.dirname, "bridge.ts")) };
+}
+
+/**
+ * Binds what is the host's below a folder of ours: the one that it comes from may be closed to a job's user. For one who is not root there
+ * is no other user, and it is taken where it is.
+ */
+function opener(folder: string, kind: "file" | "folder") {
+  return async (name: string, from: string): Promise<string> => {
+    if (!isRoot()) return from;
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, 0o711);
+    const to = join(folder, name);
+    await rm(to, { recursive: true, force: true });
+    await (kind === "file" ? writeFile(to, "") : mkdir(to));
+    await run("mount", ["--bind", "-o", "ro", from, to]);
+    return to;
+  };
 }
 
 /** Tries the walls, rather than to believe what the machine says of itself: a sandbox that can see the host's network is none. */
-async function probe(machine: Omit<Machine, "capabilities">): Promise<Capabilities> {
+async function probe(machine: Ground): Promise<Capabilities> {
   const sandboxed = await trial(machine).catch((error: unknown) => (error instanceof Error ? error.message : "threw what cannot be told"));
   const filtered = seccompFilter() !== null;
   const missing = [
@@ -148,31 +156,17 @@ const TRIAL_LIMITS = {
 };
 
 /** Runs a command that must not reach a server of ours on the host; null where all is as it should be, else what is not. */
-async function trial({ jobs, cgroups, owners }: Omit<Machine, "capabilities">): Promise<string | null> {
-  const owner = owners.take();
-  const id = `probe-${process.pid}`;
-  const cgroup = await cgroups.make(id, TRIAL_LIMITS);
-  const volume = await makeVolume(join(jobs, id), owner, TRIAL_LIMITS);
+async function trial(ground: Ground): Promise<string | null> {
   const host = createServer().listen(0, "127.0.0.1");
   try {
     await new Promise((resolve) => host.once("listening", resolve));
     const address = host.address();
     const port = typeof address === "object" && address ? address.port : 0;
     const script = `(exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && echo leak; touch /usr/leak 2>/dev/null && echo leak; echo held`;
-    const inside = { argv: ["/bin/bash", "-c", script], env: {}, workingDirectory: ".", workspace: "readwrite", given: {} } as const;
-    const child = start(inside, { volume, owner, cgroup, limits: TRIAL_LIMITS });
-    const said = { out: "", err: "" };
-    child.stdout!.on("data", (bytes: Buffer) => (said.out += bytes.toString()));
-    child.stderr!.on("data", (bytes: Buffer) => (said.err += bytes.toString()));
-    child.stdin!.end();
-    await new Promise((resolve) => child.once("close", resolve));
-    if (said.out === "held\n") return null;
-    return said.err.trim().slice(0, 500) || `a trial said ${JSON.stringify(said.out.slice(0, 100))}`;
+    const { out, err } = await tryOut(ground, { name: "probe", argv: ["/bin/bash", "-c", script], given: {}, limits: TRIAL_LIMITS });
+    if (out === "held\n") return null;
+    return err.trim().slice(0, 500) || `a trial said ${JSON.stringify(out.slice(0, 100))}`;
   } finally {
     host.close();
-    await cgroup?.kill();
-    await cgroup?.remove();
-    await volume.remove();
-    owners.give(owner);
   }
 }

@@ -53,6 +53,17 @@ export const jobLimits = z.strictObject({
     .max(2 ** 26),
 });
 
+/** The agents that a runner may offer; its operator installs them (`RUNNER_AGENTS`). */
+export const agentName = z.enum(["claude-code", "codex"]);
+
+export type AgentName = z.infer<typeof agentName>;
+
+/** Where a job that names an agent finds its program, whatever machine it runs on. */
+export const AGENT_PROGRAMS = {
+  "claude-code": "/opt/agents/claude-code/claude",
+  codex: "/opt/agents/codex/bin/codex",
+} as const satisfies Record<AgentName, string>;
+
 /** One command in one sandbox. */
 export const jobSpec = z.strictObject({
   v: z.literal(PROTOCOL_VERSION),
@@ -85,6 +96,8 @@ export const jobSpec = z.strictObject({
    * inside. Null for a job that reaches nothing.
    */
   gateway: z.strictObject({ url: z.url({ protocol: /^https?$/ }), authorization: z.string().min(1).max(4096) }).nullable(),
+  /** The agent whose program the sandbox is given, to be read; a runner that does not have it refuses the job. */
+  agent: agentName.nullable().default(null),
   /** Refuses the job where this runner cannot enforce every limit. */
   strict: z.boolean(),
 });
@@ -152,7 +165,16 @@ export const capabilities = z.object({
 
 export type Capabilities = z.infer<typeof capabilities>;
 
-export const health = z.object({ v: z.literal(PROTOCOL_VERSION), ok: z.boolean(), jobs: z.int(), capabilities });
+export const health = z.object({
+  v: z.literal(PROTOCOL_VERSION),
+  ok: z.boolean(),
+  jobs: z.int(),
+  capabilities,
+  /** The agents that jobs may name, each of which has said its version in a sandbox here. */
+  agents: z.array(z.object({ name: agentName, version: z.string() })).default([]),
+});
+
+export type Health = z.infer<typeof health>;
 
 /** What a claim lets its bearer do, to one job. */
 export const operation = z.enum(["create", "events", "stdin", "cancel", "artifacts", "delete"]);

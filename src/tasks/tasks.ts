@@ -236,6 +236,7 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
       outputBytes: OUTPUT_BYTES,
     },
     gateway,
+    agent: null,
     strict,
   };
 }

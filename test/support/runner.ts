@@ -31,6 +31,7 @@ const QUIET: JobSpec = {
     outputBytes: 2 ** 20,
   },
   gateway: null,
+  agent: null,
   strict: false,
 };
 
@@ -59,8 +60,9 @@ export class TestRunner {
     this.capabilities = said.capabilities;
   }
 
-  static async start(state = mkdtempSync(join(tmpdir(), "tollgate-runner-"))): Promise<TestRunner> {
-    const env = { ...process.env, RUNNER_SECRET: SECRET, RUNNER_PORT: "0", RUNNER_STATE: state, CANARY: "canary-of-the-launcher" };
+  static async start(state = mkdtempSync(join(tmpdir(), "tollgate-runner-")), more: Record<string, string> = {}): Promise<TestRunner> {
+    const own = { RUNNER_SECRET: SECRET, RUNNER_PORT: "0", RUNNER_STATE: state, CANARY: "canary-of-the-launcher" };
+    const env = { ...process.env, ...own, ...more };
     const child = spawn(process.execPath, ["runner/main.ts"], { env, stdio: ["ignore", "pipe", "inherit"] });
     const line = await new Promise<string>((resolve, reject) => {
       let text = "";
