@@ -6,7 +6,7 @@ import { connect, createServer as createSocket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Agents, findAgents } from "./agents.ts";
-import type { Capabilities } from "./protocol.ts";
+import { type Capabilities, HOOK_INSIDE, NODE_INSIDE } from "./protocol.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
 import { isRoot, makeJobsFolder, type Owner, reapVolumes, unmountBelow } from "./sandbox/volume.ts";
@@ -15,7 +15,7 @@ import { type Ground, tryOut } from "./trial.ts";
 const run = promisify(execFile);
 
 /** Where a job that talks to the gateway finds what lets it. */
-export const BRIDGE = { node: "/opt/tollgate/node", script: "/opt/tollgate/bridge.ts" } as const;
+export const BRIDGE = { node: NODE_INSIDE, script: "/opt/tollgate/bridge.ts", hook: HOOK_INSIDE } as const;
 
 const UID_FIRST = 20_000;
 /** As many users has each runner, and so many runners of one machine have users of their own. */
@@ -101,7 +101,8 @@ async function takeAlone(path: string): Promise<void> {
 /** Node and the bridge, where any job's user may read them. */
 async function bridgeFiles(state: string): Promise<Machine["bridge"]> {
   const open = opener(join(state, "bridge"), "file");
-  return { node: await open("node", process.execPath), script: await open("bridge.ts", join(import.meta.dirname, "bridge.ts")) };
+  const ours = (name: string) => open(name, join(import.meta.dirname, name));
+  return { node: await open("node", process.execPath), script: await ours("bridge.ts"), hook: await ours("hook.ts") };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import type { Writable } from "node:stream";
+import { HOME_INSIDE } from "../protocol.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { isRoot, type Owner, type Volume } from "./volume.ts";
@@ -7,7 +8,6 @@ import { isRoot, type Owner, type Volume } from "./volume.ts";
 /** Where the job sees what is its own. */
 export const WORKSPACE = "/workspace";
 export const GATEWAY_SOCKET = "/run/gw.sock";
-const HOME = "/tmp";
 
 /** What runs inside, and what of the outside it sees. */
 export interface Inside {
@@ -101,5 +101,5 @@ function workspaceOf({ workspace }: Inside, volume: Volume): string[] {
 }
 
 function environmentOf({ env }: Inside): Record<string, string> {
-  return { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, TMPDIR: "/tmp", LANG: "C.UTF-8", TERM: "dumb", USER: "agent", ...env };
+  return { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: HOME_INSIDE, TMPDIR: "/tmp", LANG: "C.UTF-8", TERM: "dumb", USER: "agent", ...env };
 }

@@ -1,4 +1,4 @@
-import type { Engine, Said } from "./engines/contract.ts";
+import type { Engine, OutputSchema, Said } from "./engines/contract.ts";
 
 /** The states of a task, in the order that they come. */
 export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
@@ -75,6 +75,8 @@ export interface Task {
   readonly status: TaskStatus;
   readonly effective: Effective;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What it is to come to; missing where it began before tasks remembered it. */
+  readonly outputSchema?: OutputSchema | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly end: TaskEnd | null;

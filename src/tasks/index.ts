@@ -2,4 +2,5 @@ export type { Profile, TaskView, Violation } from "./contract.ts";
 export type { Permit } from "./permit.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { TASK_BYTES_MAX } from "./request.ts";
+export { RunnerHealth } from "./runner-health.ts";
 export { Tasks } from "./tasks.ts";

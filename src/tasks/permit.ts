@@ -54,7 +54,7 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
 }
 
 /** Whether a text is of a pattern in which `*` stands for any text; in time that grows with the text alone for each part. */
-function matches(pattern: string, text: string): boolean {
+export function matches(pattern: string, text: string): boolean {
   const parts = pattern.split("*");
   if (parts.length === 1) return pattern === text;
   const [first = "", ...rest] = parts;

@@ -8,6 +8,9 @@ import { OFFERED } from "./engines/engines.ts";
 /** The longest spec of a task, files included. */
 export const TASK_BYTES_MAX = 8 * 2 ** 20;
 
+/** An agent takes it as one argument. */
+const SCHEMA_CHARS_MAX = 65_536;
+
 const NOT_YET = "is not offered yet";
 const none = z.null({ message: NOT_YET }).optional();
 const nobody = z.array(z.string()).max(0, { message: NOT_YET }).default([]);
@@ -57,7 +60,12 @@ const taskRequest = z.strictObject({
   allow_agents: nobody,
   allow_skills: nobody,
   /** For an agent: a JSON schema of what it is to come to. */
-  output_schema: z.record(z.string(), z.json()).nullish(),
+  output_schema: z
+    .record(z.string(), z.json())
+    .refine((schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX, {
+      message: `must be at most ${SCHEMA_CHARS_MAX} characters of JSON`,
+    })
+    .nullish(),
   callback_url: none,
 });
 

@@ -6,7 +6,7 @@ import type { JobEvent, JobSpec } from "#runner-protocol";
 import type { Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endOf, statusOf } from "./end.ts";
+import { endAsSaid, endOf, statusOf } from "./end.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
@@ -31,6 +31,8 @@ const GRACE_MS = 60_000;
 const COLLECT_TRIES = 3;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
+/** A larger result is none: a stored value holds 2 MB at most. */
+const STRUCTURED_CHARS_MAX = 500_000;
 const SETTLE_TRIES = 20;
 /** How long events and what a task left are kept after its end. */
 const KEPT_MS = 30 * 86_400_000;
@@ -191,19 +193,22 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, end: TaskEnd): Promise<void> {
+  async #end(task: Task, exited: TaskEnd): Promise<void> {
+    const said = this.#said(task);
+    const end = endAsSaid(exited, said);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
     this.ctx.storage.kv.put("entry", endEntry(task, end));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task) });
+    this.#log.end(data, { status: statusOf(reason), end, said: { text: said.text, structured: said.structured } });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
 
-  #said({ effective: { engine } }: Task): Said {
-    const { text, structured } = adapterOf(engine).read(this.#log.stdout());
-    return { text: text.slice(0, TEXT_CHARS_MAX), structured };
+  #said({ effective: { engine }, outputSchema = null }: Task): Said {
+    const said = adapterOf(engine).read(this.#log.stdout(), { outputSchema });
+    const fits = JSON.stringify(said.structured ?? null).length <= STRUCTURED_CHARS_MAX;
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX), structured: fits ? said.structured : null };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
