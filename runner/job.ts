@@ -93,7 +93,7 @@ export class Job {
     let status: Status = { code: null, signal: null, message: null };
     try {
       cgroup = await this.#machine.cgroups.make(this.id, limits);
-      this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, limits);
+      this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, this.#machine.mounts ? limits : null);
       await fill(this.#volume.workspace, files, this.#owner);
       await fill(this.#volume.tmp, home, this.#owner);
       if (this.#spec.gateway) socket = await openGatewaySocket(join(this.#volume.run, "gw.sock"), this.#spec.gateway);

@@ -9,7 +9,7 @@ import { type Agents, findAgents } from "./agents.ts";
 import { type Capabilities, HOOK_INSIDE, NODE_INSIDE } from "./protocol.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
-import { isRoot, makeJobsFolder, type Owner, reapVolumes, unmountBelow } from "./sandbox/volume.ts";
+import { isRoot, makeJobsFolder, type Owner, reapVolumes, unmountable, unmountBelow } from "./sandbox/volume.ts";
 import { type Ground, tryOut } from "./trial.ts";
 
 const run = promisify(execFile);
@@ -26,6 +26,8 @@ const RUNNERS = 10;
 export interface Machine {
   readonly jobs: string;
   readonly cgroups: Cgroups;
+  /** Whether anything may be mounted: what limits the disk of a job. */
+  readonly mounts: boolean;
   readonly capabilities: Capabilities;
   /** The host's files for BRIDGE. */
   readonly bridge: Readonly<Record<keyof typeof BRIDGE, string>>;
@@ -66,18 +68,38 @@ export async function prepareMachine(state: string, agentFolder?: string): Promi
   const mark = createHash("sha256").update(state).digest();
   const jobs = await makeJobsFolder(state);
   await takeAlone(join(state, "lock"));
-  const cgroups = new Cgroups(await cgroupKind(), `tollgate-${mark.toString("hex", 0, 4)}`);
-  await cgroups.reap();
+  const family = `tollgate-${mark.toString("hex", 0, 4)}`;
+  const left = new Cgroups(await cgroupKind(), family);
+  await left.reap();
   await reapVolumes(state, jobs);
-  const bridge = await bridgeFiles(state);
+  const unlimited = await triedOut(left);
+  const cgroups = unlimited === null ? left : new Cgroups("none", family);
+  const unmounted = await unmountable(state);
+  const mounts = unmounted === null;
+  const ground = { jobs, cgroups, mounts, owners: new Owners(mark.readUInt16LE(4)) };
+  const bridge = await bridgeFiles(state, mounts);
+  const walls = await probe(ground, { unlimited, unmounted });
+  const agents = await findAgents(
+    walls.sandbox ? agentFolder : undefined,
+    ground,
+    opener(join(state, "agents"), { mounts, kind: "folder" }),
+  );
   const release = async () => {
     await cgroups.reap();
     await unmountBelow(state);
   };
-  const ground = { jobs, cgroups, owners: new Owners(mark.readUInt16LE(4)) };
-  const walls = await probe(ground);
-  const agents = await findAgents(walls.sandbox ? agentFolder : undefined, ground, opener(join(state, "agents"), "folder"));
   return { ...ground, bridge, release, agents, capabilities: { ...walls, missing: [...walls.missing, ...agents.missing] } };
+}
+
+/** Why no cgroup can limit a job; null where one can. */
+async function triedOut(cgroups: Cgroups): Promise<string | null> {
+  try {
+    const cgroup = await cgroups.make(`trial-${process.pid}`, TRIAL_LIMITS);
+    await cgroup?.remove();
+    return cgroup ? null : "no cgroup can be made";
+  } catch (error) {
+    return error instanceof Error ? error.message : "no cgroup can be made";
+  }
 }
 
 /**
@@ -99,19 +121,19 @@ async function takeAlone(path: string): Promise<void> {
 }
 
 /** Node and the bridge, where any job's user may read them. */
-async function bridgeFiles(state: string): Promise<Machine["bridge"]> {
-  const open = opener(join(state, "bridge"), "file");
+async function bridgeFiles(state: string, mounts: boolean): Promise<Machine["bridge"]> {
+  const open = opener(join(state, "bridge"), { mounts, kind: "file" });
   const ours = (name: string) => open(name, join(import.meta.dirname, name));
   return { node: await open("node", process.execPath), script: await ours("bridge.ts"), hook: await ours("hook.ts") };
 }
 
 /**
- * Binds what is the host's below a folder of ours: the one that it comes from may be closed to a job's user. For one who is not root there
- * is no other user, and it is taken where it is.
+ * Binds what is the host's below a folder of ours: the one that it comes from may be closed to a job's user. Where nothing may be mounted
+ * it is taken where it is.
  */
-function opener(folder: string, kind: "file" | "folder") {
+function opener(folder: string, { mounts, kind }: { readonly mounts: boolean; readonly kind: "file" | "folder" }) {
   return async (name: string, from: string): Promise<string> => {
-    if (!isRoot()) return from;
+    if (!mounts) return from;
     await mkdir(folder, { recursive: true });
     await chmod(folder, 0o711);
     const to = join(folder, name);
@@ -122,26 +144,33 @@ function opener(folder: string, kind: "file" | "folder") {
   };
 }
 
+/** What could not be made, in words; null for what could. */
+interface Failures {
+  readonly unlimited: string | null;
+  readonly unmounted: string | null;
+}
+
 /** Tries the walls, rather than to believe what the machine says of itself: a sandbox that can see the host's network is none. */
-async function probe(machine: Ground): Promise<Capabilities> {
-  const sandboxed = await trial(machine).catch((error: unknown) => (error instanceof Error ? error.message : "threw what cannot be told"));
+async function probe(ground: Ground, { unlimited, unmounted }: Failures): Promise<Capabilities> {
+  const sandboxed = await trial(ground).catch((error: unknown) => (error instanceof Error ? error.message : "threw what cannot be told"));
   const filtered = seccompFilter() !== null;
+  const limited = unlimited === null;
   const missing = [
     ...(sandboxed === null ? [] : [`sandbox: ${sandboxed}`]),
-    ...(isRoot() ? [] : ["a user for each job and a limit of disk: the runner is not root"]),
+    ...(isRoot() ? [] : ["a user for each job: the runner is not root"]),
+    ...(unmounted === null ? [] : [`a limit of disk: ${unmounted}`]),
     ...(filtered ? [] : [`seccomp: there is no filter for ${process.arch}`]),
-    ...(machine.cgroups.kind === "none" ? ["limits of memory, processes and CPU: no cgroup can be made"] : []),
+    ...(limited ? [] : [`limits of memory, processes and CPU: ${unlimited}`]),
   ];
-  const limited = machine.cgroups.kind !== "none";
   return {
     sandbox: sandboxed === null,
     uidPerJob: isRoot(),
     seccomp: filtered,
-    cgroup: machine.cgroups.kind,
+    cgroup: ground.cgroups.kind,
     memory: limited,
     processes: limited || isRoot(),
     cpu: limited,
-    disk: isRoot(),
+    disk: unmounted === null,
     missing,
   };
 }

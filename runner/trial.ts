@@ -14,6 +14,7 @@ export interface Said {
 export interface Ground {
   readonly jobs: string;
   readonly cgroups: Cgroups;
+  readonly mounts: boolean;
   readonly owners: { take(): Owner; give(owner: Owner): void };
 }
 
@@ -26,11 +27,11 @@ export interface Trial {
 }
 
 /** Runs a command in a sandbox such as jobs have, and leaves nothing of it. */
-export async function tryOut({ jobs, cgroups, owners }: Ground, { name, argv, given, limits }: Trial): Promise<Said> {
+export async function tryOut({ jobs, cgroups, mounts, owners }: Ground, { name, argv, given, limits }: Trial): Promise<Said> {
   const owner = owners.take();
   const id = `${name}-${process.pid}`;
   const cgroup = await cgroups.make(id, limits);
-  const volume = await makeVolume(join(jobs, id), owner, limits);
+  const volume = await makeVolume(join(jobs, id), owner, mounts ? limits : null);
   try {
     const inside = { argv, env: {}, workingDirectory: ".", workspace: "readwrite", given } as const;
     const child = start(inside, { volume, owner, cgroup, limits });

@@ -14,7 +14,7 @@ import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import { placesOf } from "#socket";
-import { RunnerHealth, Tasks } from "#tasks";
+import { CONTAINER_GATEWAY, RunnerHealth, Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -52,8 +52,9 @@ function compose(env: Env): Platform {
       db,
       events: env.EVENTS,
       objects: env.TASKS,
-      runner: config.RUNNER_URL === undefined ? null : new RunnerHealth(config.RUNNER_URL, now),
-      origin: config.TOLLGATE_URL ?? null,
+      runner: config.RUNNER_URL !== undefined || config.RUNNER_CONTAINER,
+      health: config.RUNNER_URL === undefined ? null : new RunnerHealth(config.RUNNER_URL, now),
+      origin: config.RUNNER_CONTAINER ? CONTAINER_GATEWAY : (config.TOLLGATE_URL ?? null),
       identity: (of, expiresAt) => mintTaskIdentity(config.TOLLGATE_PEPPER, of, expiresAt),
       strict: !config.development,
       now,

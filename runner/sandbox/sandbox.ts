@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { HOME_INSIDE } from "../protocol.ts";
 import type { Cgroup } from "./cgroup.ts";
@@ -30,7 +31,7 @@ export interface Walls {
 }
 
 const LAUNCHER: Record<string, string> = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
-const OPEN_FILES = 4096;
+const OPEN_FILES_MAX = 4096;
 const FILTER_FD = 3;
 /** The inside sees itself as this user, whoever it is on the machine. */
 const INSIDE_ID = "1000";
@@ -68,11 +69,17 @@ const ENTER = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125;
 
 /** Gives up who we are, for good, before the sandbox is made: root that merely looks like another inside would still be root. */
 function dropped({ owner, limits, cgroup }: Walls): string[] {
-  const rlimits = ["prlimit", `--nofile=${OPEN_FILES}`, "--core=0", `--fsize=${limits.diskBytes}`];
+  const rlimits = ["prlimit", `--nofile=${openFiles()}`, "--core=0", `--fsize=${limits.diskBytes}`];
   // Per user, so only where each job has one; a cgroup counts better where there is one.
   if (isRoot() && !cgroup) rlimits.push(`--nproc=${limits.processes}`);
   const drop = isRoot() ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"] : [];
   return [...rlimits, "setpriv", ...drop, "--no-new-privs"];
+}
+
+/** No more than the runner may have itself: a container's limit cannot be raised from within. */
+function openFiles(): number {
+  const [, hard = "unlimited"] = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  return hard === "unlimited" ? OPEN_FILES_MAX : Math.min(OPEN_FILES_MAX, Number(hard));
 }
 
 function bubblewrap(inside: Inside, { volume }: Walls, filtered: boolean): string[] {

@@ -1,4 +1,17 @@
-import type { Admission, Amount, Asked, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settlement } from "./contract.ts";
+import type {
+  Admission,
+  Amount,
+  Asked,
+  BudgetStatus,
+  Granted,
+  KeyStatus,
+  LeaseAsked,
+  Leased,
+  LeaseStatus,
+  Refusal,
+  Report,
+  Settlement,
+} from "./contract.ts";
 import type { LedgerObject } from "./ledger.do.ts";
 
 /** One team's ledger, as flows hold it. */
@@ -10,6 +23,12 @@ export interface LedgerStub {
   settle(settlement: Settlement): Promise<void>;
   /** Only where nothing was sent upstream. */
   release(id: string): Promise<void>;
+  /** Takes a task's money out of the budgets of its key, whole; repeat-safe. */
+  lease(asked: LeaseAsked): Promise<Leased | Refusal>;
+  /** Ends a lease, however often: once this returns, no call draws from it. */
+  endLease(id: string): Promise<LeaseStatus>;
+  /** Where leases stand; they are remembered for a day after their end. */
+  leases(ids: readonly string[]): Promise<LeaseStatus[]>;
   keyStatus(key: string): Promise<KeyStatus | null>;
   /** Where its budgets stand, all of them for null. */
   budgetStatus(budgets: readonly string[] | null): Promise<BudgetStatus[]>;
@@ -48,6 +67,9 @@ export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: 
     settle: (settlement) => ask((remote) => remote.report({ ...NOTHING, ended: [{ settlement, floated: null, slot: null }] })),
     report: (report) => ask((remote) => remote.report(report)),
     release: (hold) => ask((remote) => remote.release(hold)),
+    lease: (asked) => ask((remote) => remote.lease(team, asked)),
+    endLease: (id) => ask((remote) => remote.endLease(id)),
+    leases: (ids) => ask((remote) => remote.leases(ids)),
     keyStatus: (key) => ask((remote) => remote.keyStatus(team, key)),
     budgetStatus: (budgets) => ask((remote) => remote.budgetStatus(team, budgets)),
     refresh: () => ask((remote) => remote.refresh(team)),

@@ -4,8 +4,11 @@ import packageJson from "#package" with { type: "json" };
 import type { Http, Platform } from "./platform.ts";
 
 type Part = "ok" | "down";
-/** Where tasks are run: on this machine, elsewhere, by nobody, or by a runner that does not answer. */
-type RunnerAt = "local" | "remote" | "none" | "down";
+/**
+ * Where tasks are run: on this machine, elsewhere, in a container of each one's own, by nobody, or by a runner that does not answer. A
+ * container that no task has started is asked nothing, so that strangers cannot start any.
+ */
+type RunnerAt = "local" | "remote" | "container" | "none" | "down";
 
 /** How long a probe's finding stands, so that strangers who ask cannot load storage. */
 const FOUND_MS = 2_000;
@@ -49,11 +52,11 @@ async function probe(platform: Platform): Promise<Omit<Finding, "at">> {
     answers(platform.ledger("team_default").budgetStatus([])),
     platform.tasks.engines(),
   ]);
-  return { d1, ledger, runner: engines ? runnerAt(platform.config.RUNNER_URL) : "down", engines: engines ?? [] };
+  return { d1, ledger, runner: engines ? runnerAt(platform.config) : "down", engines: engines ?? [] };
 }
 
-function runnerAt(url: string | undefined): RunnerAt {
-  if (url === undefined) return "none";
+function runnerAt({ RUNNER_URL: url, RUNNER_CONTAINER: contained }: Platform["config"]): RunnerAt {
+  if (url === undefined) return contained ? "container" : "none";
   return ["127.0.0.1", "localhost", "[::1]"].includes(new URL(url).hostname) ? "local" : "remote";
 }
 

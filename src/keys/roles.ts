@@ -25,7 +25,8 @@ export type Resource =
   | "contents"
   | "routes"
   | "cache"
-  | "profiles";
+  | "profiles"
+  | "tasks";
 
 const EVERYTHING = "*";
 
@@ -69,6 +70,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "policies",
       "routes",
       "profiles",
+      "tasks",
       "cache",
     ],
     write: [],

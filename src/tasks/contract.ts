@@ -74,6 +74,8 @@ export interface Task {
   readonly profile: string;
   readonly status: TaskStatus;
   readonly effective: Effective;
+  /** What an agent was asked to call; null where its engine was left the choice. */
+  readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   /** What it is to come to; missing where it began before tasks remembered it. */
   readonly outputSchema?: OutputSchema | null;
@@ -82,10 +84,18 @@ export interface Task {
   readonly end: TaskEnd | null;
 }
 
-/** A task as it is told: with the number of its last event, and once it has ended what it said. */
+/** What its owner thought of a task. */
+export interface Feedback {
+  readonly score: number;
+  readonly comment: string | null;
+  readonly at: number;
+}
+
+/** A task as it is told: with the number of its last event, and once it has ended what it said and what was thought of it. */
 export interface TaskView extends Task {
   readonly lastSeq: number;
   readonly said: Said | null;
+  readonly feedback: Feedback | null;
 }
 
 /** One thing that happened in a task. `seq` begins at 1 and has no gaps. */

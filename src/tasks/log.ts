@@ -1,5 +1,5 @@
 import type { JobSpec } from "#runner-protocol";
-import type { Task, TaskEnd, TaskEvent, TaskNote, TaskView } from "./contract.ts";
+import type { Feedback, Task, TaskEnd, TaskEvent, TaskNote, TaskView } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 
 /** The most of what a task leaves that is kept, as a tar. */
@@ -112,10 +112,31 @@ export class TaskLog {
     return [...rows].map((row) => ({ ...row, data: JSON.parse(row.data) as TaskEvent["data"] }));
   }
 
+  /** All of the events after one, in order. */
+  *from(seq: number): Generator<TaskEvent> {
+    for (let events = this.after(seq); events.length > 0; events = this.after(seq)) {
+      yield* events;
+      seq = events.at(-1)!.seq;
+    }
+  }
+
+  /** How much is told of the events after one, up to another, in characters. */
+  size(after: number, upTo: number): number {
+    const sql = "select coalesce(sum(length(data)), 0) as size from events where seq > ? and seq <= ?";
+    return this.#storage.sql.exec<{ size: number }>(sql, after, upTo).one().size;
+  }
+
   /** The task as it is told; null where none began. */
   view(): TaskView | null {
     const task = this.task();
-    return task && { ...task, lastSeq: this.lastSeq(), said: this.#storage.kv.get<Said>("said") ?? null };
+    const { kv } = this.#storage;
+    const told = { said: kv.get<Said>("said") ?? null, feedback: kv.get<Feedback>("feedback") ?? null };
+    return task && { ...task, lastSeq: this.lastSeq(), ...told };
+  }
+
+  /** Keeps what its owner thought of the task, in the place of any before. */
+  judge(feedback: Feedback): void {
+    this.#storage.kv.put("feedback", feedback);
   }
 
   /** All that was written to the standard output, as far as it was kept. */

@@ -3,10 +3,12 @@ import { eq } from "drizzle-orm";
 import { auditEntry, type AuditEvent } from "#audit";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
+import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
 import { endAsSaid, endOf, statusOf } from "./end.ts";
+import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
@@ -44,11 +46,16 @@ const KEPT_MS = 30 * 86_400_000;
 export class TaskObject extends DurableObject<TaskEnv> {
   readonly #log: TaskLog;
   readonly #waiting = new Set<() => void>();
+  /** The runner of this task alone; null where one runner serves all. */
+  readonly #own: OwnRunner | null;
+  readonly #sockets: EventSockets;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
     this.#log = new TaskLog(ctx.storage);
+    this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
+    this.#sockets = new EventSockets(ctx, this.#log);
   }
 
   /** Begins; it runs on its own from here. One that began already stays what it is. */
@@ -61,6 +68,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** The task; null where none began. */
   view(): TaskView | null {
     return this.#log.view();
+  }
+
+  /** Keeps what its owner thought of it; false before it has ended. */
+  judge(feedback: Feedback): boolean {
+    if (!this.#log.task()?.end) return false;
+    this.#log.judge(feedback);
+    return true;
   }
 
   /** Takes down what the gateway saw of it. What comes after its end comes too late to be told. */
@@ -97,12 +111,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** `/events?after=N` as SSE until the exit, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
+  /** `/events?after=N` as SSE until the exit, or over a WebSocket, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (!this.#log.task()) return new Response(null, { status: 404 });
     if (pathname === "/events") {
       const after = Number(searchParams.get("after"));
+      if (request.headers.get("upgrade") === "websocket") return this.#sockets.accept(after);
       const body = eventStream(this.#log, { after, more: (ms) => this.#more(ms) });
       return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
     }
@@ -111,6 +126,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const read = (from: number, length: number) => this.#log.slice(from, length);
     const place = size === 0 ? null : path === null ? { from: 0, length: size } : fileIn(read, size, path);
     return place ? new Response(streamOf(read, place)) : new Response(null, { status: 404 });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#sockets.hear(socket, message);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    socket.close();
   }
 
   override async alarm(): Promise<void> {
@@ -143,9 +166,10 @@ export class TaskObject extends DurableObject<TaskEnv> {
   async #follow(job: RunnerJob): Promise<Extract<JobEvent, { type: "exit" }> | null> {
     const spec = this.#log.spec();
     if (spec) {
+      await this.#own?.start();
       await job.create(spec);
       this.#log.made();
-    }
+    } else await this.#own?.open();
     if (this.ctx.storage.kv.get("cancelling")) await job.cancel();
     for await (const event of job.events(this.#log.heard(), AbortSignal.timeout(LISTEN_MS))) {
       this.#silentSince = null;
@@ -221,16 +245,26 @@ export class TaskObject extends DurableObject<TaskEnv> {
     kv.delete("entry");
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
-    if (tries <= SETTLE_TRIES) await this.#job(task)?.forget();
+    if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
     await this.ctx.storage.setAlarm(at + KEPT_MS);
   }
 
   #job({ id }: Task): RunnerJob | null {
+    if (this.#own) return new RunnerJob(this.#own.at, id);
     const { RUNNER_URL: url, RUNNER_SECRET: secret } = this.env;
-    return url && secret ? new RunnerJob({ url, secret }, id) : null;
+    return url && secret ? new RunnerJob({ url, secret, fetch: (to, init) => fetch(to, init) }, id) : null;
+  }
+
+  /** The secret of the container's runner: this task's alone, and as old as the task. */
+  #secret(): string {
+    const { kv } = this.ctx.storage;
+    const secret = kv.get<string>("secret") ?? crypto.randomUUID() + crypto.randomUUID();
+    kv.put("secret", secret);
+    return secret;
   }
 
   #wake(): void {
+    this.#sockets.tell();
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }

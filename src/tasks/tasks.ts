@@ -3,7 +3,7 @@ import { auditEntry } from "#audit";
 import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
-import type { Effective, Profile, Task, TaskView, Violation } from "./contract.ts";
+import type { Effective, Feedback, Profile, Task, TaskView, Violation } from "./contract.ts";
 import type { Assignment, Engine } from "./engines/contract.ts";
 import { adapterOf, OFFERED } from "./engines/engines.ts";
 import { matches, permit, type Permit } from "./permit.ts";
@@ -18,8 +18,10 @@ export interface TaskPlatform {
   readonly db: Db;
   readonly events: Queue;
   readonly objects: DurableObjectNamespace<TaskObject>;
-  /** What the runner that runs them says of itself; null where there is none. */
-  readonly runner: RunnerHealth | null;
+  /** Whether there is a runner to run them. */
+  readonly runner: boolean;
+  /** What it says of itself; null where there is none that could be asked. */
+  readonly health: RunnerHealth | null;
   /** Where the gateway is for its runner; null: where the task was asked for. */
   readonly origin: string | null;
   /** A credential for the calls of a task. */
@@ -64,9 +66,11 @@ export class Tasks {
     return { permit: met, violations: [...met.violations, ...(missing ? [missing] : [])] };
   }
 
-  /** The engines that can run now; null where the runner does not answer. */
+  /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
   async engines(): Promise<readonly Engine[] | null> {
-    return this.#platform.runner ? this.#platform.runner.able(OFFERED) : [];
+    const { runner, health } = this.#platform;
+    if (health) return health.able(OFFERED);
+    return runner ? OFFERED.filter((engine) => !isInstalled(engine)) : [];
   }
 
   /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `overloaded`. */
@@ -102,7 +106,7 @@ export class Tasks {
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, said: null };
+    return { ...task, lastSeq: 0, said: null, feedback: null };
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
@@ -140,10 +144,29 @@ export class Tasks {
     }
   }
 
+  /** Keeps what its owner thought of a task, in the place of what was thought before. @throws TollgateError `not_found`, `invalid_request` before its end. */
+  async judge(caller: Caller, id: string, { score, comment }: Omit<Feedback, "at">): Promise<TaskView> {
+    await this.get(caller, id);
+    const at = this.#platform.now();
+    if (!(await this.#object(id).judge({ score, comment, at }))) {
+      throw new TollgateError("invalid_request", "The task has not ended yet", { param: "id" });
+    }
+    await this.#platform.db.update(tables.tasks).set({ score, comment, scoredAt: at }).where(eq(tables.tasks.id, id));
+    await this.#audit(caller, { type: "task.feedback", task: id, subject: { kind: "task", id }, details: { score } });
+    return this.get(caller, id);
+  }
+
   /** A task's events after one, until its exit, as server-sent events. @throws TollgateError `not_found`. */
   async events(caller: Caller, id: string, after: number): Promise<Response> {
     await this.get(caller, id);
     return this.#object(id).fetch(`http://task/events?after=${after}`);
+  }
+
+  /** The same over a WebSocket, whose client's end it is; null where all sockets that a task may have are open. @throws TollgateError `not_found`. */
+  async eventSocket(caller: Caller, id: string, after: number): Promise<WebSocket | null> {
+    await this.get(caller, id);
+    const { webSocket } = await this.#object(id).fetch(`http://task/events?after=${after}`, { headers: { upgrade: "websocket" } });
+    return webSocket;
   }
 
   /** What a task left: all of it as a tar, or one file. @throws TollgateError `not_found`. */
@@ -171,9 +194,8 @@ export class Tasks {
 
   /** An agent that the runner has not got. Of one that does not answer nothing is said: it may be back in a moment. */
   async #missing({ engine }: TaskRequest): Promise<Violation | null> {
-    const { runner } = this.#platform;
-    if (!runner || !isInstalled(engine)) return null;
-    const found = await runner.read();
+    if (!isInstalled(engine)) return null;
+    const found = await this.#platform.health?.read();
     if (!found?.ok || found.agents.some(({ name }) => name === engine)) return null;
     const reason = `${engine} is not installed where tasks run; whoever runs the runner installs it (RUNNER_AGENTS)`;
     return { kind: "engine", name: engine, field: "engine", reason };
@@ -184,10 +206,11 @@ export class Tasks {
   }
 
   /** Takes one of the places that a key has. Statements of the database stand in one line, so two can never take the last one. */
-  async #takePlace({ id, key, team, profile, createdAt }: Task, { maxConcurrentTasks: max }: Profile): Promise<void> {
+  async #takePlace({ id, key, team, profile, effective, model, createdAt }: Task, { maxConcurrentTasks: max }: Profile): Promise<void> {
     const { db } = this.#platform;
     const taken = await db.run(sql`
-      insert into tasks (id, key, team, profile, created_at) select ${id}, ${key}, ${team}, ${profile}, ${createdAt}
+      insert into tasks (id, key, team, profile, engine, model, created_at)
+      select ${id}, ${key}, ${team}, ${profile}, ${effective.engine}, ${model}, ${createdAt}
       where (select count(*) from tasks where key = ${key} and ended_at is null) < ${max}`);
     if (taken.meta.changes === 1) return;
     const used = await db.$count(tables.tasks, and(eq(tables.tasks.key, key), isNull(tables.tasks.endedAt)));
@@ -226,15 +249,8 @@ interface Making {
 function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
   const id = newId("task", now);
   const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  return {
-    ...made,
-    effective,
-    metadata: request.metadata,
-    outputSchema: request.output_schema ?? null,
-    createdAt: now,
-    startedAt: null,
-    end: null,
-  };
+  const { model = null, metadata, output_schema: outputSchema = null } = request;
+  return { ...made, effective, model, metadata, outputSchema, createdAt: now, startedAt: null, end: null };
 }
 
 /** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */

@@ -14,11 +14,13 @@ export function taskShape(task: TaskView) {
     mode: effective.mode,
     key: task.key,
     profile: task.profile,
+    model: task.model ?? null,
     metadata: task.metadata,
     created_at: iso(task.createdAt),
     started_at: iso(task.startedAt),
     ended_at: iso(end?.at ?? null),
     last_seq: task.lastSeq,
+    feedback: task.feedback && { score: task.feedback.score, comment: task.feedback.comment, at: iso(task.feedback.at) },
     cost: { cap_usd: usdFromNano(effective.maxCostNano), spent_usd: "0", reserved_usd: "0" },
     ...(end ? endShape(end, task.said) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
   };
