@@ -77,10 +77,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     return true;
   }
 
-  /** Takes down what the gateway saw of it. What comes after its end comes too late to be told. */
-  note(...notes: readonly TaskNote[]): void {
+  /**
+   * Takes down what the gateway saw of it, and why it ended an answer to it, where it did. What comes after the task's end comes too
+   * late to be told.
+   */
+  note(notes: readonly TaskNote[], refusal: string | null): void {
     const task = this.#log.task();
     if (!task || task.end) return;
+    if (refusal !== null) this.ctx.storage.kv.put("refusal", refusal);
     this.#log.add(...notes);
     this.#wake();
   }
@@ -159,7 +163,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)));
+    if (exit) await this.#end(task, this.#stopped(endOf(exit, await this.#collect(task, job))));
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
@@ -177,6 +181,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#take(event);
     }
     return null;
+  }
+
+  /** One that fails after it met what it may not do has failed of that. */
+  #stopped(end: TaskEnd): TaskEnd {
+    const refusal = this.ctx.storage.kv.get<string>("refusal");
+    if (end.reason !== "error" || refusal === undefined) return end;
+    return { ...end, reason: "policy", message: [refusal, end.message].filter((each) => each !== null).join("; ") };
   }
 
   #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {

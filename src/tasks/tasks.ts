@@ -6,7 +6,8 @@ import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
 import type { Effective, Feedback, Profile, Task, TaskView, Violation } from "./contract.ts";
 import type { Assignment, Engine } from "./engines/contract.ts";
 import { adapterOf, OFFERED } from "./engines/engines.ts";
-import { matches, permit, type Permit } from "./permit.ts";
+import { matches } from "./permissions/glob.ts";
+import { permit, type Permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
 import { parseTask, readTask, type TaskRequest } from "./request.ts";
 import { isInstalled, type RunnerHealth } from "./runner-health.ts";
@@ -263,7 +264,7 @@ const TO_THE_GATEWAY = {
 
 /** What the runner is told. */
 function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
-  const assignment = assignmentOf(request);
+  const assignment = assignmentOf(request, effective);
   const { argv, env, files, home = [], agent = null } = adapterOf(request.engine).launch(assignment);
   return {
     v: 1,
@@ -288,16 +289,19 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
   };
 }
 
-function assignmentOf({ argv, prompt, model, files, output_schema: outputSchema, ...allowed }: TaskRequest): Assignment {
+function assignmentOf(
+  { argv, prompt, model, files, output_schema: outputSchema }: TaskRequest,
+  { tools, agents, skills }: Effective,
+): Assignment {
   return {
     argv: argv ?? [],
     prompt: prompt ?? "",
     model: model ?? null,
     outputSchema: outputSchema ?? null,
     files: files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })),
-    tools: allowed.allow_tools.length === 0 ? null : allowed.allow_tools,
-    mayCall: (agent) => allowed.allow_agents.some((pattern) => matches(pattern, agent)),
-    mayUse: (skill) => allowed.allow_skills.some((pattern) => matches(pattern, skill)),
+    tools,
+    mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),
+    mayUse: (skill) => skills.some((pattern) => matches(pattern, skill)),
   };
 }
 

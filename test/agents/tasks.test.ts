@@ -140,6 +140,51 @@ describe.skipIf(UNABLE).each(ENGINES)("%s in a task", (engine) => {
   });
 });
 
+describe.skipIf(UNABLE)("what came with a task for its agent", () => {
+  const describing = (name: string, tools = "") =>
+    `---\nname: ${name}\ndescription: The ${name} of this team.\n${tools}---\nBe a ${name}.\n`;
+  const kit = [
+    { path: ".claude/agents/reviewer.md", text: describing("reviewer", "tools: Read\n") },
+    { path: ".claude/agents/stranger.md", text: describing("stranger") },
+    { path: ".claude/skills/greeting/SKILL.md", text: describing("greeting") },
+    { path: ".claude/skills/cursing/SKILL.md", text: describing("cursing") },
+    { path: ".agents/skills/shouting/SKILL.md", text: describing("shouting") },
+    { path: ".claude/settings.json", text: '{"hooks":{"SessionStart":[{"hooks":[{"type":"command","command":"touch /workspace/ran"}]}]}}' },
+  ];
+  const both = { allow_agents: ["reviewer"], allow_skills: ["greeting"] };
+
+  it("A60: multi-agent: Claude Code hands a part to a sub-agent that it may call", async () => {
+    const spoken = "Nothing is wrong with it.";
+    const { read } = TOOLS["claude-code"];
+    const script: Script = (asked) =>
+      JSON.stringify(asked).includes("Be a reviewer.")
+        ? [read("in.txt"), spoken]
+        : [
+            call("Agent", { subagent_type: "reviewer", description: "Review", prompt: "Review in.txt", run_in_background: false }),
+            "Reviewed.",
+          ];
+    const { upstream, run } = await stageOf("claude-code", script);
+    const { task } = await run({ prompt: "Have in.txt reviewed.", files: [...NUMBER, ...kit], ...both });
+    expect(task).toMatchObject({ exit_reason: "ok", result: { text: "Reviewed.", files: [] } });
+    expect(upstream.heard.some(({ results }) => results[0]?.includes("the number is 42"))).toBe(true);
+    expect(upstream.heard.at(-1)!.results[0]).toContain(spoken);
+  });
+
+  it.each(ENGINES)(
+    "A16, A17: %s hears of the sub-agents and skills that it may use, and of no others; settings that came along are not read",
+    async (engine) => {
+      const { upstream, run } = await stageOf(engine, ["Hello."]);
+      const { task } = await run({ prompt: "Hello", files: kit, ...both });
+      expect(task).toMatchObject({ exit_reason: "ok", result: { files: [] } });
+      const said = JSON.stringify(upstream.heard.map(({ body }) => body));
+      const heard = ["reviewer", "stranger", "greeting", "cursing", "shouting"].filter((name) =>
+        said.includes(`The ${name} of this team.`),
+      );
+      expect(heard).toEqual(engine === "codex" ? ["greeting"] : ["reviewer", "greeting"]);
+    },
+  );
+});
+
 describe.skipIf(UNABLE)("the gateway", () => {
   it("A41: its health lists the engines that can run", async () => {
     const { engines } = (await (await fetch(`${origin}/healthz`)).json()) as { engines: string[] };

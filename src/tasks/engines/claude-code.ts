@@ -63,9 +63,9 @@ export const claudeCode: Adapter = {
 
 /** The tools that are offered at all; the rest of a rule is for who judges each call. */
 function toolsOf({ tools }: Assignment): string[] {
-  if (tools === null) return [];
-  const named = tools.map((rule) => rule.replace(/\(.*$/s, "")).filter((name) => /^\w+$/.test(name));
-  return [`--tools=${[...new Set(named)].join(",")}`, ...(named.includes("Skill") ? [] : ["--disable-slash-commands"])];
+  const named = [...new Set(tools.map((rule) => rule.replace(/\(.*$/s, "")))];
+  const offered = named.includes("*") ? "default" : named.filter((name) => /^\w+$/.test(name)).join(",");
+  return [`--tools=${offered}`, ...(named.includes("Skill") || offered === "default" ? [] : ["--disable-slash-commands"])];
 }
 
 function skillsOf(assignment: Assignment): GivenFile[] {

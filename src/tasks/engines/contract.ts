@@ -4,6 +4,9 @@ import type { JobSpec } from "#runner-protocol";
 export const ENGINES = ["claude-code", "codex", "native", "command"] as const;
 export type Engine = (typeof ENGINES)[number];
 
+/** Engines that ask the hook before each tool and obey what it says. What the others may not call does not reach them. */
+export const ASKING: ReadonlySet<Engine> = new Set<Engine>(["native"]);
+
 /** A file of a task's request. */
 export type GivenFile = JobSpec["files"][number];
 
@@ -19,8 +22,8 @@ export interface Assignment {
   readonly outputSchema: OutputSchema | null;
   /** What stands in the workspace when it begins. */
   readonly files: readonly GivenFile[];
-  /** Rules such as `Read` and `Bash(git *)`; null: whatever the agent has. What holds is the gateway's verdict on each call. */
-  readonly tools: readonly string[] | null;
+  /** Rules such as `Read` and `Bash(git *)`. What holds is the gateway's verdict on each call. */
+  readonly tools: readonly string[];
   /** Whether it may call a sub-agent of a name. */
   readonly mayCall: (agent: string) => boolean;
   /** Whether it may use a skill of a name. */

@@ -10,7 +10,7 @@ const nothing: Assignment = {
   model: null,
   outputSchema: null,
   files: [],
-  tools: null,
+  tools: [],
   mayCall: () => false,
   mayUse: () => false,
 };
@@ -97,12 +97,12 @@ describe("Claude Code", () => {
     );
   });
 
-  it("A15: is offered the tools that rules name, and no tool where there is no rule", () => {
-    const offered = (tools: string[] | null) => {
+  it("A15: is offered the tools that rules name, all where one names all, and none where there is no rule", () => {
+    const offered = (tools: string[]) => {
       const { argv } = launch({ ...nothing, tools });
       return argv.find((each) => each.startsWith("--tools=")) ?? null;
     };
-    expect([offered(["Read", "Bash(git *)", "Bash(ls *)", "mcp:weather:*"]), offered([]), offered(null)]).toEqual([
+    expect([offered(["Read", "Bash(git *)", "Bash(ls *)", "mcp:weather:*"]), offered([]), offered(["*"])]).toEqual([
       "--tools=Read,Bash",
       "--tools=",
       null,
