@@ -53,6 +53,7 @@ function compose(env: Env): Platform {
       db,
       events: env.EVENTS,
       objects: env.TASKS,
+      ledger: (team) => tills.ledger(team),
       runner: config.RUNNER_URL !== undefined || config.RUNNER_CONTAINER,
       health: config.RUNNER_URL === undefined ? null : new RunnerHealth(config.RUNNER_URL, now),
       origin: config.RUNNER_CONTAINER ? CONTAINER_GATEWAY : (config.TOLLGATE_URL ?? null),

@@ -1,3 +1,4 @@
+import type { LeaseStatus } from "#budget";
 import type { JobEvent } from "#runner-protocol";
 import type { Said } from "./engines/contract.ts";
 import type { ExitReason, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
@@ -32,6 +33,16 @@ export function endOf({ at, data }: Extract<JobEvent, { type: "exit" }>, uncolle
 export function endAsSaid(end: TaskEnd, { failure = null }: Said): TaskEnd {
   if (failure === null || (end.reason !== "ok" && end.reason !== "error")) return end;
   return { ...end, reason: "error", message: [failure.slice(0, FAILURE_CHARS_MAX), end.message].filter(Boolean).join("; ") };
+}
+
+/** The same end where it was for want of money: a call was refused, and what made it failed. */
+export function endPaid(end: TaskEnd, { refused }: LeaseStatus): TaskEnd {
+  return end.reason === "error" && refused ? { ...end, reason: "budget" } : end;
+}
+
+/** What a task came to; null while calls of it are in flight. */
+export function finalOf({ ended, spent, reserved }: LeaseStatus): number | null {
+  return ended && reserved === 0 ? spent : null;
 }
 
 /** The state that a task ends in. */

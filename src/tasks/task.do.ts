@@ -1,13 +1,15 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { auditEntry, type AuditEvent } from "#audit";
+import { ledgerOf, type LeaseStatus } from "#budget";
+import { usdFromNano } from "#core";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import type { Feedback, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endAsSaid, endOf, statusOf } from "./end.ts";
+import { endAsSaid, endOf, endPaid, finalOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
@@ -18,6 +20,7 @@ import { fileIn, streamOf } from "./tar.ts";
 interface TaskEnv {
   readonly DB: D1Database;
   readonly EVENTS: Queue;
+  readonly LEDGER: Parameters<typeof ledgerOf>[0];
   readonly RUNNER_URL?: string;
   readonly RUNNER_SECRET?: string;
 }
@@ -36,6 +39,8 @@ const TEXT_CHARS_MAX = 65_536;
 /** A larger result is none: a stored value holds 2 MB at most. */
 const STRUCTURED_CHARS_MAX = 500_000;
 const SETTLE_TRIES = 20;
+/** How often it is looked whether the calls of a task that ended are over. */
+const COUNT_MS = 2_000;
 /** How long events and what a task left are kept after its end. */
 const KEPT_MS = 30 * 86_400_000;
 
@@ -66,7 +71,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** The task; null where none began. */
-  view(): TaskView | null {
+  view(): TaskState | null {
     return this.#log.view();
   }
 
@@ -227,15 +232,17 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
+  /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
   async #end(task: Task, exited: TaskEnd): Promise<void> {
+    const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
     const said = this.#said(task);
-    const end = endAsSaid(exited, said);
+    const end = endPaid(endAsSaid(exited, said), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entry", endEntry(task, end));
+    this.ctx.storage.kv.put("entry", endEntry(task, end, lease!));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said: { text: said.text, structured: said.structured } });
+    const { text, structured } = said;
+    this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
@@ -257,7 +264,18 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
-    await this.ctx.storage.setAlarm(at + KEPT_MS);
+    // It is forgotten, or given up.
+    kv.put("forgetting", SETTLE_TRIES);
+    await this.ctx.storage.setAlarm((await this.#counted(task)) ? at + KEPT_MS : Date.now() + COUNT_MS);
+  }
+
+  /** Keeps what the task came to; false while calls of it are in flight. What is billed later still stands in the cost records alone. */
+  async #counted({ id, team, spentNano }: Task): Promise<boolean> {
+    if (spentNano !== null) return true;
+    const [lease] = await ledgerOf(this.env.LEDGER, team).leases([id]);
+    const final = lease ? finalOf(lease) : 0;
+    if (final !== null) this.#log.change({ spentNano: final });
+    return final !== null;
   }
 
   #job({ id }: Task): RunnerJob | null {
@@ -299,7 +317,9 @@ function refused(message: string): TaskEnd {
   return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
 }
 
-function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message }: TaskEnd): AuditEvent {
+function endEntry({ id, key, team, profile }: Task, end: TaskEnd, { spent }: LeaseStatus): AuditEvent {
+  const { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
+  const used = { exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, spent_usd: usdFromNano(spent) };
   return auditEntry({
     type: "task.end",
     at,
@@ -309,6 +329,6 @@ function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuM
     team,
     key,
     task: id,
-    details: { reason, profile, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files: files.length, message },
+    details: { reason, profile, ...used, files: files.length, message },
   });
 }

@@ -21,7 +21,11 @@ export function taskShape(task: TaskView) {
     ended_at: iso(end?.at ?? null),
     last_seq: task.lastSeq,
     feedback: task.feedback && { score: task.feedback.score, comment: task.feedback.comment, at: iso(task.feedback.at) },
-    cost: { cap_usd: usdFromNano(effective.maxCostNano), spent_usd: "0", reserved_usd: "0" },
+    cost: {
+      cap_usd: usdFromNano(effective.maxCostNano),
+      spent_usd: usdFromNano(task.cost.spent),
+      reserved_usd: usdFromNano(task.cost.reserved),
+    },
     ...(end ? endShape(end, task.said) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
   };
 }
@@ -56,6 +60,8 @@ function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
       return "It needed more memory than it may have";
     case "cancelled":
       return "It was cancelled";
+    case "budget":
+      return "A call of it was refused, since it had come to its cap";
     case "policy":
       return "It was stopped at what it may not do";
     case "runner_lost":
