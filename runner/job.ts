@@ -129,9 +129,9 @@ export class Job {
     const common = { env, workingDirectory, workspace: filesystem };
     const agents = this.#machine.agents.given(agent);
     if (!gateway) return { ...common, argv, given: agents };
-    const { node, script, hook } = this.#machine.bridge;
-    const ours = { [BRIDGE.node]: node, [BRIDGE.script]: script, [BRIDGE.hook]: hook };
-    const given = { ...agents, ...ours, [GATEWAY_SOCKET]: join(run, "gw.sock") };
+    const { bridge } = this.#machine;
+    const ours = (Object.keys(BRIDGE) as (keyof typeof BRIDGE)[]).map((name) => [BRIDGE[name], bridge[name]]);
+    const given = { ...agents, ...Object.fromEntries(ours), [GATEWAY_SOCKET]: join(run, "gw.sock") };
     return { ...common, argv: [BRIDGE.node, BRIDGE.script, BRIDGE_PORT, GATEWAY_SOCKET, ...argv], given };
   }
 

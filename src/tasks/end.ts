@@ -1,7 +1,7 @@
 import type { LeaseStatus } from "#budget";
 import type { JobEvent } from "#runner-protocol";
-import type { Said } from "./engines/contract.ts";
 import type { ExitReason, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
+import type { Said } from "./engines/contract.ts";
 
 /** Of the list of changed files so much is kept: a stored value holds 2 MB at most. */
 const FILES_CHARS_MAX = 500_000;

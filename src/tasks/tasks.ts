@@ -6,6 +6,7 @@ import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
 import type { Effective, Feedback, Profile, Task, TaskState, TaskView, Violation } from "./contract.ts";
 import type { Assignment, Engine } from "./engines/contract.ts";
+import { base64Of } from "./engines/base64.ts";
 import { adapterOf, OFFERED } from "./engines/engines.ts";
 import { takeMoney, withCosts } from "./money.ts";
 import { Oversight } from "./oversight.ts";
@@ -321,10 +322,6 @@ function assignmentOf(
     mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),
     mayUse: (skill) => skills.some((pattern) => matches(pattern, skill)),
   };
-}
-
-function base64Of(text: string): string {
-  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
 }
 
 function noProfile({ profile }: Caller): Violation {

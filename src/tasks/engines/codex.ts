@@ -1,5 +1,6 @@
-import { AGENT_PROGRAMS, GATEWAY_INSIDE } from "#runner-protocol";
-import type { Adapter, Assignment, Said } from "./contract.ts";
+import * as z from "zod";
+import { AGENT_PROGRAMS, GATEWAY_INSIDE, WORKSPACE_INSIDE } from "#runner-protocol";
+import type { Adapter, Assignment, OutputSchema, Said } from "./contract.ts";
 import { homeFile, inHome, promptFile, prompted } from "./home.ts";
 import { skillFilesOf } from "./kit.ts";
 import { isLine, type Line, linesOf, parsed, said } from "./lines.ts";
@@ -47,17 +48,17 @@ export const codex: Adapter = {
     const home = [promptFile(prompt), ...(outputSchema ? [homeFile(SCHEMA, JSON.stringify(outputSchema))] : []), ...skillsOf(assignment)];
     return { argv: prompted(argv), env: {}, files: [], home, agent: "codex" };
   },
-  read(stdout, { outputSchema }): Said {
+  read(stdout, { outputSchema } = { outputSchema: null }): Said {
     const lines = linesOf(stdout);
     const text = lines.length > 0 ? (spoken(lines).at(-1) ?? "") : stdout;
-    return { text, structured: outputSchema ? (parsed(text) ?? null) : null, failure: failureIn(lines) };
+    return { text, structured: outputSchema && fitting(outputSchema, text), failure: failureIn(lines) };
   },
 };
 
 /** Of the skills in a checkout it finds those of two folders by itself: what a task may not use is switched off, and so are its own. */
 function skillSettings(assignment: Assignment) {
   const found = skillFilesOf(assignment).filter(({ below, allowed }) => below === "SKILL.md" && !allowed);
-  return { bundled: { enabled: false }, config: found.map(({ file }) => ({ path: `/workspace/${file.path}`, enabled: false })) };
+  return { bundled: { enabled: false }, config: found.map(({ file }) => ({ path: `${WORKSPACE_INSIDE}/${file.path}`, enabled: false })) };
 }
 
 /** Those of Claude Code's folder it would not find. */
@@ -73,6 +74,12 @@ function toml(value: unknown): string {
   return `{${Object.entries(value)
     .map(([name, each]) => `${name}=${toml(each)}`)
     .join(",")}}`;
+}
+
+/** The value that a text is, where it fits what was asked for; a model need not have been held to it. */
+function fitting(schema: OutputSchema, text: string): unknown {
+  const value = parsed(text);
+  return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(value).success ? value : null;
 }
 
 function spoken(lines: readonly Line[]): string[] {

@@ -49,5 +49,5 @@ export interface Adapter {
   /** What stands in the workspace beside the request's own files, and the command that begins. */
   readonly launch: (assignment: Assignment) => Launch;
   /** What it wrote to its standard output, read once it has ended; it may be anything. */
-  readonly read: (stdout: string, asked: { readonly outputSchema: OutputSchema | null }) => Said;
+  readonly read: (stdout: string, asked?: { readonly outputSchema: OutputSchema | null }) => Said;
 }

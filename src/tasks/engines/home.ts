@@ -1,4 +1,5 @@
 import { HOME_INSIDE } from "#runner-protocol";
+import { base64Of } from "./base64.ts";
 import type { GivenFile } from "./contract.ts";
 
 /** What is the task's own in an agent's home; no workspace shows it. */
@@ -7,8 +8,7 @@ const PROMPT = "prompt";
 
 /** A file in the home of an agent. */
 export function homeFile(name: string, text: string): GivenFile {
-  const bytes = Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
-  return { path: `${OURS}/${name}`, base64: btoa(bytes) };
+  return { path: `${OURS}/${name}`, base64: base64Of(text) };
 }
 
 /** A file of the request once more, in the home of an agent. */

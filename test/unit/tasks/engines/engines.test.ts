@@ -49,11 +49,6 @@ describe.each(OFFERED)("%s", (engine) => {
     );
   });
 
-  it("gives back what is none of its own lines as it was written", () => {
-    const garbage = "Segmentation fault\n";
-    expect(adapter.read(garbage, asked)).toMatchObject({ text: garbage, structured: null });
-  });
-
   it("begins with what a runner takes, whatever it is asked", () => {
     const file = fc.record({
       path: fc.constantFrom(".claude/agents/a.md", ".claude/skills/s/SKILL.md", ".codex/skills/s/SKILL.md", "in.txt"),
@@ -74,6 +69,11 @@ describe.each(OFFERED)("%s", (engine) => {
       }),
     );
   });
+});
+
+it.each(["claude-code", "codex", "command"] as const)("%s gives back what is none of its own lines as it was written", (engine) => {
+  const garbage = "Segmentation fault\n";
+  expect(adapterOf(engine).read(garbage, asked)).toMatchObject({ text: garbage, structured: null });
 });
 
 describe("Claude Code", () => {
@@ -105,7 +105,7 @@ describe("Claude Code", () => {
     expect([offered(["Read", "Bash(git *)", "Bash(ls *)", "mcp:weather:*"]), offered([]), offered(["*"])]).toEqual([
       "--tools=Read,Bash",
       "--tools=",
-      null,
+      "--tools=default",
     ]);
   });
 
