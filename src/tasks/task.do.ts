@@ -3,7 +3,9 @@ import { eq } from "drizzle-orm";
 import { auditEntry, type AuditEvent } from "#audit";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Feedback, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import { Approvals, type Word } from "./approvals.ts";
+import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import { dryRun, isDryCommand } from "./dry-run.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
@@ -11,6 +13,7 @@ import { endOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
+import { NOT_EXECUTED } from "./permissions/verdict.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
 import { fileIn, streamOf } from "./tar.ts";
 
@@ -47,6 +50,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** The runner of this task alone; null where one runner serves all. */
   readonly #own: OwnRunner | null;
   readonly #sockets: EventSockets;
+  readonly #approvals: Approvals;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
@@ -54,18 +58,21 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#log = new TaskLog(ctx.storage);
     this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
     this.#sockets = new EventSockets(ctx, this.#log);
+    this.#approvals = new Approvals(ctx.storage, this.#log);
   }
 
-  /** Begins; it runs on its own from here. One that began already stays what it is. */
-  async begin(task: Task, spec: JobSpec): Promise<void> {
+  /** Begins, once what is asked is answered; it runs on its own from here. One that began already stays what it is. */
+  async begin(task: Task, spec: JobSpec, question: Question | null): Promise<void> {
     if (this.#log.task()) return;
     this.#log.begin(task, spec);
+    if (question) this.ctx.storage.kv.put("question", question);
     await this.ctx.storage.setAlarm(Date.now());
   }
 
   /** The task; null where none began. */
   view(): TaskView | null {
-    return this.#log.view();
+    const view = this.#log.view();
+    return view && { ...view, approvals: view.end ? [] : this.#approvals.open() };
   }
 
   /** Keeps what its owner thought of it; false before it has ended. */
@@ -85,6 +92,32 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (refusal !== null) this.ctx.storage.kv.put("refusal", refusal);
     this.#log.add(...notes);
     this.#wake();
+  }
+
+  /** Takes down a call that an agent asks about, where nobody has taken it down; whether it was so. */
+  noteUnseen(call: { readonly id: string; readonly name: string }, note: TaskNote): boolean {
+    if (this.#log.task()?.end !== null || this.#log.called(call)) return false;
+    this.note([note], null);
+    return true;
+  }
+
+  /** Puts a question to whoever owns the task, and waits so long for the word on it; null where the task has ended. */
+  async ask(question: Question, ms: number): Promise<Approval | null> {
+    for (const until = Date.now() + ms; ;) {
+      if (this.#log.task()?.end !== null) return null;
+      const approval = this.#put(question);
+      if (approval.word !== null || Date.now() >= until) return approval;
+      await this.#more(until - Date.now());
+    }
+  }
+
+  /** The word on a question; null where nobody asks it. */
+  async decide(id: string, word: Word): Promise<Approval | null> {
+    if (this.#log.task()?.end !== null) return null;
+    const approval = this.#approvals.decide(id, word);
+    this.#wake();
+    if (this.#log.spec() !== null) await this.ctx.storage.setAlarm(Date.now());
+    return approval;
   }
 
   /** Ends it, wherever it is; once it has ended, nothing. */
@@ -155,6 +188,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (!job) return this.#lost(task, "this gateway has no runner any more");
     const late = task.createdAt + task.effective.timeoutS * 1000 + SILENCE_MS + GRACE_MS;
     if (Date.now() > late) return this.#lost(task, "the runner did not say an end in time");
+    if (this.#log.spec() !== null && !(await this.#mayBegin(task))) return;
     let exit: Extract<JobEvent, { type: "exit" }> | null = null;
     try {
       exit = await this.#follow(job);
@@ -162,6 +196,35 @@ export class TaskObject extends DurableObject<TaskEnv> {
       return this.#unheard(task, error);
     }
     if (exit) await this.#end(task, this.#stopped(endOf(exit, await this.#collect(task, job))));
+  }
+
+  /** Whether the job may be made. A command of a dry run never is, and one that waits for a word not yet. */
+  async #mayBegin(task: Task): Promise<boolean> {
+    const { kv } = this.ctx.storage;
+    if (isDryCommand(task)) {
+      this.#log.add(dryRun(this.#log.spec()!, Date.now()));
+      await this.#end(task, { ...refused(NOT_EXECUTED), reason: "ok" });
+      return false;
+    }
+    const question = kv.get<Question>("question");
+    const word = question ? this.#put(question).word : null;
+    if (!question || word?.decision === "approve") return true;
+    const until = task.createdAt + task.effective.timeoutS * 1_000;
+    if (word)
+      await this.#end(task, {
+        ...refused(`denied by the task's owner${word.reason === null ? "" : `: ${word.reason}`}`),
+        reason: "policy",
+      });
+    else if (kv.get("cancelling")) await this.#end(task, { ...refused("cancelled while it waited for a word"), reason: "cancelled" });
+    else if (Date.now() >= until) await this.#end(task, { ...refused("nobody gave the word that it waited for"), reason: "timeout" });
+    else await this.ctx.storage.setAlarm(until);
+    return false;
+  }
+
+  #put(question: Question): Approval {
+    const { approval, fresh } = this.#approvals.ask(question, Date.now());
+    if (fresh) this.#wake();
+    return approval;
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */

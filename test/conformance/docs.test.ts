@@ -24,7 +24,9 @@ const snippets = FILES.flatMap((file) =>
     language: language!,
     text: text!,
   })),
-).filter(({ language, file }) => (language === "sh" || language === "ts") && !(UNABLE !== null && file.endsWith("/tasks.md")));
+).filter(
+  ({ language, file }) => (language === "sh" || language === "ts") && !(UNABLE !== null && /\/(?:tasks|permissions)\.md$/.test(file)),
+);
 
 /** A folder inside the checkout, so that a snippet finds the packages that a user would have installed. */
 let folder = "";
