@@ -53,6 +53,7 @@ function compose(env: Env): Platform {
       db,
       events: env.EVENTS,
       objects: env.TASKS,
+      ledger: (team) => tills.ledger(team),
       runner: config.RUNNER_URL !== undefined || config.RUNNER_CONTAINER,
       origin: config.RUNNER_CONTAINER ? CONTAINER_GATEWAY : (config.TOLLGATE_URL ?? null),
       identity: (of, expiresAt) => mintTaskIdentity(config.TOLLGATE_PEPPER, of, expiresAt),

@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { alerts } from "./alerts.ts";
+import { audit } from "./audit.ts";
 import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
 import { estimate } from "./estimate.ts";
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   ...routes,
   ...alerts,
   ...webhooks,
+  ...audit,
   ...policy,
   ...imports,
 ];

@@ -135,12 +135,12 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     return answer;
   }
 
-  /** Ends a lease, however often: once this returns, no call draws from it. */
-  async endLease(id: string): Promise<LeaseStatus> {
+  /** Ends leases, however often: once this returns, no call draws from them. */
+  async endLeases(ids: readonly string[]): Promise<LeaseStatus[]> {
     const now = Date.now();
-    const status = this.#ledger.endLease(id, now);
+    const statuses = this.#ledger.endLeases(ids, now);
     await this.#wake(this.#nextWork(now));
-    return status;
+    return statuses;
   }
 
   /** Where leases stand; those that are forgotten, or were never taken, are left out. */

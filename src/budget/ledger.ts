@@ -126,9 +126,9 @@ export class Ledger {
     return this.#sql.transaction(() => takeLease(this.#sql, asked, payer, now));
   }
 
-  /** Ends a lease: no call draws from it any more. */
-  endLease(id: string, now: number): LeaseStatus {
-    return this.#sql.transaction(() => endLease(this.#sql, id, now));
+  /** Ends leases: no call draws from them any more. */
+  endLeases(ids: readonly string[], now: number): LeaseStatus[] {
+    return this.#sql.transaction(() => ids.map((id) => endLease(this.#sql, id, now)));
   }
 
   /** Where leases stand, as long as they are remembered. */

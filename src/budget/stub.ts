@@ -25,8 +25,8 @@ export interface LedgerStub {
   release(id: string): Promise<void>;
   /** Takes a task's money out of the budgets of its key, whole; repeat-safe. */
   lease(asked: LeaseAsked): Promise<Leased | Refusal>;
-  /** Ends a lease, however often: once this returns, no call draws from it. */
-  endLease(id: string): Promise<LeaseStatus>;
+  /** Ends leases, however often: once this returns, no call draws from them. Answers in the order asked. */
+  endLeases(ids: readonly string[]): Promise<LeaseStatus[]>;
   /** Where leases stand; they are remembered for a day after their end. */
   leases(ids: readonly string[]): Promise<LeaseStatus[]>;
   keyStatus(key: string): Promise<KeyStatus | null>;
@@ -68,7 +68,7 @@ export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: 
     report: (report) => ask((remote) => remote.report(report)),
     release: (hold) => ask((remote) => remote.release(hold)),
     lease: (asked) => ask((remote) => remote.lease(team, asked)),
-    endLease: (id) => ask((remote) => remote.endLease(id)),
+    endLeases: (ids) => ask((remote) => remote.endLeases(ids)),
     leases: (ids) => ask((remote) => remote.leases(ids)),
     keyStatus: (key) => ask((remote) => remote.keyStatus(team, key)),
     budgetStatus: (budgets) => ask((remote) => remote.budgetStatus(team, budgets)),

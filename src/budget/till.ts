@@ -87,7 +87,7 @@ export class Till {
       settle: (settlement) => this.#settle(settlement),
       release: (id) => this.#release(id),
       lease: (asked) => this.#patiently(asked.key, () => this.#remote.lease(asked)),
-      endLease: (id) => this.#remote.endLease(id),
+      endLeases: (ids) => this.#remote.endLeases(ids),
       leases: async (ids) => {
         await this.#send();
         return this.#remote.leases(ids);

@@ -536,10 +536,20 @@ export const alerts = sqliteTable(
   {
     id: text().primaryKey(),
     type: text({
-      enum: ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful", "policy.failed"],
+      enum: [
+        "budget.threshold",
+        "budget.exceeded",
+        "price.unknown",
+        "spend.anomaly",
+        "usage.doubtful",
+        "policy.failed",
+        "security.event",
+        "permission.denied",
+        "audit.critical",
+      ],
     }).notNull(),
     severity: text({ enum: ["warning", "critical"] }).notNull(),
-    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy"] }).notNull(),
+    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy", "task", "actor"] }).notNull(),
     subjectId: text("subject_id").notNull(),
     threshold: integer().notNull(),
     /** When the window that it is about began; 0 for the one that has no beginning. */
@@ -744,7 +754,7 @@ export const tasks = sqliteTable(
     profile: text().notNull(),
     engine: text().notNull().default("command"),
     model: text(),
-    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "policy", "runner_lost"] }),
+    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "budget", "policy", "runner_lost"] }),
     createdAt: integer("created_at").notNull(),
     /** Null while it has its place among those that a key may run at once. */
     endedAt: integer("ended_at"),

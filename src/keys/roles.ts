@@ -50,6 +50,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "cache",
       "contents",
       "profiles",
+      "tasks",
     ],
   },
   analyst: {

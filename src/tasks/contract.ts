@@ -5,7 +5,7 @@ import type { Permissions } from "./permissions/verdict.ts";
 export type TaskStatus = "pending" | "running" | "waiting_approval" | "completed" | "failed" | "cancelled";
 
 /** Why a task ended: a closed set. */
-export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "policy" | "runner_lost";
+export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "budget" | "policy" | "runner_lost";
 
 /** What a key's tasks may do, and how much they may use. */
 export interface Profile {
@@ -82,6 +82,8 @@ export interface Task {
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly end: TaskEnd | null;
+  /** What its calls came to, once none of them is in flight any more; before, its team's ledger knows. */
+  readonly spentNano: number | null;
 }
 
 /** What its owner thought of a task. */
@@ -104,13 +106,18 @@ export interface Approval extends Question {
   readonly word: { readonly decision: "approve" | "deny"; readonly reason: string | null; readonly at: number } | null;
 }
 
-/** A task as it is told: with the number of its last event, and once it has ended what it said and what was thought of it. */
-export interface TaskView extends Task {
+/** A task as its object tells it: with the number of its last event, and once it has ended what it said and what was thought of it. */
+export interface TaskState extends Task {
   /** What waits for a person's word. */
   readonly approvals: readonly Approval[];
   readonly lastSeq: number;
   readonly said: Said | null;
   readonly feedback: Feedback | null;
+}
+
+/** A task as it is told, with what its calls came to, and what is held for them and for others to come. In nano-USD. */
+export interface TaskView extends TaskState {
+  readonly cost: { readonly spent: number; readonly reserved: number };
 }
 
 /** One thing that happened in a task. `seq` begins at 1 and has no gaps. */

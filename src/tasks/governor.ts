@@ -1,6 +1,6 @@
 import { type AuditEvent, type RequestEvent, toolCallEntries } from "#audit";
 import { TollgateError } from "#core";
-import type { TaskNote, TaskView } from "./contract.ts";
+import type { TaskNote, TaskState } from "./contract.ts";
 import { ASKING } from "./engines/contract.ts";
 import { Judge, type Verdict } from "./permissions/verdict.ts";
 import type { TaskObject } from "./task.do.ts";
@@ -16,6 +16,9 @@ interface Called {
 /** Characters of a tool's input that stand in the log. */
 const INPUT_CHARACTERS = 4_096;
 const CAPACITY = 2_000;
+
+/** What a task may that began before there were permissions. */
+const UNBOUND = { tools: ["*"], agents: ["*"], skills: ["*"], deniedCommands: [], approveTools: [] };
 
 interface Tasks {
   readonly objects: DurableObjectNamespace<TaskObject>;
@@ -44,7 +47,7 @@ export class Governors {
 
   async #read(id: string): Promise<Governor> {
     try {
-      const task = await (this.#platform.objects.getByName(id).view() as Promise<TaskView | null>);
+      const task = await (this.#platform.objects.getByName(id).view() as Promise<TaskState | null>);
       if (!task) throw new TollgateError("permission_denied", "The task of this credential is not there any more");
       return new Governor(task, this.#platform);
     } catch (thrown) {
@@ -56,15 +59,15 @@ export class Governors {
 
 /** Governs one task's calls: strips, judges, takes down. */
 class Governor {
-  readonly #task: TaskView;
+  readonly #task: TaskState;
   readonly #platform: Tasks;
   readonly #judge: Judge;
   readonly #asks: boolean;
 
-  constructor(task: TaskView, platform: Tasks) {
+  constructor(task: TaskState, platform: Tasks) {
     this.#task = task;
     this.#platform = platform;
-    this.#judge = new Judge(task.effective);
+    this.#judge = new Judge({ ...UNBOUND, ...task.effective });
     this.#asks = ASKING.has(task.effective.engine);
   }
 

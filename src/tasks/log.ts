@@ -1,5 +1,5 @@
 import type { JobSpec } from "#runner-protocol";
-import type { Feedback, Task, TaskEnd, TaskEvent, TaskNote, TaskView } from "./contract.ts";
+import type { Feedback, Task, TaskEnd, TaskEvent, TaskNote, TaskState } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 
 /** The most of what a task leaves that is kept, as a tar. */
@@ -16,9 +16,10 @@ const TABLES = `
 `;
 
 /** How a task ended, and what it said. */
-interface Ended extends Pick<TaskView, "status"> {
+interface Ended extends Pick<TaskState, "status"> {
   readonly end: TaskEnd;
   readonly said: Said;
+  readonly spentNano: number | null;
 }
 
 /** What a task object has stored: the task, its events, the spec until the runner has it, and what was left. One that was only asked for stores nothing. */
@@ -32,7 +33,9 @@ export class TaskLog {
 
   /** The task; null where none began. */
   task(): Task | null {
-    return this.#storage.kv.get<Task>("task") ?? null;
+    const task = this.#storage.kv.get<Task>("task");
+    // One from before tasks had money spent none.
+    return task ? { ...task, spentNano: task.spentNano ?? null } : null;
   }
 
   /** Takes a task down with what the runner is to be told. */
@@ -95,12 +98,12 @@ export class TaskLog {
   }
 
   /** The task's last event and its end are one write. */
-  end(data: TaskEvent["data"], { status, end, said }: Ended): void {
+  end(data: TaskEvent["data"], { said, ...changes }: Ended): void {
     this.#storage.transactionSync(() => {
       this.made();
-      this.add({ origin: "exit", at: end.at, type: "exit", data });
+      this.add({ origin: "exit", at: changes.end.at, type: "exit", data });
       this.#storage.kv.put("said", said);
-      this.change({ status, end });
+      this.change(changes);
     });
   }
 
@@ -133,7 +136,7 @@ export class TaskLog {
   }
 
   /** The task as it is told; null where none began. */
-  view(): Omit<TaskView, "approvals"> | null {
+  view(): Omit<TaskState, "approvals"> | null {
     const task = this.task();
     const { kv } = this.#storage;
     const told = { said: kv.get<Said>("said") ?? null, feedback: kv.get<Feedback>("feedback") ?? null };

@@ -1,19 +1,20 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { auditEntry, type AuditEvent } from "#audit";
+import { ledgerOf, type LeaseStatus } from "#budget";
+import { usdFromNano } from "#core";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
 import { Approvals, type Word } from "./approvals.ts";
-import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskView } from "./contract.ts";
+import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
 import { dryRun, isDryCommand } from "./dry-run.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endOf, statusOf } from "./end.ts";
+import { endOf, endPaid, endRefused, finalOf, refused, statusOf, unbegun } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
-import { NOT_EXECUTED } from "./permissions/verdict.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
 import { fileIn, streamOf } from "./tar.ts";
 
@@ -21,6 +22,7 @@ import { fileIn, streamOf } from "./tar.ts";
 interface TaskEnv {
   readonly DB: D1Database;
   readonly EVENTS: Queue;
+  readonly LEDGER: Parameters<typeof ledgerOf>[0];
   readonly RUNNER_URL?: string;
   readonly RUNNER_SECRET?: string;
 }
@@ -37,6 +39,8 @@ const COLLECT_TRIES = 3;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
 const SETTLE_TRIES = 20;
+/** How often it is looked whether the calls of a task that ended are over. */
+const COUNT_MS = 2_000;
 /** How long events and what a task left are kept after its end. */
 const KEPT_MS = 30 * 86_400_000;
 
@@ -70,7 +74,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** The task; null where none began. */
-  view(): TaskView | null {
+  view(): TaskState | null {
     const view = this.#log.view();
     return view && { ...view, approvals: view.end ? [] : this.#approvals.open() };
   }
@@ -195,30 +199,20 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, this.#stopped(endOf(exit, await this.#collect(task, job))));
+    if (exit) await this.#end(task, endRefused(endOf(exit, await this.#collect(task, job)), this.ctx.storage.kv.get("refusal")));
   }
 
-  /** Whether the job may be made. A command of a dry run never is, and one that waits for a word not yet. */
+  /** Whether the job may be made: not before the word that it waits for, and not where the task ends without it. */
   async #mayBegin(task: Task): Promise<boolean> {
     const { kv } = this.ctx.storage;
-    if (isDryCommand(task)) {
-      this.#log.add(dryRun(this.#log.spec()!, Date.now()));
-      await this.#end(task, { ...refused(NOT_EXECUTED), reason: "ok" });
-      return false;
-    }
+    const dry = isDryCommand(task);
+    if (dry) this.#log.add(dryRun(this.#log.spec()!, Date.now()));
     const question = kv.get<Question>("question");
-    const word = question ? this.#put(question).word : null;
-    if (!question || word?.decision === "approve") return true;
-    const until = task.createdAt + task.effective.timeoutS * 1_000;
-    if (word)
-      await this.#end(task, {
-        ...refused(`denied by the task's owner${word.reason === null ? "" : `: ${word.reason}`}`),
-        reason: "policy",
-      });
-    else if (kv.get("cancelling")) await this.#end(task, { ...refused("cancelled while it waited for a word"), reason: "cancelled" });
-    else if (Date.now() >= until) await this.#end(task, { ...refused("nobody gave the word that it waited for"), reason: "timeout" });
-    else await this.ctx.storage.setAlarm(until);
-    return false;
+    const approval = question ? this.#put(question) : null;
+    const next = unbegun(task, { dry, approval, cancelling: kv.get("cancelling") === true });
+    if (typeof next === "number") await this.ctx.storage.setAlarm(next);
+    else if (next) await this.#end(task, next);
+    return next === null;
   }
 
   #put(question: Question): Approval {
@@ -242,13 +236,6 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#take(event);
     }
     return null;
-  }
-
-  /** One that fails after it met what it may not do has failed of that. */
-  #stopped(end: TaskEnd): TaskEnd {
-    const refusal = this.ctx.storage.kv.get<string>("refusal");
-    if (end.reason !== "error" || refusal === undefined) return end;
-    return { ...end, reason: "policy", message: [refusal, end.message].filter((each) => each !== null).join("; ") };
   }
 
   #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
@@ -288,13 +275,15 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, end: TaskEnd): Promise<void> {
+  /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
+  async #end(task: Task, how: TaskEnd): Promise<void> {
+    const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
+    const end = endPaid(how, lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entry", endEntry(task, end));
+    this.ctx.storage.kv.put("entry", endEntry(task, end, lease!));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task) });
+    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task), spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
@@ -315,7 +304,18 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
-    await this.ctx.storage.setAlarm(at + KEPT_MS);
+    // It is forgotten, or given up.
+    kv.put("forgetting", SETTLE_TRIES);
+    await this.ctx.storage.setAlarm((await this.#counted(task)) ? at + KEPT_MS : Date.now() + COUNT_MS);
+  }
+
+  /** Keeps what the task came to; false while calls of it are in flight. What is billed later still stands in the cost records alone. */
+  async #counted({ id, team, spentNano }: Task): Promise<boolean> {
+    if (spentNano !== null) return true;
+    const [lease] = await ledgerOf(this.env.LEDGER, team).leases([id]);
+    const final = lease ? finalOf(lease) : 0;
+    if (final !== null) this.#log.change({ spentNano: final });
+    return final !== null;
   }
 
   #job({ id }: Task): RunnerJob | null {
@@ -352,12 +352,9 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 }
 
-/** An end without a job. */
-function refused(message: string): TaskEnd {
-  return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
-}
-
-function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message }: TaskEnd): AuditEvent {
+function endEntry({ id, key, team, profile }: Task, end: TaskEnd, { spent }: LeaseStatus): AuditEvent {
+  const { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
+  const used = { exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, spent_usd: usdFromNano(spent) };
   return auditEntry({
     type: "task.end",
     at,
@@ -367,6 +364,6 @@ function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuM
     team,
     key,
     task: id,
-    details: { reason, profile, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files: files.length, message },
+    details: { reason, profile, ...used, files: files.length, message },
   });
 }

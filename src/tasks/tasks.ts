@@ -1,12 +1,15 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { auditEntry } from "#audit";
+import type { LedgerStub } from "#budget";
 import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
-import type { Approval, Effective, Feedback, Profile, Question, Task, TaskView, Violation } from "./contract.ts";
+import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
 import type { Assignment } from "./engines/contract.ts";
 import { adapterOf } from "./engines/engines.ts";
 import { questionOf } from "./hook.ts";
+import { takeMoney, withCosts } from "./money.ts";
+import { Oversight } from "./oversight.ts";
 import { commandsOf } from "./permissions/shell.ts";
 import { Judge } from "./permissions/verdict.ts";
 import { permit, type Permit } from "./permit.ts";
@@ -20,6 +23,7 @@ export interface TaskPlatform {
   readonly db: Db;
   readonly events: Queue;
   readonly objects: DurableObjectNamespace<TaskObject>;
+  readonly ledger: (team: string) => LedgerStub;
   /** Whether there is a runner to run them. */
   readonly runner: boolean;
   /** Where the gateway is for its runner; null: where the task was asked for. */
@@ -48,9 +52,12 @@ interface Asking {
 /** The tasks of a deployment, as one key sees them: another key's task is one that is not there. */
 export class Tasks {
   readonly #platform: TaskPlatform;
+  /** The same as operators see and end them. */
+  readonly oversight: Oversight;
 
   constructor(platform: TaskPlatform) {
     this.#platform = platform;
+    this.oversight = new Oversight(platform);
   }
 
   /** What a request would run with, and everything that is wrong with it. */
@@ -63,7 +70,7 @@ export class Tasks {
     return { permit: met, violations: met.violations };
   }
 
-  /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `overloaded`. */
+  /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `budget_exceeded`, `overloaded`. */
   async begin(caller: Caller, body: unknown, { requestId, origin }: Asking): Promise<TaskView> {
     const profile = await this.#profile(caller);
     if (!profile) throw await this.#denied(caller, [noProfile(caller)], requestId);
@@ -76,10 +83,12 @@ export class Tasks {
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
     try {
+      await takeMoney(this.#platform.ledger(task.team), task, caller.epoch);
       const gateway = await this.#gateway(task, origin);
       const question = await waitingFor(task, request);
       await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }), question);
     } catch (error) {
+      await this.#platform.ledger(task.team).endLeases([task.id]);
       await this.#platform.db.delete(tables.tasks).where(eq(tables.tasks.id, task.id));
       throw error;
     }
@@ -95,14 +104,19 @@ export class Tasks {
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, said: null, feedback: null, approvals: [] };
+    return { ...task, lastSeq: 0, said: null, feedback: null, approvals: [], cost: { spent: 0, reserved: effective.maxCostNano } };
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
   async get(caller: Caller, id: string): Promise<TaskView> {
-    const view = ID.test(id) ? await (this.#object(id).view() as Promise<TaskView | null>) : null;
-    if (view?.key !== caller.key) throw absent();
-    return view;
+    const [view] = await withCosts(this.#platform.ledger, [await this.#state(caller, id)]);
+    return view!;
+  }
+
+  async #state(caller: Caller, id: string): Promise<TaskState> {
+    const state = ID.test(id) ? await (this.#object(id).view() as Promise<TaskState | null>) : null;
+    if (state?.key !== caller.key) throw absent();
+    return state;
   }
 
   /** The key's own tasks, newest first. */
@@ -114,14 +128,15 @@ export class Tasks {
       .orderBy(desc(tables.tasks.createdAt), desc(tables.tasks.id))
       .limit(limit + 1);
     const page = paged(rows, limit);
-    const views = await Promise.all(page.rows.map(async ({ id }) => this.#object(id).view() as Promise<TaskView | null>));
-    return { rows: views.filter((view) => view !== null), next: page.next };
+    const states = await Promise.all(page.rows.map(async ({ id }) => this.#object(id).view() as Promise<TaskState | null>));
+    const told = states.filter((state) => state !== null);
+    return { rows: await withCosts(this.#platform.ledger, told), next: page.next };
   }
 
-  /** Ends a task, wherever it is. @throws TollgateError `not_found`. */
+  /** Ends a task, wherever it is; none of its calls is admitted any more. @throws TollgateError `not_found`. */
   async cancel(caller: Caller, id: string): Promise<TaskView> {
-    await this.get(caller, id);
-    await this.#object(id).cancel();
+    const state = await this.#state(caller, id);
+    if (!state.end) await this.oversight.end([state]);
     return this.get(caller, id);
   }
 
@@ -142,7 +157,7 @@ export class Tasks {
 
   /** Gives a task's command something to read. @throws TollgateError `not_found`, `invalid_request` where it does not read any more. */
   async write(caller: Caller, id: string, bytes: Uint8Array): Promise<void> {
-    const { end } = await this.get(caller, id);
+    const { end } = await this.#state(caller, id);
     if (end || !(await this.#object(id).write(bytes))) {
       throw new TollgateError("invalid_request", end ? "The task has ended" : "The task does not read at the moment", { param: "id" });
     }
@@ -150,7 +165,7 @@ export class Tasks {
 
   /** Keeps what its owner thought of a task, in the place of what was thought before. @throws TollgateError `not_found`, `invalid_request` before its end. */
   async judge(caller: Caller, id: string, { score, comment }: Omit<Feedback, "at">): Promise<TaskView> {
-    await this.get(caller, id);
+    await this.#state(caller, id);
     const at = this.#platform.now();
     if (!(await this.#object(id).judge({ score, comment, at }))) {
       throw new TollgateError("invalid_request", "The task has not ended yet", { param: "id" });
@@ -162,20 +177,20 @@ export class Tasks {
 
   /** A task's events after one, until its exit, as server-sent events. @throws TollgateError `not_found`. */
   async events(caller: Caller, id: string, after: number): Promise<Response> {
-    await this.get(caller, id);
+    await this.#state(caller, id);
     return this.#object(id).fetch(`http://task/events?after=${after}`);
   }
 
   /** The same over a WebSocket, whose client's end it is; null where all sockets that a task may have are open. @throws TollgateError `not_found`. */
   async eventSocket(caller: Caller, id: string, after: number): Promise<WebSocket | null> {
-    await this.get(caller, id);
+    await this.#state(caller, id);
     const { webSocket } = await this.#object(id).fetch(`http://task/events?after=${after}`, { headers: { upgrade: "websocket" } });
     return webSocket;
   }
 
   /** What a task left: all of it as a tar, or one file. @throws TollgateError `not_found`. */
   async artifacts(caller: Caller, id: string, path: string | null): Promise<ReadableStream> {
-    await this.get(caller, id);
+    await this.#state(caller, id);
     const query = path === null ? "" : `?path=${encodeURIComponent(path)}`;
     const { ok, body } = await this.#object(id).fetch(`http://task/artifacts${query}`);
     if (!ok || !body) throw new TollgateError("not_found", path === null ? "The task has left nothing" : "The task has left no such file");
@@ -184,7 +199,7 @@ export class Tasks {
 
   /** Housekeeping: places of tasks that never began, and rows that have outlived their time. */
   async sweep(): Promise<void> {
-    await sweepTasks(this.#platform.db, this.#platform.objects, this.#platform.now());
+    await sweepTasks(this.#platform);
   }
 
   /** The way to the gateway, and what the task shows there: it is good for as long as the task may take. */
@@ -216,7 +231,9 @@ export class Tasks {
   }
 
   async #denied(caller: Caller, violations: readonly Violation[], request: string): Promise<TollgateError> {
-    await this.#audit(caller, { type: "permission_denied", severity: "warning", outcome: "denied", request, details: { violations } });
+    // A command that may not run is told of at once.
+    const severity = violations.some(({ kind }) => kind === "command") ? "critical" : "warning";
+    await this.#audit(caller, { type: "permission_denied", severity, outcome: "denied", request, details: { violations } });
     const reasons = violations.map(({ field, reason }) => (field === null ? reason : `${field}: ${reason}`)).join("; ");
     const [first] = violations;
     return new TollgateError("permission_denied", `This key may not run this task: ${reasons}`, {
@@ -257,7 +274,8 @@ interface Making {
 function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
   const id = newId("task", now);
   const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  return { ...made, effective, model: request.model ?? null, metadata: request.metadata, createdAt: now, startedAt: null, end: null };
+  const asked = { effective, model: request.model ?? null, metadata: request.metadata };
+  return { ...made, ...asked, createdAt: now, startedAt: null, end: null, spentNano: null };
 }
 
 /** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */

@@ -25,6 +25,7 @@ import { reconciliations } from "./reconcile.ts";
 import { reprice } from "./reprice.ts";
 import { routes } from "./routes.ts";
 import { taskReports } from "./task-report.ts";
+import { tasks } from "./tasks.ts";
 import { teams, users } from "./tenants.ts";
 
 const BODY_BYTES_MAX = 1_000_000;
@@ -77,6 +78,7 @@ export function adminApp(): AdminApp {
     policies,
     profiles,
     taskReports,
+    tasks,
   ];
   for (const resource of resources) resource(app);
   app.get("/openapi.json", (context) => {

@@ -22,7 +22,11 @@ export function taskShape(task: TaskView) {
     last_seq: task.lastSeq,
     approvals: task.approvals.map(approvalShape),
     feedback: task.feedback && { score: task.feedback.score, comment: task.feedback.comment, at: iso(task.feedback.at) },
-    cost: { cap_usd: usdFromNano(effective.maxCostNano), spent_usd: "0", reserved_usd: "0" },
+    cost: {
+      cap_usd: usdFromNano(effective.maxCostNano),
+      spent_usd: usdFromNano(task.cost.spent),
+      reserved_usd: usdFromNano(task.cost.reserved),
+    },
     ...(end ? endShape(end, task.said) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
   };
 }
@@ -63,6 +67,8 @@ function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
       return "It needed more memory than it may have";
     case "cancelled":
       return "It was cancelled";
+    case "budget":
+      return "A call of it was refused, since it had come to its cap";
     case "policy":
       return "It was stopped at what it may not do";
     case "runner_lost":

@@ -418,14 +418,14 @@ function lease(ledger: Ledger, { key, task, cap, crashAt }: Step, scene: Scene):
 /** A task ends; ending it again changes nothing. One that was ended before it began never begins. */
 function close(ledger: Ledger, { task, crashAt }: Step, { truth, now, sql }: Scene): void {
   const id = `task_${task}`;
-  const status = ledger.endLease(id, now);
+  const status = ledger.endLeases([id], now)[0]!;
   const known = truth.leases.get(id);
   if (known) known.ended = true;
   else truth.leases.set(id, { key: -1, cap: 0, legs: [], expiresAt: now, spent: 0, ended: true, refused: null });
   must(status.ended && status.reserved === truth.drawnFrom(id), "L2: of a task that has ended only its calls in flight hold anything");
   if (crashAt !== null) return;
   const once = sql.dump(...TABLES);
-  ledger.endLease(id, now);
+  ledger.endLeases([id], now);
   must(sql.dump(...TABLES) === once, "I4: a lease ends once");
 }
 

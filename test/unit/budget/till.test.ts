@@ -56,7 +56,7 @@ class Far {
       report: (report) => this.#trip(() => void ledger.report(report, Date.now())),
       release: (id) => this.#trip(() => ledger.release(id, Date.now())),
       lease: (asked) => this.#trip(() => ledger.lease(asked, this.payer, Date.now())),
-      endLease: (id) => this.#trip(() => ledger.endLease(id, Date.now())),
+      endLeases: (ids) => this.#trip(() => ledger.endLeases(ids, Date.now())),
       leases: (ids) => this.#trip(() => ledger.leases(ids)),
       keyStatus: (key) => this.#trip(() => ledger.keyStatus(key, this.payer, Date.now())),
       budgetStatus: () => this.#trip(() => ledger.budgetStatus(this.budgets, Date.now())),

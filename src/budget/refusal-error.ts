@@ -1,5 +1,5 @@
-import type { Refusal } from "#budget";
 import { TollgateError, usdFromNano } from "#core";
+import type { Refusal } from "./contract.ts";
 
 type Exceeded = Extract<Refusal, { kind: "budget_exceeded" }>;
 type Limited = Extract<Refusal, { kind: "rate_limited" }>;
