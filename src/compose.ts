@@ -14,7 +14,7 @@ import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import { placesOf } from "#socket";
-import { CONTAINER_GATEWAY, Governors, RunnerHealth, Tasks } from "#tasks";
+import { CONTAINER_GATEWAY, Governors, Hook, RunnerHealth, Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -32,7 +32,7 @@ function compose(env: Env): Platform {
   const config = readConfig(env);
   const db = connect(env.DB);
   const now = () => Date.now();
-  const governors = new Governors({ objects: env.TASKS, now });
+  const governors = new Governors({ objects: env.TASKS, events: env.EVENTS, now });
   const tills = new Tills((team) => ledgerOf(env.LEDGER, team), now);
   return {
     config,
@@ -62,6 +62,7 @@ function compose(env: Env): Platform {
       now,
     }),
     governor: (task) => governors.of(task),
+    hook: new Hook(env.TASKS, governors),
     sockets: placesOf(env.SOCKETS),
     now,
     paced: false,

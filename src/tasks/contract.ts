@@ -95,8 +95,23 @@ export interface Feedback {
   readonly at: number;
 }
 
+/** A call that waits for a person's word. */
+export interface Question {
+  readonly id: string;
+  readonly tool: string;
+  readonly input: unknown;
+}
+
+/** A question, and the word on it; null while it waits. */
+export interface Approval extends Question {
+  readonly askedAt: number;
+  readonly word: { readonly decision: "approve" | "deny"; readonly reason: string | null; readonly at: number } | null;
+}
+
 /** A task as its object tells it: with the number of its last event, and once it has ended what it said and what was thought of it. */
 export interface TaskState extends Task {
+  /** What waits for a person's word. */
+  readonly approvals: readonly Approval[];
   readonly lastSeq: number;
   readonly said: Said | null;
   readonly feedback: Feedback | null;

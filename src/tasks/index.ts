@@ -1,6 +1,7 @@
 export { CONTAINER_GATEWAY } from "./container.ts";
-export type { Profile, TaskView, Violation } from "./contract.ts";
+export type { Approval, Profile, TaskView, Violation } from "./contract.ts";
 export { Governors } from "./governor.ts";
+export { Hook } from "./hook.ts";
 export type { TaskFilter } from "./oversight.ts";
 export { isRule } from "./permissions/rules.ts";
 export type { Permit } from "./permit.ts";

@@ -4,13 +4,16 @@ import type { LedgerStub } from "#budget";
 import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
-import type { Effective, Feedback, Profile, Task, TaskState, TaskView, Violation } from "./contract.ts";
+import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
 import type { Assignment, Engine } from "./engines/contract.ts";
 import { base64Of } from "./engines/base64.ts";
 import { adapterOf, OFFERED } from "./engines/engines.ts";
+import { questionOf } from "./hook.ts";
 import { takeMoney, withCosts } from "./money.ts";
 import { Oversight } from "./oversight.ts";
 import { matches } from "./permissions/glob.ts";
+import { commandsOf } from "./permissions/shell.ts";
+import { Judge } from "./permissions/verdict.ts";
 import { permit, type Permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
 import { parseTask, readTask, type TaskRequest } from "./request.ts";
@@ -99,7 +102,8 @@ export class Tasks {
     try {
       await takeMoney(this.#platform.ledger(task.team), task, caller.epoch);
       const gateway = await this.#gateway(task, origin);
-      await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }));
+      const question = await waitingFor(task, request);
+      await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }), question);
     } catch (error) {
       await this.#platform.ledger(task.team).endLeases([task.id]);
       await this.#platform.db.delete(tables.tasks).where(eq(tables.tasks.id, task.id));
@@ -117,7 +121,7 @@ export class Tasks {
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, said: null, feedback: null, cost: { spent: 0, reserved: effective.maxCostNano } };
+    return { ...task, lastSeq: 0, said: null, feedback: null, approvals: [], cost: { spent: 0, reserved: effective.maxCostNano } };
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
@@ -151,6 +155,21 @@ export class Tasks {
     const state = await this.#state(caller, id);
     if (!state.end) await this.oversight.end([state]);
     return this.get(caller, id);
+  }
+
+  /** Says the word that a call, or the command, of a task waits for. @throws TollgateError `not_found`, `invalid_request` where another was said. */
+  async approve(caller: Caller, id: string, { approval, decision, reason }: Approving): Promise<Approval> {
+    const { end } = await this.get(caller, id);
+    if (end) throw new TollgateError("invalid_request", "The task has ended", { param: "id" });
+    const word = { decision, reason, at: this.#platform.now() };
+    const said = await (this.#object(id).decide(approval, word) as Promise<Approval | null>);
+    if (!said?.word) throw new TollgateError("not_found", "The task asks nothing of this id");
+    if (said.word.decision !== decision) {
+      throw new TollgateError("invalid_request", `It was decided before: ${said.word.decision}`, { param: "decision" });
+    }
+    const details = { approval, decision, reason, tool: said.tool };
+    await this.#audit(caller, { type: "task.approve", task: id, subject: { kind: "task", id }, details });
+    return said;
   }
 
   /** Gives a task's command something to read. @throws TollgateError `not_found`, `invalid_request` where it does not read any more. */
@@ -256,6 +275,19 @@ export class Tasks {
   #object(id: string) {
     return this.#platform.objects.getByName(id);
   }
+}
+
+/** A word on a question of a task's. */
+interface Approving {
+  readonly approval: string;
+  readonly decision: "approve" | "deny";
+  readonly reason: string | null;
+}
+
+/** What a task waits for before it begins; null where it begins at once. */
+async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promise<Question | null> {
+  const waits = argv && effective.mode !== "dry_run" && new Judge(effective).asks(commandsOf(argv));
+  return waits ? questionOf(id, argv) : null;
 }
 
 interface Making {
