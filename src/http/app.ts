@@ -16,6 +16,7 @@ import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
 import { socket } from "./socket.ts";
+import { approveTask, taskHook } from "./tasks/approvals.ts";
 import { taskEvents } from "./tasks/events.ts";
 import { taskFeedback } from "./tasks/feedback.ts";
 import {
@@ -71,10 +72,12 @@ function offerTasks(app: Hono<Http>, base: string): void {
   offer(app, "GET", base, listTasks);
   offer(app, "POST", `${base}/validate`, validateTask);
   offer(app, "GET", `${base}/callback_secret`, taskCallbackSecret);
+  offer(app, "POST", `${base}/hook`, taskHook);
   app.delete(`${base}/:id`, cancelTask);
   offer(app, "GET", `${base}/:id`, readOneTask);
   offer(app, "GET", `${base}/:id/events`, taskEvents);
   offer(app, "POST", `${base}/:id/input`, taskInput);
+  offer(app, "POST", `${base}/:id/approve`, approveTask);
   offer(app, "POST", `${base}/:id/feedback`, taskFeedback);
   offer(app, "GET", `${base}/:id/artifacts`, taskArtifacts);
   offer(app, "GET", `${base}/:id/artifacts/:path{.+}`, taskArtifact);

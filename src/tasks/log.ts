@@ -75,6 +75,12 @@ export class TaskLog {
     });
   }
 
+  /** Whether a call of a tool stands there, by its id and the tool's name. */
+  called({ id, name }: { readonly id: string; readonly name: string }): boolean {
+    const sql = "select 1 from events where type = 'tool_call' and data ->> '$.id' = ? and data ->> '$.name' = ? limit 1";
+    return this.#storage.sql.exec(sql, id, name).next().done === false;
+  }
+
   /** Takes down what the runner says, by its own numbers, which only grow. */
   hear({ seq, at, type, data }: TaskEvent): void {
     this.#storage.transactionSync(() => {
@@ -127,8 +133,8 @@ export class TaskLog {
     return this.#storage.sql.exec<{ size: number }>(sql, after, upTo).one().size;
   }
 
-  /** The task as it is told, but for its callback; null where none began. */
-  view(): Omit<TaskState, "callback"> | null {
+  /** The task as it is told, but for what others know of it; null where none began. */
+  view(): Omit<TaskState, "approvals" | "callback"> | null {
     const task = this.task();
     const { kv } = this.#storage;
     const told = { said: kv.get<Said>("said") ?? null, feedback: kv.get<Feedback>("feedback") ?? null };

@@ -4,14 +4,23 @@ import { workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
 import { OFFERED } from "./engines/engines.ts";
+import { isRule } from "./permissions/rules.ts";
 import { inWords } from "./words.ts";
 
 /** The longest spec of a task, files included. */
 export const TASK_BYTES_MAX = 8 * 2 ** 20;
 
+/** An agent takes it as one argument. */
+const SCHEMA_CHARS_MAX = 65_536;
+
 const NOT_YET = "is not offered yet";
-const nobody = z.array(z.string()).max(0, { message: NOT_YET }).default([]);
 const noNul = (text: string) => !text.includes("\0");
+const pattern = z.string().min(1).max(256).refine(noNul, { message: "must hold no NUL" });
+const patterns = z.array(pattern).max(200).default([]);
+const rules = z
+  .array(pattern.refine(isRule, { message: "must be a tool, as in Read, Bash(git *) or mcp:weather:*" }))
+  .max(200)
+  .default([]);
 const usd = z.union([z.string(), z.number()]).transform((amount, context) => {
   try {
     return nanoFromUsd(amount, "max_cost_usd");
@@ -30,7 +39,7 @@ const taskRequest = z.strictObject({
     .enum(ENGINES, {
       error: ({ input }) => `${input === "workflow" ? `workflow ${NOT_YET}; ` : ""}must be one of ${OFFERED.join(", ")}`,
     })
-    .refine((engine) => OFFERED.includes(engine), { message: `${NOT_YET}; ${OFFERED.join(", ")} is` }),
+    .refine((engine) => OFFERED.includes(engine), { message: `${NOT_YET}; must be one of ${OFFERED.join(", ")}` }),
   /** For `command`. Never a string: no shell reads it but one that it names. */
   argv: z
     .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
@@ -48,20 +57,38 @@ const taskRequest = z.strictObject({
   memory_mb: z.int().min(16).optional(),
   disk_mb: z.int().min(1).optional(),
   max_cost_usd: usd.optional(),
-  /** `analysis_only` may read its workspace and change nothing. */
-  mode: z.enum(["normal", "analysis_only"], { message: "must be normal or analysis_only; dry_run is not offered yet" }).default("normal"),
+  /** `analysis_only` may read its workspace and change nothing; `dry_run` says what it would change. */
+  mode: z.enum(["normal", "analysis_only", "dry_run"], { message: "must be normal, analysis_only or dry_run" }).default("normal"),
   metadata: z
     .record(z.string().min(1).max(64), z.string().max(512))
     .refine((given) => Object.keys(given).length <= 16, { message: "must hold at most 16 keys" })
     .default({}),
-  allow_tools: nobody,
-  allow_agents: nobody,
-  allow_skills: nobody,
+  /** Each a part of what the profile allows; all of that where none is named. */
+  allow_tools: rules,
+  allow_agents: patterns,
+  allow_skills: patterns,
+  /** What waits for a person's word, of what is allowed. */
+  approve_tools: rules,
   /** For an agent: a JSON schema of what it is to come to. */
-  output_schema: z.record(z.string(), z.json()).nullish(),
-  /** Who is told of its end, by a signed POST. */
+  output_schema: z
+    .record(z.string(), z.json())
+    .refine((schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX, {
+      message: `must be at most ${SCHEMA_CHARS_MAX} characters of JSON`,
+    })
+    .refine(isSchema, { message: "must be a JSON schema of plain keywords, by which an answer can be checked" })
+    .nullish(),
+  /** Who is told of its end, and of what waits for a word, by a signed POST. */
   callback_url: z.string().max(2_048).nullish(),
 });
+
+function isSchema(value: Record<string, unknown>): boolean {
+  try {
+    z.fromJSONSchema(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export type TaskRequest = z.output<typeof taskRequest>;
 
@@ -120,7 +147,9 @@ function misplaced(given: Record<string, unknown>): Violation[] {
   if (!engine) return [];
   const wanted = engine === "command" ? "argv" : "prompt";
   const foreign = engine === "command" ? ["prompt", "model", "output_schema"] : ["argv"];
+  const modelless = engine === "native" && (given["model"] ?? null) === null;
   return [
+    ...(modelless ? [problem("model", "is needed where the engine is native; a route's name or auto will do")] : []),
     ...((given[wanted] ?? null) === null ? [problem(wanted, `is needed where the engine is ${engine}`)] : []),
     ...foreign.filter((name) => (given[name] ?? null) !== null).map((name) => problem(name, `is not for the engine ${engine}`)),
   ];

@@ -1,7 +1,7 @@
 import { usdFromNano } from "#core";
-import type { Callback, TaskView } from "./contract.ts";
+import type { Approval, Callback, TaskView } from "./contract.ts";
 import type { Permit } from "./permit.ts";
-import type { Verdict } from "./verdict.ts";
+import type { Prospect } from "./prospect.ts";
 
 /** A task as its owner is told of it. */
 export function taskShape(task: TaskView) {
@@ -22,6 +22,7 @@ export function taskShape(task: TaskView) {
     ended_at: iso(end?.at ?? null),
     last_seq: task.lastSeq,
     callback: task.callback && callbackShape(task.callback),
+    approvals: task.approvals.map(approvalShape),
     feedback: task.feedback && { score: task.feedback.score, comment: task.feedback.comment, at: iso(task.feedback.at) },
     cost: {
       cap_usd: usdFromNano(effective.maxCostNano),
@@ -36,6 +37,12 @@ function callbackShape({ url, status, attempts, lastError }: Callback) {
   return { url, status, attempts, last_error: lastError };
 }
 
+/** What waits, or waited, for a person's word. */
+export function approvalShape({ id, tool, input, askedAt, word }: Approval) {
+  const told = { decision: word?.decision ?? null, reason: word?.reason ?? null, decided_at: iso(word?.at ?? null) };
+  return { id, object: "approval", tool, input, asked_at: iso(askedAt), ...told };
+}
+
 function endShape(end: NonNullable<TaskView["end"]>, said: TaskView["said"]) {
   const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
   return {
@@ -46,14 +53,16 @@ function endShape(end: NonNullable<TaskView["end"]>, said: TaskView["said"]) {
 }
 
 /** What a request would come to: what would be in force, where each value is from, and everything that is in its way. */
-export function verdictShape({ permit, violations }: Verdict) {
+export function verdictShape({ permit, violations }: Prospect) {
   return { valid: violations.length === 0, effective: permit && effectiveShape(permit), explain: permit?.explain ?? [], violations };
 }
 
 function effectiveShape({ effective }: Permit) {
   const { engine, mode, filesystem, timeoutS, cpuCores, memoryMb, diskMb, maxCostNano } = effective;
+  const { tools, agents, skills, deniedCommands, approveTools } = effective;
+  const may = { tools, agents, skills, denied_commands: deniedCommands, approve_tools: approveTools };
   const limits = { timeout_s: timeoutS, cpu_cores: cpuCores, memory_mb: memoryMb, disk_mb: diskMb, max_cost_usd: usdFromNano(maxCostNano) };
-  return { engine, mode, filesystem, network: { hosts: [] }, ...limits };
+  return { engine, mode, ...may, filesystem, network: { hosts: [] }, ...limits };
 }
 
 function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
@@ -66,6 +75,8 @@ function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
       return "It was cancelled";
     case "budget":
       return "A call of it was refused, since it had come to its cap";
+    case "policy":
+      return "It was stopped at what it may not do";
     case "runner_lost":
       return "Its runner was lost";
     case "ok":

@@ -1,23 +1,27 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
-import { auditEntry, type AuditEvent } from "#audit";
-import { ledgerOf, type LeaseStatus } from "#budget";
+import type { AuditEvent } from "#audit";
+import { ledgerOf } from "#budget";
 import { readConfig } from "#config";
-import { usdFromNano } from "#core";
 import { connect, tables } from "#db";
 import { callbackSecret } from "#keys";
 import type { JobEvent, JobSpec } from "#runner-protocol";
+import { Approvals, type Word } from "./approvals.ts";
 import { Artifacts } from "./artifacts.ts";
 import { Callbacks } from "./callback.ts";
-import type { Feedback, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
+import { collect, keyOf } from "./collect.ts";
+import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
+import { dryRun, isDryCommand } from "./dry-run.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endOf, endPaid, finalOf, statusOf } from "./end.ts";
+import { endEntries } from "./end-entries.ts";
+import { endAsSaid, endOf, endPaid, endRefused, finalOf, refused, statusOf, unbegun } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { TaskLog } from "./log.ts";
 import { withCosts } from "./money.ts";
+import { News } from "./news.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
 import { taskShape } from "./shape.ts";
 
@@ -40,11 +44,10 @@ const LISTEN_MS = 60_000;
 const SILENCE_MS = 30_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
-const COLLECT_TRIES = 3;
-/** Headers, names and padding of as many files as a workspace may hold. */
-const PACKING_BYTES = 256 * 2 ** 20;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
+/** A larger result is none: a stored value holds 2 MB at most. */
+const STRUCTURED_CHARS_MAX = 500_000;
 const SETTLE_TRIES = 20;
 /** How often it is looked whether the calls of a task that ended are over. */
 const COUNT_MS = 2_000;
@@ -57,12 +60,13 @@ const KEPT_MS = 30 * 86_400_000;
  */
 export class TaskObject extends DurableObject<TaskEnv> {
   readonly #log: TaskLog;
-  readonly #waiting = new Set<() => void>();
+  readonly #news = new News();
   /** The runner of this task alone; null where one runner serves all. */
   readonly #own: OwnRunner | null;
   readonly #sockets: EventSockets;
   readonly #callbacks: Callbacks;
   readonly #artifacts: Artifacts;
+  readonly #approvals: Approvals;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
@@ -72,12 +76,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#sockets = new EventSockets(ctx, this.#log);
     this.#callbacks = new Callbacks(ctx.storage);
     this.#artifacts = new Artifacts(ctx.storage, env.ARTIFACTS ?? null);
+    this.#approvals = new Approvals(ctx.storage, this.#log);
   }
 
-  /** Begins; it runs on its own from here. One that began already stays what it is. */
-  async begin(task: Task, spec: JobSpec): Promise<TaskState> {
+  /** Begins, once what is asked is answered; it runs on its own from here. One that began already stays what it is. */
+  async begin(task: Task, spec: JobSpec, question: Question | null): Promise<TaskState> {
     if (!this.#log.task()) {
       this.#log.begin(task, spec);
+      if (question) this.ctx.storage.kv.put("question", question);
       await this.ctx.storage.setAlarm(Date.now());
     }
     return this.view()!;
@@ -86,7 +92,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** The task; null where none began. */
   view(): TaskState | null {
     const view = this.#log.view();
-    return view && { ...view, callback: this.#callbacks.told(view) };
+    return view && { ...view, approvals: view.end ? [] : this.#approvals.open(), callback: this.#callbacks.told(view) };
   }
 
   /** Keeps what its owner thought of it; false before it has ended. */
@@ -96,12 +102,42 @@ export class TaskObject extends DurableObject<TaskEnv> {
     return true;
   }
 
-  /** Takes down what the gateway saw of it. What comes after its end comes too late to be told. */
-  note(...notes: readonly TaskNote[]): void {
+  /**
+   * Takes down what the gateway saw of it, and why it ended an answer to it, where it did. What comes after the task's end comes too
+   * late to be told.
+   */
+  note(notes: readonly TaskNote[], refusal: string | null): void {
     const task = this.#log.task();
     if (!task || task.end) return;
+    if (refusal !== null) this.ctx.storage.kv.put("refusal", refusal);
     this.#log.add(...notes);
     this.#wake();
+  }
+
+  /** Takes down a call that an agent asks about, where nobody has taken it down; whether it was so. */
+  noteUnseen(call: { readonly id: string; readonly name: string }, note: TaskNote): boolean {
+    if (this.#log.task()?.end !== null || this.#log.called(call)) return false;
+    this.note([note], null);
+    return true;
+  }
+
+  /** Puts a question to whoever owns the task, and waits so long for the word on it; null where the task has ended. */
+  async ask(question: Question, ms: number): Promise<Approval | null> {
+    for (const until = Date.now() + ms; ;) {
+      if (this.#log.task()?.end !== null) return null;
+      const approval = this.#put(question);
+      if (approval.word !== null || Date.now() >= until) return approval;
+      await this.#news.more(until - Date.now());
+    }
+  }
+
+  /** The word on a question; null where nobody asks it. */
+  async decide(id: string, word: Word): Promise<Approval | null> {
+    if (this.#log.task()?.end !== null) return null;
+    const approval = this.#approvals.decide(id, word);
+    this.#wake();
+    if (this.#log.spec() !== null) await this.ctx.storage.setAlarm(Date.now());
+    return approval;
   }
 
   /** Ends it, wherever it is; once it has ended, nothing. */
@@ -138,7 +174,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (pathname === "/events") {
       const after = Number(searchParams.get("after"));
       if (request.headers.get("upgrade") === "websocket") return this.#sockets.accept(after);
-      const body = eventStream(this.#log, { after, more: (ms) => this.#more(ms) });
+      const body = eventStream(this.#log, { after, more: (ms) => this.#news.more(ms) });
       return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
     }
     const left = await this.#artifacts.read(keyOf(task), searchParams.get("path"));
@@ -160,8 +196,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     try {
       await (task.end ? this.#settle(task, task.end) : this.#drive(task));
     } catch (error) {
-      // oxlint-disable-next-line no-console -- the next alarm stands already; the log is where the failure is told.
-      console.error(JSON.stringify({ level: "error", code: "task_alarm", task: task.id, reason: String(error) }));
+      report(task, error);
     }
   }
 
@@ -170,13 +205,39 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (!job) return this.#lost(task, "this gateway has no runner any more");
     const late = task.createdAt + task.effective.timeoutS * 1000 + SILENCE_MS + GRACE_MS;
     if (Date.now() > late) return this.#lost(task, "the runner did not say an end in time");
+    this.#callBeside(task);
+    if (this.#log.spec() !== null && !(await this.#mayBegin(task))) return;
     let exit: Extract<JobEvent, { type: "exit" }> | null = null;
     try {
       exit = await this.#follow(job);
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)));
+    if (exit) await this.#end(task, endRefused(endOf(exit, await collect(task, job, this.#artifacts)), this.ctx.storage.kv.get("refusal")));
+  }
+
+  /** Whether the job may be made: not before the word that it waits for, and not where the task ends without it. */
+  async #mayBegin(task: Task): Promise<boolean> {
+    const { kv } = this.ctx.storage;
+    const dry = isDryCommand(task);
+    if (dry) this.#log.add(dryRun(this.#log.spec()!, Date.now()));
+    const question = kv.get<Question>("question");
+    const approval = question ? this.#put(question) : null;
+    const next = unbegun(task, { dry, approval, cancelling: kv.get("cancelling") === true });
+    if (typeof next === "number") await this.ctx.storage.setAlarm(next);
+    else if (next) await this.#end(task, next);
+    return next === null;
+  }
+
+  #put(question: Question): Approval {
+    const { approval, fresh } = this.#approvals.ask(question, Date.now());
+    if (fresh) this.#wake();
+    const task = this.#log.task();
+    if (fresh && task) {
+      this.#callbacks.ask(task, Date.now());
+      this.#callBeside(task);
+    }
+    return approval;
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
@@ -219,37 +280,26 @@ export class TaskObject extends DurableObject<TaskEnv> {
     await this.#end(task, { ...refused(message), reason: "runner_lost" });
   }
 
-  /** Keeps what the job left; what of it could not be kept, in words. */
-  async #collect(task: Task, job: RunnerJob): Promise<string | null> {
-    if (task.effective.filesystem === "none") return null;
-    for (let tries = 1; ; tries++) {
-      try {
-        const tar = await job.artifacts();
-        return (await this.#artifacts.keep(tar, keyOf(task), packedMax(task))) ? null : "what it left is too large and was not kept";
-      } catch (error) {
-        if (error instanceof RunnerRefusal) return `what it left could not be kept: ${error.message}`;
-        if (tries === COLLECT_TRIES) return "what it left could not be fetched";
-      }
-    }
-  }
-
   /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, how: TaskEnd): Promise<void> {
+  async #end(task: Task, exited: TaskEnd): Promise<void> {
     const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
-    const end = endPaid(how, lease!);
+    const said = this.#said(task);
+    const end = endPaid(endAsSaid(exited, said), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entry", endEntry(task, end, lease!));
+    this.ctx.storage.kv.put("entries", endEntries(task, end, lease!.spent));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
     this.#callbacks.ask(task, end.at);
-    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task), spentNano: finalOf(lease!) });
+    const { text, structured } = said;
+    this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
 
-  #said({ effective: { engine } }: Task): Said {
-    const { text, structured } = adapterOf(engine).read(this.#log.stdout());
-    return { text: text.slice(0, TEXT_CHARS_MAX), structured };
+  #said({ effective: { engine }, outputSchema = null }: Task): Said {
+    const said = adapterOf(engine).read(this.#log.stdout(), { outputSchema });
+    const fits = JSON.stringify(said.structured ?? null).length <= STRUCTURED_CHARS_MAX;
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX), structured: fits ? said.structured : null };
   }
 
   /** What is left to do after the end: the audit, the owner is called back, and nothing stays at the runner. Then, after its time, nothing stays here. */
@@ -259,10 +309,9 @@ export class TaskObject extends DurableObject<TaskEnv> {
       await this.#artifacts.remove(keyOf(task));
       return this.ctx.storage.deleteAll();
     }
-    const entry = kv.get<AuditEvent>("entry");
-    // The entry's id is the same each time, and the audit takes an id once.
-    if (entry) await this.env.EVENTS.send(entry);
-    kv.delete("entry");
+    // An entry's id is the same each time, and the audit takes an id once.
+    for (const entry of kv.get<AuditEvent[]>("entries") ?? []) await this.env.EVENTS.send(entry);
+    kv.delete("entries");
     const callAgainAt = await this.#call(task);
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
@@ -281,6 +330,11 @@ export class TaskObject extends DurableObject<TaskEnv> {
       allowPrivate,
       audit: (entry) => this.env.EVENTS.send(entry),
     });
+  }
+
+  /** The same while it runs: what its runner says waits for nobody's receiver. */
+  #callBeside(task: Task): void {
+    this.ctx.waitUntil(this.#call(task).catch((error: unknown) => report(task, error)));
   }
 
   async #told(): Promise<string> {
@@ -313,51 +367,12 @@ export class TaskObject extends DurableObject<TaskEnv> {
 
   #wake(): void {
     this.#sockets.tell();
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
-  }
-
-  /** Resolves when there is something new, or after a time. */
-  #more(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#waiting.add(done);
-    });
+    this.#news.tell();
   }
 }
 
-/** What a task left, in the bucket. */
-function keyOf({ team, id }: Task): string {
-  return `artifacts/${team}/${id}.tar`;
-}
-
-/** The most that a workspace comes to as a tar: its disk, and what a tar adds to each file. A sparse file says it is larger than its disk. */
-function packedMax({ effective }: Task): number {
-  return effective.diskMb * 2 ** 20 + PACKING_BYTES;
-}
-
-/** An end without a job. */
-function refused(message: string): TaskEnd {
-  return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
-}
-
-function endEntry({ id, key, team, profile }: Task, end: TaskEnd, { spent }: LeaseStatus): AuditEvent {
-  const { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
-  const used = { exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, spent_usd: usdFromNano(spent) };
-  return auditEntry({
-    type: "task.end",
-    at,
-    outcome: reason === "ok" ? "ok" : "error",
-    actor: { kind: "task", id },
-    subject: { kind: "task", id },
-    team,
-    key,
-    task: id,
-    details: { reason, profile, ...used, files: files.length, message },
-  });
+/** The next alarm stands already; the log is where the failure is told. */
+function report({ id }: Task, error: unknown): void {
+  // oxlint-disable-next-line no-console -- as above.
+  console.error(JSON.stringify({ level: "error", code: "task_alarm", task: id, reason: String(error) }));
 }

@@ -4,17 +4,24 @@ import type { LedgerStub } from "#budget";
 import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
-import type { Effective, Feedback, Profile, Task, TaskState, TaskView, Violation } from "./contract.ts";
-import type { Assignment } from "./engines/contract.ts";
-import { adapterOf } from "./engines/engines.ts";
+import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
+import type { Assignment, Engine } from "./engines/contract.ts";
+import { base64Of } from "./engines/base64.ts";
+import { adapterOf, OFFERED } from "./engines/engines.ts";
+import { questionOf } from "./hook.ts";
 import { takeMoney, withCosts } from "./money.ts";
+import { newTask } from "./new-task.ts";
 import { Oversight } from "./oversight.ts";
+import { matches } from "./permissions/glob.ts";
+import { commandsOf } from "./permissions/shell.ts";
+import { Judge } from "./permissions/verdict.ts";
 import { permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
+import { type Prospect, prospectOf } from "./prospect.ts";
 import { readTask, type TaskRequest } from "./request.ts";
+import { isInstalled, type RunnerHealth } from "./runner-health.ts";
 import { sweepTasks } from "./sweep.ts";
 import type { TaskObject } from "./task.do.ts";
-import { type Verdict, verdictOn } from "./verdict.ts";
 
 /** What tasks are made with. */
 export interface TaskPlatform {
@@ -24,6 +31,8 @@ export interface TaskPlatform {
   readonly ledger: (team: string) => LedgerStub;
   /** Whether there is a runner to run them. */
   readonly runner: boolean;
+  /** What it says of itself; null where there is none that could be asked. */
+  readonly health: RunnerHealth | null;
   /** Where the gateway is for its runner; null: where the task was asked for. */
   readonly origin: string | null;
   /** A credential for the calls of a task. */
@@ -42,6 +51,8 @@ const ID = /^task_[0-9a-z]{24}$/;
 const PROCESSES = 256;
 const FILES = 100_000;
 const OUTPUT_BYTES = 4 * 2 ** 20;
+/** An agent writes down each result of each tool, and what it came to last. */
+const AGENT_OUTPUT_BYTES = 32 * 2 ** 20;
 /** How long after its time a task may still call: it is the runner's clock that ends it. */
 const IDENTITY_GRACE_MS = 60_000;
 
@@ -63,10 +74,18 @@ export class Tasks {
   }
 
   /** What a request would run with, and everything that is wrong with it. */
-  async validate(caller: Caller, body: unknown): Promise<Verdict> {
+  async validate(caller: Caller, body: unknown): Promise<Prospect> {
     const profile = await this.#profile(caller);
-    const { permit, violations } = verdictOn(body, profile, this.#platform);
-    return { permit, violations: [...(profile ? [] : [noProfile(caller)]), ...violations] };
+    const { permit, violations } = prospectOf(body, profile, this.#platform);
+    const missing = permit && (await this.#missing(permit.effective));
+    return { permit, violations: [...(profile ? [] : [noProfile(caller)]), ...violations, ...(missing ? [missing] : [])] };
+  }
+
+  /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
+  async engines(): Promise<readonly Engine[] | null> {
+    const { runner, health } = this.#platform;
+    if (health) return health.able(OFFERED);
+    return runner ? OFFERED.filter((engine) => !isInstalled(engine)) : [];
   }
 
   /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `budget_exceeded`, `overloaded`. */
@@ -78,6 +97,8 @@ export class Tasks {
     if (violations.length > 0) throw await this.#denied(caller, violations, requestId);
     if (!this.#platform.runner)
       throw new TollgateError("overloaded", "This gateway has no runner for tasks: it needs RUNNER_URL and RUNNER_SECRET");
+    const missing = await this.#missing(request);
+    if (missing) throw new TollgateError("invalid_request", `engine: ${missing.reason}`, { param: "engine" });
     const now = this.#platform.now();
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
@@ -132,6 +153,21 @@ export class Tasks {
     const state = await this.#state(caller, id);
     if (!state.end) await this.oversight.end([state]);
     return this.get(caller, id);
+  }
+
+  /** Says the word that a call, or the command, of a task waits for. @throws TollgateError `not_found`, `invalid_request` where another was said. */
+  async approve(caller: Caller, id: string, { approval, decision, reason }: Approving): Promise<Approval> {
+    const { end } = await this.get(caller, id);
+    if (end) throw new TollgateError("invalid_request", "The task has ended", { param: "id" });
+    const word = { decision, reason, at: this.#platform.now() };
+    const said = await (this.#object(id).decide(approval, word) as Promise<Approval | null>);
+    if (!said?.word) throw new TollgateError("not_found", "The task asks nothing of this id");
+    if (said.word.decision !== decision) {
+      throw new TollgateError("invalid_request", `It was decided before: ${said.word.decision}`, { param: "decision" });
+    }
+    const details = { approval, decision, reason, tool: said.tool };
+    await this.#audit(caller, { type: "task.approve", task: id, subject: { kind: "task", id }, details });
+    return said;
   }
 
   /** Gives a task's command something to read. @throws TollgateError `not_found`, `invalid_request` where it does not read any more. */
@@ -194,7 +230,7 @@ export class Tasks {
     await takeMoney(this.#platform.ledger(task.team), task, epoch);
     const gateway = await this.#gateway(task, origin);
     const spec = specOf(request, task.effective, { gateway, strict: this.#platform.strict });
-    return this.#object(task.id).begin(task, spec);
+    return this.#object(task.id).begin(task, spec, await waitingFor(task, request));
   }
 
   /** The way to the gateway, and what the task shows there: it is good for as long as the task may take. */
@@ -204,6 +240,15 @@ export class Tasks {
     const url = this.#platform.origin ?? (asked.startsWith("https:") ? asked : null);
     if (url === null) throw new TollgateError("overloaded", "This gateway does not know its own address: it needs TOLLGATE_URL");
     return { url, authorization: `Bearer ${await this.#platform.identity({ task: id, key }, until)}` };
+  }
+
+  /** An agent that the runner has not got. Of one that does not answer nothing is said: it may be back in a moment. */
+  async #missing({ engine }: Pick<Effective, "engine">): Promise<Violation | null> {
+    if (!isInstalled(engine)) return null;
+    const found = await this.#platform.health?.read();
+    if (!found?.ok || found.agents.some(({ name }) => name === engine)) return null;
+    const reason = `${engine} is not installed where tasks run; whoever runs the runner installs it (RUNNER_AGENTS)`;
+    return { kind: "engine", name: engine, field: "engine", reason };
   }
 
   async #profile({ profile }: Caller): Promise<Profile | null> {
@@ -246,18 +291,17 @@ export class Tasks {
   }
 }
 
-interface Making {
-  readonly profile: Profile;
-  readonly request: TaskRequest;
-  readonly effective: Effective;
-  readonly now: number;
+/** A word on a question of a task's. */
+interface Approving {
+  readonly approval: string;
+  readonly decision: "approve" | "deny";
+  readonly reason: string | null;
 }
 
-function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
-  const id = newId("task", now);
-  const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  const asked = { effective, model: request.model ?? null, metadata: request.metadata, callbackUrl: request.callback_url ?? null };
-  return { ...made, ...asked, createdAt: now, startedAt: null, end: null, spentNano: null };
+/** What a task waits for before it begins; null where it begins at once. */
+async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promise<Question | null> {
+  const waits = argv && effective.mode !== "dry_run" && new Judge(effective).asks(commandsOf(argv));
+  return waits ? questionOf(id, argv) : null;
 }
 
 /** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */
@@ -270,12 +314,14 @@ const TO_THE_GATEWAY = {
 
 /** What the runner is told. */
 function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
-  const { argv, env, files } = adapterOf(request.engine).launch(assignmentOf(request));
+  const assignment = assignmentOf(request, effective);
+  const { argv, env, files, home = [], agent = null } = adapterOf(request.engine).launch(assignment);
   return {
     v: 1,
     argv,
     env: { ...(gateway && TO_THE_GATEWAY), ...env },
-    files: [...request.files.map((file) => ({ path: file.path, base64: file.base64 ?? base64Of(file.text ?? "") })), ...files],
+    files: [...assignment.files, ...files],
+    home,
     workingDirectory: request.working_directory,
     filesystem: effective.filesystem,
     limits: {
@@ -285,20 +331,28 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
       processes: PROCESSES,
       diskBytes: effective.diskMb * 2 ** 20,
       files: FILES,
-      outputBytes: OUTPUT_BYTES,
+      outputBytes: agent === null ? OUTPUT_BYTES : AGENT_OUTPUT_BYTES,
     },
     gateway,
-    agent: null,
+    agent,
     strict,
   };
 }
 
-function assignmentOf({ argv, prompt, model, output_schema: outputSchema }: TaskRequest): Assignment {
-  return { argv: argv ?? [], prompt: prompt ?? "", model: model ?? null, outputSchema: outputSchema ?? null };
-}
-
-function base64Of(text: string): string {
-  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
+function assignmentOf(
+  { argv, prompt, model, files, output_schema: outputSchema }: TaskRequest,
+  { tools, agents, skills }: Effective,
+): Assignment {
+  return {
+    argv: argv ?? [],
+    prompt: prompt ?? "",
+    model: model ?? null,
+    outputSchema: outputSchema ?? null,
+    files: files.map((file) => ({ path: file.path, base64: file.base64 ?? base64Of(file.text ?? "") })),
+    tools,
+    mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),
+    mayUse: (skill) => skills.some((pattern) => matches(pattern, skill)),
+  };
 }
 
 function noProfile({ profile }: Caller): Violation {

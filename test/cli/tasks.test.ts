@@ -1,71 +1,47 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { describe, expect, inject, it } from "vitest";
 import { Admin } from "../support/gateway.ts";
 import { UNABLE } from "../support/runner.ts";
-import { emptyFolder, rows, start, tollgate } from "./run.ts";
+import { TaskClient } from "../support/tasks.ts";
+import { rows, tollgate } from "./run.ts";
 
-const admin = new Admin({ origin: inject("origin"), adminKey: inject("adminKey") });
-let env: Record<string, string> = {};
-beforeAll(async () => {
-  env = { TOLLGATE_KEY: (await admin.key({ name: "cli-tasks", profile: "default" })).secret };
-});
+const admin = () => new Admin({ origin: inject("origin"), adminKey: inject("adminKey") });
 
-it("without a key of its own it says what to set, and sends nothing", async () => {
-  const { code, err } = await tollgate(["tasks", "list"]);
-  expect([code, err]).toEqual([2, expect.stringContaining("set TOLLGATE_KEY")]);
-});
+async function client() {
+  const { id, secret } = await admin().key({ name: "cli-tasks", profile: "default" });
+  return { key: id, tasks: new TaskClient(inject("origin"), secret) };
+}
 
-it("a field that the gateway refuses is traced to its option", async () => {
-  const { code, err } = await tollgate(["tasks", "run", "--callback", "nowhere", "--", "true"], { env });
-  expect([code, err]).toEqual([1, expect.stringContaining("--callback")]);
-});
-
-describe.skipIf(UNABLE)("tollgate tasks", () => {
-  it("run writes what the task writes, each to its own stream, and ends with its exit code", async () => {
-    const folder = emptyFolder();
-    writeFileSync(join(folder, "names.txt"), "Grace\nAda\n");
-    const file = `${join(folder, "names.txt")}=in/names.txt`;
-    const ran = await tollgate(["tasks", "run", "--file", file, "--", "sh", "-c", "sort in/names.txt; echo oops >&2; exit 7"], { env });
-    expect([ran.code, ran.out]).toEqual([7, "Ada\nGrace\n"]);
-    expect(ran.err).toMatch(/^task_[0-9a-z]{24}\noops\nThe task ended: error\n$/);
+describe("tollgate tasks", () => {
+  it("says whose tasks it ends, once, and only if it is meant", async () => {
+    const { key } = await client();
+    for (const [words, param] of [
+      [["--yes"], "--key"],
+      [["--key", key, "--all", "--yes"], "--all"],
+      [["--key", key], "--yes"],
+    ] as const) {
+      const { code, err } = await tollgate(["tasks", "cancel-all", ...words, "--json"]);
+      expect([code, err]).toEqual([2, expect.stringContaining(param)]);
+    }
+    expect(await rows(["tasks", "cancel-all", "--key", key, "--yes"])).toEqual([{ cancelled: 0 }]);
   });
 
-  it("run --json says each event in order; show, list, events and artifacts say the same of it afterwards", async () => {
-    const ran = await tollgate(["tasks", "run", "--json", "--", "sh", "-c", "echo hi > out.txt; printf said"], { env });
-    const events = ran.out
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line) as { seq: number; type: string });
-    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, at) => at + 1));
-    expect(events.at(-1)).toMatchObject({ type: "exit", data: { reason: "ok" } });
-    const [task] = await rows<{ id: string; status: string }>(["tasks", "list", "--limit", "1"], { env });
-    expect(task).toMatchObject({ status: "completed" });
-    const id = task!.id;
-    expect((await tollgate(["tasks", "show", id, "--field", "result.text"], { env })).out).toBe("said\n");
-    expect(await rows(["tasks", "events", id, "--after", "2"], { env })).toEqual(events.slice(2));
-    expect((await tollgate(["tasks", "artifacts", id, "out.txt"], { env })).out).toBe("hi\n");
-    const to = join(emptyFolder(), "all.tar");
-    expect((await tollgate(["tasks", "artifacts", id, "--to", to], { env })).code).toBe(0);
-    expect(readFileSync(to).includes("out.txt")).toBe(true);
-    expect((await tollgate(["tasks", "artifacts", id], { env })).code).toBe(2);
-    expect((await tollgate(["tasks", "report", "--by", "key"])).out).toMatch(/KEY +TASKS +ENDED/);
-  });
-
-  it("Ctrl-C leaves the task running and says how to go on; cancel ends it", async () => {
-    const child = start(["tasks", "run", "--", "sh", "-c", "echo up; sleep 60"], { env });
-    child.stdin.end();
-    let err = "";
-    child.stderr.on("data", (part: Buffer) => (err += part.toString("utf8")));
-    await new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
-    child.kill("SIGINT");
-    expect(await new Promise((resolve) => child.once("close", resolve))).toBe(130);
-    const [id] = /task_[0-9a-z]{24}/.exec(err) ?? [];
-    expect(err).toContain(`tollgate tasks events ${id}`);
-    expect((await tollgate(["tasks", "show", id!, "--field", "status"], { env })).out).toBe("running\n");
-    expect((await tollgate(["tasks", "cancel", id!], { env })).code).toBe(0);
-    const ended = await tollgate(["tasks", "events", id!], { env });
-    expect([ended.code, ended.out]).toEqual([1, "up\n"]);
-    expect(ended.err).toContain("cancelled");
+  it.skipIf(UNABLE)("A46: lists a key's tasks with what they cost, shows one, and ends one or all", async () => {
+    const { key, tasks } = await client();
+    const body = { engine: "command", argv: ["sleep", "60"], max_cost_usd: "0.25" };
+    const ids = [(await tasks.begin(body)).id, (await tasks.begin(body)).id, (await tasks.begin(body)).id];
+    const listed = await rows<{ id: string; cost: object; result?: unknown }>(["tasks", "list", "--key", key]);
+    expect(listed.map(({ id }) => id)).toEqual(ids.toReversed());
+    for (const { cost, result } of listed) {
+      expect(cost).toEqual({ cap_usd: "0.25", spent_usd: "0", reserved_usd: "0.25" });
+      expect(result).toBeUndefined();
+    }
+    const [shown] = await rows<{ cost: object }>(["tasks", "cancel", ids[0]!]);
+    expect(shown!.cost).toEqual({ cap_usd: "0.25", spent_usd: "0", reserved_usd: "0" });
+    expect(await rows(["tasks", "cancel-all", "--key", key, "--yes"])).toContainEqual({ cancelled: expect.any(Number) });
+    for (const id of ids) {
+      await tasks.end(id);
+      expect(await rows(["tasks", "show", id])).toMatchObject([{ id, status: "cancelled", exit_reason: "cancelled" }]);
+    }
+    expect(await rows(["tasks", "list", "--key", key, "--status", "running"])).toEqual([]);
   });
 });

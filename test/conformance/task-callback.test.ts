@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { Admin } from "../support/gateway.ts";
 import { isSigned, Receiver } from "../support/receiver.ts";
@@ -57,6 +58,10 @@ describe.skipIf(UNABLE)("A13: a callback", () => {
       metadata: { job: "7" },
       result: { text: "done\n", exit_code: 0 },
     });
+    const { components } = JSON.parse(readFileSync("docs/openapi.json", "utf8")) as {
+      components: { schemas: Record<string, { properties: object }> };
+    };
+    expect(Object.keys(JSON.parse(came!.body) as object).sort()).toEqual(Object.keys(components.schemas["Task"]!.properties).sort());
     const entry = await tasks.audited(admin, "task.callback", keyId);
     expect(entry).toMatchObject({ task: begun.id, outcome: "ok", details: { attempts: 1 } });
   });
@@ -80,5 +85,19 @@ describe.skipIf(UNABLE)("A13: a callback", () => {
     await vi.waitFor(async () => expect((await callbackOf(id))?.attempts).toBeGreaterThan(1), { timeout: 15_000, interval: 100 });
     expect(await callbackOf(id)).toMatchObject({ status: "pending", last_error: "answered with 302" });
     expect(inside.received).toEqual([]);
+  });
+
+  it("comes for what waits for a person's word too, while it waits, and again at the end under another id", async () => {
+    const to = await receiver(() => ({ status: 204 }));
+    await admin.call("POST", "/profiles", { name: "callbacks-asks", tools: ["Bash"], approve_tools: ["Bash"] });
+    const own = new TaskClient(origin, (await admin.key({ name: "callbacks-asks", profile: "callbacks-asks" })).secret);
+    const { id } = await own.begin({ ...command("echo approved"), callback_url: to.url });
+    await vi.waitFor(() => expect(to.received).toHaveLength(1), 10_000);
+    const asked = JSON.parse(to.received[0]!.body) as { status: string; approvals: { id: string }[] };
+    expect([asked.status, asked.approvals.length]).toEqual(["waiting_approval", 1]);
+    await own.call("POST", `/v1/task/${id}/approve`, { id: asked.approvals[0]!.id, decision: "approve" });
+    await vi.waitFor(() => expect(to.received).toHaveLength(2), 10_000);
+    expect(JSON.parse(to.received[1]!.body)).toMatchObject({ status: "completed", result: { text: "approved\n" } });
+    expect(new Set(to.received.map((each) => each.id)).size).toBe(2);
   });
 });

@@ -23,8 +23,11 @@ it("the sandbox is tried wherever the machine lets it, with what it needs instal
 });
 
 it("the health says where tasks are run", async () => {
-  const health = (await (await fetch(`${origin}/healthz`)).json()) as { runner: string };
+  const health = (await (await fetch(`${origin}/healthz`)).json()) as { runner: string; engines: string[] };
   expect(health.runner).toBe(unable() === null ? "local" : "none");
+  expect(health.engines.includes("command")).toBe(unable() === null);
+  // Nobody has installed an agent where these tests run.
+  expect(health.engines).not.toContain("codex");
 });
 
 describe("a request that asks for what it may not", () => {
@@ -34,11 +37,9 @@ describe("a request that asks for what it may not", () => {
     [{ ...sh, argv: "true" }, "argv"],
     [{ ...sh, argv: [] }, "argv"],
     [{ engine: "command" }, "argv"],
-    [{ ...sh, mode: "dry_run" }, "mode"],
     [{ ...sh, callback_url: "example.test" }, "callback_url"],
     [{ ...sh, output_schema: {} }, "output_schema"],
     [{ ...sh, prompt: "hi" }, "prompt"],
-    [{ ...sh, allow_tools: ["Read"] }, "allow_tools"],
     [{ ...sh, files: [{ path: "../x", text: "" }] }, "files.0.path"],
     [{ ...sh, files: [{ path: "/etc/x", text: "" }] }, "files.0.path"],
     [{ ...sh, working_directory: "../.." }, "working_directory"],
@@ -59,6 +60,14 @@ describe("a request that asks for what it may not", () => {
     ]);
     const entry = await tasks.audited(admin, "permission_denied", keyId);
     expect(entry["severity"]).toBe("warning");
+  });
+
+  it.skipIf(UNABLE)("an agent that nobody has installed is refused by its name, and validate says so before", async () => {
+    const asked = { engine: "codex", prompt: "hi" };
+    const { status, error } = await tasks.refused(asked);
+    expect([status, error.code, error.param]).toEqual([400, "invalid_request", "engine"]);
+    const { violations } = await tasks.call<{ violations: object[] }>("POST", "/v1/task/validate", asked);
+    expect(violations).toEqual([expect.objectContaining({ kind: "engine", name: "codex", field: "engine" })]);
   });
 
   it("validate lists everything at once, and says what would be in force and why", async () => {

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { AdminApp } from "../admin/operation.ts";
 import { id, listOf, metadata, name, paging, usd } from "../admin/shapes.ts";
 
-const OFFERED = ["command"] as const;
+const ENGINES = ["claude-code", "codex", "native", "command"] as const;
 const time = z.iso.datetime().nullable();
 const file = z.object({
   path: z.string(),
@@ -11,9 +11,22 @@ const file = z.object({
   sha256: z.string().nullable(),
 });
 const feedback = z.object({ score: z.int().min(1).max(5), comment: z.string().max(4_000).nullish() });
+const approval = z
+  .object({
+    id,
+    object: z.literal("approval"),
+    tool: z.string(),
+    input: z.unknown(),
+    asked_at: z.iso.datetime(),
+    decision: z.enum(["approve", "deny"]).nullable(),
+    reason: z.string().nullable(),
+    decided_at: time,
+  })
+  .openapi("TaskApproval");
+const word = z.object({ id: z.string(), decision: z.enum(["approve", "deny"]), reason: z.string().nullish() });
 const request = z
   .strictObject({
-    engine: z.enum(OFFERED).describe("What works on it"),
+    engine: z.enum(ENGINES).describe("What works on it"),
     argv: z.array(z.string()).optional().describe("For `command`; no shell reads it"),
     prompt: z.string().optional().describe("For an agent: what it is to do"),
     model: z.string().optional().describe("For an agent: what it calls"),
@@ -24,13 +37,14 @@ const request = z
     memory_mb: z.int().optional(),
     disk_mb: z.int().optional(),
     max_cost_usd: usd.optional(),
-    mode: z.enum(["normal", "analysis_only"]).optional(),
+    mode: z.enum(["normal", "analysis_only", "dry_run"]).optional(),
     metadata: metadata.optional(),
     allow_tools: z.array(z.string()).optional(),
     allow_agents: z.array(z.string()).optional(),
     allow_skills: z.array(z.string()).optional(),
+    approve_tools: z.array(z.string()).optional().describe("What waits for a person's word"),
     output_schema: z.looseObject({}).nullish().describe("For an agent: a JSON schema of what it is to come to"),
-    callback_url: z.url().nullish().describe("Who is told of its end, by a signed POST"),
+    callback_url: z.url().nullish().describe("Who is told of its end, and of what waits for a word, by a signed POST"),
   })
   .openapi("TaskRequest");
 const task = z
@@ -49,6 +63,7 @@ const task = z
     started_at: time,
     ended_at: time,
     last_seq: z.int(),
+    approvals: z.array(approval),
     callback: z
       .object({
         url: z.string(),
@@ -121,6 +136,7 @@ const ROUTES: readonly Described[] = [
     type: "text/event-stream",
   },
   { method: "post", path: "/{id}/input", summary: "Give a task's command something to read", body: input, status: 204 },
+  { method: "post", path: "/{id}/approve", summary: "Answer what waits for a person's word", body: word, answer: approval },
   { method: "post", path: "/{id}/feedback", summary: "Say what was thought of a task", body: feedback, answer: task },
   { method: "get", path: "/{id}/artifacts", summary: "Read what a task left, as a tar", answer: BYTES, type: "application/x-tar" },
   {

@@ -3,13 +3,13 @@ import { permit, type Permit } from "./permit.ts";
 import { parseTask, rootOf, type Rules } from "./request.ts";
 
 /** What a request would run with, null where it would not run, and everything that is in its way. */
-export interface Verdict {
+export interface Prospect {
   readonly permit: Permit | null;
   readonly violations: readonly Violation[];
 }
 
 /** What a request comes to under a profile: what is wrong with its form and what the profile has against the rest of it, at once. */
-export function verdictOn(body: unknown, profile: Profile | null, rules?: Rules): Verdict {
+export function prospectOf(body: unknown, profile: Profile | null, rules?: Rules): Prospect {
   const { request, problems } = parseTask(body, rules);
   const met = profile && request && permit(profile, request);
   // What a profile has against a field that is wrong already would only repeat it.

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
-import { verdictOn } from "../../../src/tasks/verdict.ts";
+import { prospectOf } from "../../../src/tasks/prospect.ts";
 
 const good = { engine: "command", argv: ["true"] };
 const file = (path: unknown, rest: object = { text: "" }) => ({ ...good, files: [{ path, ...rest }] });
-const judge = (body: unknown) => verdictOn(body, DEFAULT_PROFILE).violations.map(({ field, reason }) => [field, reason]);
+const judge = (body: unknown) => prospectOf(body, DEFAULT_PROFILE).violations.map(({ field, reason }) => [field, reason]);
 
 describe("A13: what is wrong with a task is told by field, in words", () => {
   const RELATIVE = "must be relative, without empty segments, . and ..";
