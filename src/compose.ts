@@ -14,7 +14,7 @@ import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import { placesOf } from "#socket";
-import { CONTAINER_GATEWAY, Tasks } from "#tasks";
+import { CONTAINER_GATEWAY, Governors, Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -32,6 +32,7 @@ function compose(env: Env): Platform {
   const config = readConfig(env);
   const db = connect(env.DB);
   const now = () => Date.now();
+  const governors = new Governors({ objects: env.TASKS, now });
   const tills = new Tills((team) => ledgerOf(env.LEDGER, team), now);
   return {
     config,
@@ -59,6 +60,7 @@ function compose(env: Env): Platform {
       strict: !config.development,
       now,
     }),
+    governor: (task) => governors.of(task),
     sockets: placesOf(env.SOCKETS),
     now,
     paced: false,

@@ -729,6 +729,7 @@ export const profiles = sqliteTable(
       readonly agents: readonly string[];
       readonly skills: readonly string[];
       readonly deniedCommands: readonly string[];
+      readonly approveTools?: readonly string[];
       readonly hosts: readonly string[];
       readonly filesystem: "none" | "readonly" | "readwrite";
       readonly maxConcurrentTasks: number;
@@ -753,7 +754,7 @@ export const tasks = sqliteTable(
     profile: text().notNull(),
     engine: text().notNull().default("command"),
     model: text(),
-    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "budget", "runner_lost"] }),
+    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "budget", "policy", "runner_lost"] }),
     createdAt: integer("created_at").notNull(),
     /** Null while it has its place among those that a key may run at once. */
     endedAt: integer("ended_at"),

@@ -126,7 +126,8 @@ export class Hold implements AsyncDisposable {
     const { draft, past } = this;
     const event = requestEvent({ draft, past, reserved: this.granted.granted }, bill, ending);
     const usage = tokensWithLost(bill.receipt.usage, past);
-    await this.#ledger.settle({ id: draft.arrival.id, actual: withLost(amount, past), usage, event: JSON.stringify(event) });
+    const settled = this.#ledger.settle({ id: draft.arrival.id, actual: withLost(amount, past), usage, event: JSON.stringify(event) });
+    await Promise.all([settled, draft.arrival.governor?.settled(event)]);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Config } from "#config";
 import type { Contents } from "#content";
 import type { Db } from "#db";
 import type { Estimators } from "#estimate";
-import type { DirectoryCache } from "#gateway";
+import type { DirectoryCache, Gateway } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
 import type { Responses } from "#responses";
@@ -41,6 +41,8 @@ export interface Platform {
   readonly responses: Responses;
   /** What keys run in sandboxes. */
   readonly tasks: Tasks;
+  /** What governs a task's calls. */
+  readonly governor: Gateway["governor"];
   /** Where sockets are held. */
   readonly sockets: Places;
   readonly now: () => number;

@@ -1,10 +1,11 @@
 import type { Engine, Said } from "./engines/contract.ts";
+import type { Permissions } from "./permissions/verdict.ts";
 
 /** The states of a task, in the order that they come. */
-export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
+export type TaskStatus = "pending" | "running" | "waiting_approval" | "completed" | "failed" | "cancelled";
 
 /** Why a task ended: a closed set. */
-export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "budget" | "runner_lost";
+export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "budget" | "policy" | "runner_lost";
 
 /** What a key's tasks may do, and how much they may use. */
 export interface Profile {
@@ -15,6 +16,8 @@ export interface Profile {
   readonly skills: readonly string[];
   /** Patterns; a guard-rail that is audited, never the wall. */
   readonly deniedCommands: readonly string[];
+  /** What waits for a person's word; absent in profiles of before there were approvals. */
+  readonly approveTools?: readonly string[];
   readonly hosts: readonly string[];
   readonly filesystem: "none" | "readonly" | "readwrite";
   /** Of each key, at once. */
@@ -27,9 +30,8 @@ export interface Profile {
 }
 
 /** What a task runs with, once its profile and its request are one. */
-export interface Effective {
+export interface Effective extends Permissions {
   readonly engine: Engine;
-  readonly mode: "normal" | "analysis_only";
   readonly filesystem: Profile["filesystem"];
   readonly timeoutS: number;
   readonly cpuCores: number;
@@ -40,7 +42,7 @@ export interface Effective {
 
 /** Something that a request asks for and may not have. */
 export interface Violation {
-  readonly kind: "profile" | "engine" | "limit" | "command" | "field";
+  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "field";
   readonly name: string;
   readonly field: string | null;
   readonly reason: string;

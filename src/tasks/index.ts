@@ -1,6 +1,8 @@
 export { CONTAINER_GATEWAY } from "./container.ts";
 export type { Profile, TaskView, Violation } from "./contract.ts";
+export { Governors } from "./governor.ts";
 export type { TaskFilter } from "./oversight.ts";
+export { isRule } from "./permissions/rules.ts";
 export type { Permit } from "./permit.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { DIMENSIONS, type Tally, taskReport } from "./report.ts";

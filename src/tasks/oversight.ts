@@ -81,6 +81,7 @@ function inRow(status: TaskStatus | undefined): SQL | undefined {
       return undefined;
     case "pending":
     case "running":
+    case "waiting_approval":
       return isNull(tasks.endedAt);
     case "completed":
       return eq(tasks.exitReason, "ok");

@@ -13,9 +13,10 @@ export type ProfileRow = typeof profiles.$inferSelect;
 export const DEFAULT_PROFILE: Profile = {
   name: "default",
   engines: ENGINES,
-  tools: [],
-  agents: [],
-  skills: [],
+  // All that works on a workspace. What would reach beyond the sandbox at a provider's, such as a search of the web, is not among them.
+  tools: ["Read", "Write", "Edit", "NotebookEdit", "Glob", "Grep", "LSP", "Bash", "Agent", "Skill"],
+  agents: ["*"],
+  skills: ["*"],
   deniedCommands: [],
   hosts: [],
   filesystem: "readwrite",

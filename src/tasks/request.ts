@@ -4,14 +4,20 @@ import { workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
 import { OFFERED } from "./engines/engines.ts";
+import { isRule } from "./permissions/rules.ts";
 
 /** The longest spec of a task, files included. */
 export const TASK_BYTES_MAX = 8 * 2 ** 20;
 
 const NOT_YET = "is not offered yet";
-const none = z.null({ message: NOT_YET }).optional();
-const nobody = z.array(z.string()).max(0, { message: NOT_YET }).default([]);
 const noNul = (text: string) => !text.includes("\0");
+const none = z.null({ message: NOT_YET }).optional();
+const pattern = z.string().min(1).max(256).refine(noNul, { message: "must hold no NUL" });
+const patterns = z.array(pattern).max(200).default([]);
+const rules = z
+  .array(pattern.refine(isRule, { message: "must be a tool, as in Read, Bash(git *) or mcp:weather:*" }))
+  .max(200)
+  .default([]);
 const usd = z.union([z.string(), z.number()]).transform((amount, context) => {
   try {
     return nanoFromUsd(amount, "max_cost_usd");
@@ -47,15 +53,18 @@ const taskRequest = z.strictObject({
   memory_mb: z.int().min(16).optional(),
   disk_mb: z.int().min(1).optional(),
   max_cost_usd: usd.optional(),
-  /** `analysis_only` may read its workspace and change nothing. */
-  mode: z.enum(["normal", "analysis_only"], { message: "must be normal or analysis_only; dry_run is not offered yet" }).default("normal"),
+  /** `analysis_only` may read its workspace and change nothing; `dry_run` says what it would change. */
+  mode: z.enum(["normal", "analysis_only", "dry_run"], { message: "must be normal, analysis_only or dry_run" }).default("normal"),
   metadata: z
     .record(z.string().min(1).max(64), z.string().max(512))
     .refine((given) => Object.keys(given).length <= 16, { message: "must hold at most 16 keys" })
     .default({}),
-  allow_tools: nobody,
-  allow_agents: nobody,
-  allow_skills: nobody,
+  /** Each a part of what the profile allows; all of that where none is named. */
+  allow_tools: rules,
+  allow_agents: patterns,
+  allow_skills: patterns,
+  /** What waits for a person's word, of what is allowed. */
+  approve_tools: rules,
   /** For an agent: a JSON schema of what it is to come to. */
   output_schema: z
     .record(z.string(), z.json())

@@ -1,14 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
-import { auditEntry, type AuditEvent } from "#audit";
-import { ledgerOf, type LeaseStatus } from "#budget";
-import { usdFromNano } from "#core";
+import type { AuditEvent } from "#audit";
+import { ledgerOf } from "#budget";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
 import type { Feedback, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
+import { endEntries } from "./end-entries.ts";
 import { endAsSaid, endOf, endPaid, finalOf, statusOf } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
@@ -80,10 +80,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     return true;
   }
 
-  /** Takes down what the gateway saw of it. What comes after its end comes too late to be told. */
-  note(...notes: readonly TaskNote[]): void {
+  /**
+   * Takes down what the gateway saw of it, and why it ended an answer to it, where it did. What comes after the task's end comes too
+   * late to be told.
+   */
+  note(notes: readonly TaskNote[], refusal: string | null): void {
     const task = this.#log.task();
     if (!task || task.end) return;
+    if (refusal !== null) this.ctx.storage.kv.put("refusal", refusal);
     this.#log.add(...notes);
     this.#wake();
   }
@@ -162,7 +166,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)));
+    if (exit) await this.#end(task, this.#stopped(endOf(exit, await this.#collect(task, job))));
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
@@ -180,6 +184,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#take(event);
     }
     return null;
+  }
+
+  /** One that fails after it met what it may not do has failed of that. */
+  #stopped(end: TaskEnd): TaskEnd {
+    const refusal = this.ctx.storage.kv.get<string>("refusal");
+    if (end.reason !== "error" || refusal === undefined) return end;
+    return { ...end, reason: "policy", message: [refusal, end.message].filter((each) => each !== null).join("; ") };
   }
 
   #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
@@ -226,7 +237,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const end = endPaid(endAsSaid(exited, said), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entry", endEntry(task, end, lease!));
+    this.ctx.storage.kv.put("entries", endEntries(task, end, lease!.spent));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
     const { text, structured } = said;
     this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
@@ -243,10 +254,9 @@ export class TaskObject extends DurableObject<TaskEnv> {
   async #settle(task: Task, { at }: TaskEnd): Promise<void> {
     const { kv } = this.ctx.storage;
     if (Date.now() >= at + KEPT_MS) return this.ctx.storage.deleteAll();
-    const entry = kv.get<AuditEvent>("entry");
-    // The entry's id is the same each time, and the audit takes an id once.
-    if (entry) await this.env.EVENTS.send(entry);
-    kv.delete("entry");
+    // An entry's id is the same each time, and the audit takes an id once.
+    for (const entry of kv.get<AuditEvent[]>("entries") ?? []) await this.env.EVENTS.send(entry);
+    kv.delete("entries");
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
@@ -301,20 +311,4 @@ export class TaskObject extends DurableObject<TaskEnv> {
 /** An end without a job. */
 function refused(message: string): TaskEnd {
   return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
-}
-
-function endEntry({ id, key, team, profile }: Task, end: TaskEnd, { spent }: LeaseStatus): AuditEvent {
-  const { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
-  const used = { exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, spent_usd: usdFromNano(spent) };
-  return auditEntry({
-    type: "task.end",
-    at,
-    outcome: reason === "ok" ? "ok" : "error",
-    actor: { kind: "task", id },
-    subject: { kind: "task", id },
-    team,
-    key,
-    task: id,
-    details: { reason, profile, ...used, files: files.length, message },
-  });
 }

@@ -167,6 +167,15 @@ describe("documentation", () => {
       expect(text).toContain(`| ${report} | ${p50_ms} | ${p99_ms} |`);
   });
 
+  it("shows figures of tasks that the committed results hold", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const { results } = JSON.parse(readFileSync("bench/tasks.json", "utf8")) as {
+      results: { measure: string; value: number; unit: string; target: string }[];
+    };
+    for (const { measure, value, unit, target } of results) expect(text).toContain(`| ${measure} | ${value} ${unit} | ${target} |`);
+    expect(results.length).toBeGreaterThan(8);
+  });
+
   it("shows figures of the cache that the committed results hold", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const cache = JSON.parse(readFileSync("bench/cache.json", "utf8")) as { results: Record<string, number | string>[] };

@@ -16,7 +16,7 @@ const task = z
     created_at: z.string(),
   })
   .openapi("Task");
-const statuses = z.enum(["pending", "running", "completed", "failed", "cancelled"]);
+const statuses = z.enum(["pending", "running", "waiting_approval", "completed", "failed", "cancelled"]);
 const listing = z.strictObject({
   ...paging,
   limit: z.coerce.number().int().min(1).max(100).default(20),

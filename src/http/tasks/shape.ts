@@ -46,8 +46,10 @@ export function verdictShape({ permit, violations }: { readonly permit: Permit |
 
 function effectiveShape({ effective }: Permit) {
   const { engine, mode, filesystem, timeoutS, cpuCores, memoryMb, diskMb, maxCostNano } = effective;
+  const { tools, agents, skills, deniedCommands, approveTools } = effective;
+  const may = { tools, agents, skills, denied_commands: deniedCommands, approve_tools: approveTools };
   const limits = { timeout_s: timeoutS, cpu_cores: cpuCores, memory_mb: memoryMb, disk_mb: diskMb, max_cost_usd: usdFromNano(maxCostNano) };
-  return { engine, mode, filesystem, network: { hosts: [] }, ...limits };
+  return { engine, mode, ...may, filesystem, network: { hosts: [] }, ...limits };
 }
 
 function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
@@ -60,6 +62,8 @@ function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
       return "It was cancelled";
     case "budget":
       return "A call of it was refused, since it had come to its cap";
+    case "policy":
+      return "It was stopped at what it may not do";
     case "runner_lost":
       return "Its runner was lost";
     case "ok":

@@ -4,6 +4,9 @@ import type { JobSpec } from "#runner-protocol";
 export const ENGINES = ["claude-code", "codex", "native", "command"] as const;
 export type Engine = (typeof ENGINES)[number];
 
+/** Engines that ask the hook before each tool and obey what it says. What the others may not call does not reach them. */
+export const ASKING: ReadonlySet<Engine> = new Set<Engine>(["claude-code", "native"]);
+
 /** What an engine is to do. */
 export interface Assignment {
   /** For `command`. */
