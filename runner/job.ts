@@ -6,12 +6,12 @@ import { EventLog } from "./event-log.ts";
 import { openGatewaySocket } from "./gateway-socket.ts";
 import { BRIDGE, type Machine } from "./machine.ts";
 import { changesBetween, LIST, manifestOf, readManifest } from "./manifest.ts";
-import type { ExitReason, FileChange, JobSpec } from "./protocol.ts";
+import { type ExitReason, type FileChange, GATEWAY_INSIDE, type JobSpec } from "./protocol.ts";
 import type { Cgroup, Used } from "./sandbox/cgroup.ts";
 import { GATEWAY_SOCKET, type Inside, start } from "./sandbox/sandbox.ts";
 import { fill, makeVolume, type Owner, type Volume } from "./sandbox/volume.ts";
 
-const BRIDGE_PORT = "8787";
+const BRIDGE_PORT = new URL(GATEWAY_INSIDE).port;
 const COLLECT_MS = 60_000;
 const COLLECT_MEMORY_BYTES = 256 * 2 ** 20;
 
@@ -86,15 +86,16 @@ export class Job {
   }
 
   async #run(): Promise<void> {
-    const { limits, files } = this.#spec;
+    const { limits, files, home } = this.#spec;
     this.events.add({ type: "status", data: { status: "starting" } });
     let cgroup: Cgroup | null = null;
     let socket: Server | null = null;
     let status: Status = { code: null, signal: null, message: null };
     try {
       cgroup = await this.#machine.cgroups.make(this.id, limits);
-      this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, limits);
+      this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, this.#machine.mounts ? limits : null);
       await fill(this.#volume.workspace, files, this.#owner);
+      await fill(this.#volume.tmp, home, this.#owner);
       if (this.#spec.gateway) socket = await openGatewaySocket(join(this.#volume.run, "gw.sock"), this.#spec.gateway);
       if (!this.#ended) status = await this.#command(this.#volume, cgroup);
     } catch (error) {
@@ -124,11 +125,13 @@ export class Job {
   }
 
   #inside({ run }: Volume): Inside {
-    const { argv, env, workingDirectory, filesystem, gateway } = this.#spec;
+    const { argv, env, workingDirectory, filesystem, gateway, agent } = this.#spec;
     const common = { env, workingDirectory, workspace: filesystem };
-    if (!gateway) return { ...common, argv, given: {} };
-    const { node, script } = this.#machine.bridge;
-    const given = { [BRIDGE.node]: node, [BRIDGE.script]: script, [GATEWAY_SOCKET]: join(run, "gw.sock") };
+    const agents = this.#machine.agents.given(agent);
+    if (!gateway) return { ...common, argv, given: agents };
+    const { bridge } = this.#machine;
+    const ours = (Object.keys(BRIDGE) as (keyof typeof BRIDGE)[]).map((name) => [BRIDGE[name], bridge[name]]);
+    const given = { ...agents, ...Object.fromEntries(ours), [GATEWAY_SOCKET]: join(run, "gw.sock") };
     return { ...common, argv: [BRIDGE.node, BRIDGE.script, BRIDGE_PORT, GATEWAY_SOCKET, ...argv], given };
   }
 

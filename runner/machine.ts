@@ -3,18 +3,29 @@ import { createHash } from "node:crypto";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect, createServer as createSocket } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Capabilities } from "./protocol.ts";
+import { type Agents, findAgents } from "./agents.ts";
+import { type Capabilities, HOOK_INSIDE, NATIVE_INSIDE, NODE_INSIDE } from "./protocol.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
-import { start } from "./sandbox/sandbox.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
-import { isRoot, makeJobsFolder, makeVolume, type Owner, reapVolumes, unmountBelow } from "./sandbox/volume.ts";
+import { isRoot, makeJobsFolder, type Owner, reapVolumes, unmountable, unmountBelow } from "./sandbox/volume.ts";
+import { type Ground, tryOut } from "./trial.ts";
 
 const run = promisify(execFile);
 
-/** Where a job that talks to the gateway finds what lets it. */
-export const BRIDGE = { node: "/opt/tollgate/node", script: "/opt/tollgate/bridge.ts" } as const;
+/**
+ * Where a job that talks to the gateway finds what lets it: Node, the bridge, what asks before a tool runs, and the native agent with the
+ * one package that it uses.
+ */
+export const BRIDGE = {
+  node: NODE_INSIDE,
+  script: "/opt/tollgate/bridge.ts",
+  hook: HOOK_INSIDE,
+  native: NATIVE_INSIDE,
+  zod: "/opt/tollgate/node_modules/zod",
+} as const;
 
 const UID_FIRST = 20_000;
 /** As many users has each runner, and so many runners of one machine have users of their own. */
@@ -25,10 +36,13 @@ const RUNNERS = 10;
 export interface Machine {
   readonly jobs: string;
   readonly cgroups: Cgroups;
+  /** Whether anything may be mounted: what limits the disk of a job. */
+  readonly mounts: boolean;
   readonly capabilities: Capabilities;
   /** The host's files for BRIDGE. */
   readonly bridge: Readonly<Record<keyof typeof BRIDGE, string>>;
   readonly owners: Owners;
+  readonly agents: Agents;
   /** Gives back what was made ready. */
   release(): Promise<void>;
 }
@@ -60,20 +74,42 @@ export class Owners {
 }
 
 /** Ends what a runner before us has left in the same folder, makes the folder ready, and tries what this machine can enforce. */
-export async function prepareMachine(state: string): Promise<Machine> {
+export async function prepareMachine(state: string, agentFolder?: string): Promise<Machine> {
   const mark = createHash("sha256").update(state).digest();
   const jobs = await makeJobsFolder(state);
   await takeAlone(join(state, "lock"));
-  const cgroups = new Cgroups(await cgroupKind(), `tollgate-${mark.toString("hex", 0, 4)}`);
-  await cgroups.reap();
+  const family = `tollgate-${mark.toString("hex", 0, 4)}`;
+  const left = new Cgroups(await cgroupKind(), family);
+  await left.reap();
   await reapVolumes(state, jobs);
-  const bridge = await bridgeFiles(state);
+  const unlimited = await triedOut(left);
+  const cgroups = unlimited === null ? left : new Cgroups("none", family);
+  const unmounted = await unmountable(state);
+  const mounts = unmounted === null;
+  const ground = { jobs, cgroups, mounts, owners: new Owners(mark.readUInt16LE(4)) };
+  const bridge = await bridgeFiles(state, mounts);
+  const walls = await probe(ground, { unlimited, unmounted });
+  const agents = await findAgents(
+    walls.sandbox ? agentFolder : undefined,
+    ground,
+    opener(join(state, "agents"), { mounts, kind: "folder" }),
+  );
   const release = async () => {
     await cgroups.reap();
     await unmountBelow(state);
   };
-  const machine = { jobs, cgroups, bridge, release, owners: new Owners(mark.readUInt16LE(4)) };
-  return { ...machine, capabilities: await probe(machine) };
+  return { ...ground, bridge, release, agents, capabilities: { ...walls, missing: [...walls.missing, ...agents.missing] } };
+}
+
+/** Why no cgroup can limit a job; null where one can. */
+async function triedOut(cgroups: Cgroups): Promise<string | null> {
+  try {
+    const cgroup = await cgroups.make(`trial-${process.pid}`, TRIAL_LIMITS);
+    await cgroup?.remove();
+    return cgroup ? null : "no cgroup can be made";
+  } catch (error) {
+    return error instanceof Error ? error.message : "no cgroup can be made";
+  }
 }
 
 /**
@@ -94,45 +130,63 @@ async function takeAlone(path: string): Promise<void> {
   lock.unref();
 }
 
-/**
- * Binds Node and the bridge to where any job's user may read them: the folder that they come from may be closed to it. For one who is
- * not root there is no other user, and they are taken where they are.
- */
-async function bridgeFiles(state: string): Promise<Machine["bridge"]> {
-  const from = { node: process.execPath, script: join(import.meta.dirname, "bridge.ts") };
-  if (!isRoot()) return from;
+/** What BRIDGE names, where any job's user may read it. */
+async function bridgeFiles(state: string, mounts: boolean): Promise<Machine["bridge"]> {
   const folder = join(state, "bridge");
-  await mkdir(folder, { recursive: true });
-  await chmod(folder, 0o711);
-  const to = { node: join(folder, "node"), script: join(folder, "bridge.ts") };
-  for (const name of ["node", "script"] as const) {
-    await rm(to[name], { force: true });
-    await writeFile(to[name], "");
-    await run("mount", ["--bind", "-o", "ro", from[name], to[name]]);
-  }
-  return to;
+  const [file, whole] = [opener(folder, { mounts, kind: "file" }), opener(folder, { mounts, kind: "folder" })];
+  return {
+    node: await file("node", process.execPath),
+    script: await file("bridge.ts", join(import.meta.dirname, "bridge.ts")),
+    hook: await file("hook.ts", join(import.meta.dirname, "hook.ts")),
+    native: await whole("native", join(import.meta.dirname, "native")),
+    zod: await whole("zod", dirname(fileURLToPath(import.meta.resolve("zod/package.json")))),
+  };
+}
+
+/**
+ * Binds what is the host's below a folder of ours: the one that it comes from may be closed to a job's user. Where nothing may be mounted
+ * it is taken where it is.
+ */
+function opener(folder: string, { mounts, kind }: { readonly mounts: boolean; readonly kind: "file" | "folder" }) {
+  return async (name: string, from: string): Promise<string> => {
+    if (!mounts) return from;
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, 0o711);
+    const to = join(folder, name);
+    await rm(to, { recursive: true, force: true });
+    await (kind === "file" ? writeFile(to, "") : mkdir(to));
+    await run("mount", ["--bind", "-o", "ro", from, to]);
+    return to;
+  };
+}
+
+/** What could not be made, in words; null for what could. */
+interface Failures {
+  readonly unlimited: string | null;
+  readonly unmounted: string | null;
 }
 
 /** Tries the walls, rather than to believe what the machine says of itself: a sandbox that can see the host's network is none. */
-async function probe(machine: Omit<Machine, "capabilities">): Promise<Capabilities> {
-  const sandboxed = await trial(machine).catch((error: unknown) => (error instanceof Error ? error.message : "threw what cannot be told"));
+async function probe(ground: Ground, { unlimited, unmounted }: Failures): Promise<Capabilities> {
+  const sandboxed = await trial(ground).catch((error: unknown) => (error instanceof Error ? error.message : "threw what cannot be told"));
   const filtered = seccompFilter() !== null;
+  const limited = unlimited === null;
   const missing = [
     ...(sandboxed === null ? [] : [`sandbox: ${sandboxed}`]),
-    ...(isRoot() ? [] : ["a user for each job and a limit of disk: the runner is not root"]),
+    ...(isRoot() ? [] : ["a user for each job: the runner is not root"]),
+    ...(unmounted === null ? [] : [`a limit of disk: ${unmounted}`]),
     ...(filtered ? [] : [`seccomp: there is no filter for ${process.arch}`]),
-    ...(machine.cgroups.kind === "none" ? ["limits of memory, processes and CPU: no cgroup can be made"] : []),
+    ...(limited ? [] : [`limits of memory, processes and CPU: ${unlimited}`]),
   ];
-  const limited = machine.cgroups.kind !== "none";
   return {
     sandbox: sandboxed === null,
     uidPerJob: isRoot(),
     seccomp: filtered,
-    cgroup: machine.cgroups.kind,
+    cgroup: ground.cgroups.kind,
     memory: limited,
     processes: limited || isRoot(),
     cpu: limited,
-    disk: isRoot(),
+    disk: unmounted === null,
     missing,
   };
 }
@@ -148,31 +202,17 @@ const TRIAL_LIMITS = {
 };
 
 /** Runs a command that must not reach a server of ours on the host; null where all is as it should be, else what is not. */
-async function trial({ jobs, cgroups, owners }: Omit<Machine, "capabilities">): Promise<string | null> {
-  const owner = owners.take();
-  const id = `probe-${process.pid}`;
-  const cgroup = await cgroups.make(id, TRIAL_LIMITS);
-  const volume = await makeVolume(join(jobs, id), owner, TRIAL_LIMITS);
+async function trial(ground: Ground): Promise<string | null> {
   const host = createServer().listen(0, "127.0.0.1");
   try {
     await new Promise((resolve) => host.once("listening", resolve));
     const address = host.address();
     const port = typeof address === "object" && address ? address.port : 0;
     const script = `(exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && echo leak; touch /usr/leak 2>/dev/null && echo leak; echo held`;
-    const inside = { argv: ["/bin/bash", "-c", script], env: {}, workingDirectory: ".", workspace: "readwrite", given: {} } as const;
-    const child = start(inside, { volume, owner, cgroup, limits: TRIAL_LIMITS });
-    const said = { out: "", err: "" };
-    child.stdout!.on("data", (bytes: Buffer) => (said.out += bytes.toString()));
-    child.stderr!.on("data", (bytes: Buffer) => (said.err += bytes.toString()));
-    child.stdin!.end();
-    await new Promise((resolve) => child.once("close", resolve));
-    if (said.out === "held\n") return null;
-    return said.err.trim().slice(0, 500) || `a trial said ${JSON.stringify(said.out.slice(0, 100))}`;
+    const { out, err } = await tryOut(ground, { name: "probe", argv: ["/bin/bash", "-c", script], given: {}, limits: TRIAL_LIMITS });
+    if (out === "held\n") return null;
+    return err.trim().slice(0, 500) || `a trial said ${JSON.stringify(out.slice(0, 100))}`;
   } finally {
     host.close();
-    await cgroup?.kill();
-    await cgroup?.remove();
-    await volume.remove();
-    owners.give(owner);
   }
 }

@@ -16,6 +16,8 @@ const settings = z.object({
     .default(process.getuid?.() === 0 ? "/run/tollgate-runner" : join(tmpdir(), `tollgate-runner-${process.getuid?.()}`)),
   /** A file with the id of the process that it works for: after a while without that, it ends. */
   RUNNER_FOR: z.string().optional(),
+  /** A folder with installs of agents, `claude-code` and `codex`, that jobs may name. */
+  RUNNER_AGENTS: z.string().optional(),
   RUNNER_JOBS_MAX: z.coerce.number().int().min(1).max(4_000).default(50),
   RUNNER_BODY_BYTES_MAX: z.coerce
     .number()
@@ -32,10 +34,10 @@ function readSettings(): z.infer<typeof settings> {
 }
 
 const { RUNNER_SECRET: secret, RUNNER_STATE: state, RUNNER_HOST: host, RUNNER_PORT: at, ...most } = readSettings();
-const { RUNNER_JOBS_MAX: jobsMax, RUNNER_BODY_BYTES_MAX: bodyBytesMax, RUNNER_FOR: master } = most;
+const { RUNNER_JOBS_MAX: jobsMax, RUNNER_BODY_BYTES_MAX: bodyBytesMax, RUNNER_FOR: master, RUNNER_AGENTS: agents } = most;
 // A child that is given the runner's environment by mistake must not be given what signs claims.
 delete process.env["RUNNER_SECRET"];
-const machine = await prepareMachine(state).catch((error: unknown) => {
+const machine = await prepareMachine(state, agents).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : "the machine cannot be made ready"}\n`);
   return process.exit(1);
 });

@@ -17,6 +17,20 @@ import * as z from "zod";
  */
 export const PROTOCOL_VERSION = 1;
 
+/** Where a job that has a gateway finds it, inside the sandbox. */
+export const GATEWAY_INSIDE = "http://127.0.0.1:8787";
+
+/** The home folder of a job's command, inside the sandbox. */
+export const HOME_INSIDE = "/tmp";
+
+/** Programs of ours that a job with a gateway finds inside the sandbox: Node, and for it what asks before a tool runs, and the native agent. */
+export const NODE_INSIDE = "/opt/tollgate/node";
+export const HOOK_INSIDE = "/opt/tollgate/hook.ts";
+export const NATIVE_INSIDE = "/opt/tollgate/native";
+
+/** Where the workspace is inside the sandbox. */
+export const WORKSPACE_INSIDE = "/workspace";
+
 /** A path in the workspace: relative, of plain segments. */
 export const workspacePath = z
   .string()
@@ -50,6 +64,19 @@ export const jobLimits = z.strictObject({
     .max(2 ** 26),
 });
 
+/** The agents that a runner may offer; its operator installs them (`RUNNER_AGENTS`). */
+export const agentName = z.enum(["claude-code", "codex"]);
+
+export type AgentName = z.infer<typeof agentName>;
+
+/** Where a job that names an agent finds its program, whatever machine it runs on. */
+export const AGENT_PROGRAMS = {
+  "claude-code": "/opt/agents/claude-code/claude",
+  codex: "/opt/agents/codex/bin/codex",
+} as const satisfies Record<AgentName, string>;
+
+const files = z.array(z.strictObject({ path: workspacePath, base64: z.base64(), executable: z.boolean().optional() })).max(10_000);
+
 /** One command in one sandbox. */
 export const jobSpec = z.strictObject({
   v: z.literal(PROTOCOL_VERSION),
@@ -71,17 +98,21 @@ export const jobSpec = z.strictObject({
       .refine((each) => !each.includes("\0"), { message: "must hold no NUL" }),
   ),
   /** Put into the workspace before the command begins. */
-  files: z.array(z.strictObject({ path: workspacePath, base64: z.base64(), executable: z.boolean().optional() })).max(10_000),
+  files,
+  /** Put into its home, `HOME_INSIDE`, which is no part of what it leaves. */
+  home: files.default([]),
   /** Where the command begins, below the workspace; `.` is the workspace. */
   workingDirectory: z.union([z.literal("."), workspacePath]),
   /** What the command may do to the workspace; `none` leaves it an empty one that is thrown away. */
   filesystem: z.enum(["none", "readonly", "readwrite"]),
   limits: jobLimits,
   /**
-   * The one thing beyond the sandbox: calls to `http://127.0.0.1:8787` inside become calls to `url` with the credential, which is never
+   * The one thing beyond the sandbox: calls to `GATEWAY_INSIDE` become calls to `url` with the credential, which is never
    * inside. Null for a job that reaches nothing.
    */
   gateway: z.strictObject({ url: z.url({ protocol: /^https?$/ }), authorization: z.string().min(1).max(4096) }).nullable(),
+  /** The agent whose program the sandbox is given, to be read; a runner that does not have it refuses the job. */
+  agent: agentName.nullable().default(null),
   /** Refuses the job where this runner cannot enforce every limit. */
   strict: z.boolean(),
 });
@@ -149,7 +180,16 @@ export const capabilities = z.object({
 
 export type Capabilities = z.infer<typeof capabilities>;
 
-export const health = z.object({ v: z.literal(PROTOCOL_VERSION), ok: z.boolean(), jobs: z.int(), capabilities });
+export const health = z.object({
+  v: z.literal(PROTOCOL_VERSION),
+  ok: z.boolean(),
+  jobs: z.int(),
+  capabilities,
+  /** The agents that jobs may name, each of which has said its version in a sandbox here. */
+  agents: z.array(z.object({ name: agentName, version: z.string() })).default([]),
+});
+
+export type Health = z.infer<typeof health>;
 
 /** What a claim lets its bearer do, to one job. */
 export const operation = z.enum(["create", "events", "stdin", "cancel", "artifacts", "delete"]);

@@ -92,9 +92,9 @@ export class Runner {
   }
 
   #health(answer: ServerResponse): void {
-    const { capabilities } = this.#machine;
+    const { capabilities, agents } = this.#machine;
     const running = [...this.#jobs.values()].filter((job) => !job.events.ended).length;
-    send(answer, 200, { v: PROTOCOL_VERSION, ok: capabilities.sandbox, jobs: running, capabilities });
+    send(answer, 200, { v: PROTOCOL_VERSION, ok: capabilities.sandbox, jobs: running, capabilities, agents: agents.found });
   }
 
   #create(id: string, { body, digest }: { readonly body: Buffer; readonly digest: string }, answer: ServerResponse): void {
@@ -103,9 +103,10 @@ export class Runner {
     if (known) return send(answer, 200, { id });
     const spec = readSpec(body);
     const { sandbox, memory, processes, cpu, disk, uidPerJob, seccomp, missing } = this.#machine.capabilities;
-    if (!sandbox) throw new Refusal(503, "unavailable", missing.join("; "));
     const whole = [memory, processes, cpu, disk, uidPerJob, seccomp].every(Boolean);
-    if (spec.strict && !whole) throw new Refusal(422, "unenforceable", missing.join("; "));
+    if (!sandbox || (spec.strict && !whole)) throw new Refusal(422, "unenforceable", missing.join("; "));
+    if (spec.agent !== null && !this.#machine.agents.found.some(({ name }) => name === spec.agent))
+      throw new Refusal(422, "agent_missing", `This runner has no ${spec.agent}; RUNNER_AGENTS names the folder that it is installed in`);
     const running = [...this.#jobs.values()].filter((job) => !job.events.ended).length;
     if (running >= this.#settings.jobsMax) throw new Refusal(503, "busy", `${running} jobs are running`);
     this.#jobs.set(id, new Job(id, digest, spec, this.#machine));

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { unstable_readConfig } from "wrangler";
 
@@ -11,11 +11,14 @@ import { unstable_readConfig } from "wrangler";
 const WRANGLER = join(import.meta.dirname, "../node_modules/wrangler/bin/wrangler.js");
 const CONFIG = "wrangler.toml";
 /** The configuration with this account's ids in it; made anew by each deploy and never committed. */
-const DEPLOYED = "wrangler.deployed.toml";
+const DRY_RUN = process.argv.includes("--dry-run");
+const DEPLOYED = DRY_RUN ? "wrangler.dry-run.toml" : "wrangler.deployed.toml";
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
 
 type Resource = { readonly kind: string; readonly name: string; readonly binding: string; readonly how: string };
 type Secret = { readonly name: string; readonly what: string; readonly from: "generated" | "asked" };
+/** Where tasks are run: in a container each, or at a runner elsewhere, if at all. */
+type Runners = "containers" | "elsewhere";
 
 const SECRETS: readonly Secret[] = [
   { name: "TOLLGATE_PEPPER", what: "HMAC key of every API key digest", from: "generated" },
@@ -24,6 +27,14 @@ const SECRETS: readonly Secret[] = [
   { name: "OPENAI_API_KEY", what: "OpenAI, if you use it", from: "asked" },
   { name: "ANTHROPIC_API_KEY", what: "Anthropic, if you use it", from: "asked" },
 ];
+const RUNNER_SECRETS: readonly Secret[] = [
+  { name: "RUNNER_URL", what: "the https origin of a runner for tasks, if you have one", from: "asked" },
+  { name: "RUNNER_SECRET", what: "what that runner was started with", from: "asked" },
+];
+
+function secretsOf(runners: Runners): readonly Secret[] {
+  return runners === "containers" ? SECRETS : [...SECRETS, ...RUNNER_SECRETS];
+}
 
 /** The part of wrangler's configuration that names resources; its own type is too wide to be read. */
 interface Configuration {
@@ -36,11 +47,12 @@ interface Configuration {
   readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
   readonly ratelimits?: readonly { readonly name: string; readonly namespace_id: string }[];
   readonly triggers: { readonly crons?: readonly string[] };
+  readonly containers?: readonly { readonly class_name?: string; readonly image?: string }[];
 }
 
 /** Everything that a deploy makes in the account, read from the configuration and from nowhere else. */
 function resources(): Resource[] {
-  const config = unstable_readConfig({ config: CONFIG }) as unknown as Configuration;
+  const config = unstable_readConfig({ config: DEPLOYED }) as unknown as Configuration;
   const queues = config.queues.consumers ?? [];
   const names = new Set([...(config.queues.producers ?? []).map(({ queue }) => queue), ...queues.map(({ queue }) => queue)]);
   const dead = queues.flatMap(({ dead_letter_queue }) => dead_letter_queue ?? []);
@@ -64,6 +76,12 @@ function resources(): Resource[] {
       binding: object.name,
       how: "with the Worker",
     })),
+    ...(config.containers ?? []).map((container) => ({
+      kind: "Container",
+      name: relative(process.cwd(), container.image ?? "-"),
+      binding: container.class_name ?? "-",
+      how: "built, pushed",
+    })),
     ...(config.ratelimits ?? []).map((limit) => ({
       kind: "Rate limit",
       name: limit.namespace_id,
@@ -74,9 +92,27 @@ function resources(): Resource[] {
   ];
 }
 
-function plan(): string {
+/** Writes this account's configuration: the lines of containers are comments to whoever does not want them. */
+function configure(runners: Runners): void {
+  const config = readFileSync(CONFIG, "utf8");
+  writeFileSync(DEPLOYED, runners === "containers" ? config.replaceAll(/^#: /gm, "") : config);
+}
+
+/** Said by the environment, or asked. */
+async function runnersWanted(): Promise<Runners> {
+  const { RUNNER_CONTAINER: said, RUNNER_URL: url } = process.env;
+  if (said !== undefined || url || DRY_RUN) return said === "true" ? "containers" : "elsewhere";
+  const asking = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await asking.question("Run each task in a Cloudflare Container? Nobody has tried it yet; it needs Docker here (y/N): ");
+  asking.close();
+  return /^y/i.test(answer.trim()) ? "containers" : "elsewhere";
+}
+
+function plan(runners: Runners): string {
   const rows = resources().map(({ kind, name, binding, how }) => `  ${kind.padEnd(15)} ${name.padEnd(24)} ${binding.padEnd(14)} ${how}`);
-  const secrets = SECRETS.map(({ name, what, from }) => `  ${"Secret".padEnd(15)} ${name.padEnd(24)} ${from.padEnd(14)} ${what}`);
+  const secrets = secretsOf(runners).map(
+    ({ name, what, from }) => `  ${"Secret".padEnd(15)} ${name.padEnd(24)} ${from.padEnd(14)} ${what}`,
+  );
   return ["A deploy makes or keeps, in your account:", "", ...rows, "", ...secrets, ""].join("\n");
 }
 
@@ -101,17 +137,19 @@ function provision(): void {
   const known = JSON.parse(wrangler(["d1", "list", "--json"])) as { name: string; uuid: string }[];
   const id = known.find(({ name }) => name === database.name)?.uuid;
   if (!id) throw new Error(`The database ${database.name} was created and is not listed; try again`);
-  writeFileSync(DEPLOYED, readFileSync(CONFIG, "utf8").replace(PLACEHOLDER, id));
+  writeFileSync(DEPLOYED, readFileSync(DEPLOYED, "utf8").replace(PLACEHOLDER, id));
   wrangler(["d1", "migrations", "apply", database.name, "--remote", "--config", DEPLOYED]);
 }
 
 /** The secrets that the Worker does not have yet. A pepper or an encryption key that is there is never replaced: keys would die with it. */
-async function missingSecrets(): Promise<Record<string, string>> {
+async function missingSecrets(runners: Runners): Promise<Record<string, string>> {
   const listed = wrangler(["secret", "list", "--config", DEPLOYED], /not found|does not exist/i);
   const have = new Set(listed === "" ? [] : (JSON.parse(listed) as { name: string }[]).map(({ name }) => name));
   const asking = createInterface({ input: process.stdin, output: process.stdout });
   const found: Record<string, string> = {};
-  for (const { name, what, from } of SECRETS.filter((secret) => !have.has(secret.name))) {
+  for (const { name, what, from } of secretsOf(runners).filter((secret) => !have.has(secret.name))) {
+    // A secret of no runner would be one variable of two, which no gateway starts with.
+    if (name === "RUNNER_SECRET" && !have.has("RUNNER_URL") && !found["RUNNER_URL"]) continue;
     const value =
       process.env[name] ??
       (from === "generated" ? randomBytes(32).toString("base64url") : await asking.question(`${name} (${what}; Enter to skip): `));
@@ -133,12 +171,16 @@ function deploy(secrets: Record<string, string>): void {
   if (secrets["TOLLGATE_ADMIN_KEY"]) console.log(`Admin key, shown this once: ${secrets["TOLLGATE_ADMIN_KEY"]}`);
 }
 
-console.log(plan());
-if (process.argv.includes("--dry-run")) {
+const runners = await runnersWanted();
+configure(runners);
+console.log(plan(runners));
+if (DRY_RUN) {
   const outdir = mkdtempSync(join(tmpdir(), "tollgate-dry-run-"));
-  console.log(wrangler(["deploy", "--dry-run", "--outdir", outdir]));
+  // Whether the image can be built is Docker's to say, which need not be on a machine that only looks.
+  console.log(wrangler(["deploy", "--dry-run", "--containers-rollout=none", "--config", DEPLOYED, "--outdir", outdir]));
   rmSync(outdir, { recursive: true, force: true });
+  rmSync(DEPLOYED);
 } else {
   provision();
-  deploy(await missingSecrets());
+  deploy(await missingSecrets(runners));
 }

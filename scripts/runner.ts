@@ -46,7 +46,7 @@ export function unable(): string | null {
  * Gives a gateway its runner: the one it was given, the one that a killed start has left, or a new one. It stands beside the gateway's
  * processes and not among them, so that tasks outlive a gateway that is killed; one that nobody takes up again ends by itself.
  */
-export async function startRunner(folder: string, given: Record<string, string>): Promise<LocalRunner> {
+export async function startRunner(folder: string, given: Record<string, string>, gatewayPort: number): Promise<LocalRunner> {
   if (given["RUNNER_URL"]) return { variables: {}, why: null, stop: () => undefined };
   const why = unable();
   if (why !== null) return { variables: {}, why, stop: () => undefined };
@@ -56,11 +56,12 @@ export async function startRunner(folder: string, given: Record<string, string>)
   const serves = left !== null && isRunner(left.pid) && (await answers(left.port));
   if (left !== null && !serves) await end(left.pid);
   let launching: Promise<void> | null = null;
-  let noted = serves ? left : await launch(folder, secret, await freePort());
+  const settings = { RUNNER_SECRET: secret, ...(given["RUNNER_AGENTS"] ? { RUNNER_AGENTS: given["RUNNER_AGENTS"] } : {}) };
+  let noted = serves ? left : await launch(folder, settings, await freePort());
   // One that dies is started again at the same port: what it ran is lost, what comes is not.
   const watch = setInterval(() => {
     if (launching || isRunner(noted.pid)) return;
-    launching = launch(folder, secret, noted.port)
+    launching = launch(folder, settings, noted.port)
       .then((next) => void (noted = next))
       .catch((error: unknown) => console.error(error instanceof Error ? error.message : error))
       .finally(() => (launching = null));
@@ -71,7 +72,12 @@ export async function startRunner(folder: string, given: Record<string, string>)
     // It ends what it runs and takes its mounts along; the next start waits for that.
     if (isRunner(noted.pid)) process.kill(noted.pid, "SIGTERM");
   };
-  return { variables: { RUNNER_URL: `http://127.0.0.1:${noted.port}`, RUNNER_SECRET: secret }, why: null, stop };
+  const variables = {
+    RUNNER_URL: `http://127.0.0.1:${noted.port}`,
+    RUNNER_SECRET: secret,
+    TOLLGATE_URL: `http://127.0.0.1:${gatewayPort}`,
+  };
+  return { variables, why: null, stop };
 }
 
 function secretOf(folder: string, given: Record<string, string>): string {
@@ -98,7 +104,7 @@ async function answers(port: number): Promise<boolean> {
   return answer?.ok ?? false;
 }
 
-async function launch(folder: string, secret: string, port: number): Promise<Noted> {
+async function launch(folder: string, settings: Record<string, string>, port: number): Promise<Noted> {
   const log = openSync(join(folder, "runner.log"), "a", 0o600);
   // Its mounts stand outside of the state, which a person may want to remove while something is left of them.
   const state = `/run/tollgate-runner-${createHash("sha256").update(folder).digest("hex").slice(0, 12)}`;
@@ -106,7 +112,7 @@ async function launch(folder: string, secret: string, port: number): Promise<Not
     // It gets nothing of the gateway's environment: no secret of it is its business.
     env: {
       PATH: process.env["PATH"] ?? "",
-      RUNNER_SECRET: secret,
+      ...settings,
       RUNNER_PORT: String(port),
       RUNNER_STATE: state,
       RUNNER_FOR: join(folder, "lock"),

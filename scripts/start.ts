@@ -24,9 +24,9 @@ async function start(): Promise<void> {
   const { secrets, first } = readSecrets(folder, given);
   const development = isDevelopment(given);
   await freePort(port);
-  const runner = await startRunner(folder, given);
+  const runner = await startRunner(folder, given, port);
   process.once("exit", () => runner.stop());
-  const variables: Record<string, string> = { TOLLGATE_ENV: "development", ...given, ...secrets, ...runner.variables };
+  const variables: Record<string, string> = { TOLLGATE_ENV: "development", ...runner.variables, ...given, ...secrets };
   readConfig(variables);
   build(join(folder, "dist"));
   const bundle = join(folder, "dist/index.js");

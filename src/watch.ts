@@ -1,4 +1,4 @@
-import { alertsOf, announce, doubtfulUsage, fire, sendDue, spendAnomalies } from "#alerts";
+import { alertsOf, alertsOfEntries, announce, doubtfulUsage, fire, sendDue, spendAnomalies } from "#alerts";
 import { auditEntry, type Event } from "#audit";
 import { nanoFromUsd } from "#core";
 import type { Platform } from "#http";
@@ -13,7 +13,12 @@ export const EVERY_MINUTE = "* * * * *";
 export async function watch(platform: Platform, events: readonly Event[], beside: (work: Promise<unknown>) => void): Promise<void> {
   const { db, now } = platform;
   const finished = events.filter((event) => event.kind === "request");
-  const fired = await fire(db, await alertsOf(db, finished, (ledger, budgets) => platform.ledger(ledger).budgetStatus(budgets)), now());
+  const entries = events.filter((event) => event.kind === "audit");
+  const found = [
+    ...(await alertsOf(db, finished, (ledger, budgets) => platform.ledger(ledger).budgetStatus(budgets))),
+    ...(await alertsOfEntries(db, entries)),
+  ];
+  const fired = await fire(db, found, now());
   if (fired > 0) beside(tell(platform));
 }
 

@@ -3,7 +3,17 @@ import { choice, moment, text } from "../option.ts";
 import type { Column } from "../print.ts";
 
 /** What is told of, in the API's words. */
-export const ALERTS = ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful", "policy.failed"] as const;
+export const ALERTS = [
+  "budget.threshold",
+  "budget.exceeded",
+  "price.unknown",
+  "spend.anomaly",
+  "usage.doubtful",
+  "policy.failed",
+  "security.event",
+  "permission.denied",
+  "audit.critical",
+] as const;
 
 const COLUMNS: readonly Column[] = [
   { head: "CREATED", path: "created_at" },
@@ -25,7 +35,7 @@ const list = command({
     severity: choice("only so grave", ["warning", "critical"], "severity"),
     team: text("only about this team", "team", "<id>"),
     key: text("only about this key", "key", "<id>"),
-    subject: text("only about this budget, key or provider/model", "subject", "<id>"),
+    subject: text("only about this budget, key, task or provider/model", "subject", "<id>"),
     from: moment("from then on: a day, a month, a time, or a duration back from now", "ago", "from"),
     to: moment("until then, itself left out", "ago", "to"),
     limit: rowsMax,

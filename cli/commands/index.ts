@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { alerts } from "./alerts.ts";
+import { audit } from "./audit.ts";
 import { budgets } from "./budgets.ts";
 import { costs } from "./costs.ts";
 import { estimate } from "./estimate.ts";
@@ -9,6 +10,7 @@ import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
 import { routes } from "./routes.ts";
 import { status } from "./status.ts";
+import { tasks } from "./tasks.ts";
 import { webhooks } from "./webhooks.ts";
 
 /** Every command, in the order that help shows them. */
@@ -20,8 +22,10 @@ export const COMMANDS: readonly Command[] = [
   ...estimate,
   ...reconcile,
   ...routes,
+  ...tasks,
   ...alerts,
   ...webhooks,
+  ...audit,
   ...policy,
   ...imports,
 ];

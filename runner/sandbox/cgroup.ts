@@ -117,13 +117,33 @@ async function removed(folder: string): Promise<void> {
 async function makeSecond(name: string, limits: JobLimits): Promise<Cgroup> {
   const folder = join(ROOT, name);
   await mkdir(dirname(folder), { recursive: true });
-  for (const parent of [ROOT, dirname(folder)]) await writeFile(join(parent, "cgroup.subtree_control"), "+memory +pids +cpu");
+  await handDown(ROOT).catch(async (error: unknown) => {
+    if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) throw error;
+    await stepAside();
+    await handDown(ROOT);
+  });
+  await handDown(dirname(folder));
   await mkdir(folder);
   await writeFile(join(folder, "memory.max"), String(limits.memoryBytes));
   if (existsSync(join(folder, "memory.swap.max"))) await writeFile(join(folder, "memory.swap.max"), "0");
   await writeFile(join(folder, "pids.max"), String(limits.processes));
   await writeFile(join(folder, "cpu.max"), `${Math.round(limits.cpuCores * PERIOD_US)} ${PERIOD_US}`);
   return new Second(folder);
+}
+
+async function handDown(folder: string): Promise<void> {
+  await writeFile(join(folder, "cgroup.subtree_control"), "+memory +pids +cpu");
+}
+
+/** In a container the root that we see is none, and one that holds processes hands nothing down: they go into a leaf of their own. */
+async function stepAside(): Promise<void> {
+  const aside = join(ROOT, "tollgate-aside");
+  await mkdir(aside, { recursive: true });
+  for (const process_ of await processesIn(ROOT)) {
+    await writeFile(join(aside, "cgroup.procs"), String(process_)).catch((error: unknown) => {
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    });
+  }
 }
 
 class Second implements Cgroup {
@@ -154,7 +174,8 @@ class Second implements Cgroup {
   }
 }
 
-const V1 = ["memory", "pids", "cpu", "cpuacct", "freezer"] as const;
+/** No more than are needed: stepping into each of them costs a start some milliseconds, and more where the machine is busy. */
+const V1 = ["memory", "pids", "cpu", "cpuacct"] as const;
 
 async function makeFirst(name: string, limits: JobLimits): Promise<Cgroup> {
   const of = (controller: (typeof V1)[number]) => join(ROOT, controller, name);
@@ -189,13 +210,12 @@ class First implements Cgroup {
     };
   }
 
-  /** Frozen first: what forks faster than it is killed would never end. */
+  /** Forbidden to fork first: what forks faster than it is killed would never end. */
   async kill(): Promise<void> {
-    const state = join(this.#of("freezer"), "freezer.state");
-    await untilEmpty(this.#of("pids"), async (processes) => {
-      if (existsSync(state)) await writeFile(state, "FROZEN");
+    const pids = this.#of("pids");
+    await untilEmpty(pids, async (processes) => {
+      await writeFile(join(pids, "pids.max"), "0");
       for (const process_ of processes) end(process_);
-      if (existsSync(state)) await writeFile(state, "THAWED");
     });
   }
 

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
+import { HOME_INSIDE, WORKSPACE_INSIDE } from "../protocol.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { isRoot, type Owner, type Volume } from "./volume.ts";
 
-/** Where the job sees what is its own. */
-export const WORKSPACE = "/workspace";
+/** Where the job sees the way to the gateway. */
 export const GATEWAY_SOCKET = "/run/gw.sock";
-const HOME = "/tmp";
 
 /** What runs inside, and what of the outside it sees. */
 export interface Inside {
@@ -30,7 +30,7 @@ export interface Walls {
 }
 
 const LAUNCHER: Record<string, string> = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
-const OPEN_FILES = 4096;
+const OPEN_FILES_MAX = 4096;
 const FILTER_FD = 3;
 /** The inside sees itself as this user, whoever it is on the machine. */
 const INSIDE_ID = "1000";
@@ -68,11 +68,17 @@ const ENTER = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125;
 
 /** Gives up who we are, for good, before the sandbox is made: root that merely looks like another inside would still be root. */
 function dropped({ owner, limits, cgroup }: Walls): string[] {
-  const rlimits = ["prlimit", `--nofile=${OPEN_FILES}`, "--core=0", `--fsize=${limits.diskBytes}`];
+  const rlimits = ["prlimit", `--nofile=${openFiles()}`, "--core=0", `--fsize=${limits.diskBytes}`];
   // Per user, so only where each job has one; a cgroup counts better where there is one.
   if (isRoot() && !cgroup) rlimits.push(`--nproc=${limits.processes}`);
   const drop = isRoot() ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"] : [];
   return [...rlimits, "setpriv", ...drop, "--no-new-privs"];
+}
+
+/** No more than the runner may have itself: a container's limit cannot be raised from within. */
+function openFiles(): number {
+  const [, hard = "unlimited"] = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  return hard === "unlimited" ? OPEN_FILES_MAX : Math.min(OPEN_FILES_MAX, Number(hard));
 }
 
 function bubblewrap(inside: Inside, { volume }: Walls, filtered: boolean): string[] {
@@ -86,9 +92,9 @@ function bubblewrap(inside: Inside, { volume }: Walls, filtered: boolean): strin
     ["--ro-bind-data", String(FILTER_FD + 1), "/etc/passwd", "--ro-bind-data", String(FILTER_FD + 2), "/etc/group"],
     ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--bind", volume.shm, "/dev/shm", "--remount-ro", "/dev"],
     workspaceOf(inside, volume),
-    ["--bind", volume.tmp, "/tmp"],
+    ["--bind", volume.tmp, HOME_INSIDE],
     Object.entries(inside.given).flatMap(([path, source]) => ["--ro-bind", source, path]),
-    ["--remount-ro", "/", "--chdir", inside.workingDirectory === "." ? WORKSPACE : `${WORKSPACE}/${inside.workingDirectory}`],
+    ["--remount-ro", "/", "--chdir", inside.workingDirectory === "." ? WORKSPACE_INSIDE : `${WORKSPACE_INSIDE}/${inside.workingDirectory}`],
     ["--clearenv"],
     Object.entries(environmentOf(inside)).flatMap(([name, value]) => ["--setenv", name, value]),
   ];
@@ -96,10 +102,18 @@ function bubblewrap(inside: Inside, { volume }: Walls, filtered: boolean): strin
 }
 
 function workspaceOf({ workspace }: Inside, volume: Volume): string[] {
-  if (workspace === "none") return ["--tmpfs", WORKSPACE, "--remount-ro", WORKSPACE];
-  return [workspace === "readonly" ? "--ro-bind" : "--bind", volume.workspace, WORKSPACE];
+  if (workspace === "none") return ["--tmpfs", WORKSPACE_INSIDE, "--remount-ro", WORKSPACE_INSIDE];
+  return [workspace === "readonly" ? "--ro-bind" : "--bind", volume.workspace, WORKSPACE_INSIDE];
 }
 
 function environmentOf({ env }: Inside): Record<string, string> {
-  return { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, TMPDIR: "/tmp", LANG: "C.UTF-8", TERM: "dumb", USER: "agent", ...env };
+  return {
+    PATH: "/usr/local/bin:/usr/bin:/bin",
+    HOME: HOME_INSIDE,
+    TMPDIR: HOME_INSIDE,
+    LANG: "C.UTF-8",
+    TERM: "dumb",
+    USER: "agent",
+    ...env,
+  };
 }

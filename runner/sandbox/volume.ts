@@ -21,18 +21,21 @@ export interface Owner {
   readonly gid: number;
 }
 
+/** What a volume may hold. */
+export type Quota = Pick<JobSpec["limits"], "diskBytes" | "files">;
+
 /**
- * Makes a job's volume. As root it is a tmpfs, which alone limits both bytes and the number of files; it holds nothing a set-uid bit or a
- * device file would be honoured on. Otherwise it is a plain folder, and the capability report says that disk is not limited.
+ * Makes a job's volume. With a quota it is a tmpfs, which alone limits both bytes and the number of files; it holds nothing a set-uid bit
+ * or a device file would be honoured on. Without, where nothing may be mounted, it is a plain folder, and the capability report says that
+ * disk is not limited.
  */
-export async function makeVolume(folder: string, owner: Owner, limits: JobSpec["limits"]): Promise<Volume> {
+export async function makeVolume(folder: string, owner: Owner, quota: Quota | null): Promise<Volume> {
   const [disk, sockets] = [join(folder, "disk"), join(folder, "run")];
   // Others' jobs may walk through it, and read nothing: what lies in it is the owner's alone.
   await mkdir(disk, { recursive: true, mode: 0o711 });
   await mkdir(sockets, { mode: 0o711 });
-  const mounted = isRoot();
-  if (mounted) {
-    const options = `size=${limits.diskBytes},nr_inodes=${limits.files},nosuid,nodev,mode=0711,uid=${owner.uid},gid=${owner.gid}`;
+  if (quota) {
+    const options = `size=${quota.diskBytes},nr_inodes=${quota.files},nosuid,nodev,mode=0711,uid=${owner.uid},gid=${owner.gid}`;
     await run("mount", ["-t", "tmpfs", "-o", options, "tollgate", disk]);
   }
   const [workspace, tmp, shm] = [join(disk, "workspace"), join(disk, "tmp"), join(disk, "shm")];
@@ -41,21 +44,21 @@ export async function makeVolume(folder: string, owner: Owner, limits: JobSpec["
     await own(each, owner);
   }
   const remove = async () => {
-    if (mounted) await unmounted(disk);
+    if (quota) await unmounted(disk);
     await rm(folder, { recursive: true, force: true });
   };
   return { workspace, tmp, shm, run: sockets, remove };
 }
 
-/** Puts files into a fresh workspace. Nothing of the job has run yet, so no link can lead the writing astray. */
-export async function fill(workspace: string, files: JobSpec["files"], owner: Owner): Promise<void> {
+/** Puts files into a fresh folder of a volume. Nothing of the job has run yet, so no link can lead the writing astray. */
+export async function fill(inside: string, files: JobSpec["files"], owner: Owner): Promise<void> {
   for (const { path, base64, executable } of files) {
     const parents = path.split("/").slice(0, -1);
     for (let depth = 1; depth <= parents.length; depth++) {
-      const folder = join(workspace, ...parents.slice(0, depth));
+      const folder = join(inside, ...parents.slice(0, depth));
       if (await mkdir(folder, { recursive: true, mode: 0o755 })) await own(folder, owner);
     }
-    const target = join(workspace, path);
+    const target = join(inside, path);
     await writeFile(target, Buffer.from(base64, "base64"), { flag: "wx", mode: executable ? 0o755 : 0o644 });
     await own(target, owner);
   }
@@ -71,6 +74,20 @@ export async function reapVolumes(state: string, jobs: string): Promise<void> {
 export async function unmountBelow(folder: string): Promise<void> {
   const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").map((line) => line.split(" ")[1] ?? "");
   for (const mount of mounts.filter((each) => each.startsWith(`${folder}/`))) await unmounted(mount);
+}
+
+/** Why nothing may be mounted here; null where it may. Tried: within a container root need not be allowed to. */
+export async function unmountable(state: string): Promise<string | null> {
+  if (!isRoot()) return "the runner is not root";
+  const folder = join(state, "mount");
+  await mkdir(folder, { recursive: true });
+  try {
+    await run("mount", ["-t", "tmpfs", "tollgate", folder]);
+    await unmounted(folder);
+    return null;
+  } catch (error) {
+    return error instanceof Error && "stderr" in error ? (String(error.stderr).split("\n")[0] ?? "") : "mounting fails";
+  }
 }
 
 /** The folder that all jobs of a runner lie in. */

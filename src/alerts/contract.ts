@@ -1,7 +1,17 @@
 import type { tables } from "#db";
 
 /** Every type of alert there is; a webhook may name those that it wants. */
-export const ALERTS = ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful", "policy.failed"] as const;
+export const ALERTS = [
+  "budget.threshold",
+  "budget.exceeded",
+  "price.unknown",
+  "spend.anomaly",
+  "usage.doubtful",
+  "policy.failed",
+  "security.event",
+  "permission.denied",
+  "audit.critical",
+] as const;
 
 /** An alert as stored. */
 export type AlertRow = typeof tables.alerts.$inferSelect;

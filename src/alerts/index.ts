@@ -1,4 +1,5 @@
 export { ALERTS } from "./contract.ts";
+export { alertsOfEntries } from "./entries.ts";
 export { announce, fire } from "./fire.ts";
 export { listAlerts, listDeliveries } from "./list.ts";
 export { sendDue, sendOne } from "./deliver.ts";

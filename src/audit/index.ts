@@ -4,8 +4,8 @@ export { type AuditEvent, type Event, type PolicyDecision, type RequestEvent } f
 export { appendCorrections, type Correction } from "./corrections.ts";
 export { auditEntry, type AuditFacts } from "./entry.ts";
 export {
-  type AuditRow,
   type CostRow,
+  CURRENT,
   getRecord,
   getRequest,
   listCurrent,
@@ -13,8 +13,9 @@ export {
   listRequests,
   recordsOf,
   type RequestRow,
-  searchAudit,
 } from "./records.ts";
+export { type AuditRow, searchAudit } from "./search.ts";
 export { pruneRequests } from "./retention.ts";
 export { costSummary, type Sums } from "./summary.ts";
+export { toolCallEntries } from "./tool-calls.ts";
 export { type Histogram, traffic } from "./traffic.ts";

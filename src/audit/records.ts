@@ -1,43 +1,14 @@
 import { and, desc, eq, getTableColumns, gte, lt, type SQL, sql } from "drizzle-orm";
-import type { AnySQLiteColumn } from "drizzle-orm/sqlite-core";
-import { TollgateError } from "#core";
 import { type Db, tables } from "#db";
 import { type Attributed, type Attribution, owned, same, searchedByTag, tagsOf } from "./attribution.ts";
+import { after, listed, type Listing, type Paging } from "./paging.ts";
 
-const { auditEntries, costRecords, requests } = tables;
+const { costRecords, requests } = tables;
 
 /** A stored cost record, receipt included. */
 export type CostRow = typeof costRecords.$inferSelect;
 /** A stored row of the request log. */
 export type RequestRow = typeof requests.$inferSelect;
-/** A stored audit entry. */
-export type AuditRow = typeof auditEntries.$inferSelect;
-
-/** What an audit search may ask for; `text` is looked for in type, subject, details, before and after. */
-export interface AuditFilter {
-  readonly from?: number;
-  readonly to?: number;
-  readonly type?: string;
-  readonly severity?: AuditRow["severity"];
-  readonly actor?: string;
-  readonly subject?: string;
-  readonly key?: string;
-  readonly team?: string;
-  readonly task?: string;
-  readonly text?: string;
-}
-
-/** How much, and after what. */
-export interface Paging {
-  readonly limit: number;
-  readonly cursor?: string;
-}
-
-/** One page, newest first. */
-export interface Listing<Row> {
-  readonly rows: Row[];
-  readonly next: string | null;
-}
 
 /** A record that a later one reprices is no longer what was paid. */
 export const CURRENT = sql`not exists (select 1 from ${costRecords} as newer where newer.reprices = ${costRecords.id})`;
@@ -117,44 +88,4 @@ async function newest<Table extends Attributed>(
     .orderBy(desc(order.at), desc(order.id))
     .limit(paging.limit + 1);
   return listed(rows, paging.limit);
-}
-
-/** Audit entries, newest first. */
-export async function searchAudit(db: Db, filter: AuditFilter, paging: Paging): Promise<Listing<AuditRow>> {
-  const { from, to, text } = filter;
-  const haystack = sql`${auditEntries.type} || ' ' || coalesce(${auditEntries.subjectId}, '') || ' ' || ${auditEntries.details} || ' ' || coalesce(${auditEntries.before}, '') || ' ' || coalesce(${auditEntries.after}, '')`;
-  const where = and(
-    from === undefined ? undefined : gte(auditEntries.at, from),
-    to === undefined ? undefined : lt(auditEntries.at, to),
-    same(auditEntries.type, filter.type),
-    same(auditEntries.severity, filter.severity),
-    same(auditEntries.actorId, filter.actor),
-    same(auditEntries.subjectId, filter.subject),
-    same(auditEntries.key, filter.key),
-    same(auditEntries.team, filter.team),
-    same(auditEntries.task, filter.task),
-    text === undefined ? undefined : sql`instr(lower(${haystack}), lower(${text})) > 0`,
-    after(auditEntries, paging.cursor),
-  );
-  const order = [desc(auditEntries.at), desc(auditEntries.id)];
-  const rows = await db
-    .select()
-    .from(auditEntries)
-    .where(where)
-    .orderBy(...order)
-    .limit(paging.limit + 1);
-  return listed(rows, paging.limit);
-}
-
-/** What comes after a cursor that a listing answered. @throws TollgateError `invalid_request` naming `cursor`. */
-function after(table: { readonly at: AnySQLiteColumn; readonly id: AnySQLiteColumn }, cursor: string | undefined): SQL | undefined {
-  if (cursor === undefined) return undefined;
-  const match = /^(\d{1,15})\.([\x21-\x7e]{1,128})$/.exec(cursor);
-  if (!match) throw new TollgateError("invalid_request", "cursor is not one that a list answered", { param: "cursor" });
-  return sql`(${table.at}, ${table.id}) < (${Number(match[1])}, ${match[2]!})`;
-}
-
-function listed<Row extends { readonly at: number; readonly id: string }>(rows: Row[], limit: number): Listing<Row> {
-  const last = rows.length > limit ? rows[limit - 1] : undefined;
-  return { rows: rows.slice(0, limit), next: last ? `${last.at}.${last.id}` : null };
 }

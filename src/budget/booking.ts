@@ -1,6 +1,7 @@
 import type { Amount, Charge, Counted, Elsewhere, Floated, Leg, Notice, Report, Settled, Settlement } from "./contract.ts";
 import { draw } from "./floats.ts";
 import { type EndedRow, endedOf, type HoldRow, holdsOf, insertHold, isKnown } from "./holds.ts";
+import { freedBy, rebook } from "./leases.ts";
 import { change, chargesOf, measured, reserve, told } from "./legs.ts";
 import { notify } from "./notices.ts";
 import { deliver, finished, late } from "./outbox.ts";
@@ -19,12 +20,14 @@ export interface Ending {
   readonly actual: Amount;
   /** Where its pace was counted; null where it was not. */
   readonly paced: Counted | null;
+  /** The lease that its money was drawn from, to which what it did not use goes back. */
+  readonly lease: string | null;
 }
 
 /** The ending of a hold. */
 export function endingOf(hold: HoldRow, how: EndedRow["how"], actual: Amount): Ending {
-  const { id, key, legs, elsewhere, second, counted, paced } = hold;
-  return { id, key, how, legs, elsewhere, held: hold, actual, paced: paced ? { second, counted } : null };
+  const { id, key, legs, elsewhere, second, counted, paced, lease } = hold;
+  return { id, key, how, legs, elsewhere, held: hold, actual, paced: paced ? { second, counted } : null, lease };
 }
 
 /** Frees what was held, books what it came to and remembers it: so many statements, however many reservations end. */
@@ -32,23 +35,24 @@ export function end(sql: Sql, endings: readonly Ending[], now: number): void {
   if (endings.length === 0) return;
   change(
     sql,
-    endings.flatMap(({ legs, held, actual }) =>
-      legs.map((leg) => {
-        const [spent, reserved] = [measured(actual, leg.unit), measured(held, leg.unit)];
+    endings.flatMap(({ legs, held, actual, lease }) => {
+      const freed = lease === null ? held : { ...held, nano: freedBy(sql, lease, { held: held.nano, actual: actual.nano }) };
+      return legs.map((leg) => {
+        const [spent, reserved] = [measured(actual, leg.unit), measured(freed, leg.unit)];
         return { leg, spent, reserved: -reserved, over: Math.max(0, spent - reserved) };
-      }),
-    ),
+      });
+    }),
   );
   sql.exec("DELETE FROM holds WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(endings.map(({ id }) => id)));
-  const rows = endings.map(({ id, key, how, legs, elsewhere, actual }) => {
+  const rows = endings.map(({ id, key, how, legs, elsewhere, actual, lease }) => {
     const { nano, tokens, requests } = actual;
     const charged = JSON.stringify(chargesOf([...legs, ...everyLeg(elsewhere)], actual));
-    return { id, key, how, nano, tokens, requests, legs: JSON.stringify(legs), elsewhere: JSON.stringify(elsewhere), charged };
+    return { id, key, how, nano, tokens, requests, legs: JSON.stringify(legs), elsewhere: JSON.stringify(elsewhere), charged, lease };
   });
   sql.exec(
-    `INSERT INTO ended (id, key, how, nano, tokens, requests, legs, charged, elsewhere, at)
+    `INSERT INTO ended (id, key, how, nano, tokens, requests, legs, charged, elsewhere, lease, at)
      SELECT value->>'id', value->>'key', value->>'how', value->>'nano', value->>'tokens', value->>'requests', value->>'legs',
-       value->>'charged', value->>'elsewhere', ?
+       value->>'charged', value->>'elsewhere', value->>'lease', ?
      FROM json_each(?)`,
     now,
     JSON.stringify(rows),
@@ -113,7 +117,7 @@ export function begin(sql: Sql, began: Report["began"]): void {
       requests: granted.requests - drawn.requests,
     });
     const pace = { ...(paced ?? { second: 0, counted: 0 }), paced: paced !== null };
-    insertHold(sql, { id, key, body: "", ...granted, legs, ...pace, bound: false, event, elsewhere: [] }, at + ttlMs);
+    insertHold(sql, { id, key, body: "", ...granted, legs, ...pace, bound: false, event, elsewhere: [], lease: null }, at + ttlMs);
   }
 }
 
@@ -154,7 +158,7 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
 /** A request that ended before its beginning was told. */
 function floatedEnding(sql: Sql, { admission: { id, key }, granted, float, legs, paced }: Floated, actual: Amount): Ending {
   drawPace(sql, { key, float, paced });
-  return { id, key, how: "settled", legs, elsewhere: [], held: draw(sql, float, granted), actual, paced };
+  return { id, key, how: "settled", legs, elsewhere: [], held: draw(sql, float, granted), actual, paced, lease: null };
 }
 
 /** An ending of what has ended already: a repeat, or better news of what had expired. */
@@ -167,11 +171,13 @@ function again(
   if (before.how === "released") return { kind: "unknown" };
   if (before.how === "settled") return { kind: "repeated", charged: before.charged };
   const charged: readonly Charge[] = chargesOf([...before.legs, ...everyLeg(before.elsewhere)], actual);
+  const fromLease = before.lease === null ? 0 : rebook(sql, before.lease, actual.nano - before.nano);
   change(
     sql,
     before.legs.map((leg) => {
       const more = measured(actual, leg.unit) - measured(before, leg.unit);
-      return { leg, spent: more, reserved: 0, over: Math.max(0, more) };
+      const freed = leg.unit === "usd" ? fromLease : 0;
+      return { leg, spent: more, reserved: -freed, over: Math.max(0, more - freed) };
     }),
   );
   total(sql, [{ key: before.key, nano: actual.nano - before.nano, requests: 0, ...usage }]);

@@ -38,6 +38,38 @@ export interface Admission {
   readonly elsewhere?: readonly Elsewhere[];
   /** Asks for a float beside the hold, by the id it shall have. It is granted or not; the hold does not hang on it. */
   readonly float?: Wish;
+  /** The lease that its money is drawn from: it was reserved in every budget in USD when the lease was taken. */
+  readonly lease?: string;
+}
+
+/**
+ * What a task asks for at its beginning: money for all its calls, reserved in every budget in USD on its key's path, in the windows of
+ * that moment. Its id is the task's, and the idempotency id of every call about it.
+ */
+export interface LeaseAsked {
+  readonly id: string;
+  readonly key: string;
+  readonly epoch: number;
+  readonly cap: Nano;
+  /** Milliseconds after which it ends by itself, and what is left of it goes back. */
+  readonly ttlMs: number;
+}
+
+/** Where a lease stands: `reserved` is what its calls in flight hold, and what is left for others while it has not ended. */
+export interface LeaseStatus {
+  readonly id: string;
+  readonly cap: Nano;
+  readonly spent: Nano;
+  readonly reserved: Nano;
+  /** Whether a call was refused for want of money here, and not admitted since. */
+  readonly refused: boolean;
+  readonly ended: boolean;
+}
+
+/** A lease that was granted, whole. */
+export interface Leased {
+  readonly kind: "leased";
+  readonly status: LeaseStatus;
 }
 
 /** An admission as a flow asks for it: its event is written only where the ledger must keep it. */
@@ -168,8 +200,9 @@ export type Refusal =
     }
   | {
       readonly kind: "budget_exceeded";
+      /** Of a lease, its id. */
       readonly budget: string;
-      readonly scope: Scope;
+      readonly scope: LimitScope;
       readonly window: Window;
       readonly unit: Unit;
       readonly limit: number;
@@ -178,9 +211,11 @@ export type Refusal =
       readonly requested: number;
       readonly windowStart: number | null;
       readonly resetsAt: number | null;
-      /** How much of what is reserved lies in floats, and may come back within seconds. */
+      /** How much of what is reserved may come back within seconds: it lies in floats, or in a task's other calls. */
       readonly floating: number;
     }
+  /** The lease that an admission, or an extension, would draw from admits no more. */
+  | { readonly kind: "lease_ended"; readonly lease: string }
   /** The same id with another body. */
   | { readonly kind: "mismatch" };
 
@@ -203,8 +238,13 @@ export interface Granted {
   readonly bound: boolean;
   /** The windows that it is charged to. */
   readonly legs: readonly Leg[];
-  /** The tightest USD budget after this hold; null where none binds. */
-  readonly tightest: { readonly budget: string; readonly scope: Scope; readonly remaining: Nano; readonly resetsAt: number | null } | null;
+  /** The tightest limit in USD after this hold, a budget or its task's lease; null where none binds. */
+  readonly tightest: {
+    readonly budget: string;
+    readonly scope: LimitScope;
+    readonly remaining: Nano;
+    readonly resetsAt: number | null;
+  } | null;
   readonly rpm: Pace | null;
   readonly tpm: Pace | null;
   readonly float?: Float;
@@ -253,9 +293,15 @@ export interface Budget {
   readonly mode: BudgetMode;
 }
 
+/** Where a limit of money stands: a budget's scope, or a task, which has its lease. */
+export type LimitScope = Scope | { readonly kind: "task"; readonly id: string };
+
+/** What a call may be refused by: a budget, or the lease that it draws from. */
+export type Limit = Omit<Budget, "scope"> & { readonly scope: LimitScope };
+
 /** A budget's state in its present window. `over` is what was billed beyond what had been reserved. */
 export interface BudgetStatus {
-  readonly budget: Budget;
+  readonly budget: Limit;
   readonly spent: number;
   readonly reserved: number;
   readonly over: number;
@@ -279,6 +325,6 @@ export interface KeyStatus {
   readonly rpm: Pace | null;
   readonly tpm: Pace | null;
   readonly inFlight: number;
-  /** The key's own and every ancestor's. */
+  /** The key's own and every ancestor's; for a task its lease, in the place of those in USD. */
   readonly budgets: readonly BudgetStatus[];
 }

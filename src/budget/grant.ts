@@ -1,10 +1,10 @@
-import type { Admission, Amount, Budget, Refusal } from "./contract.ts";
+import type { Admission, Amount, Limit, Refusal } from "./contract.ts";
 import { type Balance, measured } from "./legs.ts";
 import { windowAt } from "./windows.ts";
 
 /** A budget on the path of a request, and where it stands in the window at hand. */
-export interface Standing {
-  readonly budget: Budget;
+export interface Standing<Of extends Limit = Limit> {
+  readonly budget: Of;
   readonly balance: Balance;
 }
 

@@ -16,6 +16,8 @@ export interface HoldRow extends Amount {
   readonly bound: boolean;
   readonly event: string;
   readonly elsewhere: readonly Elsewhere[];
+  /** The lease that its money was drawn from. */
+  readonly lease: string | null;
 }
 
 /** How a reservation ended, kept for a day so that a repeat is answered alike. */
@@ -26,6 +28,7 @@ export interface EndedRow extends Amount {
   readonly legs: readonly Leg[];
   readonly elsewhere: readonly Elsewhere[];
   readonly charged: readonly Charge[];
+  readonly lease: string | null;
 }
 
 /** The hold of an id, if it lives. */
@@ -49,8 +52,9 @@ export function holdsOf(sql: Sql, ids: readonly string[]): ReadonlyMap<string, H
     bound: number;
     event: string;
     elsewhere: string;
+    lease: string | null;
   }>(
-    `SELECT id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, event, elsewhere FROM holds
+    `SELECT id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, event, elsewhere, lease FROM holds
      WHERE id IN (SELECT value FROM json_each(?))`,
     JSON.stringify(ids),
   );
@@ -74,8 +78,9 @@ export function endedOf(sql: Sql, ids: readonly string[]): ReadonlyMap<string, E
     legs: string;
     charged: string;
     elsewhere: string;
+    lease: string | null;
   }>(
-    "SELECT id, key, how, nano, tokens, requests, legs, charged, elsewhere FROM ended WHERE id IN (SELECT value FROM json_each(?))",
+    "SELECT id, key, how, nano, tokens, requests, legs, charged, elsewhere, lease FROM ended WHERE id IN (SELECT value FROM json_each(?))",
     JSON.stringify(ids),
   );
   return new Map(
@@ -89,8 +94,8 @@ export function endedOf(sql: Sql, ids: readonly string[]): ReadonlyMap<string, E
 /** Takes a hold down; its balances are another matter. */
 export function insertHold(sql: Sql, hold: HoldRow, expiresAt: number): void {
   sql.exec(
-    `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, expires_at, event, elsewhere)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO holds (id, key, body, nano, tokens, requests, legs, second, counted, paced, bound, expires_at, event, elsewhere, lease)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hold.id,
     hold.key,
     hold.body,
@@ -105,6 +110,7 @@ export function insertHold(sql: Sql, hold: HoldRow, expiresAt: number): void {
     expiresAt,
     hold.event,
     JSON.stringify(hold.elsewhere),
+    hold.lease,
   );
 }
 

@@ -1,7 +1,19 @@
 import { DurableObject } from "cloudflare:workers";
 import { inArray, sql as query } from "drizzle-orm";
 import { connect, type Db, tables } from "#db";
-import type { Admission, Amount, BudgetStatus, Granted, KeyStatus, Notice, Refusal, Report } from "./contract.ts";
+import type {
+  Admission,
+  Amount,
+  BudgetStatus,
+  Granted,
+  KeyStatus,
+  LeaseAsked,
+  Leased,
+  LeaseStatus,
+  Notice,
+  Refusal,
+  Report,
+} from "./contract.ts";
 import { Facts } from "./facts.ts";
 import { FLOAT_MS } from "./floats.ts";
 import { Ledger } from "./ledger.ts";
@@ -92,7 +104,8 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
       return { kind: "granted", granted: admission.ceiling, bound: false, legs: [], tightest: null, rpm: null, tpm: null };
     }
     const now = Date.now();
-    const { float: _, ...asked } = admission;
+    // Floats and leases are of the team's ledger alone.
+    const { float: _float, lease: _lease, ...asked } = admission;
     const answer = this.#ledger.reserve(asked, payer, now);
     if (answer.kind === "granted") await this.#wake(now + admission.ttlMs);
     return answer;
@@ -107,6 +120,32 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   async extend(team: string, key: string, id: string, to: Amount): Promise<Granted | Refusal> {
     const payer = isWider(team) ? await this.#of(team).anybody() : await this.#of(team).payer(key);
     return payer ? this.#ledger.extend(id, to, payer, Date.now()) : { kind: "inactive" };
+  }
+
+  /**
+   * Takes a lease for a task, by the budgets in USD of its key and their ancestors.
+   * @throws Error where the control plane could not be read.
+   */
+  async lease(team: string, asked: LeaseAsked): Promise<Leased | Refusal> {
+    const payer = await this.#of(team).payer(asked.key, asked.epoch);
+    if (!payer) return { kind: "inactive" };
+    const now = Date.now();
+    const answer = this.#ledger.lease(asked, payer, now);
+    if (answer.kind === "leased") await this.#wake(now + asked.ttlMs);
+    return answer;
+  }
+
+  /** Ends leases, however often: once this returns, no call draws from them. */
+  async endLeases(ids: readonly string[]): Promise<LeaseStatus[]> {
+    const now = Date.now();
+    const statuses = this.#ledger.endLeases(ids, now);
+    await this.#wake(this.#nextWork(now));
+    return statuses;
+  }
+
+  /** Where leases stand; those that are forgotten, or were never taken, are left out. */
+  leases(ids: readonly string[]): LeaseStatus[] {
+    return this.#ledger.leases(ids);
   }
 
   /** Takes down what an isolate says began, ended and is not needed any more. What cannot be is logged, and keeps nothing else from its place. */
@@ -139,10 +178,10 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     await this.#wake(this.#nextWork(now));
   }
 
-  /** Everything known of a key; null where the team has no such key. */
-  async keyStatus(team: string, key: string): Promise<KeyStatus | null> {
+  /** Everything known of a key, as it is for the task of a lease where one is named; null where the team has no such key. */
+  async keyStatus(team: string, key: string, lease: string | null = null): Promise<KeyStatus | null> {
     const payer = await this.#of(team).payer(key);
-    return payer && this.#ledger.keyStatus(key, payer, Date.now());
+    return payer && this.#ledger.keyStatus(key, payer, Date.now(), lease);
   }
 
   /** Where budgets of this ledger stand, all of them for null; those that are not there are left out. */

@@ -7,7 +7,9 @@ import type {
   BudgetStatus,
   Granted,
   KeyStatus,
-  Leg,
+  LeaseAsked,
+  Leased,
+  LeaseStatus,
   Notice,
   Refusal,
   Report,
@@ -15,21 +17,41 @@ import type {
   Settlement,
 } from "./contract.ts";
 import type { Payer } from "./facts.ts";
-import { endFloat, giveBack, lend, nextOverdue, overdue, withFloating } from "./floats.ts";
+import { endFloat, giveBack, lend, nextOverdue, overdue } from "./floats.ts";
 import { forecast } from "./forecast.ts";
 import { type Grant, grant, growth, type Standing, tightest } from "./grant.ts";
 import { type HoldRow, holdOf, insertHold, isKnown } from "./holds.ts";
-import { balancesOf, chargesOf, legAt, measured, reserve, told } from "./legs.ts";
+import {
+  drawnFrom,
+  endLease,
+  forgetLeases,
+  heldBesides,
+  leaseOf,
+  leaseStanding,
+  type LeaseRow,
+  limitOf,
+  nextLease,
+  overdueLeases,
+  refusedDraw,
+  reserveFrom,
+  restsOf,
+  statusesOf,
+  takeLease,
+  unfitness,
+} from "./leases.ts";
+import { chargesOf, legAt, measured, told } from "./legs.ts";
 import { nextNotice } from "./notices.ts";
 import { deliver, estimated } from "./outbox.ts";
 import { count, forgetPace, paceOf, paceRefusal, type Recent, recentOf } from "./pace.ts";
 import { createTables, type Sql } from "./sql.ts";
+import { standingsAt, standingsOf } from "./standings.ts";
 import { windowAt } from "./windows.ts";
 
 const ENDED_KEPT_MS = 24 * 3_600_000;
 /** Limits that make everything be counted. */
 const EVERY_LIMIT = { rpm: 1, tpm: 1, concurrency: 1 };
 const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
+const UNUSED = { nano: 0, requests: 0, input: 0, output: 0 };
 const UNKNOWN_HOLD: Refusal = { kind: "mismatch" };
 
 /**
@@ -50,21 +72,24 @@ export class Ledger {
       const body = bodyOf(admission);
       if (!isKnown(this.#sql, admission.id)) return this.#admit(admission, body, payer, now);
       const hold = holdOf(this.#sql, admission.id);
-      return hold?.body === body ? this.#granted(hold, payer, this.#view(admission.key, payer, now), now) : UNKNOWN_HOLD;
+      return hold?.body === body ? this.#granted(hold, payer, this.#viewOf(hold, payer, now), now) : UNKNOWN_HOLD;
     });
   }
 
   #admit(admission: Admission, body: string, payer: Payer, now: number): Granted | Refusal {
     const { key } = payer;
-    if (!key.active || (key.expiresAt !== null && key.expiresAt <= now)) return { kind: "inactive" };
-    if (admission.epoch < key.epoch) return { kind: "stale", epoch: key.epoch };
+    const { id, lease: named = null } = admission;
+    const unfit = unfitness(key, admission.epoch, now);
+    if (unfit) return unfit;
+    const lease = named === null ? null : drawnFrom(this.#sql, { lease: named, key: admission.key }, now);
+    if (named !== null && !lease) return { kind: "lease_ended", lease: named };
     const counted = admission.likely.tokens;
-    const view = this.#view(admission.key, payer, now);
+    const view = this.#view(admission.key, payer, lease, now);
     const refused = paceRefusal(key.limits, view.recent, counted, now);
     if (refused) return refused;
     const granted = grant(admission, view.standings, now);
-    if ("kind" in granted) return withFloating(this.#sql, granted);
-    const hold = this.#hold(admission, granted, payer, { now, body, counted });
+    if ("kind" in granted) return refusedDraw(this.#sql, lease, granted, { request: id, own: 0 });
+    const hold = this.#hold(admission, granted, payer, { now, body, counted, lease });
     const left = after(view, hold);
     const float = lend(this.#sql, admission, { path: left.standings, limits: key.limits, recent: left.recent }, now);
     return { ...this.#granted(hold, payer, left, now), ...(float && { float }) };
@@ -77,12 +102,40 @@ export class Ledger {
       if (!hold) return UNKNOWN_HOLD;
       const amount = { nano: Math.max(hold.nano, to.nano), tokens: Math.max(hold.tokens, to.tokens), requests: hold.requests };
       const more = { nano: amount.nano - hold.nano, tokens: amount.tokens - hold.tokens, requests: 0 };
-      const refusal = growth(more, this.#standingsOf(hold.legs, payer.budgets), now);
-      if (refusal) return withFloating(this.#sql, refusal);
-      reserve(this.#sql, hold.legs, more);
-      this.#sql.exec("UPDATE holds SET nano = ?, tokens = ? WHERE id = ?", amount.nano, amount.tokens, id);
-      return this.#granted({ ...hold, ...amount }, payer, this.#view(hold.key, payer, now), now);
+      if (more.nano > 0 || more.tokens > 0) {
+        const refusal = this.#grow(hold, more, payer, now);
+        if (refusal) return refusal;
+        this.#sql.exec("UPDATE holds SET nano = ?, tokens = ? WHERE id = ?", amount.nano, amount.tokens, id);
+      }
+      return this.#granted({ ...hold, ...amount }, payer, this.#viewOf(hold, payer, now), now);
     });
+  }
+
+  /** Holds more, by the same budgets or lease as before, or says why not. */
+  #grow(hold: HoldRow, more: Amount, { budgets }: Payer, now: number): Refusal | null {
+    const { id, key, legs, lease: named } = hold;
+    const lease = named === null ? null : drawnFrom(this.#sql, { lease: named, key }, now);
+    if (named !== null && !lease) return { kind: "lease_ended", lease: named };
+    const path = [...(lease ? [limitOf(lease)] : []), ...standingsOf(this.#sql, heldBesides(named, legs), budgets)];
+    const refusal = growth(more, path, now);
+    if (refusal) return refusedDraw(this.#sql, lease, refusal, { request: id, own: hold.nano });
+    reserveFrom(this.#sql, named, { request: id, legs }, more);
+    return null;
+  }
+
+  /** Takes a lease for a task, or says why not. */
+  lease(asked: LeaseAsked, payer: Payer, now: number): Leased | Refusal {
+    return this.#sql.transaction(() => takeLease(this.#sql, asked, payer, now));
+  }
+
+  /** Ends leases: no call draws from them any more. */
+  endLeases(ids: readonly string[], now: number): LeaseStatus[] {
+    return this.#sql.transaction(() => ids.map((id) => endLease(this.#sql, id, now)));
+  }
+
+  /** Where leases stand, as long as they are remembered. */
+  leases(ids: readonly string[]): LeaseStatus[] {
+    return statusesOf(this.#sql, ids);
   }
 
   /** Books what a request used, exactly once; after expiry it replaces the estimate. */
@@ -121,15 +174,17 @@ export class Ledger {
   }
 
   /**
-   * Turns holds whose time is up into estimated records at their reserved amount, and takes back floats whose time is up; at most
-   * `limit` of each. Says how many were due.
+   * Turns holds whose time is up into estimated records at their reserved amount, and takes back floats and leases whose time is up; at
+   * most `limit` of each. Says how many were due.
    * @throws the first failure, once every other one has had its turn: one that cannot end keeps no other reserved.
    */
   expire(now: number, limit: number): number {
     const due = this.#sql.exec<{ id: string }>("SELECT id FROM holds WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
     const floats = overdue(this.#sql, now, limit);
+    const leases = overdueLeases(this.#sql, now, limit);
     const steps = [
       ...floats.map((id) => () => endFloat(this.#sql, id)),
+      ...leases.map((id) => () => void endLease(this.#sql, id, now)),
       ...due.map(
         ({ id }) =>
           () =>
@@ -164,6 +219,7 @@ export class Ledger {
   /** Drops what nobody can ask for any more, at most `limit` ended holds; says how many. */
   tidy(now: number, limit: number): number {
     forgetPace(this.#sql, now);
+    forgetLeases(this.#sql, now - ENDED_KEPT_MS);
     const old = "SELECT id FROM ended WHERE at <= ? LIMIT ?";
     return this.#sql.exec(`DELETE FROM ended WHERE id IN (${old}) RETURNING 1 AS dropped`, now - ENDED_KEPT_MS, limit).length;
   }
@@ -172,13 +228,15 @@ export class Ledger {
   nextDue(): { readonly expiry: number | null; readonly forgetting: number | null } {
     const [hold] = this.#sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM holds");
     const [ended] = this.#sql.exec<{ at: number | null }>("SELECT min(at) AS at FROM ended");
-    const expiry = Math.min(hold?.at ?? Infinity, nextOverdue(this.#sql) ?? Infinity, nextNotice(this.#sql) ?? Infinity);
-    return { expiry: expiry === Infinity ? null : expiry, forgetting: typeof ended?.at === "number" ? ended.at + ENDED_KEPT_MS : null };
+    const lease = nextLease(this.#sql);
+    const due = [hold?.at, lease.expiresAt, nextOverdue(this.#sql), nextNotice(this.#sql)];
+    const over = [ended?.at, lease.endedAt].map((at) => (typeof at === "number" ? at + ENDED_KEPT_MS : null));
+    return { expiry: earliest(due), forgetting: earliest(over) };
   }
 
-  /** Everything known of a key. */
-  keyStatus(id: string, { key, budgets }: Payer, now: number): KeyStatus {
-    const [total] = this.#sql.exec<{ nano: number; requests: number; input: number; output: number }>(
+  /** Everything known of a key; where a task of it asks, by its lease. */
+  keyStatus(id: string, { key, budgets }: Payer, now: number, lease: string | null = null): KeyStatus {
+    const [total = UNUSED] = this.#sql.exec<{ nano: number; requests: number; input: number; output: number }>(
       "SELECT nano, requests, input, output FROM totals WHERE key = ?",
       id,
     );
@@ -188,20 +246,23 @@ export class Ledger {
       key: id,
       epoch: key.epoch,
       active: key.active,
-      spent: total?.nano ?? 0,
-      reserved: held?.nano ?? 0,
-      requests: total?.requests ?? 0,
-      tokens: { input: total?.input ?? 0, output: total?.output ?? 0 },
+      spent: total.nano,
+      reserved: (held?.nano ?? 0) + restsOf(this.#sql, id),
+      requests: total.requests,
+      tokens: { input: total.input, output: total.output },
       limits: key.limits,
       ...shown(key.limits, recent, now),
       inFlight: recent.inFlight - recent.lent.slots,
-      budgets: this.budgetStatus(budgets, now),
+      budgets: [
+        ...(lease === null ? [] : [leaseStanding(this.#sql, { lease, key: id }, now)]),
+        ...this.budgetStatus(heldBesides(lease, budgets), now),
+      ],
     };
   }
 
   /** Where budgets stand in their present windows. */
   budgetStatus(budgets: readonly Budget[], now: number): BudgetStatus[] {
-    return this.#standings(budgets, now).map(({ budget, balance }) => {
+    return standingsAt(this.#sql, budgets, now).map(({ budget, balance }) => {
       const window = windowAt(budget.window, budget.timeZone, now);
       const remaining = Math.max(0, budget.limit - balance.spent - balance.reserved);
       const expected = forecast(balance.spent, window, now);
@@ -209,42 +270,31 @@ export class Ledger {
     });
   }
 
-  #standings(budgets: readonly Budget[], now: number): Standing[] {
-    const balances = balancesOf(
-      this.#sql,
-      budgets.map((budget) => legAt(budget, now)),
-    );
-    return budgets.map((budget, at) => ({ budget, balance: balances[at]! }));
+  /** What an admission is judged by: where the budgets stand, or the lease in the place of those in USD, and what the key did lately. */
+  #view(id: string, { key, budgets }: Payer, lease: LeaseRow | null, now: number): View {
+    const standings = standingsAt(this.#sql, heldBesides(lease, budgets), now);
+    return { standings: lease ? [limitOf(lease), ...standings] : standings, recent: recentOf(this.#sql, id, now, key.limits) };
   }
 
-  /** Where a hold's budgets stand in the windows it was admitted in; a budget that was deleted binds no more. */
-  #standingsOf(legs: readonly Leg[], budgets: readonly Budget[]): Standing[] {
-    const balances = balancesOf(this.#sql, legs);
-    return legs.flatMap((leg, at) => {
-      const budget = budgets.find(({ id }) => id === leg.budget);
-      return budget ? [{ budget, balance: balances[at]! }] : [];
-    });
-  }
-
-  /** What an admission is judged by: where the budgets stand, and what the key did lately. */
-  #view(id: string, { key, budgets }: Payer, now: number): View {
-    return { standings: this.#standings(budgets, now), recent: recentOf(this.#sql, id, now, key.limits) };
+  #viewOf({ key, lease }: HoldRow, payer: Payer, now: number): View {
+    return this.#view(key, payer, lease === null ? null : leaseOf(this.#sql, lease), now);
   }
 
   #hold(
     admission: Admission,
     { amount, bound }: Grant,
     { key: facts, budgets }: Payer,
-    at: { now: number; body: string; counted: number },
+    at: { now: number; body: string; counted: number; lease: LeaseRow | null },
   ): HoldRow {
     const { now, body, counted } = at;
-    const legs = budgets.map((budget) => legAt(budget, now));
+    const lease = at.lease?.id ?? null;
+    const legs = [...(at.lease?.legs ?? []), ...heldBesides(lease, budgets).map((budget) => legAt(budget, now))];
     const second = Math.floor(now / 1000);
     const { rpm, tpm } = facts.limits;
     const paced = rpm !== null || tpm !== null;
     const { id, key, event, elsewhere = [] } = admission;
-    const hold = { id, key, body, ...amount, legs, second, counted, paced, bound, event, elsewhere };
-    reserve(this.#sql, legs, amount);
+    const hold = { id, key, body, ...amount, legs, second, counted, paced, bound, event, elsewhere, lease };
+    reserveFrom(this.#sql, lease, { request: id, legs }, amount);
     insertHold(this.#sql, hold, now + admission.ttlMs);
     if (paced) count(this.#sql, key, second, { requests: 1, tokens: counted });
     return hold;
@@ -291,11 +341,17 @@ function shown({ rpm, tpm }: PaceLimits, { requests, tokens, lent }: Recent, now
 }
 
 /** What must be the same for an id to be a repeat. */
-function bodyOf({ key, floor, ceiling, likely, stream }: Admission): string {
-  return JSON.stringify([key, floor, ceiling, likely, stream]);
+function bodyOf({ key, floor, ceiling, likely, stream, lease }: Admission): string {
+  return JSON.stringify([key, floor, ceiling, likely, stream, lease]);
+}
+
+/** The first of several times, of which there may be none. */
+function earliest(times: readonly (number | null | undefined)[]): number | null {
+  const first = Math.min(...times.map((at) => at ?? Infinity));
+  return first === Infinity ? null : first;
 }
 
 /** The ending of what was never held. */
 function givenBack(id: string): Ending {
-  return { id, key: "", how: "released", legs: [], elsewhere: [], held: NOTHING, actual: NOTHING, paced: null };
+  return { id, key: "", how: "released", legs: [], elsewhere: [], held: NOTHING, actual: NOTHING, paced: null, lease: null };
 }

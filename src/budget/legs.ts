@@ -1,4 +1,4 @@
-import type { Amount, Budget, Charge, Leg, Told, Unit } from "./contract.ts";
+import type { Amount, Charge, Leg, Limit, Told, Unit } from "./contract.ts";
 import type { Sql } from "./sql.ts";
 import { windowAt } from "./windows.ts";
 
@@ -18,7 +18,7 @@ export function measured(amount: Amount, unit: Unit): number {
 }
 
 /** The leg of a budget at a time. */
-export function legAt(budget: Budget, now: number): Leg {
+export function legAt(budget: Limit, now: number): Leg {
   return { budget: budget.id, start: windowAt(budget.window, budget.timeZone, now).start, unit: budget.unit };
 }
 

@@ -15,9 +15,15 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS holds (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, body TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL, requests INTEGER NOT NULL,
     legs TEXT NOT NULL, second INTEGER NOT NULL, counted INTEGER NOT NULL, paced INTEGER NOT NULL, bound INTEGER NOT NULL, expires_at INTEGER NOT NULL, event TEXT NOT NULL,
-    elsewhere TEXT NOT NULL)`,
+    elsewhere TEXT NOT NULL, lease TEXT)`,
   `CREATE INDEX IF NOT EXISTS holds_key ON holds (key)`,
   `CREATE INDEX IF NOT EXISTS holds_expires_at ON holds (expires_at)`,
+  `CREATE TABLE IF NOT EXISTS leases (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL, cap INTEGER NOT NULL, spent INTEGER NOT NULL, drawn INTEGER NOT NULL, refused TEXT,
+    legs TEXT NOT NULL, expires_at INTEGER NOT NULL, ended_at INTEGER) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS leases_key ON leases (key) WHERE ended_at IS NULL`,
+  `CREATE INDEX IF NOT EXISTS leases_expires_at ON leases (expires_at) WHERE ended_at IS NULL`,
+  `CREATE INDEX IF NOT EXISTS leases_ended_at ON leases (ended_at)`,
   `CREATE TABLE IF NOT EXISTS floats (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL, requests INTEGER NOT NULL, legs TEXT NOT NULL,
     expires_at INTEGER NOT NULL, returned INTEGER NOT NULL) WITHOUT ROWID`,
@@ -33,7 +39,7 @@ const TABLES = [
     key TEXT NOT NULL, second INTEGER NOT NULL, requests INTEGER NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (key, second)) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS ended (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, how TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL, requests INTEGER NOT NULL,
-    legs TEXT NOT NULL, charged TEXT NOT NULL, elsewhere TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID`,
+    legs TEXT NOT NULL, charged TEXT NOT NULL, elsewhere TEXT NOT NULL, at INTEGER NOT NULL, lease TEXT) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS ended_at ON ended (at)`,
   `CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, event TEXT NOT NULL, tries INTEGER NOT NULL, due_at INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS notices (
@@ -41,7 +47,17 @@ const TABLES = [
   `CREATE INDEX IF NOT EXISTS outbox_due_at ON outbox (due_at)`,
 ];
 
+/** Columns that tables made before them lack. */
+const LATER = [
+  { table: "holds", column: "lease", kind: "TEXT" },
+  { table: "ended", column: "lease", kind: "TEXT" },
+];
+
 /** Makes the ledger's tables where they are not there. Listed in docs/storage.md. */
 export function createTables(sql: Sql): void {
   for (const table of TABLES) sql.exec(table);
+  for (const { table, column, kind } of LATER) {
+    const there = sql.exec<{ name: string }>(`PRAGMA table_info(${table})`).some(({ name }) => name === column);
+    if (!there) sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${kind}`);
+  }
 }

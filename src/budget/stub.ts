@@ -1,4 +1,17 @@
-import type { Admission, Amount, Asked, BudgetStatus, Granted, KeyStatus, Refusal, Report, Settlement } from "./contract.ts";
+import type {
+  Admission,
+  Amount,
+  Asked,
+  BudgetStatus,
+  Granted,
+  KeyStatus,
+  LeaseAsked,
+  Leased,
+  LeaseStatus,
+  Refusal,
+  Report,
+  Settlement,
+} from "./contract.ts";
 import type { LedgerObject } from "./ledger.do.ts";
 
 /** One team's ledger, as flows hold it. */
@@ -10,7 +23,14 @@ export interface LedgerStub {
   settle(settlement: Settlement): Promise<void>;
   /** Only where nothing was sent upstream. */
   release(id: string): Promise<void>;
-  keyStatus(key: string): Promise<KeyStatus | null>;
+  /** Takes a task's money out of the budgets of its key, whole; repeat-safe. */
+  lease(asked: LeaseAsked): Promise<Leased | Refusal>;
+  /** Ends leases, however often: once this returns, no call draws from them. Answers in the order asked. */
+  endLeases(ids: readonly string[]): Promise<LeaseStatus[]>;
+  /** Where leases stand; they are remembered for a day after their end. */
+  leases(ids: readonly string[]): Promise<LeaseStatus[]>;
+  /** Everything known of a key, as it is for the task of a lease where one is named. */
+  keyStatus(key: string, lease?: string | null): Promise<KeyStatus | null>;
   /** Where its budgets stand, all of them for null. */
   budgetStatus(budgets: readonly string[] | null): Promise<BudgetStatus[]>;
   /** Has the ledger read keys and budgets again, before it returns. */
@@ -48,7 +68,10 @@ export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: 
     settle: (settlement) => ask((remote) => remote.report({ ...NOTHING, ended: [{ settlement, floated: null, slot: null }] })),
     report: (report) => ask((remote) => remote.report(report)),
     release: (hold) => ask((remote) => remote.release(hold)),
-    keyStatus: (key) => ask((remote) => remote.keyStatus(team, key)),
+    lease: (asked) => ask((remote) => remote.lease(team, asked)),
+    endLeases: (ids) => ask((remote) => remote.endLeases(ids)),
+    leases: (ids) => ask((remote) => remote.leases(ids)),
+    keyStatus: (key, lease = null) => ask((remote) => remote.keyStatus(team, key, lease)),
     budgetStatus: (budgets) => ask((remote) => remote.budgetStatus(team, budgets)),
     refresh: () => ask((remote) => remote.refresh(team)),
   };

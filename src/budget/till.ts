@@ -86,9 +86,15 @@ export class Till {
       extend: (key, id, to) => this.#extend(key, id, to),
       settle: (settlement) => this.#settle(settlement),
       release: (id) => this.#release(id),
-      keyStatus: async (key) => {
+      lease: (asked) => this.#patiently(asked.key, () => this.#remote.lease(asked)),
+      endLeases: (ids) => this.#remote.endLeases(ids),
+      leases: async (ids) => {
         await this.#send();
-        return this.#remote.keyStatus(key);
+        return this.#remote.leases(ids);
+      },
+      keyStatus: async (key, lease) => {
+        await this.#send();
+        return this.#remote.keyStatus(key, lease);
       },
       budgetStatus: async (budgets) => {
         await this.#send();
@@ -109,8 +115,7 @@ export class Till {
 
   /** Admits from the float in hand; null where there is none, or not enough in it. */
   #admit(asked: Asked): Granted | null {
-    // A request that wider budgets hold too must stand in its team's ledger, which tells theirs how it ends.
-    if (asked.elsewhere) return null;
+    if (!mayFloat(asked)) return null;
     const inHand = this.#keys.get(asked.key)?.inHand;
     const admitted = inHand?.admit(asked, this.#clock());
     if (!admitted) return null;
@@ -121,9 +126,9 @@ export class Till {
   }
 
   /** Asks the ledger, and for a float beside, where one may be used. */
-  async #ask(asked: Asked, mayFloat: boolean): Promise<Granted | Refusal> {
+  async #ask(asked: Asked, floats: boolean): Promise<Granted | Refusal> {
     const askedAt = this.#clock();
-    const float = mayFloat && !asked.elsewhere ? this.#wish(asked, askedAt) : null;
+    const float = floats && mayFloat(asked) ? this.#wish(asked, askedAt) : null;
     const admission = { ...asked, event: asked.event(), ...(float && { float }) };
     const answer = await this.#telling((report) => this.#remote.reserve(admission, report));
     if (answer.kind !== "granted") return answer;
@@ -173,7 +178,7 @@ export class Till {
   }
 
   /** Asks again while what is missing lies in floats, all of this isolate's own given back first. */
-  async #patiently(key: string, ask: () => Promise<Granted | Refusal>): Promise<Granted | Refusal> {
+  async #patiently<Answer extends object>(key: string, ask: () => Promise<Answer | Refusal>): Promise<Answer | Refusal> {
     const from = this.#clock();
     for (;;) {
       const answer = await ask();
@@ -321,6 +326,14 @@ export class Tills {
     this.#tills.set(team, till);
     return till;
   }
+}
+
+/**
+ * Whether a request may be admitted from memory: one that wider budgets hold too must stand in its team's ledger, which tells theirs how
+ * it ends; and a task's is asked of its lease, which may have ended.
+ */
+function mayFloat({ elsewhere, lease }: Asked): boolean {
+  return elsewhere === undefined && lease === undefined;
 }
 
 function begun({ floated, event }: Untold): Begun {

@@ -97,7 +97,11 @@ const schema = z.object({
   ...POLICY_LIMITS,
   /** The runner that tasks are run by, and what its claims are signed with: both, or none. */
   RUNNER_URL: origin.optional(),
+  /** This gateway's own address as its runner calls it. */
+  TOLLGATE_URL: origin.optional(),
   RUNNER_SECRET: z.string().min(32).optional(),
+  /** Instead of a runner that serves all: one for each task, in a container of its own. */
+  RUNNER_CONTAINER: z.stringbool().default(false),
   TOLLGATE_REQUEST_LOG_DAYS: z.coerce.number().positive().default(30),
   /** How long is kept what requests said, of keys that have it logged. */
   TOLLGATE_CONTENT_DAYS: z.coerce.number().positive().default(7),
@@ -136,6 +140,9 @@ export function readConfig(env: object): Config {
   }
   if ((parsed.data.RUNNER_URL === undefined) !== (parsed.data.RUNNER_SECRET === undefined)) {
     throw new ConfigError("The deployment's variables are wrong. RUNNER_URL, RUNNER_SECRET: a runner needs both");
+  }
+  if (parsed.data.RUNNER_CONTAINER && parsed.data.RUNNER_URL !== undefined) {
+    throw new ConfigError("The deployment's variables are wrong. RUNNER_CONTAINER: not beside RUNNER_URL");
   }
   if (parsed.data.TOLLGATE_CACHE_TTL_S > parsed.data.TOLLGATE_CACHE_TTL_MAX_S) {
     throw new ConfigError("The deployment's variables are wrong. TOLLGATE_CACHE_TTL_S: more than TOLLGATE_CACHE_TTL_MAX_S");

@@ -1,9 +1,8 @@
 import { and, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { Safe, VaultError } from "#core";
+import { masked, Safe, VaultError } from "#core";
 import type { Config } from "#config";
 import { type Db, tables } from "#db";
 import type { Content, Kept, Said } from "./contract.ts";
-import { masked } from "./mask.ts";
 
 const { requestContents } = tables;
 type Row = typeof requestContents.$inferSelect;

@@ -40,6 +40,8 @@ export interface Caller {
   readonly responses: "kept" | "off";
   /** Names what the key's tasks may do; null: it may run none. */
   readonly profile: string | null;
+  /** The task that calls, in the name of its key; null where the key itself does. */
+  readonly task: string | null;
   /** Milliseconds; null means never. */
   readonly expiresAt: number | null;
   /** Grows with every change of the key. */

@@ -476,7 +476,10 @@ export const requestContents = sqliteTable(
   ],
 );
 
-/** Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. */
+/**
+ * Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. What an entry says is searched
+ * through `audit_search`, which a trigger fills (migrations/0014_audit_search.sql).
+ */
 export const auditEntries = sqliteTable(
   "audit_entries",
   {
@@ -504,6 +507,23 @@ export const auditEntries = sqliteTable(
     uniqueIndex("audit_entries_id").on(table.id),
     index("audit_entries_at").on(table.at),
     index("audit_entries_type_at").on(table.type, table.at),
+    index("audit_entries_task")
+      .on(table.task, table.at)
+      .where(sql`"task" is not null`),
+    index("audit_entries_key")
+      .on(table.key, table.at)
+      .where(sql`"key" is not null`),
+    index("audit_entries_key_type")
+      .on(table.key, table.type, table.at)
+      .where(sql`"key" is not null`),
+    index("audit_entries_team")
+      .on(table.team, table.at)
+      .where(sql`"team" is not null`),
+    index("audit_entries_subject")
+      .on(table.subjectId, table.at)
+      .where(sql`"subject_id" is not null`),
+    index("audit_entries_actor").on(table.actorId, table.at),
+    index("audit_entries_severity").on(table.severity, table.at),
   ],
 );
 
@@ -516,10 +536,20 @@ export const alerts = sqliteTable(
   {
     id: text().primaryKey(),
     type: text({
-      enum: ["budget.threshold", "budget.exceeded", "price.unknown", "spend.anomaly", "usage.doubtful", "policy.failed"],
+      enum: [
+        "budget.threshold",
+        "budget.exceeded",
+        "price.unknown",
+        "spend.anomaly",
+        "usage.doubtful",
+        "policy.failed",
+        "security.event",
+        "permission.denied",
+        "audit.critical",
+      ],
     }).notNull(),
     severity: text({ enum: ["warning", "critical"] }).notNull(),
-    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy"] }).notNull(),
+    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy", "task", "actor"] }).notNull(),
     subjectId: text("subject_id").notNull(),
     threshold: integer().notNull(),
     /** When the window that it is about began; 0 for the one that has no beginning. */
@@ -699,6 +729,7 @@ export const profiles = sqliteTable(
       readonly agents: readonly string[];
       readonly skills: readonly string[];
       readonly deniedCommands: readonly string[];
+      readonly approveTools?: readonly string[];
       readonly hosts: readonly string[];
       readonly filesystem: "none" | "readonly" | "readwrite";
       readonly maxConcurrentTasks: number;
@@ -721,12 +752,19 @@ export const tasks = sqliteTable(
     key: text().notNull(),
     team: text().notNull(),
     profile: text().notNull(),
-    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "runner_lost"] }),
+    engine: text().notNull().default("command"),
+    model: text(),
+    exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "budget", "policy", "runner_lost"] }),
     createdAt: integer("created_at").notNull(),
     /** Null while it has its place among those that a key may run at once. */
     endedAt: integer("ended_at"),
+    /** What its owner thought of it, from 1 to 5. */
+    score: integer(),
+    comment: text(),
+    scoredAt: integer("scored_at"),
   },
   (table) => [
+    index("tasks_created").on(table.createdAt),
     index("tasks_key_created").on(table.key, table.createdAt),
     index("tasks_unended")
       .on(table.key)

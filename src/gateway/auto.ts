@@ -1,5 +1,5 @@
 import { AUTO, type AutoTable, type Decision, decide, type Features, type Out, readFeatures } from "#auto";
-import { foresee, type KeyStatus } from "#budget";
+import { foresee, type KeyStatus, refusalError } from "#budget";
 import { asTollgateError, type Caller, TollgateError } from "#core";
 import { listModels, resolveModel } from "#models";
 import { callable } from "#providers";
@@ -7,7 +7,6 @@ import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 import { wanted } from "./hold.ts";
-import { refusalError } from "./refuse.ts";
 import { standing } from "./standing.ts";
 
 /** What a model is chosen with. */

@@ -4,13 +4,14 @@ import type { Cache, Facts } from "#cache";
 import type { Config } from "#config";
 import type { Content } from "#content";
 import type { Caller } from "#core";
-import type { Event } from "#audit";
+import type { Event, RequestEvent } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Limits, Price, Target } from "#models";
 import type { ActivePolicies, ActiveStep, Counters, Judge, Obligation } from "#policy";
 import type { Upstream } from "#providers";
 import type { Responses } from "#responses";
 import type { Health, Perseverance } from "#routes";
+import type { CalledTool } from "#wire";
 import type { DirectoryCache } from "./directory.ts";
 import type { Spoken } from "./translate.ts";
 import type { Counts, Gathered } from "./facts.ts";
@@ -35,6 +36,8 @@ export interface Gateway {
   readonly responses: Responses;
   /** Delivers an event that no ledger will: a request that was refused before anything was reserved. */
   readonly record: (event: Event) => Promise<void>;
+  /** What governs a task's calls. */
+  readonly governor: (task: string) => Promise<Governor>;
   /** Keeps what was said, for a key that has it logged. */
   readonly keep: (content: Content) => Promise<void>;
   readonly now: () => number;
@@ -42,6 +45,25 @@ export interface Gateway {
   readonly paced: boolean;
   /** Keeps the isolate alive for work that outlasts the answer. */
   readonly background: (work: Promise<unknown>) => void;
+}
+
+/** What governs the calls of one task: what its agent may use, and where what it does is taken down. Asked for no other request. */
+export interface Governor {
+  /** Whether the model may be told of a tool, by a function's name or the type of one of the vendor's own. */
+  offers(tool: string): boolean;
+  /**
+   * Takes down calls of tools, before whoever called the model has them. Null where it may have them; else why its answer ends here.
+   * What this throws ends the answer as well.
+   */
+  called(calls: readonly CalledTool[], place: CallsPlace): Promise<string | null>;
+  /** Takes down what became of a call to a model. */
+  settled(event: RequestEvent): Promise<void>;
+}
+
+/** Where calls of tools stand: in the answer to which request, and how many of it come before them. */
+export interface CallsPlace {
+  readonly request: string;
+  readonly before: number;
 }
 
 /** Facts of one request beside its body. */
@@ -62,6 +84,8 @@ export interface Arrival {
   readonly timeoutMs: number | null;
   /** What the caller wants of the cache; a lifetime in milliseconds, or null for the deployment's. */
   readonly cache: { readonly mode: "use" | "refresh" | "no-store"; readonly ttlMs: number | null };
+  /** Present where a task calls. */
+  readonly governor?: Governor;
   /** The most that the caller lets this request cost, in nano-USD. */
   readonly costMax: number | null;
   /** The caller wants the cost inside the answer's usage. */

@@ -158,7 +158,7 @@ function invocationOf({ asked, arrival, caller, target, past }: Logged, ending: 
     user: caller.user,
     endUser: arrival.endUser ?? asked.endUser,
     session: arrival.session,
-    task: null,
+    task: caller.task,
     capability: asked.capability,
     requested: asked.model,
     provider: resource?.provider ?? null,

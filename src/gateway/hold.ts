@@ -1,11 +1,10 @@
 import type { RequestEvent } from "#audit";
-import type { Amount, Asked, Granted, LedgerStub, Refusal } from "#budget";
+import { type Amount, type Asked, type Granted, type LedgerStub, type Refusal, refusalError } from "#budget";
 import { outputTokens, inputTokens, nanoCeil, NO_USAGE, TollgateError, type Usage } from "#core";
 import { outputCap, receipt, type Receipt } from "#models";
 import type { Draft, Gateway } from "./contract.ts";
 import { type Bill, type Ending, requestEvent } from "./event.ts";
 import { type Lost, NO_PAST, type Past, tokensWithLost, withLost } from "./past.ts";
-import { refusalError } from "./refuse.ts";
 import { holdWider, together, type Wider, widerLedgersOf, within } from "./wider.ts";
 
 const FLOOR_ONLY = 1;
@@ -127,7 +126,8 @@ export class Hold implements AsyncDisposable {
     const { draft, past } = this;
     const event = requestEvent({ draft, past, reserved: this.granted.granted }, bill, ending);
     const usage = tokensWithLost(bill.receipt.usage, past);
-    await this.#ledger.settle({ id: draft.arrival.id, actual: withLost(amount, past), usage, event: JSON.stringify(event) });
+    const settled = this.#ledger.settle({ id: draft.arrival.id, actual: withLost(amount, past), usage, event: JSON.stringify(event) });
+    await Promise.all([settled, draft.arrival.governor?.settled(event)]);
   }
 }
 
@@ -147,6 +147,7 @@ export async function reserve(draft: Draft, at: Gateway): Promise<Admitted> {
     epoch: caller.epoch,
     ...capped,
     stream: ask.stream,
+    ...(caller.task !== null && { lease: caller.task }),
     ttlMs: (at.config.TOLLGATE_TIMEOUT_TOTAL_S + at.config.TOLLGATE_HOLD_GRACE_S) * 1000,
     event: () => JSON.stringify(pendingEvent(draft, capped.likely)),
   };

@@ -1,11 +1,10 @@
-import { foresee } from "#budget";
+import { foresee, refusalError } from "#budget";
 import { type Nano, TollgateError } from "#core";
 import type { Cost, TokenCounts } from "#estimate";
 import { LIKELY_OUTPUT_TOKENS, receipt, type Target } from "#models";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import { wanted } from "./hold.ts";
-import { refusalError } from "./refuse.ts";
 import { modelCall } from "./draft.ts";
 import { resolve } from "./resolve.ts";
 import { goesOn, resume } from "./resume.ts";

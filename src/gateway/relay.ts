@@ -6,6 +6,7 @@ import { type Followed, followed } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import { within } from "./deadline.ts";
 import type { Ending } from "./event.ts";
+import { governStream } from "./govern.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
@@ -47,7 +48,7 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const paced = at.paced && !keeper ? counted(toClient) : null;
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), { keeper, passed: paced?.passed ?? null });
   const screened = screenStream(inCallersDialect(edited(paced?.stream ?? toClient, hold), answer, hold), hold.draft, at);
-  const told = followed(rememberStream(screened, hold.draft, at), hold.draft, at);
+  const told = followed(rememberStream(governStream(screened, hold.draft), hold.draft, at), hold.draft, at);
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), told, writable, at };
   at.background(run(relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });

@@ -5,6 +5,7 @@ import type { Arrival, Gateway } from "./contract.ts";
 import { dispatch } from "./dispatch.ts";
 import { enforce } from "./enforce.ts";
 import { refusedEvent } from "./event.ts";
+import { governed } from "./govern.ts";
 import { type Hold, reserve } from "./hold.ts";
 import type { Judgement } from "./judgement.ts";
 import { isCached, remembered } from "./recall.ts";
@@ -23,7 +24,9 @@ export async function serve(ask: Ask, arrival: Arrival, at: Gateway): Promise<Re
   let judgement: Judgement | null = null;
   try {
     const whole = goesOn(ask) ? await resume(ask, arrival, at) : ask;
-    await using admitted = await admit(whole, arrival, at);
+    const { task } = arrival.caller;
+    const allowed = task === null ? { ask: whole, arrival } : await governed(whole, arrival, task, at);
+    await using admitted = await admit(allowed.ask, allowed.arrival, at);
     ({ judgement } = admitted.draft.policies);
     keepAsked(admitted.draft, at);
     await using hold = await enforce(admitted, at);

@@ -4,8 +4,9 @@ import { redactSecrets } from "#providers";
 import { reportedFromJson, skimmed, spliceCost } from "#wire";
 import { type Answer, endingOf, factsOf, headersOf, madeAt, setCost, shownCost } from "./answer.ts";
 import { keepAnswered } from "./content.ts";
-import type { Gateway } from "./contract.ts";
+import type { Draft, Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
+import { governAnswer } from "./govern.ts";
 import type { Hold } from "./hold.ts";
 import { pour } from "./pour.ts";
 import { relay } from "./relay.ts";
@@ -48,7 +49,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const { ask, arrival, translation } = hold.draft;
   const text = textOf(bytes, hold);
   const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, text, madeAt(answer, hold)) : text;
-  const screening = heard === null ? unreadable(hold) : screenAnswer(heard, hold.draft, at).catch(asTollgateError);
+  const screening = heard === null ? unreadable(hold) : checked(heard, hold.draft, at).catch(asTollgateError);
   const reported = reportedFromJson(ask.capability, text);
   const { usage, serviceTier, status, ownOutput } = used(hold.draft, reported);
   const paid = hold.price(usage, serviceTier);
@@ -63,6 +64,13 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const told = arrival.costInUsage ? spliceCost(said, shownCost(paid)) : said;
   if (keeps(hold.draft, at)) await rememberAnswer(told, hold.draft, at);
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
+}
+
+/** An answer as policies let it pass, once what it calls is taken down where a task asks. @throws TollgateError `policy_denied`, `permission_denied`. */
+async function checked(heard: string, draft: Draft, at: Gateway): Promise<string> {
+  const said = await screenAnswer(heard, draft, at);
+  if (draft.arrival.governor) await governAnswer(said, draft);
+  return said;
 }
 
 /** An answer as it is read. Of what stands around pictures one copy is enough, unless the caller wants something put in. */

@@ -16,17 +16,10 @@ import { metrics } from "./metrics.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
 import { socket } from "./socket.ts";
-import {
-  cancelTask,
-  createTask,
-  listTasks,
-  readOneTask,
-  taskArtifact,
-  taskArtifacts,
-  taskEvents,
-  taskInput,
-  validateTask,
-} from "./tasks/tasks.ts";
+import { approveTask, taskHook } from "./tasks/approvals.ts";
+import { taskEvents } from "./tasks/events.ts";
+import { taskFeedback } from "./tasks/feedback.ts";
+import { cancelTask, createTask, listTasks, readOneTask, taskArtifact, taskArtifacts, taskInput, validateTask } from "./tasks/tasks.ts";
 
 /** Everything the gateway serves. A route that is not named here does not exist; each one authenticates but the two probes. */
 export function createApp(): Hono<Http> {
@@ -68,10 +61,13 @@ function offerTasks(app: Hono<Http>, base: string): void {
   app.post(base, createTask);
   offer(app, "GET", base, listTasks);
   offer(app, "POST", `${base}/validate`, validateTask);
+  offer(app, "POST", `${base}/hook`, taskHook);
   app.delete(`${base}/:id`, cancelTask);
   offer(app, "GET", `${base}/:id`, readOneTask);
   offer(app, "GET", `${base}/:id/events`, taskEvents);
   offer(app, "POST", `${base}/:id/input`, taskInput);
+  offer(app, "POST", `${base}/:id/approve`, approveTask);
+  offer(app, "POST", `${base}/:id/feedback`, taskFeedback);
   offer(app, "GET", `${base}/:id/artifacts`, taskArtifacts);
   offer(app, "GET", `${base}/:id/artifacts/:path{.+}`, taskArtifact);
 }

@@ -7,11 +7,26 @@ import type { Platform } from "./platform.ts";
 export const FRESH_MS = 2_000;
 
 /**
- * The caller of a data-plane request. `ageMsMax` bounds the age of what is known of its key.
+ * The key or the task behind a request that may be a task's. `ageMsMax` bounds the age of what is known of its key.
  * @throws TollgateError `invalid_api_key`; `rate_limited` for an address that failed too often; `overloaded` where keys cannot be read.
  */
 export async function authenticated(platform: Platform, request: Request, ageMsMax?: number): Promise<Caller> {
   return guarded(platform, request, () => platform.keys.authenticate(readCredential(request.headers), ageMsMax));
+}
+
+/** The key behind a request that is none of a task's business. @throws TollgateError as `authenticated`, and `permission_denied` to a task. */
+export async function authenticatedKey(platform: Platform, request: Request): Promise<Caller> {
+  const caller = await authenticated(platform, request, FRESH_MS);
+  if (caller.task === null) return caller;
+  throw new TollgateError("permission_denied", "A task may call models and nothing else", { reason: "task identity" });
+}
+
+/** The task behind a request that is a task's business alone. @throws TollgateError as `authenticated`, and `permission_denied` to a key. */
+export async function authenticatedTask(platform: Platform, request: Request): Promise<Caller & { readonly task: string }> {
+  const caller = await authenticated(platform, request, FRESH_MS);
+  const { task } = caller;
+  if (task !== null) return { ...caller, task };
+  throw new TollgateError("permission_denied", "Only a task may ask this, from inside of its sandbox", { reason: "key" });
 }
 
 /**

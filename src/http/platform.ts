@@ -4,13 +4,13 @@ import type { Config } from "#config";
 import type { Contents } from "#content";
 import type { Db } from "#db";
 import type { Estimators } from "#estimate";
-import type { DirectoryCache } from "#gateway";
+import type { DirectoryCache, Gateway } from "#gateway";
 import type { KeyRing } from "#keys";
 import type { Counters, Judge, Register } from "#policy";
 import type { Responses } from "#responses";
 import type { Health } from "#routes";
 import type { Places } from "#socket";
-import type { Tasks } from "#tasks";
+import type { Hook, Tasks } from "#tasks";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -41,6 +41,10 @@ export interface Platform {
   readonly responses: Responses;
   /** What keys run in sandboxes. */
   readonly tasks: Tasks;
+  /** What governs a task's calls. */
+  readonly governor: Gateway["governor"];
+  /** Verdicts that agents ask for. */
+  readonly hook: Hook;
   /** Where sockets are held. */
   readonly sockets: Places;
   readonly now: () => number;

@@ -2,21 +2,20 @@ import type { Context, Hono } from "hono";
 import { isSurface, TollgateError } from "#core";
 import { readCredential } from "#keys";
 import { readSeq, type Resume, standingHeaders } from "#socket";
-import { authenticated, FRESH_MS } from "./authenticate.ts";
+import { authenticatedKey } from "./authenticate.ts";
 import { errorResponse } from "./envelope.ts";
 import { readDirections } from "./headers.ts";
 import { INFERENCE } from "./inference/surfaces.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http, Platform } from "./platform.ts";
-
-const PROTOCOL = "tollgate";
+import { checkOrigin, chosenProtocol, isUpgrade, upgraded } from "./upgrade.ts";
 
 /** `GET /v1/ws`: a socket for many requests. Whoever upgrades is authenticated here, and again with each request. */
 export async function socket(context: Context<Http>): Promise<Response> {
   const platform = context.env;
   const request = context.req.raw;
-  const caller = await authenticated(platform, request, FRESH_MS);
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+  const caller = await authenticatedKey(platform, request);
+  if (!isUpgrade(request))
     throw new TollgateError("invalid_request", `${context.req.path} takes a WebSocket's upgrade`, { param: "upgrade" });
   checkOrigin(request, platform);
   const protocol = chosenProtocol(request.headers);
@@ -32,11 +31,7 @@ export async function socket(context: Context<Http>): Promise<Response> {
       retryAfterMs: 60_000,
       details: { limit: "concurrency", scope: "key" },
     });
-  return new Response(null, {
-    status: 101,
-    webSocket: answer.webSocket,
-    headers: protocol === null ? {} : { "sec-websocket-protocol": protocol },
-  });
+  return upgraded(answer.webSocket, protocol);
 }
 
 /**
@@ -50,34 +45,6 @@ export async function throughDoor(app: Hono<Http>, request: Request, platform: P
   const text = capability !== undefined && !isSurface(capability);
   if (text || path === "/v1/key") return app.fetch(request, { ...platform, paced: true }, execution);
   return errorResponse(new TollgateError("not_found", `There is no route ${path.slice(0, 200)} for a socket`, { param: "path" }), request);
-}
-
-/**
- * Refuses a page of a site that the operator does not name. Browsers let any page open a WebSocket to anywhere, and say only where it
- * comes from; they send no key of their own accord, so what this stops is a page that was given one.
- */
-function checkOrigin(request: Request, { config }: Platform): void {
-  const origin = request.headers.get("origin");
-  if (origin === null || origin === new URL(request.url).origin) return;
-  if (config.TOLLGATE_SOCKET_ORIGINS.includes(origin)) return;
-  if (config.development && /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(origin)) return;
-  throw new TollgateError(
-    "permission_denied",
-    "Pages of this origin may not open a socket here; TOLLGATE_SOCKET_ORIGINS names those that may",
-    {
-      param: "origin",
-    },
-  );
-}
-
-/** What the client offers beside its key. A browser that offers anything wants an answer, and the key is none that may be sent back. */
-function chosenProtocol(headers: Headers): string | null {
-  const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
-  if (offered.includes(PROTOCOL)) return PROTOCOL;
-  if (offered.every((each) => each === "")) return null;
-  throw new TollgateError("invalid_request", `A client that offers subprotocols must offer ${PROTOCOL} among them`, {
-    param: "sec-websocket-protocol",
-  });
 }
 
 function readResume(search: URLSearchParams): Resume | null {

@@ -3,6 +3,7 @@ import type { Caller } from "#core";
 import { type Db, tables } from "#db";
 import { refuseKey } from "./refusal.ts";
 import { certified, digest, equalText, parse } from "./secret.ts";
+import { isTaskIdentity, readTaskIdentity } from "./task-identity.ts";
 
 /** One key as last read; `key` is null where storage has none. */
 interface Entry {
@@ -38,10 +39,14 @@ export class KeyRing {
   }
 
   /**
-   * The caller behind a key's text. Text that is malformed or not of our minting never reaches storage.
+   * The caller behind a credential's text: a key's, or a task's. Text that is malformed or not of our minting never reaches storage.
    * @throws TollgateError `invalid_api_key`, whatever the reason.
    */
   async authenticate(text: string, ageMsMax = Infinity): Promise<Caller> {
+    return isTaskIdentity(text) ? this.#task(text, ageMsMax) : this.#key(text, ageMsMax);
+  }
+
+  async #key(text: string, ageMsMax: number): Promise<Caller> {
     const parts = parse(text);
     if (!parts) throw refuseKey("malformed");
     const keyId = `key_${parts.id}`;
@@ -63,6 +68,17 @@ export class KeyRing {
   /** Drops what is known of a key; called when the ledger answers that its epoch is stale. */
   forget(keyId: string): void {
     this.#entries.delete(keyId);
+  }
+
+  /** A task calls as the key that began it, as long as that key may. */
+  async #task(text: string, ageMsMax: number): Promise<Caller> {
+    const now = this.#clock();
+    const { task, key } = await readTaskIdentity(this.#pepper, text, now);
+    const known = this.#recall(key);
+    const fresh = known && now - known.readAt <= ageMsMax ? known : await this.#read(key);
+    const caller = alive(fresh.caller, now);
+    if (!caller) throw refuseKey("the task's key is unknown, disabled or expired");
+    return { ...caller, task };
   }
 
   #recall(keyId: string): Entry | undefined {
@@ -105,8 +121,11 @@ function judge(entry: Entry, proof: NonNullable<Entry["proof"]>, now: number): C
     matches = (equal && alive) || matches;
   }
   if (matches) entry.proof = proof;
-  const { caller } = entry;
-  return matches && caller && (caller.expiresAt === null || caller.expiresAt > now) ? caller : null;
+  return matches ? alive(entry.caller, now) : null;
+}
+
+function alive(caller: Caller | null, now: number): Caller | null {
+  return caller && (caller.expiresAt === null || caller.expiresAt > now) ? caller : null;
 }
 
 /** The facts of a stored key that travel with a request. */
@@ -126,6 +145,7 @@ export function callerFrom(key: typeof tables.keys.$inferSelect): Caller {
     cache: key.cache,
     responses: key.responses,
     profile: key.profile,
+    task: null,
     expiresAt: key.expiresAt,
     epoch: key.epoch,
   };

@@ -25,7 +25,8 @@ export type Resource =
   | "contents"
   | "routes"
   | "cache"
-  | "profiles";
+  | "profiles"
+  | "tasks";
 
 const EVERYTHING = "*";
 
@@ -49,6 +50,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "cache",
       "contents",
       "profiles",
+      "tasks",
     ],
   },
   analyst: {
@@ -69,6 +71,7 @@ const GRANTS: Readonly<Record<Role, Readonly<Record<Action, readonly Resource[] 
       "policies",
       "routes",
       "profiles",
+      "tasks",
       "cache",
     ],
     write: [],

@@ -71,7 +71,8 @@ async function checkOf(pepper: string, random: string): Promise<string> {
   return text;
 }
 
-async function hmac(pepper: string, message: string): Promise<Uint8Array<ArrayBuffer>> {
+/** HMAC-SHA-256 of a message under the pepper. A message's first word says what it is for, so that none can stand for another's. */
+export async function hmac(pepper: string, message: string): Promise<Uint8Array<ArrayBuffer>> {
   let key = imported.get(pepper);
   if (!key) {
     key = await crypto.subtle.importKey("raw", encoder.encode(pepper), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);

@@ -1,18 +1,23 @@
+import type { Engine, OutputSchema, Said } from "./engines/contract.ts";
+import type { Permissions } from "./permissions/verdict.ts";
+
 /** The states of a task, in the order that they come. */
-export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
+export type TaskStatus = "pending" | "running" | "waiting_approval" | "completed" | "failed" | "cancelled";
 
 /** Why a task ended: a closed set. */
-export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "runner_lost";
+export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "budget" | "policy" | "runner_lost";
 
 /** What a key's tasks may do, and how much they may use. */
 export interface Profile {
   readonly name: string;
-  readonly engines: readonly ("claude-code" | "codex" | "native" | "command")[];
+  readonly engines: readonly Engine[];
   readonly tools: readonly string[];
   readonly agents: readonly string[];
   readonly skills: readonly string[];
   /** Patterns; a guard-rail that is audited, never the wall. */
   readonly deniedCommands: readonly string[];
+  /** What waits for a person's word; absent in profiles of before there were approvals. */
+  readonly approveTools?: readonly string[];
   readonly hosts: readonly string[];
   readonly filesystem: "none" | "readonly" | "readwrite";
   /** Of each key, at once. */
@@ -25,9 +30,8 @@ export interface Profile {
 }
 
 /** What a task runs with, once its profile and its request are one. */
-export interface Effective {
-  readonly engine: "command";
-  readonly mode: "normal" | "analysis_only";
+export interface Effective extends Permissions {
+  readonly engine: Engine;
   readonly filesystem: Profile["filesystem"];
   readonly timeoutS: number;
   readonly cpuCores: number;
@@ -38,7 +42,7 @@ export interface Effective {
 
 /** Something that a request asks for and may not have. */
 export interface Violation {
-  readonly kind: "profile" | "engine" | "limit" | "command" | "field";
+  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "field";
   readonly name: string;
   readonly field: string | null;
   readonly reason: string;
@@ -72,22 +76,61 @@ export interface Task {
   readonly profile: string;
   readonly status: TaskStatus;
   readonly effective: Effective;
+  /** What an agent was asked to call; null where its engine was left the choice. */
+  readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What it is to come to; missing where it began before tasks remembered it. */
+  readonly outputSchema?: OutputSchema | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly end: TaskEnd | null;
+  /** What its calls came to, once none of them is in flight any more; before, its team's ledger knows. */
+  readonly spentNano: number | null;
 }
 
-/** A task as it is told: with the number of its last event, and what it said, up to a limit. */
-export interface TaskView extends Task {
+/** What its owner thought of a task. */
+export interface Feedback {
+  readonly score: number;
+  readonly comment: string | null;
+  readonly at: number;
+}
+
+/** A call that waits for a person's word. */
+export interface Question {
+  readonly id: string;
+  readonly tool: string;
+  readonly input: unknown;
+}
+
+/** A question, and the word on it; null while it waits. */
+export interface Approval extends Question {
+  readonly askedAt: number;
+  readonly word: { readonly decision: "approve" | "deny"; readonly reason: string | null; readonly at: number } | null;
+}
+
+/** A task as its object tells it: with the number of its last event, and once it has ended what it said and what was thought of it. */
+export interface TaskState extends Task {
+  /** What waits for a person's word. */
+  readonly approvals: readonly Approval[];
   readonly lastSeq: number;
-  readonly text: string | null;
+  readonly said: Said | null;
+  readonly feedback: Feedback | null;
+}
+
+/** A task as it is told, with what its calls came to, and what is held for them and for others to come. In nano-USD. */
+export interface TaskView extends TaskState {
+  readonly cost: { readonly spent: number; readonly reserved: number };
 }
 
 /** One thing that happened in a task. `seq` begins at 1 and has no gaps. */
 export interface TaskEvent {
   readonly seq: number;
   readonly at: number;
-  readonly type: "status" | "stdout" | "stderr" | "exit";
+  readonly type: "status" | "stdout" | "stderr" | "model_call" | "tool_call" | "approval" | "exit";
   readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** An event before the task's log has numbered it. One of the same origin is the same event, however often it is told. */
+export interface TaskNote extends Omit<TaskEvent, "seq"> {
+  readonly origin: string;
 }

@@ -31,7 +31,11 @@ export function eventStream(log: TaskLog, { after, more }: Following): ReadableS
   });
 }
 
-function framed({ seq, at, type, data }: TaskEvent): string {
-  const told = JSON.stringify({ seq, at: new Date(at).toISOString(), type, data });
-  return `id: ${seq}\nevent: ${type}\ndata: ${told}\n\n`;
+/** An event as JSON, as every stream tells it. */
+export function told({ seq, at, type, data }: TaskEvent): string {
+  return JSON.stringify({ seq, at: new Date(at).toISOString(), type, data });
+}
+
+function framed(event: TaskEvent): string {
+  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${told(event)}\n\n`;
 }

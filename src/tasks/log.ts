@@ -1,19 +1,26 @@
 import type { JobSpec } from "#runner-protocol";
-import type { Task, TaskEvent, TaskView } from "./contract.ts";
+import type { Feedback, Task, TaskEnd, TaskEvent, TaskNote, TaskState } from "./contract.ts";
+import type { Said } from "./engines/contract.ts";
 
 /** The most of what a task leaves that is kept, as a tar. */
 export const ARTIFACTS_BYTES_MAX = 64 * 2 ** 20;
 /** A stored value holds 2 MB at most. */
 const PIECE_BYTES = 1_000_000;
-/** So much of what a command said stands in its result. */
-const TEXT_CHARS_MAX = 65_536;
 const EVENTS_AT_ONCE = 200;
 
 const TABLES = `
-  create table if not exists events (seq integer primary key, at integer not null, type text not null, data text not null);
+  create table if not exists events
+    (seq integer primary key, at integer not null, type text not null, data text not null, origin text unique);
   create table if not exists spec (piece integer primary key, bytes blob not null);
   create table if not exists artifacts (piece integer primary key, bytes blob not null);
 `;
+
+/** How a task ended, and what it said. */
+interface Ended extends Pick<TaskState, "status"> {
+  readonly end: TaskEnd;
+  readonly said: Said;
+  readonly spentNano: number | null;
+}
 
 /** What a task object has stored: the task, its events, the spec until the runner has it, and what was left. One that was only asked for stores nothing. */
 export class TaskLog {
@@ -21,11 +28,14 @@ export class TaskLog {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
+    if (this.task() && !this.#has("origin")) storage.sql.exec("alter table events add column origin text");
   }
 
   /** The task; null where none began. */
   task(): Task | null {
-    return this.#storage.kv.get<Task>("task") ?? null;
+    const task = this.#storage.kv.get<Task>("task");
+    // One from before tasks had money spent none.
+    return task ? { ...task, spentNano: task.spentNano ?? null } : null;
   }
 
   /** Takes a task down with what the runner is to be told. */
@@ -56,16 +66,43 @@ export class TaskLog {
     this.#storage.kv.put("task", { ...this.task(), ...changes });
   }
 
-  /** Takes an event down; one whose number is there is there already. */
-  add({ seq, at, type, data }: TaskEvent): void {
-    this.#storage.sql.exec("insert or ignore into events values (?, ?, ?, ?)", seq, at, type, JSON.stringify(data));
+  /** Takes down what happened, once for each origin. The events' numbers are the log's own. */
+  add(...notes: readonly TaskNote[]): void {
+    this.#storage.transactionSync(() => {
+      for (const { origin, at, type, data } of notes) {
+        const [row] = this.#storage.sql.exec("select 1 from events where origin = ?", origin);
+        if (row) continue;
+        this.#storage.sql.exec("insert into events values (?, ?, ?, ?, ?)", this.lastSeq() + 1, at, type, JSON.stringify(data), origin);
+      }
+    });
+  }
+
+  /** Whether a call of a tool stands there, by its id and the tool's name. */
+  called({ id, name }: { readonly id: string; readonly name: string }): boolean {
+    const sql = "select 1 from events where type = 'tool_call' and data ->> '$.id' = ? and data ->> '$.name' = ? limit 1";
+    return this.#storage.sql.exec(sql, id, name).next().done === false;
+  }
+
+  /** Takes down what the runner says, by its own numbers, which only grow. */
+  hear({ seq, at, type, data }: TaskEvent): void {
+    this.#storage.transactionSync(() => {
+      if (seq <= this.heard()) return;
+      this.add({ origin: `runner:${seq}`, at, type, data });
+      this.#storage.kv.put("heard", seq);
+    });
+  }
+
+  /** The number of the last event that the runner said. A task of before events had origins heard nothing else. */
+  heard(): number {
+    return this.#storage.kv.get<number>("heard") ?? (this.task()?.end === null ? this.#lastWithoutOrigin() : 0);
   }
 
   /** The task's last event and its end are one write. */
-  end(event: TaskEvent, changes: Partial<Task>): void {
+  end(data: TaskEvent["data"], { said, ...changes }: Ended): void {
     this.#storage.transactionSync(() => {
       this.made();
-      this.add(event);
+      this.add({ origin: "exit", at: changes.end.at, type: "exit", data });
+      this.#storage.kv.put("said", said);
       this.change(changes);
     });
   }
@@ -84,19 +121,46 @@ export class TaskLog {
     return [...rows].map((row) => ({ ...row, data: JSON.parse(row.data) as TaskEvent["data"] }));
   }
 
-  /** The task as it is told; null where none began. */
-  view(): TaskView | null {
-    const task = this.task();
-    return task && { ...task, lastSeq: this.lastSeq(), text: task.end ? this.#text() : null };
+  /** All of the events after one, in order. */
+  *from(seq: number): Generator<TaskEvent> {
+    for (let events = this.after(seq); events.length > 0; events = this.after(seq)) {
+      yield* events;
+      seq = events.at(-1)!.seq;
+    }
   }
 
-  #text(): string {
-    let text = "";
-    for (const { data } of this.#storage.sql.exec<{ data: string }>("select data from events where type = 'stdout' order by seq")) {
-      text += (JSON.parse(data) as { readonly text: string }).text;
-      if (text.length >= TEXT_CHARS_MAX) break;
-    }
-    return text.slice(0, TEXT_CHARS_MAX);
+  /** How much is told of the events after one, up to another, in characters. */
+  size(after: number, upTo: number): number {
+    const sql = "select coalesce(sum(length(data)), 0) as size from events where seq > ? and seq <= ?";
+    return this.#storage.sql.exec<{ size: number }>(sql, after, upTo).one().size;
+  }
+
+  /** The task as it is told; null where none began. */
+  view(): Omit<TaskState, "approvals"> | null {
+    const task = this.task();
+    const { kv } = this.#storage;
+    const told = { said: kv.get<Said>("said") ?? null, feedback: kv.get<Feedback>("feedback") ?? null };
+    return task && { ...task, lastSeq: this.lastSeq(), ...told };
+  }
+
+  /** Keeps what its owner thought of the task, in the place of any before. */
+  judge(feedback: Feedback): void {
+    this.#storage.kv.put("feedback", feedback);
+  }
+
+  /** All that was written to the standard output, as far as it was kept. */
+  stdout(): string {
+    const rows = this.#storage.sql.exec<{ data: string }>("select data from events where type = 'stdout' order by seq");
+    return [...rows].map(({ data }) => (JSON.parse(data) as { readonly text: string }).text).join("");
+  }
+
+  #lastWithoutOrigin(): number {
+    const sql = "select coalesce(max(seq), 0) as seq from events where origin is null";
+    return this.#storage.sql.exec<{ seq: number }>(sql).one().seq;
+  }
+
+  #has(column: string): boolean {
+    return this.#storage.sql.exec("select 1 from pragma_table_info('events') where name = ?", column).next().done === false;
   }
 
   /** Keeps a tar, in the place of any before; false, and nothing is kept, where it is too large. */

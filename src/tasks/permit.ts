@@ -1,4 +1,10 @@
 import type { Effective, Profile, Violation } from "./contract.ts";
+import { ASKING } from "./engines/contract.ts";
+import { covers } from "./permissions/glob.ts";
+import { type Rule, ruleOf, rulesOf, within } from "./permissions/rules.ts";
+import { commandsOf } from "./permissions/shell.ts";
+import { changes } from "./permissions/tools.ts";
+import { deniedBy, type Permissions } from "./permissions/verdict.ts";
 import type { TaskRequest } from "./request.ts";
 
 /** Where a value of what is in force comes from. */
@@ -33,16 +39,16 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
   if (!profile.engines.includes(request.engine)) {
     violations.push({ kind: "engine", name: request.engine, field: "engine", reason: `not in the profile ${profile.name}` });
   }
-  const command = request.argv.join(" ");
-  for (const pattern of profile.deniedCommands.filter((each) => matches(each, command))) {
-    violations.push({ kind: "command", name: pattern, field: "argv", reason: `the profile ${profile.name} denies ${pattern}` });
-  }
-  const readonly = request.mode === "analysis_only" && profile.filesystem === "readwrite";
+  violations.push(...deniedIn(profile, request));
+  const permissions = permissionsOf(profile, request);
+  explain.push(...permissions.explain);
+  violations.push(...permissions.violations);
+  const readonly = request.mode !== "normal" && profile.filesystem === "readwrite";
   const filesystem = readonly ? "readonly" : profile.filesystem;
   explain.push({ field: "filesystem", value: filesystem, from: readonly ? "mode" : "profile" });
   const effective: Effective = {
+    ...permissions.granted,
     engine: request.engine,
-    mode: request.mode,
     filesystem,
     timeoutS: limit("timeout_s", profile.timeoutS),
     cpuCores: limit("cpu_cores", profile.cpuCores),
@@ -53,18 +59,83 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
   return { effective, explain, violations };
 }
 
-/** Whether a text is of a pattern in which `*` stands for any text; in time that grows with the text alone for each part. */
-function matches(pattern: string, text: string): boolean {
-  const parts = pattern.split("*");
-  if (parts.length === 1) return pattern === text;
-  const [first = "", ...rest] = parts;
-  const last = rest.pop() ?? "";
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
-  let at = first.length;
-  for (const part of rest) {
-    const found = text.indexOf(part, at);
-    if (found === -1) return false;
-    at = found + part.length;
-  }
-  return at <= text.length - last.length;
+/** A command that a task consists of is judged as one that an agent runs; what cannot be told of it the sandbox holds. */
+function deniedIn(profile: Profile, { argv }: TaskRequest): Violation[] {
+  const commands = [{ words: argv ?? [], writes: [], told: true }, ...(commandsOf(argv ?? []) ?? [])];
+  const pattern = deniedBy(profile.deniedCommands, commands);
+  return pattern === null
+    ? []
+    : [{ kind: "command", name: pattern, field: "argv", reason: `the profile ${profile.name} denies ${pattern}` }];
+}
+
+interface Granted {
+  readonly granted: Permissions;
+  readonly explain: readonly Explanation[];
+  readonly violations: readonly Violation[];
+}
+
+/** What the profile allows and the request asks for, and of that what the mode leaves. */
+function permissionsOf(profile: Profile, request: TaskRequest): Granted {
+  const { mode, allow_tools: asked, allow_agents: agents, allow_skills: skills } = request;
+  const tools = rulesOf(profile.tools);
+  const approveTools = [...new Set([...(profile.approveTools ?? []), ...request.approve_tools])];
+  const allowed = asked.length === 0 ? profile.tools : asked;
+  const left = allowed.filter((text) => mode !== "analysis_only" || !isLost(ruleOf(text)));
+  const granted = {
+    mode,
+    tools: left,
+    agents: agents.length === 0 ? profile.agents : agents,
+    skills: skills.length === 0 ? profile.skills : skills,
+    deniedCommands: profile.deniedCommands,
+    approveTools,
+  };
+  const explain = [
+    ...from("tools", left, asked.length === 0 ? "profile" : "request"),
+    ...from("tools_without", allowed.filter((text) => !left.includes(text)), "mode"), // prettier-ignore
+    ...from("agents", granted.agents, agents.length === 0 ? "profile" : "request"),
+    ...from("skills", granted.skills, skills.length === 0 ? "profile" : "request"),
+    ...from("denied_commands", granted.deniedCommands, "profile"),
+    ...from("approve_tools", profile.approveTools ?? [], "profile"),
+    ...from("approve_tools", request.approve_tools, "request"),
+  ];
+  const beyond = (kind: "agent" | "skill", field: string, mine: readonly string[], theirs: readonly string[]) =>
+    mine.flatMap((name, at) =>
+      theirs.some((each) => covers(each, name)) ? [] : [notIn(profile, { kind, name, field: `${field}.${at}` })],
+    );
+  const violations = [
+    ...asked.flatMap((name, at) => (isWithin(tools, name) ? [] : [notIn(profile, { kind: "tool", name, field: `allow_tools.${at}` })])),
+    ...beyond("agent", "allow_agents", agents, profile.agents),
+    ...beyond("skill", "allow_skills", skills, profile.skills),
+    ...unapprovable(request, rulesOf(allowed)),
+  ];
+  return { granted, explain, violations };
+}
+
+/** What only changes is lost to a task that only reads. Its commands read: they have nothing that they could write. */
+function isLost(rule: Rule | null): boolean {
+  return rule !== null && !rule.tool.includes("*") && rule.tool !== "Bash" && changes(rule.tool);
+}
+
+/** What is to wait must be something that can be called; a command's own arguments are no tool's. */
+function unapprovable({ engine, approve_tools: asked }: TaskRequest, allowed: readonly Rule[]): Violation[] {
+  return asked.flatMap((name, at): Violation[] => {
+    const field = `approve_tools.${at}`;
+    const rule = ruleOf(name);
+    if (engine === "command") return rule?.tool === "Bash" ? [] : [{ kind: "tool", name, field, reason: "a command waits as Bash" }];
+    if (!ASKING.has(engine)) return [{ kind: "tool", name, field, reason: `the engine ${engine} asks nobody before it acts` }];
+    return isWithin(allowed, name) ? [] : [{ kind: "tool", name, field, reason: "not among the tools that this task may use" }];
+  });
+}
+
+function isWithin(rules: readonly Rule[], text: string): boolean {
+  const rule = ruleOf(text);
+  return rule !== null && within(rules, rule);
+}
+
+function from(field: string, values: readonly string[], source: Explanation["from"]): Explanation[] {
+  return values.map((value) => ({ field, value, from: source }));
+}
+
+function notIn({ name }: Profile, what: Omit<Violation, "reason">): Violation {
+  return { ...what, reason: `not in the profile ${name}` };
 }

@@ -2,6 +2,7 @@ import { desc, eq } from "drizzle-orm";
 import { newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { Profile } from "./contract.ts";
+import { ENGINES } from "./engines/contract.ts";
 
 const { profiles, keys } = tables;
 
@@ -11,10 +12,11 @@ export type ProfileRow = typeof profiles.$inferSelect;
 /** The profile that every deployment has, with small limits: what the development key of a local gateway names. */
 export const DEFAULT_PROFILE: Profile = {
   name: "default",
-  engines: ["command"],
-  tools: [],
-  agents: [],
-  skills: [],
+  engines: ENGINES,
+  // All that works on a workspace. What would reach beyond the sandbox at a provider's, such as a search of the web, is not among them.
+  tools: ["Read", "Write", "Edit", "NotebookEdit", "Glob", "Grep", "LSP", "Bash", "Agent", "Skill"],
+  agents: ["*"],
+  skills: ["*"],
   deniedCommands: [],
   hosts: [],
   filesystem: "readwrite",

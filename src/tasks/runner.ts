@@ -1,6 +1,13 @@
 import { digestOf, signClaim } from "#runner-claim";
 import { type JobEvent, jobEvent, type JobSpec, type Operation } from "#runner-protocol";
 
+/** A runner: where it is, how it is called, and what claims upon it are signed with. */
+export interface RunnerAt {
+  readonly url: string;
+  readonly secret: string;
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+}
+
 /** A runner's answer that is no success. */
 export class RunnerRefusal extends Error {
   override readonly name = "RunnerRefusal";
@@ -23,13 +30,11 @@ const CALL_MS = 20_000;
 
 /** One job of a runner, over protocol version 1. What a runner does not answer at all is thrown as it comes. */
 export class RunnerJob {
-  readonly #url: string;
-  readonly #secret: string;
+  readonly #runner: RunnerAt;
   readonly #id: string;
 
-  constructor(runner: { readonly url: string; readonly secret: string }, id: string) {
-    this.#url = runner.url;
-    this.#secret = runner.secret;
+  constructor(runner: RunnerAt, id: string) {
+    this.#runner = runner;
     this.#id = id;
   }
 
@@ -77,8 +82,8 @@ export class RunnerJob {
 
   async #call(op: Operation, { method, path = "", body, signal }: Call): Promise<Response> {
     const spec = op === "create" && body ? { spec: await digestOf(body) } : {};
-    const authorization = `Bearer ${await signClaim(this.#secret, { job: this.#id, op, ...spec })}`;
-    const answer = await fetch(`${this.#url}/v1/jobs/${this.#id}${path}`, {
+    const authorization = `Bearer ${await signClaim(this.#runner.secret, { job: this.#id, op, ...spec })}`;
+    const answer = await this.#runner.fetch(`${this.#runner.url}/v1/jobs/${this.#id}${path}`, {
       method,
       headers: { authorization },
       ...(body ? { body } : {}),

@@ -1,6 +1,6 @@
 import { and, eq, isNull, lt } from "drizzle-orm";
-import { type Db, tables } from "#db";
-import type { TaskObject } from "./task.do.ts";
+import { tables } from "#db";
+import type { TaskPlatform } from "./tasks.ts";
 
 const { tasks } = tables;
 /** So long after its making a task has begun, or never will. */
@@ -8,15 +8,18 @@ const BEGUN_MS = 60_000;
 const SWEPT_AT_ONCE = 50;
 const KEPT_MS = 30 * 86_400_000;
 
-/** Gives back the places of tasks that were written down and, as something died between, never began; and drops what has outlived its time. */
-export async function sweepTasks(db: Db, objects: DurableObjectNamespace<TaskObject>, now: number): Promise<void> {
-  await db.delete(tasks).where(lt(tasks.endedAt, now - KEPT_MS));
+/** Gives back the places and the money of tasks that were written down and, as something died between, never began; and drops what has outlived its time. */
+export async function sweepTasks({ db, objects, ledger, now }: TaskPlatform): Promise<void> {
+  const at = now();
+  await db.delete(tasks).where(lt(tasks.endedAt, at - KEPT_MS));
   const open = await db
-    .select({ id: tasks.id })
+    .select({ id: tasks.id, team: tasks.team })
     .from(tasks)
-    .where(and(isNull(tasks.endedAt), lt(tasks.createdAt, now - BEGUN_MS)))
+    .where(and(isNull(tasks.endedAt), lt(tasks.createdAt, at - BEGUN_MS)))
     .limit(SWEPT_AT_ONCE);
-  for (const { id } of open) {
-    if ((await objects.getByName(id).view()) === null) await db.delete(tasks).where(eq(tasks.id, id));
+  for (const { id, team } of open) {
+    if ((await objects.getByName(id).view()) !== null) continue;
+    await ledger(team).endLeases([id]);
+    await db.delete(tasks).where(eq(tasks.id, id));
   }
 }

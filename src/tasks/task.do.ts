@@ -1,10 +1,18 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
-import { auditEntry, type AuditEvent } from "#audit";
+import type { AuditEvent } from "#audit";
+import { ledgerOf } from "#budget";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Task, TaskEnd, TaskView } from "./contract.ts";
-import { endOf, statusOf } from "./end.ts";
+import { Approvals, type Word } from "./approvals.ts";
+import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
+import { dryRun, isDryCommand } from "./dry-run.ts";
+import type { Said } from "./engines/contract.ts";
+import { OwnRunner } from "./container.ts";
+import { adapterOf } from "./engines/engines.ts";
+import { endEntries } from "./end-entries.ts";
+import { endAsSaid, endOf, endPaid, endRefused, finalOf, refused, statusOf, unbegun } from "./end.ts";
+import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
@@ -14,6 +22,7 @@ import { fileIn, streamOf } from "./tar.ts";
 interface TaskEnv {
   readonly DB: D1Database;
   readonly EVENTS: Queue;
+  readonly LEDGER: Parameters<typeof ledgerOf>[0];
   readonly RUNNER_URL?: string;
   readonly RUNNER_SECRET?: string;
 }
@@ -27,7 +36,13 @@ const SILENCE_MS = 30_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
 const COLLECT_TRIES = 3;
+/** So much of what an engine said stands in its result. */
+const TEXT_CHARS_MAX = 65_536;
+/** A larger result is none: a stored value holds 2 MB at most. */
+const STRUCTURED_CHARS_MAX = 500_000;
 const SETTLE_TRIES = 20;
+/** How often it is looked whether the calls of a task that ended are over. */
+const COUNT_MS = 2_000;
 /** How long events and what a task left are kept after its end. */
 const KEPT_MS = 30 * 86_400_000;
 
@@ -38,23 +53,77 @@ const KEPT_MS = 30 * 86_400_000;
 export class TaskObject extends DurableObject<TaskEnv> {
   readonly #log: TaskLog;
   readonly #waiting = new Set<() => void>();
+  /** The runner of this task alone; null where one runner serves all. */
+  readonly #own: OwnRunner | null;
+  readonly #sockets: EventSockets;
+  readonly #approvals: Approvals;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
     this.#log = new TaskLog(ctx.storage);
+    this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
+    this.#sockets = new EventSockets(ctx, this.#log);
+    this.#approvals = new Approvals(ctx.storage, this.#log);
   }
 
-  /** Begins; it runs on its own from here. One that began already stays what it is. */
-  async begin(task: Task, spec: JobSpec): Promise<void> {
+  /** Begins, once what is asked is answered; it runs on its own from here. One that began already stays what it is. */
+  async begin(task: Task, spec: JobSpec, question: Question | null): Promise<void> {
     if (this.#log.task()) return;
     this.#log.begin(task, spec);
+    if (question) this.ctx.storage.kv.put("question", question);
     await this.ctx.storage.setAlarm(Date.now());
   }
 
   /** The task; null where none began. */
-  view(): TaskView | null {
-    return this.#log.view();
+  view(): TaskState | null {
+    const view = this.#log.view();
+    return view && { ...view, approvals: view.end ? [] : this.#approvals.open() };
+  }
+
+  /** Keeps what its owner thought of it; false before it has ended. */
+  judge(feedback: Feedback): boolean {
+    if (!this.#log.task()?.end) return false;
+    this.#log.judge(feedback);
+    return true;
+  }
+
+  /**
+   * Takes down what the gateway saw of it, and why it ended an answer to it, where it did. What comes after the task's end comes too
+   * late to be told.
+   */
+  note(notes: readonly TaskNote[], refusal: string | null): void {
+    const task = this.#log.task();
+    if (!task || task.end) return;
+    if (refusal !== null) this.ctx.storage.kv.put("refusal", refusal);
+    this.#log.add(...notes);
+    this.#wake();
+  }
+
+  /** Takes down a call that an agent asks about, where nobody has taken it down; whether it was so. */
+  noteUnseen(call: { readonly id: string; readonly name: string }, note: TaskNote): boolean {
+    if (this.#log.task()?.end !== null || this.#log.called(call)) return false;
+    this.note([note], null);
+    return true;
+  }
+
+  /** Puts a question to whoever owns the task, and waits so long for the word on it; null where the task has ended. */
+  async ask(question: Question, ms: number): Promise<Approval | null> {
+    for (const until = Date.now() + ms; ;) {
+      if (this.#log.task()?.end !== null) return null;
+      const approval = this.#put(question);
+      if (approval.word !== null || Date.now() >= until) return approval;
+      await this.#more(until - Date.now());
+    }
+  }
+
+  /** The word on a question; null where nobody asks it. */
+  async decide(id: string, word: Word): Promise<Approval | null> {
+    if (this.#log.task()?.end !== null) return null;
+    const approval = this.#approvals.decide(id, word);
+    this.#wake();
+    if (this.#log.spec() !== null) await this.ctx.storage.setAlarm(Date.now());
+    return approval;
   }
 
   /** Ends it, wherever it is; once it has ended, nothing. */
@@ -83,12 +152,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** `/events?after=N` as SSE until the exit, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
+  /** `/events?after=N` as SSE until the exit, or over a WebSocket, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (!this.#log.task()) return new Response(null, { status: 404 });
     if (pathname === "/events") {
       const after = Number(searchParams.get("after"));
+      if (request.headers.get("upgrade") === "websocket") return this.#sockets.accept(after);
       const body = eventStream(this.#log, { after, more: (ms) => this.#more(ms) });
       return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
     }
@@ -97,6 +167,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const read = (from: number, length: number) => this.#log.slice(from, length);
     const place = size === 0 ? null : path === null ? { from: 0, length: size } : fileIn(read, size, path);
     return place ? new Response(streamOf(read, place)) : new Response(null, { status: 404 });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#sockets.hear(socket, message);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    socket.close();
   }
 
   override async alarm(): Promise<void> {
@@ -116,24 +194,45 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (!job) return this.#lost(task, "this gateway has no runner any more");
     const late = task.createdAt + task.effective.timeoutS * 1000 + SILENCE_MS + GRACE_MS;
     if (Date.now() > late) return this.#lost(task, "the runner did not say an end in time");
+    if (this.#log.spec() !== null && !(await this.#mayBegin(task))) return;
     let exit: Extract<JobEvent, { type: "exit" }> | null = null;
     try {
       exit = await this.#follow(job);
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)), exit.seq);
+    if (exit) await this.#end(task, endRefused(endOf(exit, await this.#collect(task, job)), this.ctx.storage.kv.get("refusal")));
+  }
+
+  /** Whether the job may be made: not before the word that it waits for, and not where the task ends without it. */
+  async #mayBegin(task: Task): Promise<boolean> {
+    const { kv } = this.ctx.storage;
+    const dry = isDryCommand(task);
+    if (dry) this.#log.add(dryRun(this.#log.spec()!, Date.now()));
+    const question = kv.get<Question>("question");
+    const approval = question ? this.#put(question) : null;
+    const next = unbegun(task, { dry, approval, cancelling: kv.get("cancelling") === true });
+    if (typeof next === "number") await this.ctx.storage.setAlarm(next);
+    else if (next) await this.#end(task, next);
+    return next === null;
+  }
+
+  #put(question: Question): Approval {
+    const { approval, fresh } = this.#approvals.ask(question, Date.now());
+    if (fresh) this.#wake();
+    return approval;
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
   async #follow(job: RunnerJob): Promise<Extract<JobEvent, { type: "exit" }> | null> {
     const spec = this.#log.spec();
     if (spec) {
+      await this.#own?.start();
       await job.create(spec);
       this.#log.made();
-    }
+    } else await this.#own?.open();
     if (this.ctx.storage.kv.get("cancelling")) await job.cancel();
-    for await (const event of job.events(this.#log.lastSeq(), AbortSignal.timeout(LISTEN_MS))) {
+    for await (const event of job.events(this.#log.heard(), AbortSignal.timeout(LISTEN_MS))) {
       this.#silentSince = null;
       if (event.type === "exit") return event;
       this.#take(event);
@@ -142,7 +241,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
-    this.#log.add({ seq, at, type, data });
+    this.#log.hear({ seq, at, type, data });
     if (type === "status" && this.#log.task()?.status === "pending") this.#log.change({ status: "running", startedAt: at });
     this.#wake();
   }
@@ -152,7 +251,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const busy = error instanceof RunnerRefusal && error.status === 503;
     if (error instanceof RunnerRefusal && !busy) {
       if (this.#log.spec() === null || error.status === 401) return this.#lost(task, `the runner lost the task: ${error.message}`);
-      return this.#end(task, refused(error.message), this.#log.lastSeq() + 1);
+      return this.#end(task, refused(error.message));
     }
     if (error instanceof Error && error.name === "TimeoutError") return;
     this.#silentSince ??= Date.now();
@@ -161,7 +260,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   async #lost(task: Task, message: string): Promise<void> {
-    await this.#end(task, { ...refused(message), reason: "runner_lost" }, this.#log.lastSeq() + 1);
+    await this.#end(task, { ...refused(message), reason: "runner_lost" });
   }
 
   /** Keeps what the job left; what of it could not be kept, in words. */
@@ -178,37 +277,67 @@ export class TaskObject extends DurableObject<TaskEnv> {
     }
   }
 
-  /** Its place is given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, end: TaskEnd, seq: number): Promise<void> {
+  /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
+  async #end(task: Task, exited: TaskEnd): Promise<void> {
+    const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
+    const said = this.#said(task);
+    const end = endPaid(endAsSaid(exited, said), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entry", endEntry(task, end));
+    this.ctx.storage.kv.put("entries", endEntries(task, end, lease!.spent));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end({ seq, at: end.at, type: "exit", data }, { status: statusOf(reason), end });
+    const { text, structured } = said;
+    this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  #said({ effective: { engine }, outputSchema = null }: Task): Said {
+    const said = adapterOf(engine).read(this.#log.stdout(), { outputSchema });
+    const fits = JSON.stringify(said.structured ?? null).length <= STRUCTURED_CHARS_MAX;
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX), structured: fits ? said.structured : null };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
   async #settle(task: Task, { at }: TaskEnd): Promise<void> {
     const { kv } = this.ctx.storage;
     if (Date.now() >= at + KEPT_MS) return this.ctx.storage.deleteAll();
-    const entry = kv.get<AuditEvent>("entry");
-    // The entry's id is the same each time, and the audit takes an id once.
-    if (entry) await this.env.EVENTS.send(entry);
-    kv.delete("entry");
+    // An entry's id is the same each time, and the audit takes an id once.
+    for (const entry of kv.get<AuditEvent[]>("entries") ?? []) await this.env.EVENTS.send(entry);
+    kv.delete("entries");
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
-    if (tries <= SETTLE_TRIES) await this.#job(task)?.forget();
-    await this.ctx.storage.setAlarm(at + KEPT_MS);
+    if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
+    // It is forgotten, or given up.
+    kv.put("forgetting", SETTLE_TRIES);
+    await this.ctx.storage.setAlarm((await this.#counted(task)) ? at + KEPT_MS : Date.now() + COUNT_MS);
+  }
+
+  /** Keeps what the task came to; false while calls of it are in flight. What is billed later still stands in the cost records alone. */
+  async #counted({ id, team, spentNano }: Task): Promise<boolean> {
+    if (spentNano !== null) return true;
+    const [lease] = await ledgerOf(this.env.LEDGER, team).leases([id]);
+    const final = lease ? finalOf(lease) : 0;
+    if (final !== null) this.#log.change({ spentNano: final });
+    return final !== null;
   }
 
   #job({ id }: Task): RunnerJob | null {
+    if (this.#own) return new RunnerJob(this.#own.at, id);
     const { RUNNER_URL: url, RUNNER_SECRET: secret } = this.env;
-    return url && secret ? new RunnerJob({ url, secret }, id) : null;
+    return url && secret ? new RunnerJob({ url, secret, fetch: (to, init) => fetch(to, init) }, id) : null;
+  }
+
+  /** The secret of the container's runner: this task's alone, and as old as the task. */
+  #secret(): string {
+    const { kv } = this.ctx.storage;
+    const secret = kv.get<string>("secret") ?? crypto.randomUUID() + crypto.randomUUID();
+    kv.put("secret", secret);
+    return secret;
   }
 
   #wake(): void {
+    this.#sockets.tell();
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
@@ -225,23 +354,4 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#waiting.add(done);
     });
   }
-}
-
-/** An end without a job. */
-function refused(message: string): TaskEnd {
-  return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
-}
-
-function endEntry({ id, key, team, profile }: Task, { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message }: TaskEnd): AuditEvent {
-  return auditEntry({
-    type: "task.end",
-    at,
-    outcome: reason === "ok" ? "ok" : "error",
-    actor: { kind: "task", id },
-    subject: { kind: "task", id },
-    team,
-    key,
-    task: id,
-    details: { reason, profile, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files: files.length, message },
-  });
 }

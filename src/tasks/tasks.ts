@@ -1,12 +1,23 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { auditEntry } from "#audit";
+import type { LedgerStub } from "#budget";
 import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
-import type { JobSpec } from "#runner-protocol";
-import type { Effective, Profile, Task, TaskView, Violation } from "./contract.ts";
+import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
+import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
+import type { Assignment, Engine } from "./engines/contract.ts";
+import { base64Of } from "./engines/base64.ts";
+import { adapterOf, OFFERED } from "./engines/engines.ts";
+import { questionOf } from "./hook.ts";
+import { takeMoney, withCosts } from "./money.ts";
+import { Oversight } from "./oversight.ts";
+import { matches } from "./permissions/glob.ts";
+import { commandsOf } from "./permissions/shell.ts";
+import { Judge } from "./permissions/verdict.ts";
 import { permit, type Permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
 import { parseTask, readTask, type TaskRequest } from "./request.ts";
+import { isInstalled, type RunnerHealth } from "./runner-health.ts";
 import { sweepTasks } from "./sweep.ts";
 import type { TaskObject } from "./task.do.ts";
 
@@ -15,8 +26,15 @@ export interface TaskPlatform {
   readonly db: Db;
   readonly events: Queue;
   readonly objects: DurableObjectNamespace<TaskObject>;
+  readonly ledger: (team: string) => LedgerStub;
   /** Whether there is a runner to run them. */
   readonly runner: boolean;
+  /** What it says of itself; null where there is none that could be asked. */
+  readonly health: RunnerHealth | null;
+  /** Where the gateway is for its runner; null: where the task was asked for. */
+  readonly origin: string | null;
+  /** A credential for the calls of a task. */
+  readonly identity: (of: { readonly task: string; readonly key: string }, expiresAt: number) => Promise<string>;
   /** Refuses what a runner cannot enforce whole. */
   readonly strict: boolean;
   readonly now: () => number;
@@ -27,13 +45,26 @@ const ID = /^task_[0-9a-z]{24}$/;
 const PROCESSES = 256;
 const FILES = 100_000;
 const OUTPUT_BYTES = 4 * 2 ** 20;
+/** An agent writes down each result of each tool, and what it came to last. */
+const AGENT_OUTPUT_BYTES = 32 * 2 ** 20;
+/** How long after its time a task may still call: it is the runner's clock that ends it. */
+const IDENTITY_GRACE_MS = 60_000;
+
+/** How a task is asked for: the request's id, and the origin that it came to. */
+interface Asking {
+  readonly requestId: string;
+  readonly origin: string;
+}
 
 /** The tasks of a deployment, as one key sees them: another key's task is one that is not there. */
 export class Tasks {
   readonly #platform: TaskPlatform;
+  /** The same as operators see and end them. */
+  readonly oversight: Oversight;
 
   constructor(platform: TaskPlatform) {
     this.#platform = platform;
+    this.oversight = new Oversight(platform);
   }
 
   /** What a request would run with, and everything that is wrong with it. */
@@ -43,11 +74,19 @@ export class Tasks {
     if ("problems" in read) return { permit: null, violations: [...(profile ? [] : [noProfile(caller)]), ...read.problems] };
     if (!profile) return { permit: null, violations: [noProfile(caller)] };
     const met = permit(profile, read.request);
-    return { permit: met, violations: met.violations };
+    const missing = await this.#missing(read.request);
+    return { permit: met, violations: [...met.violations, ...(missing ? [missing] : [])] };
   }
 
-  /** Begins a task. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `overloaded`. */
-  async begin(caller: Caller, body: unknown, requestId: string): Promise<TaskView> {
+  /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
+  async engines(): Promise<readonly Engine[] | null> {
+    const { runner, health } = this.#platform;
+    if (health) return health.able(OFFERED);
+    return runner ? OFFERED.filter((engine) => !isInstalled(engine)) : [];
+  }
+
+  /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `budget_exceeded`, `overloaded`. */
+  async begin(caller: Caller, body: unknown, { requestId, origin }: Asking): Promise<TaskView> {
     const profile = await this.#profile(caller);
     if (!profile) throw await this.#denied(caller, [noProfile(caller)], requestId);
     const request = readTask(body);
@@ -55,12 +94,18 @@ export class Tasks {
     if (violations.length > 0) throw await this.#denied(caller, violations, requestId);
     if (!this.#platform.runner)
       throw new TollgateError("overloaded", "This gateway has no runner for tasks: it needs RUNNER_URL and RUNNER_SECRET");
+    const missing = await this.#missing(request);
+    if (missing) throw new TollgateError("invalid_request", `engine: ${missing.reason}`, { param: "engine" });
     const now = this.#platform.now();
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
     try {
-      await this.#object(task.id).begin(task, specOf(request, effective, this.#platform.strict));
+      await takeMoney(this.#platform.ledger(task.team), task, caller.epoch);
+      const gateway = await this.#gateway(task, origin);
+      const question = await waitingFor(task, request);
+      await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }), question);
     } catch (error) {
+      await this.#platform.ledger(task.team).endLeases([task.id]);
       await this.#platform.db.delete(tables.tasks).where(eq(tables.tasks.id, task.id));
       throw error;
     }
@@ -72,18 +117,23 @@ export class Tasks {
       details: {
         profile: profile.name,
         engine: effective.engine,
-        argv: request.argv.join(" ").slice(0, 1_000),
+        asked: (request.prompt ?? (request.argv ?? []).join(" ")).slice(0, 1_000),
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, text: null };
+    return { ...task, lastSeq: 0, said: null, feedback: null, approvals: [], cost: { spent: 0, reserved: effective.maxCostNano } };
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
   async get(caller: Caller, id: string): Promise<TaskView> {
-    const view = ID.test(id) ? await this.#object(id).view() : null;
-    if (view?.key !== caller.key) throw absent();
-    return view;
+    const [view] = await withCosts(this.#platform.ledger, [await this.#state(caller, id)]);
+    return view!;
+  }
+
+  async #state(caller: Caller, id: string): Promise<TaskState> {
+    const state = ID.test(id) ? await (this.#object(id).view() as Promise<TaskState | null>) : null;
+    if (state?.key !== caller.key) throw absent();
+    return state;
   }
 
   /** The key's own tasks, newest first. */
@@ -95,34 +145,69 @@ export class Tasks {
       .orderBy(desc(tables.tasks.createdAt), desc(tables.tasks.id))
       .limit(limit + 1);
     const page = paged(rows, limit);
-    const views = await Promise.all(page.rows.map(async ({ id }) => this.#object(id).view() as Promise<TaskView | null>));
-    return { rows: views.filter((view) => view !== null), next: page.next };
+    const states = await Promise.all(page.rows.map(async ({ id }) => this.#object(id).view() as Promise<TaskState | null>));
+    const told = states.filter((state) => state !== null);
+    return { rows: await withCosts(this.#platform.ledger, told), next: page.next };
   }
 
-  /** Ends a task, wherever it is. @throws TollgateError `not_found`. */
+  /** Ends a task, wherever it is; none of its calls is admitted any more. @throws TollgateError `not_found`. */
   async cancel(caller: Caller, id: string): Promise<TaskView> {
-    await this.get(caller, id);
-    await this.#object(id).cancel();
+    const state = await this.#state(caller, id);
+    if (!state.end) await this.oversight.end([state]);
     return this.get(caller, id);
+  }
+
+  /** Says the word that a call, or the command, of a task waits for. @throws TollgateError `not_found`, `invalid_request` where another was said. */
+  async approve(caller: Caller, id: string, { approval, decision, reason }: Approving): Promise<Approval> {
+    const { end } = await this.get(caller, id);
+    if (end) throw new TollgateError("invalid_request", "The task has ended", { param: "id" });
+    const word = { decision, reason, at: this.#platform.now() };
+    const said = await (this.#object(id).decide(approval, word) as Promise<Approval | null>);
+    if (!said?.word) throw new TollgateError("not_found", "The task asks nothing of this id");
+    if (said.word.decision !== decision) {
+      throw new TollgateError("invalid_request", `It was decided before: ${said.word.decision}`, { param: "decision" });
+    }
+    const details = { approval, decision, reason, tool: said.tool };
+    await this.#audit(caller, { type: "task.approve", task: id, subject: { kind: "task", id }, details });
+    return said;
   }
 
   /** Gives a task's command something to read. @throws TollgateError `not_found`, `invalid_request` where it does not read any more. */
   async write(caller: Caller, id: string, bytes: Uint8Array): Promise<void> {
-    const { end } = await this.get(caller, id);
+    const { end } = await this.#state(caller, id);
     if (end || !(await this.#object(id).write(bytes))) {
       throw new TollgateError("invalid_request", end ? "The task has ended" : "The task does not read at the moment", { param: "id" });
     }
   }
 
+  /** Keeps what its owner thought of a task, in the place of what was thought before. @throws TollgateError `not_found`, `invalid_request` before its end. */
+  async judge(caller: Caller, id: string, { score, comment }: Omit<Feedback, "at">): Promise<TaskView> {
+    await this.#state(caller, id);
+    const at = this.#platform.now();
+    if (!(await this.#object(id).judge({ score, comment, at }))) {
+      throw new TollgateError("invalid_request", "The task has not ended yet", { param: "id" });
+    }
+    await this.#platform.db.update(tables.tasks).set({ score, comment, scoredAt: at }).where(eq(tables.tasks.id, id));
+    await this.#audit(caller, { type: "task.feedback", task: id, subject: { kind: "task", id }, details: { score } });
+    return this.get(caller, id);
+  }
+
   /** A task's events after one, until its exit, as server-sent events. @throws TollgateError `not_found`. */
   async events(caller: Caller, id: string, after: number): Promise<Response> {
-    await this.get(caller, id);
+    await this.#state(caller, id);
     return this.#object(id).fetch(`http://task/events?after=${after}`);
+  }
+
+  /** The same over a WebSocket, whose client's end it is; null where all sockets that a task may have are open. @throws TollgateError `not_found`. */
+  async eventSocket(caller: Caller, id: string, after: number): Promise<WebSocket | null> {
+    await this.#state(caller, id);
+    const { webSocket } = await this.#object(id).fetch(`http://task/events?after=${after}`, { headers: { upgrade: "websocket" } });
+    return webSocket;
   }
 
   /** What a task left: all of it as a tar, or one file. @throws TollgateError `not_found`. */
   async artifacts(caller: Caller, id: string, path: string | null): Promise<ReadableStream> {
-    await this.get(caller, id);
+    await this.#state(caller, id);
     const query = path === null ? "" : `?path=${encodeURIComponent(path)}`;
     const { ok, body } = await this.#object(id).fetch(`http://task/artifacts${query}`);
     if (!ok || !body) throw new TollgateError("not_found", path === null ? "The task has left nothing" : "The task has left no such file");
@@ -131,7 +216,25 @@ export class Tasks {
 
   /** Housekeeping: places of tasks that never began, and rows that have outlived their time. */
   async sweep(): Promise<void> {
-    await sweepTasks(this.#platform.db, this.#platform.objects, this.#platform.now());
+    await sweepTasks(this.#platform);
+  }
+
+  /** The way to the gateway, and what the task shows there: it is good for as long as the task may take. */
+  async #gateway({ id, key, effective, createdAt }: Task, asked: string): Promise<NonNullable<JobSpec["gateway"]>> {
+    const until = createdAt + effective.timeoutS * 1_000 + IDENTITY_GRACE_MS;
+    // A name that a certificate stands for is no client's to choose; without one it is what a Host header says.
+    const url = this.#platform.origin ?? (asked.startsWith("https:") ? asked : null);
+    if (url === null) throw new TollgateError("overloaded", "This gateway does not know its own address: it needs TOLLGATE_URL");
+    return { url, authorization: `Bearer ${await this.#platform.identity({ task: id, key }, until)}` };
+  }
+
+  /** An agent that the runner has not got. Of one that does not answer nothing is said: it may be back in a moment. */
+  async #missing({ engine }: TaskRequest): Promise<Violation | null> {
+    if (!isInstalled(engine)) return null;
+    const found = await this.#platform.health?.read();
+    if (!found?.ok || found.agents.some(({ name }) => name === engine)) return null;
+    const reason = `${engine} is not installed where tasks run; whoever runs the runner installs it (RUNNER_AGENTS)`;
+    return { kind: "engine", name: engine, field: "engine", reason };
   }
 
   async #profile({ profile }: Caller): Promise<Profile | null> {
@@ -139,10 +242,11 @@ export class Tasks {
   }
 
   /** Takes one of the places that a key has. Statements of the database stand in one line, so two can never take the last one. */
-  async #takePlace({ id, key, team, profile, createdAt }: Task, { maxConcurrentTasks: max }: Profile): Promise<void> {
+  async #takePlace({ id, key, team, profile, effective, model, createdAt }: Task, { maxConcurrentTasks: max }: Profile): Promise<void> {
     const { db } = this.#platform;
     const taken = await db.run(sql`
-      insert into tasks (id, key, team, profile, created_at) select ${id}, ${key}, ${team}, ${profile}, ${createdAt}
+      insert into tasks (id, key, team, profile, engine, model, created_at)
+      select ${id}, ${key}, ${team}, ${profile}, ${effective.engine}, ${model}, ${createdAt}
       where (select count(*) from tasks where key = ${key} and ended_at is null) < ${max}`);
     if (taken.meta.changes === 1) return;
     const used = await db.$count(tables.tasks, and(eq(tables.tasks.key, key), isNull(tables.tasks.endedAt)));
@@ -153,7 +257,9 @@ export class Tasks {
   }
 
   async #denied(caller: Caller, violations: readonly Violation[], request: string): Promise<TollgateError> {
-    await this.#audit(caller, { type: "permission_denied", severity: "warning", outcome: "denied", request, details: { violations } });
+    // A command that may not run is told of at once.
+    const severity = violations.some(({ kind }) => kind === "command") ? "critical" : "warning";
+    await this.#audit(caller, { type: "permission_denied", severity, outcome: "denied", request, details: { violations } });
     const reasons = violations.map(({ field, reason }) => (field === null ? reason : `${field}: ${reason}`)).join("; ");
     const [first] = violations;
     return new TollgateError("permission_denied", `This key may not run this task: ${reasons}`, {
@@ -171,6 +277,19 @@ export class Tasks {
   }
 }
 
+/** A word on a question of a task's. */
+interface Approving {
+  readonly approval: string;
+  readonly decision: "approve" | "deny";
+  readonly reason: string | null;
+}
+
+/** What a task waits for before it begins; null where it begins at once. */
+async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promise<Question | null> {
+  const waits = argv && effective.mode !== "dry_run" && new Judge(effective).asks(commandsOf(argv));
+  return waits ? questionOf(id, argv) : null;
+}
+
 interface Making {
   readonly profile: Profile;
   readonly request: TaskRequest;
@@ -181,16 +300,29 @@ interface Making {
 function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
   const id = newId("task", now);
   const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  return { ...made, effective, metadata: request.metadata, createdAt: now, startedAt: null, end: null };
+  const { model = null, metadata, output_schema: outputSchema = null } = request;
+  const asked = { effective, model, metadata, outputSchema };
+  return { ...made, ...asked, createdAt: now, startedAt: null, end: null, spentNano: null };
 }
 
-/** What the runner is told. A command has no way to the gateway, and so needs no credential. */
-function specOf(request: TaskRequest, effective: Effective, strict: boolean): JobSpec {
+/** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */
+const TO_THE_GATEWAY = {
+  OPENAI_BASE_URL: `${GATEWAY_INSIDE}/v1`,
+  OPENAI_API_KEY: "the-gateway-knows",
+  ANTHROPIC_BASE_URL: GATEWAY_INSIDE,
+  ANTHROPIC_API_KEY: "the-gateway-knows",
+};
+
+/** What the runner is told. */
+function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
+  const assignment = assignmentOf(request, effective);
+  const { argv, env, files, home = [], agent = null } = adapterOf(request.engine).launch(assignment);
   return {
     v: 1,
-    argv: request.argv,
-    env: {},
-    files: request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })),
+    argv,
+    env: { ...(gateway && TO_THE_GATEWAY), ...env },
+    files: [...assignment.files, ...files],
+    home,
     workingDirectory: request.working_directory,
     filesystem: effective.filesystem,
     limits: {
@@ -200,15 +332,28 @@ function specOf(request: TaskRequest, effective: Effective, strict: boolean): Jo
       processes: PROCESSES,
       diskBytes: effective.diskMb * 2 ** 20,
       files: FILES,
-      outputBytes: OUTPUT_BYTES,
+      outputBytes: agent === null ? OUTPUT_BYTES : AGENT_OUTPUT_BYTES,
     },
-    gateway: null,
+    gateway,
+    agent,
     strict,
   };
 }
 
-function base64Of(text: string): string {
-  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
+function assignmentOf(
+  { argv, prompt, model, files, output_schema: outputSchema }: TaskRequest,
+  { tools, agents, skills }: Effective,
+): Assignment {
+  return {
+    argv: argv ?? [],
+    prompt: prompt ?? "",
+    model: model ?? null,
+    outputSchema: outputSchema ?? null,
+    files: files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })),
+    tools,
+    mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),
+    mayUse: (skill) => skills.some((pattern) => matches(pattern, skill)),
+  };
 }
 
 function noProfile({ profile }: Caller): Violation {

@@ -120,3 +120,16 @@ export function editing(edit: Edit): TransformStream<Uint8Array, Uint8Array> {
     },
   });
 }
+
+/** A stream cut into its events, each one a chunk of its own. An event that is too large to hold comes in chunks that end no event. */
+export function wholeEvents(): TransformStream<Uint8Array, Uint8Array> {
+  return editing((event) => event);
+}
+
+/** Whether bytes end an event: behind them stands a blank line. */
+export function endsEvent(bytes: Uint8Array): boolean {
+  const last = bytes.at(-1);
+  if (last !== LF && last !== CR) return false;
+  const before = last === LF && bytes.at(-2) === CR ? bytes.at(-3) : bytes.at(-2);
+  return before === LF || before === CR || before === undefined;
+}

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { Admin } from "../support/gateway.ts";
 import { NOT_INSTALLED, unable } from "../../scripts/runner.ts";
 import { UNABLE } from "../support/runner.ts";
@@ -23,21 +23,23 @@ it("the sandbox is tried wherever the machine lets it, with what it needs instal
 });
 
 it("the health says where tasks are run", async () => {
-  const health = (await (await fetch(`${origin}/healthz`)).json()) as { runner: string };
+  const health = (await (await fetch(`${origin}/healthz`)).json()) as { runner: string; engines: string[] };
   expect(health.runner).toBe(unable() === null ? "local" : "none");
+  expect(health.engines.includes("command")).toBe(unable() === null);
+  // Nobody has installed an agent where these tests run.
+  expect(health.engines).not.toContain("codex");
 });
 
 describe("a request that asks for what it may not", () => {
   const sh = { engine: "command", argv: ["true"] };
   it.each([
-    [{ ...sh, engine: "codex" }, "engine"],
+    [{ ...sh, engine: "workflow" }, "engine"],
     [{ ...sh, argv: "true" }, "argv"],
     [{ ...sh, argv: [] }, "argv"],
-    [{ ...sh, mode: "dry_run" }, "mode"],
+    [{ engine: "command" }, "argv"],
     [{ ...sh, callback_url: "https://example.test" }, "callback_url"],
     [{ ...sh, output_schema: {} }, "output_schema"],
     [{ ...sh, prompt: "hi" }, "prompt"],
-    [{ ...sh, allow_tools: ["Read"] }, "allow_tools"],
     [{ ...sh, files: [{ path: "../x", text: "" }] }, "files.0.path"],
     [{ ...sh, files: [{ path: "/etc/x", text: "" }] }, "files.0.path"],
     [{ ...sh, working_directory: "../.." }, "working_directory"],
@@ -60,9 +62,17 @@ describe("a request that asks for what it may not", () => {
     expect(entry["severity"]).toBe("warning");
   });
 
+  it.skipIf(UNABLE)("an agent that nobody has installed is refused by its name, and validate says so before", async () => {
+    const asked = { engine: "codex", prompt: "hi" };
+    const { status, error } = await tasks.refused(asked);
+    expect([status, error.code, error.param]).toEqual([400, "invalid_request", "engine"]);
+    const { violations } = await tasks.call<{ violations: object[] }>("POST", "/v1/task/validate", asked);
+    expect(violations).toEqual([expect.objectContaining({ kind: "engine", name: "codex", field: "engine" })]);
+  });
+
   it("validate lists everything at once, and says what would be in force and why", async () => {
     const wrong = await tasks.call<{ valid: boolean; violations: { field: string }[] }>("POST", "/v1/task/validate", {
-      engine: "native",
+      engine: "workflow",
       argv: [],
       surprise: 1,
     });
@@ -161,6 +171,25 @@ describe.skipIf(UNABLE)("a task", () => {
     for (let times = 0; times < 2; times++) expect((await tasks.raw("DELETE", `/v1/task/${id}`)).status).toBe(202);
     expect((await tasks.end(id)).exit_reason).toBe("cancelled");
     expect((await tasks.raw("DELETE", `/v1/task/${id}`)).status).toBe(202);
+  });
+
+  it("calls models as itself, with no credential inside, and may do nothing else there", async () => {
+    const body = JSON.stringify({ model: "tollgate/echo", messages: [{ role: "user", content: "from the sandbox" }] });
+    const call = (line: string, sent = "") =>
+      `exec 3<>/dev/tcp/127.0.0.1/8787; printf '%s' "$(printf '${line} HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\ncontent-type: application/json\\r\\ncontent-length: ${sent.length}\\r\\n\\r\\nX')" | sed 's/X$//' >&3; printf '%s' '${sent}' >&3; cat <&3`;
+    const script = ["env | grep -c sk-tg", call("POST /v1/chat/completions", body), call("GET /v1/key"), call("POST /v1/task", "{}")].join(
+      "; ",
+    );
+    const { id } = await tasks.begin({ engine: "command", argv: ["bash", "-c", script] });
+    const { result, exit_reason } = await tasks.end(id);
+    expect(exit_reason).toBe("ok");
+    expect(result?.text).toMatch(/^0\n/);
+    expect(result?.text).toContain("from the sandbox");
+    expect(result?.text?.match(/permission_denied/g)?.length).toBe(2);
+    await vi.waitFor(async () => {
+      const { data } = await admin.call<{ data: { task: string }[] }>("GET", `/costs/records?task=${id}`);
+      expect(data.map(({ task }) => task)).toEqual([id]);
+    }, 10_000);
   });
 
   it("analysis_only leaves its workspace as it was", async () => {

@@ -19,6 +19,7 @@ const QUIET: JobSpec = {
   argv: ["true"],
   env: {},
   files: [],
+  home: [],
   workingDirectory: ".",
   filesystem: "readwrite",
   limits: {
@@ -31,6 +32,7 @@ const QUIET: JobSpec = {
     outputBytes: 2 ** 20,
   },
   gateway: null,
+  agent: null,
   strict: false,
 };
 
@@ -59,9 +61,15 @@ export class TestRunner {
     this.capabilities = said.capabilities;
   }
 
-  static async start(state = mkdtempSync(join(tmpdir(), "tollgate-runner-"))): Promise<TestRunner> {
-    const env = { ...process.env, RUNNER_SECRET: SECRET, RUNNER_PORT: "0", RUNNER_STATE: state, CANARY: "canary-of-the-launcher" };
-    const child = spawn(process.execPath, ["runner/main.ts"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  static start(state = mkdtempSync(join(tmpdir(), "tollgate-runner-")), more: Record<string, string> = {}): Promise<TestRunner> {
+    return TestRunner.startAs([process.execPath, "runner/main.ts"], state, more);
+  }
+
+  /** One that another command starts, such as a container's. */
+  static async startAs(command: readonly string[], state: string, more: Record<string, string> = {}): Promise<TestRunner> {
+    const own = { RUNNER_SECRET: SECRET, RUNNER_PORT: "0", RUNNER_STATE: state, CANARY: "canary-of-the-launcher" };
+    const [file = "", ...args] = command;
+    const child = spawn(file, args, { env: { ...process.env, ...own, ...more }, stdio: ["ignore", "pipe", "inherit"] });
     const line = await new Promise<string>((resolve, reject) => {
       let text = "";
       child.stdout.setEncoding("utf8").on("data", (part: string) => {

@@ -55,8 +55,20 @@ describe("deploying", () => {
       "TOLLGATE_ADMIN_KEY",
       "OPENAI_API_KEY",
       "ANTHROPIC_API_KEY",
+      "RUNNER_URL",
+      "RUNNER_SECRET",
     ])
       expect(listed).toContain(name);
+    expect(listed).toContain("--dry-run: exiting now.");
+    expect(listed).not.toContain("RUNNER_CONTAINER");
+  }, 60_000);
+
+  it("told to, a dry run gives tasks a container each, of the image that is tested, and asks for no runner elsewhere", () => {
+    const env = { ...process.env, RUNNER_CONTAINER: "true" };
+    const listed = execFileSync(process.execPath, ["scripts/deploy.ts", "--dry-run"], { encoding: "utf8", env });
+    expect(listed).toMatch(/Container +runner\/Dockerfile +TaskObject/);
+    expect(listed).toMatch(/env\.RUNNER_CONTAINER +\("true"\)/);
+    expect(listed).not.toContain("RUNNER_URL");
     expect(listed).toContain("--dry-run: exiting now.");
   }, 60_000);
 });

@@ -16,6 +16,15 @@ test("where there is no runner a task is refused, and takes no place", async () 
   expect((await admin<{ profile: string }>("GET", `/keys/${id}`)).profile).toBe("default");
 });
 
+test("A27: told that each task has a container of its own, it says so, and starts none for who only asks how it does", async () => {
+  const bindings = { RUNNER_CONTAINER: "true" } as Partial<Env>;
+  const health = (await (await ask("GET", "/healthz", { bindings })).json()) as { status: string; runner: string };
+  expect([health.status, health.runner]).toEqual(["ok", "container"]);
+  expect(() =>
+    platformOf({ ...env, RUNNER_CONTAINER: "true", RUNNER_URL: "https://a.example", RUNNER_SECRET: "s".repeat(32) } as Env),
+  ).toThrow("RUNNER_CONTAINER: not beside RUNNER_URL");
+});
+
 test("an id that was never a task's, or is none at all, looks missing, and nothing is stored for it", async () => {
   const { secret } = await newKey({ profile: "default" });
   for (const id of ["task_000000000000000000000000", "x", "task_", "%2e%2e"]) {

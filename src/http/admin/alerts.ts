@@ -14,7 +14,7 @@ const alert = z
     created_at: z.string(),
     team: z.string().nullable(),
     key: z.string().nullable(),
-    subject: z.object({ kind: z.enum(["budget", "model", "key"]), id: z.string() }),
+    subject: z.object({ kind: z.enum(["budget", "model", "key", "policy", "task", "actor"]), id: z.string() }),
     data: z.record(z.string(), z.unknown()),
   })
   .openapi("Alert");

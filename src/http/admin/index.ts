@@ -24,6 +24,8 @@ import { providers } from "./providers.ts";
 import { reconciliations } from "./reconcile.ts";
 import { reprice } from "./reprice.ts";
 import { routes } from "./routes.ts";
+import { taskReports } from "./task-report.ts";
+import { tasks } from "./tasks.ts";
 import { teams, users } from "./tenants.ts";
 
 const BODY_BYTES_MAX = 1_000_000;
@@ -75,6 +77,8 @@ export function adminApp(): AdminApp {
     policyDecisions,
     policies,
     profiles,
+    taskReports,
+    tasks,
   ];
   for (const resource of resources) resource(app);
   app.get("/openapi.json", (context) => {

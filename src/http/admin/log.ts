@@ -97,11 +97,12 @@ export function audit(app: AdminApp): void {
     type: z.string().max(64).optional(),
     severity: z.enum(["info", "warning", "critical"]).optional(),
     actor: id.optional(),
-    subject: id.optional(),
+    subject: z.string().min(1).max(512).optional(),
     key: id.optional(),
     team: id.optional(),
     task: id.optional(),
     q: z.string().max(256).optional(),
+    order: z.enum(["asc", "desc"]).optional(),
     format,
   });
   read(

@@ -1,19 +1,21 @@
 import { z } from "@hono/zod-openapi";
 import { nanoFromUsd, usdFromNano } from "#core";
-import { type Profile, type ProfileRow, ProfileStore } from "#tasks";
+import { isRule, type Profile, type ProfileRow, ProfileStore } from "#tasks";
 import { iso } from "../time.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { byId, found, given, id, listOf, name, page, pagingOnly, usd } from "./shapes.ts";
 
 const resource = "profiles";
 const globs = z.array(z.string().min(1).max(256)).max(200);
-/** Every field but the name. Tools, agents, skills and engines other than `command` have their place before they have their engine. */
+const rules = z.array(z.string().max(256).refine(isRule, "must be a tool, as in Read, Bash(git *) or mcp:weather:*")).max(200);
+/** Every field but the name. */
 const fields = {
   engines: z.array(z.enum(["claude-code", "codex", "native", "command"])).max(4),
-  tools: globs,
+  tools: rules,
   agents: globs,
   skills: globs,
   denied_commands: globs,
+  approve_tools: rules,
   network: z.strictObject({ hosts: z.array(z.string()).max(0, "hosts are not offered yet").default([]) }),
   filesystem: z.enum(["none", "readonly", "readwrite"]),
   max_concurrent_tasks: z.number().int().min(1).max(1_000),
@@ -27,10 +29,11 @@ const create = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "must be of letters, digits and . _ -"),
   ...fields,
   engines: fields.engines.default(["command"]),
-  tools: globs.default([]),
+  tools: rules.default([]),
   agents: globs.default([]),
   skills: globs.default([]),
   denied_commands: globs.default([]),
+  approve_tools: rules.default([]),
   network: fields.network.prefault({}),
   filesystem: fields.filesystem.default("readwrite"),
   max_concurrent_tasks: fields.max_concurrent_tasks.default(4),
@@ -57,6 +60,7 @@ function shapeOf({ id, name, permits, createdAt }: ProfileRow) {
     agents: permits.agents,
     skills: permits.skills,
     denied_commands: permits.deniedCommands,
+    approve_tools: permits.approveTools ?? [],
     network: { hosts: permits.hosts },
     filesystem: permits.filesystem,
     max_concurrent_tasks: permits.maxConcurrentTasks,
@@ -77,6 +81,7 @@ function permitsOf(body: z.output<typeof patch>) {
     agents: body.agents,
     skills: body.skills,
     deniedCommands: body.denied_commands,
+    approveTools: body.approve_tools,
     hosts: body.network?.hosts,
     filesystem: body.filesystem,
     maxConcurrentTasks: body.max_concurrent_tasks,

@@ -63,6 +63,7 @@ export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, 
     record: async (event) => {
       await platform.events.send(event);
     },
+    governor: platform.governor,
     keep: (content) => platform.contents.keep(content),
     now: () => platform.now(),
     paced: platform.paced,

@@ -3,7 +3,7 @@ import { type CostRow, getRequest, recordsOf, type RequestRow } from "#audit";
 import { TollgateError } from "#core";
 import { type DecisionRow, listDecisions } from "#policy";
 import { receiptShape } from "../admin/costs.ts";
-import { authenticated, FRESH_MS } from "../authenticate.ts";
+import { authenticatedKey } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 import { iso } from "../time.ts";
 
@@ -16,7 +16,7 @@ const DECISIONS_MAX = 200;
  */
 export async function explainRequest(context: Context<Http>): Promise<Response> {
   const { env } = context;
-  const { key } = await authenticated(env, context.req.raw, FRESH_MS);
+  const { key } = await authenticatedKey(env, context.req.raw);
   const id = context.req.param("id") ?? "";
   const row = await getRequest(env.db, id, { key });
   if (!row) throw new TollgateError("not_found", "There is no such request; one that has just ended can be read within ten seconds");

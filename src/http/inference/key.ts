@@ -3,7 +3,7 @@ import type { BudgetStatus, KeyStatus, Pace } from "#budget";
 import type { Config } from "#config";
 import { type Caller, usdFromNano } from "#core";
 import { refuseKey } from "#keys";
-import { authenticated, FRESH_MS } from "../authenticate.ts";
+import { authenticatedKey } from "../authenticate.ts";
 import { budgetStatusShape, scopeShape } from "../budget-shape.ts";
 import { displayed } from "../display.ts";
 import type { Http } from "../platform.ts";
@@ -11,7 +11,7 @@ import { iso } from "../time.ts";
 
 /** `GET /v1/key`: what this key is, what it may still spend and when that resets. */
 export async function key(context: Context<Http>): Promise<Response> {
-  const caller = await authenticated(context.env, context.req.raw, FRESH_MS);
+  const caller = await authenticatedKey(context.env, context.req.raw);
   const [status, across] = await Promise.all([context.env.ledger(caller.team).keyStatus(caller.key), acrossTeams(context, caller)]);
   if (!status) throw refuseKey("unknown to its ledger");
   const all = { ...status, budgets: [...status.budgets, ...across] };

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { type Named, StoredResponses } from "#gateway";
-import { authenticated, FRESH_MS } from "../authenticate.ts";
+import { authenticatedKey } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 import { gatewayOf, queryOf } from "./arrive.ts";
 
@@ -10,7 +10,7 @@ type Operation = "retrieve" | "inputItems" | "delete" | "cancel";
 export function storedResponse(operation: Operation) {
   return async (context: Context<Http>): Promise<Response> => {
     const request = context.req.raw;
-    const { key } = await authenticated(context.env, request, FRESH_MS);
+    const { key } = await authenticatedKey(context.env, request);
     const requestId = context.get("requestId");
     const named: Named = {
       id: context.req.param("id") ?? "",

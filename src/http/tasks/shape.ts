@@ -1,5 +1,5 @@
 import { usdFromNano } from "#core";
-import type { Permit, TaskView, Violation } from "#tasks";
+import type { Approval, Permit, TaskView, Violation } from "#tasks";
 import { iso } from "../time.ts";
 
 /** A task as its owner is told of it. */
@@ -14,21 +14,34 @@ export function taskShape(task: TaskView) {
     mode: effective.mode,
     key: task.key,
     profile: task.profile,
+    model: task.model ?? null,
     metadata: task.metadata,
     created_at: iso(task.createdAt),
     started_at: iso(task.startedAt),
     ended_at: iso(end?.at ?? null),
     last_seq: task.lastSeq,
-    cost: { cap_usd: usdFromNano(effective.maxCostNano), spent_usd: "0", reserved_usd: "0" },
-    ...(end ? endShape(end, task.text) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
+    approvals: task.approvals.map(approvalShape),
+    feedback: task.feedback && { score: task.feedback.score, comment: task.feedback.comment, at: iso(task.feedback.at) },
+    cost: {
+      cap_usd: usdFromNano(effective.maxCostNano),
+      spent_usd: usdFromNano(task.cost.spent),
+      reserved_usd: usdFromNano(task.cost.reserved),
+    },
+    ...(end ? endShape(end, task.said) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
   };
 }
 
-function endShape(end: NonNullable<TaskView["end"]>, text: string | null) {
+/** What waits, or waited, for a person's word. */
+export function approvalShape({ id, tool, input, askedAt, word }: Approval) {
+  const told = { decision: word?.decision ?? null, reason: word?.reason ?? null, decided_at: iso(word?.at ?? null) };
+  return { id, object: "approval", tool, input, asked_at: iso(askedAt), ...told };
+}
+
+function endShape(end: NonNullable<TaskView["end"]>, said: TaskView["said"]) {
   const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
   return {
     resources: { cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes },
-    result: { text, structured: null, exit_code: exitCode, files, message },
+    result: { text: said?.text ?? null, structured: said?.structured ?? null, exit_code: exitCode, files, message },
     error: reason === "ok" ? null : { code: reason, message: message ?? reasonIn(end) },
   };
 }
@@ -40,8 +53,10 @@ export function verdictShape({ permit, violations }: { readonly permit: Permit |
 
 function effectiveShape({ effective }: Permit) {
   const { engine, mode, filesystem, timeoutS, cpuCores, memoryMb, diskMb, maxCostNano } = effective;
+  const { tools, agents, skills, deniedCommands, approveTools } = effective;
+  const may = { tools, agents, skills, denied_commands: deniedCommands, approve_tools: approveTools };
   const limits = { timeout_s: timeoutS, cpu_cores: cpuCores, memory_mb: memoryMb, disk_mb: diskMb, max_cost_usd: usdFromNano(maxCostNano) };
-  return { engine, mode, filesystem, network: { hosts: [] }, ...limits };
+  return { engine, mode, ...may, filesystem, network: { hosts: [] }, ...limits };
 }
 
 function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
@@ -52,6 +67,10 @@ function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
       return "It needed more memory than it may have";
     case "cancelled":
       return "It was cancelled";
+    case "budget":
+      return "A call of it was refused, since it had come to its cap";
+    case "policy":
+      return "It was stopped at what it may not do";
     case "runner_lost":
       return "Its runner was lost";
     case "ok":

@@ -1,35 +1,20 @@
-import type { Context } from "hono";
+import { TollgateError } from "#core";
 import * as z from "zod";
-import { type Caller, TollgateError } from "#core";
 import { TASK_BYTES_MAX } from "#tasks";
 import { once } from "../admin/idempotency.ts";
-import { authenticated, FRESH_MS } from "../authenticate.ts";
-import type { Http } from "../platform.ts";
-import { readBytes } from "../read-body.ts";
+import { bodyText, forCaller, idOf, parsed, read } from "./for-caller.ts";
 import { taskShape, verdictShape } from "./shape.ts";
-
-type Serve = (context: Context<Http>, caller: Caller) => Promise<Response>;
 
 const INPUT_BYTES_MAX = 2 ** 20;
 const listing = z.strictObject({ limit: z.coerce.number().int().min(1).max(100).default(20), cursor: z.string().max(256).optional() });
 const input = z.strictObject({ text: z.string().default(""), end: z.boolean().default(false) });
 
-/** A route of tasks: its caller is known before anything else of it is looked at. */
-function forCaller(serve: Serve) {
-  return async (context: Context<Http>): Promise<Response> => {
-    const caller = await authenticated(context.env, context.req.raw, FRESH_MS);
-    const answer = await serve(context, caller);
-    answer.headers.set("x-request-id", context.get("requestId"));
-    answer.headers.set("cache-control", "no-store");
-    return answer;
-  };
-}
-
 /** `POST /v1/task`: begins one. Under an `Idempotency-Key` it may be repeated. */
 export const createTask = forCaller(async (context, caller) => {
   const text = await bodyText(context, TASK_BYTES_MAX);
   const { tasks, db, now } = context.env;
-  const perform = async () => ({ status: 202, body: taskShape(await tasks.begin(caller, parsed(text), context.get("requestId"))) });
+  const asking = { requestId: context.get("requestId"), origin: new URL(context.req.url).origin };
+  const perform = async () => ({ status: 202, body: taskShape(await tasks.begin(caller, parsed(text), asking)) });
   const key = context.req.header("idempotency-key");
   const attempt = { actor: `key:${caller.key}`, route: "POST /v1/task", key: key ?? "", body: text };
   const { body } = await (key === undefined ? perform() : once(db, attempt, now(), perform));
@@ -59,15 +44,6 @@ export const cancelTask = forCaller(async (context, caller) =>
   context.json(taskShape(await context.env.tasks.cancel(caller, idOf(context))), 202),
 );
 
-/** `GET /v1/task/{id}/events`: from after `Last-Event-ID`, or `after`, on. */
-export const taskEvents = forCaller(async (context, caller) => {
-  const named = context.req.header("last-event-id") ?? context.req.query("after") ?? "0";
-  const after = /^\d{1,15}$/.test(named) ? Number(named) : null;
-  if (after === null) throw new TollgateError("invalid_request", "after must be the number of an event", { param: "after" });
-  const { body } = await context.env.tasks.events(caller, idOf(context), after);
-  return new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8" } });
-});
-
 /** `POST /v1/task/{id}/input`: `text` for its command to read; `end` says that nothing more comes. */
 export const taskInput = forCaller(async (context, caller) => {
   const { text, end } = read(input, parsed(await bodyText(context, INPUT_BYTES_MAX)));
@@ -90,30 +66,3 @@ export const taskArtifact = forCaller(async (context, caller) => {
   const headers = { "content-type": "application/octet-stream", "content-disposition": "attachment", "x-content-type-options": "nosniff" };
   return new Response(file, { headers });
 });
-
-function idOf(context: Context<Http>): string {
-  return context.req.param("id") ?? "";
-}
-
-async function bodyText(context: Context<Http>, bytesMax: number): Promise<string> {
-  const timeoutMs = context.env.config.TOLLGATE_TIMEOUT_BODY_S * 1000;
-  return new TextDecoder().decode(await readBytes(context.req.raw, { bytesMax, timeoutMs }));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new TollgateError("invalid_request", "The request body is not valid JSON", { cause });
-  }
-}
-
-function read<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const found = schema.safeParse(value);
-  if (found.success) return found.data;
-  const [issue] = found.error.issues;
-  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-  const field = unknown ?? issue?.path.join(".") ?? "";
-  const reason = unknown === undefined ? (issue?.message ?? "is wrong") : "is not a known field";
-  throw new TollgateError("invalid_request", `${field || "The body"}: ${reason}`, field ? { param: field } : {});
-}

@@ -2,13 +2,20 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Value } from "../../../src/budget/sql.ts";
 import type { Tamper } from "../../support/node-sql.ts";
-import { play, story } from "./story.ts";
+import { calls, crowd, play, story, tasks } from "./story.ts";
 
 describe("the ledger", () => {
   it("keeps I1 to I7 over thousands of interleavings with a crash at any statement", () => {
     fc.assert(
       fc.property(story, (told) => play(told)),
       { numRuns: 2_000 },
+    );
+  }, 60_000);
+
+  it("A3: keeps every task within its cap, L1 to L4, over hundreds of stories of draws, ends and expiries", () => {
+    fc.assert(
+      fc.property(tasks, (told) => play(told)),
+      { numRuns: 500 },
     );
   }, 60_000);
 
@@ -32,10 +39,7 @@ describe("the ledger", () => {
     (from: string, to: string): Tamper =>
     (query, values) => ({ query: query.replace(from, to), values });
 
-  /** Stories in which floats are lent, and limits of pace are met. */
-  const crowd = story.map((told) => ({ ...told, tight: true, hurried: true, crowded: true }));
-
-  const DEFECTS: Readonly<Record<string, { readonly tamper?: Tamper; readonly atomic?: boolean; readonly crowd?: true }>> = {
+  const DEFECTS: Readonly<Record<string, { readonly tamper?: Tamper; readonly atomic?: boolean; readonly of?: typeof story }>> = {
     "a settle that frees nothing": {
       tamper: balances(([id, start, spent, reserved, over]) => [id!, start!, spent!, Math.max(0, Number(reserved)), over!]),
     },
@@ -56,18 +60,37 @@ describe("the ledger", () => {
     },
     "an extension that is not remembered": { tamper: without("UPDATE holds") },
     "an expiry that takes the living": { tamper: rewritten("WHERE expires_at <= ?", "WHERE expires_at >= ?") },
-    "a late settle that stays an estimate": { tamper: without("UPDATE ended") },
+    "a late settle that stays an estimate": { tamper: without("UPDATE ended"), of: calls },
     "statements that are not one transaction": { atomic: false },
     "a pace that nobody counts": { tamper: without("INSERT INTO pace") },
     "a float that nobody remembers": { tamper: without("INSERT INTO floats") },
-    "a float that is given back twice": { tamper: without("UPDATE floats SET returned") },
+    "a float that is given back twice": { tamper: without("UPDATE floats SET returned"), of: crowd },
     "a float that is drawn from and stays whole": { tamper: without("UPDATE floats SET nano") },
     "a float that outlives its time": { tamper: without("DELETE FROM floats") },
     "a slice that nobody remembers": { tamper: without("INSERT INTO slices") },
     "a slice that is drawn from and stays whole": { tamper: without("UPDATE slices SET requests") },
     "a slice that outlives its time": { tamper: without("DELETE FROM slices") },
-    "places that are lent and count as free": { tamper: rewritten("sum(slots) AS slots", "0 AS slots"), crowd: true },
-    "a place that is kept, and the ledger takes for free": { tamper: without("UPDATE slices SET slots = slots + 1"), crowd: true },
+    "places that are lent and count as free": { tamper: rewritten("sum(slots) AS slots", "0 AS slots"), of: crowd },
+    "a place that is kept, and the ledger takes for free": { tamper: without("UPDATE slices SET slots = slots + 1"), of: crowd },
+    "a lease that nobody remembers": { tamper: without("INSERT INTO leases") },
+    "a draw that leaves its lease whole": { tamper: without("UPDATE leases SET drawn") },
+    "a call that ends, and its lease does not hear of it": { tamper: without("UPDATE leases SET spent") },
+    "a lease that gets back what its call has spent": {
+      tamper: rewritten("UPDATE leases SET spent = ?", "UPDATE leases SET spent = 0 * ?"),
+    },
+    "a lease that goes on after its end": { tamper: without("UPDATE leases SET ended_at") },
+    "a lease whose time is never up": {
+      tamper: rewritten("SELECT id FROM leases WHERE ended_at IS NULL", "SELECT id FROM leases WHERE 0"),
+    },
+    "a refusal of a lease that nobody remembers": { tamper: without("UPDATE leases SET refused") },
+    "a call that does not know what it drew from": {
+      tamper: (query, values) =>
+        query.startsWith("INSERT INTO holds") ? { query, values: [...values.slice(0, -1), null] } : { query, values },
+    },
+    "a late settle whose lease does not hear of it": {
+      tamper: rewritten("charged, elsewhere, lease FROM ended", "charged, elsewhere, NULL AS lease FROM ended"),
+      of: tasks,
+    },
     "requests in flight that nobody counts": { tamper: rewritten("SELECT count(*) AS count FROM holds", "SELECT 0 AS count FROM holds") },
   };
 
@@ -75,7 +98,7 @@ describe("the ledger", () => {
     "its property catches %s",
     (name) => {
       const found = fc.check(
-        fc.property(DEFECTS[name]!.crowd ? crowd : story, (told) => play(told, DEFECTS[name])),
+        fc.property(DEFECTS[name]!.of ?? story, (told) => play(told, DEFECTS[name])),
         { numRuns: 20_000, endOnFailure: true, seed: 7 },
       );
       expect(found.failed).toBe(true);

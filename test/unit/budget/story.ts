@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import type { PaceLimits } from "#core";
-import type { Admission, Amount, Begun, Budget, Float, PacePart, Settled, Told } from "../../../src/budget/contract.ts";
+import type { Admission, Amount, Begun, Budget, Float, PacePart, Refusal, Settled, Told } from "../../../src/budget/contract.ts";
 import type { Payer } from "../../../src/budget/facts.ts";
 import { Ledger } from "../../../src/budget/ledger.ts";
 import { measured } from "../../../src/budget/legs.ts";
@@ -9,11 +9,14 @@ import { NodeSql, type Tamper } from "../../support/node-sql.ts";
 
 /** One step of a story: what is asked of the ledger, how far the clock moves before, and at which statement the process dies. */
 export interface Step {
-  readonly kind: "reserve" | "extend" | "settle" | "release" | "expire" | "admit" | "tell" | "return" | "die";
+  readonly kind: "reserve" | "extend" | "settle" | "release" | "expire" | "admit" | "tell" | "return" | "die" | "lease" | "draw" | "close";
   readonly request: number;
   /** Which of the isolates it concerns. */
   readonly isolate: number;
   readonly key: number;
+  /** Which of the leases it concerns, and how large that shall be. */
+  readonly task: number;
+  readonly cap: number;
   readonly floor: number;
   readonly more: number;
   readonly actual: number;
@@ -23,40 +26,71 @@ export interface Step {
 }
 
 const REQUESTS = 11;
+const TASKS = 4;
 
-const step = fc.record<Step>({
-  kind: fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom("reserve", "reserve", "reserve", "extend", "settle", "settle", "release", "expire") },
-    { weight: 3, arbitrary: fc.constantFrom("reserve", "admit", "admit", "admit", "tell", "settle", "return", "die") },
-  ),
+const CALLS = fc.constantFrom("reserve", "reserve", "reserve", "extend", "settle", "settle", "release", "expire");
+const FLOATS = fc.constantFrom("reserve", "admit", "admit", "admit", "tell", "settle", "return", "die");
+const LEASES = fc.constantFrom("lease", "draw", "draw", "draw", "extend", "settle", "settle", "close", "expire");
+
+const facts = {
   request: fc.nat(REQUESTS - 1),
   isolate: fc.nat(2),
   key: fc.nat(2),
+  task: fc.nat(TASKS - 1),
+  cap: fc.nat(300),
   floor: fc.oneof(fc.nat(3), fc.nat(40)),
   more: fc.oneof(fc.nat(6), fc.nat(400)),
   actual: fc.nat(300),
   stream: fc.boolean(),
   advanceMs: fc.oneof(fc.nat(200), fc.nat(200), fc.nat(2_000), fc.nat(2_000), fc.nat(40 * 60_000)),
   crashAt: fc.option(fc.nat(8), { nil: null }),
+};
+
+type Kinds = { readonly weight: number; readonly arbitrary: fc.Arbitrary<Step["kind"]> };
+
+/** Up to forty steps, so many of each kind, over one tree of budgets. */
+function stories(...kinds: Kinds[]) {
+  return fc.record({
+    steps: fc.array(fc.record<Step>({ kind: fc.oneof(...kinds), ...facts }), { minLength: 5, maxLength: 40 }),
+    limits: fc.array(fc.integer({ min: 50, max: 1_000 }), { minLength: 6, maxLength: 6 }),
+    tight: fc.boolean(),
+    /** Everything within a minute or two, so that limits of pace are met. */
+    hurried: fc.boolean(),
+    /** One key for all, so that its limits are met wherever a request comes from. */
+    crowded: fc.boolean(),
+  });
+}
+
+/** Stories of everything. */
+export const story = stories({ weight: 4, arbitrary: CALLS }, { weight: 3, arbitrary: FLOATS }, { weight: 3, arbitrary: LEASES });
+
+/** Stories of what the ledger itself admits, most of it to its end. */
+export const calls = stories({ weight: 1, arbitrary: CALLS });
+
+/** Stories in which floats are lent, and limits of pace are met. */
+export const crowd = stories({ weight: 4, arbitrary: CALLS }, { weight: 3, arbitrary: FLOATS }).map((told) => ({
+  ...told,
+  tight: true,
+  hurried: true,
+  crowded: true,
+}));
+
+/** Stories of a few calls of two tasks, which no limit of pace holds up. */
+export const tasks = stories({ weight: 1, arbitrary: CALLS }, { weight: 4, arbitrary: LEASES }).map((told) => {
+  const steps = told.steps.map((each) => ({ ...each, request: each.request % 4, task: each.task % 2 }));
+  return { ...told, steps, tight: true, hurried: false, crowded: true };
 });
 
-/** Stories of up to forty steps over one tree of budgets. */
-export const story = fc.record({
-  steps: fc.array(step, { minLength: 5, maxLength: 40 }),
-  limits: fc.array(fc.integer({ min: 50, max: 1_000 }), { minLength: 6, maxLength: 6 }),
-  tight: fc.boolean(),
-  /** Everything within a minute or two, so that limits of pace are met. */
-  hurried: fc.boolean(),
-  /** One key for all, so that its limits are met wherever a request comes from. */
-  crowded: fc.boolean(),
-});
 export type Story = typeof story extends fc.Arbitrary<infer Told> ? Told : never;
 
 const START = Date.parse("2026-10-24T20:00:00Z");
 const TTL_MS = 15 * 60_000;
 const GRACE_MS = 1_000;
 const PLENTY = 2 ** 50;
-const TABLES = ["holds", "floats", "slices", "pace", "balances", "totals", "ended", "outbox"] as const;
+const LEASE_MS = 10 * 60_000;
+/** What a refusal leaves as it was: of a lease, all but that it refused. */
+const LEASED = "(SELECT id, key, cap, spent, drawn, legs, expires_at, ended_at FROM leases)";
+const TABLES = ["holds", "floats", "slices", "pace", "balances", "totals", "ended", "outbox", LEASED] as const;
 const LIMITS = { rpm: 3, tpm: null, concurrency: 3 };
 const NO_LIMITS = { rpm: null, tpm: null, concurrency: null };
 
@@ -119,7 +153,19 @@ class Isolate {
   readonly from = new Map<string, string>();
 }
 
+/** A task's money. What is neither spent nor held by its calls is reserved, while it has not ended. */
+interface Lease {
+  readonly key: number;
+  readonly cap: number;
+  readonly legs: Legs;
+  readonly expiresAt: number;
+  spent: number;
+  ended: boolean;
+  refused: string | null;
+}
+
 interface Held {
+  readonly lease: string | null;
   readonly key: number;
   readonly legs: Legs;
   readonly expiresAt: number;
@@ -130,6 +176,7 @@ interface Held {
 class Truth {
   readonly held = new Map<string, Held>();
   readonly lent = new Map<string, Lent>();
+  readonly leases = new Map<string, Lease>();
   readonly isolates = [new Isolate(), new Isolate(), new Isolate()] as const;
   readonly spent = new Map<string, number>();
   readonly ended = new Map<string, { how: "settled" | "released" | "expired"; held: Held; charged: Amount }>();
@@ -140,6 +187,8 @@ class Truth {
   readonly counted = new Map<number, number>();
 
   book(held: Held, amount: Amount, sign = 1): void {
+    const lease = this.leases.get(held.lease ?? "");
+    if (lease) lease.spent += sign * amount.nano;
     for (const { budget, start } of held.legs) {
       const leg = `${budget.id}@${start}`;
       this.spent.set(leg, (this.spent.get(leg) ?? 0) + sign * measured(amount, budget.unit));
@@ -149,13 +198,25 @@ class Truth {
   reserved(): Map<string, number> {
     const sums = new Map<string, number>();
     const floats = [...this.lent.values()].map(({ legs, left }) => ({ legs, amount: left }));
-    for (const { legs, amount } of [...this.held.values(), ...floats]) {
+    const rests = [...this.leases].map(([id, { legs }]) => ({ legs, amount: { nano: this.restOf(id), tokens: 0, requests: 0 } }));
+    for (const { legs, amount } of [...this.held.values(), ...floats, ...rests]) {
       for (const { budget, start } of legs) {
         const leg = `${budget.id}@${start}`;
         sums.set(leg, (sums.get(leg) ?? 0) + measured(amount, budget.unit));
       }
     }
     return sums;
+  }
+
+  /** What a task's calls in flight hold. */
+  drawnFrom(id: string): number {
+    return [...this.held.values()].filter(({ lease }) => lease === id).reduce((sum, { amount }) => sum + amount.nano, 0);
+  }
+
+  /** What is left for a task's further calls. */
+  restOf(id: string): number {
+    const lease = this.leases.get(id);
+    return !lease || lease.ended ? 0 : Math.max(0, lease.cap - lease.spent - this.drawnFrom(id));
   }
 
   /** Takes an amount out of a float, as far as it is there. */
@@ -250,6 +311,8 @@ function crashing(clean: Tamper, at: number): Tamper {
 function followed(truth: Truth, sql: NodeSql, now: number): void {
   const idsOf = (table: string) => new Set(sql.rows<{ id: string }>(`SELECT id FROM ${table}`).map(({ id }) => id));
   const [floats, holds] = [idsOf("floats"), idsOf("holds")];
+  const open = new Set(sql.rows<{ id: string }>("SELECT id FROM leases WHERE ended_at IS NULL").map(({ id }) => id));
+  for (const [id, lease] of truth.leases) if (lease.expiresAt <= now && !open.has(id)) lease.ended = true;
   for (const [id, { expiresAt }] of truth.lent) if (expiresAt <= now && !floats.has(id)) truth.lapse(id);
   for (const [id, held] of truth.held) if (held.expiresAt <= now && !holds.has(id)) expire(truth, id, held);
 }
@@ -279,7 +342,12 @@ function perform(ledger: Ledger, each: Step, scene: Scene): void {
   const id = requestOf(each, scene);
   switch (each.kind) {
     case "reserve":
+    case "draw":
       return reserve(ledger, each, id, scene);
+    case "lease":
+      return lease(ledger, each, scene);
+    case "close":
+      return close(ledger, each, scene);
     case "extend":
       return extend(ledger, each, id, scene);
     case "settle":
@@ -303,6 +371,10 @@ function perform(ledger: Ledger, each: Step, scene: Scene): void {
         .filter(({ expiresAt }) => expiresAt <= scene.now)
         .toSorted((a, b) => a.expiresAt - b.expiresAt || (a.id < b.id ? -1 : 1));
       if (overdue) scene.truth.lapse(overdue.id);
+      const [stale] = [...scene.truth.leases]
+        .filter(([, each]) => !each.ended && each.expiresAt <= scene.now)
+        .toSorted(([a, one], [b, other]) => one.expiresAt - other.expiresAt || (a < b ? -1 : 1));
+      if (stale) stale[1].ended = true;
       const [due] = [...scene.truth.held]
         .filter(([, held]) => held.expiresAt <= scene.now)
         .toSorted(([, a], [, b]) => a.expiresAt - b.expiresAt);
@@ -319,13 +391,73 @@ function admissionOf(each: Step, id: string): Admission {
   return { id, key: `k${each.key}`, epoch: 1, floor, likely, ceiling, stream: each.stream, ttlMs: TTL_MS, event };
 }
 
-function reserve(ledger: Ledger, each: Step, id: string, scene: Scene): void {
+/** A task takes its money; taking it again changes nothing. */
+function lease(ledger: Ledger, { key, task, cap, crashAt }: Step, scene: Scene): void {
+  const { truth, now, sql, before } = scene;
+  const id = `task_${task}`;
+  const asked = { id, key: `k${key}`, epoch: 1, cap, ttlMs: LEASE_MS };
+  const payer = payerOf(scene, key);
+  const answer = ledger.lease(asked, payer, now);
+  const known = truth.leases.get(id);
+  if (known || answer.kind !== "leased") {
+    must(sql.dump(...TABLES) === before, "I4: a lease that is refused, or taken again, takes nothing");
+    const same = known?.key === key && known.cap === cap;
+    if (known) must(answer.kind === (known.ended ? "lease_ended" : same ? "leased" : "mismatch"), "I4: an id has one lease");
+    return;
+  }
+  const legs = payer.budgets
+    .filter(({ unit }) => unit === "usd")
+    .map((budget) => ({ budget, start: windowAt(budget.window, budget.timeZone, now).start ?? 0 }));
+  truth.leases.set(id, { key, cap, legs, expiresAt: now + LEASE_MS, spent: 0, ended: false, refused: null });
+  if (cap > 0) within(truth, legs);
+  if (crashAt !== null) return;
+  const once = sql.dump(...TABLES);
+  must(ledger.lease(asked, payer, now).kind === "leased" && sql.dump(...TABLES) === once, "I4: a lease is taken once");
+}
+
+/** A task ends; ending it again changes nothing. One that was ended before it began never begins. */
+function close(ledger: Ledger, { task, crashAt }: Step, { truth, now, sql }: Scene): void {
+  const id = `task_${task}`;
+  const status = ledger.endLeases([id], now)[0]!;
+  const known = truth.leases.get(id);
+  if (known) known.ended = true;
+  else truth.leases.set(id, { key: -1, cap: 0, legs: [], expiresAt: now, spent: 0, ended: true, refused: null });
+  must(status.ended && status.reserved === truth.drawnFrom(id), "L2: of a task that has ended only its calls in flight hold anything");
+  if (crashAt !== null) return;
+  const once = sql.dump(...TABLES);
+  ledger.endLeases([id], now);
+  must(sql.dump(...TABLES) === once, "I4: a lease ends once");
+}
+
+/** A task's call was admitted: its money was there, and its cap is not passed. */
+function drew(id: string, request: string, granted: Amount, { truth, now }: Scene): void {
+  const lease = truth.leases.get(id);
+  must(lease !== undefined && !lease.ended && lease.expiresAt > now, "L2: a task that has ended draws nothing");
+  must(granted.nano === 0 || lease!.spent + truth.drawnFrom(id) <= lease!.cap, "L1: no draw passes its task's cap");
+  if (lease!.refused === request) lease!.refused = null;
+}
+
+/** A task's call was refused: where it was for its task's money, there is too little of it. */
+function undrawn(id: string, request: string, refusal: Refusal, { truth }: Scene): void {
+  if (refusal.kind !== "budget_exceeded") return;
+  must(refusal.scope.kind === "task" || refusal.unit !== "usd", "L3: what was leased once is not refused by a budget");
+  if (refusal.scope.kind !== "task") return;
+  must(refusal.scope.id === id && refusal.requested > truth.restOf(id), "L3: what is left of a lease is refused to nobody");
+  truth.leases.get(id)!.refused ??= request;
+}
+
+function reserve(ledger: Ledger, asked: Step, id: string, scene: Scene): void {
   const { truth, now, sql, before } = scene;
   // An id is one request's: what an isolate admitted is asked of nobody else.
   if (truth.isolates.some(({ untold }) => untold.has(id))) return;
+  const named = asked.kind === "draw" ? `task_${asked.task}` : null;
+  const from = truth.leases.get(named ?? "");
+  // Now and then another key draws, which must not.
+  const each = from && from.key >= 0 && asked.actual % 8 > 0 ? { ...asked, key: from.key } : asked;
   const payer = payerOf(scene, each.key);
   const wanted = { nano: 20 * (each.floor + each.more), tokens: 200 * (each.floor + each.more), requests: 20 };
-  const admission = { ...admissionOf(each, id), float: { id: `flt_${id}`, wanted, slots: 2 + (each.actual % 5) } };
+  const float = { id: `flt_${id}`, wanted, slots: 2 + (each.actual % 5) };
+  const admission = { ...admissionOf(each, id), ...(named === null ? { float } : { lease: named }) };
   const answer = ledger.reserve(admission, payer, now);
   if (truth.held.has(id) || truth.ended.has(id)) {
     must(sql.dump(...TABLES) === before, "I4: a repeat changes nothing");
@@ -334,14 +466,22 @@ function reserve(ledger: Ledger, each: Step, id: string, scene: Scene): void {
   }
   if (answer.kind !== "granted") {
     must(sql.dump(...TABLES) === before, "I4: a refusal takes nothing");
+    if (named !== null) undrawn(named, id, answer, scene);
     return;
   }
   const { granted } = answer;
   for (const unit of ["nano", "tokens", "requests"] as const) {
     must(granted[unit] >= admission.floor[unit] && granted[unit] <= admission.ceiling[unit], "a grant lies between floor and ceiling");
   }
-  const legs = payer.budgets.map((budget) => ({ budget, start: windowAt(budget.window, budget.timeZone, now).start ?? 0 }));
-  truth.held.set(id, { key: each.key, legs, expiresAt: now + TTL_MS, amount: granted });
+  const own = payer.budgets
+    .filter(({ unit }) => named === null || unit !== "usd")
+    .map((budget) => ({ budget, start: windowAt(budget.window, budget.timeZone, now).start ?? 0 }));
+  const legs = [...(from?.legs ?? []), ...own];
+  truth.held.set(id, { lease: named, key: each.key, legs, expiresAt: now + TTL_MS, amount: granted });
+  if (named !== null) {
+    must(from?.key === each.key, "L2: another key draws nothing");
+    drew(named, id, granted, scene);
+  }
   if (answer.float) lent(answer.float, each, legs, scene);
   const tokens = admission.likely.tokens;
   truth.admissions.set(id, { key: each.key, at: now, tokens, float: null });
@@ -350,7 +490,7 @@ function reserve(ledger: Ledger, each: Step, id: string, scene: Scene): void {
   // What costs nothing passes a budget that an answer beyond its hold has overspent.
   within(
     truth,
-    legs.filter(({ budget }) => measured(granted, budget.unit) > 0),
+    own.filter(({ budget }) => measured(granted, budget.unit) > 0),
   );
 }
 
@@ -414,7 +554,7 @@ function tell(ledger: Ledger, each: Step, id: string, { truth, budgets, sql }: S
   const { granted, float, at } = floated;
   const legs = floated.legs.map(({ budget, start }) => ({ budget: budgets.find((one) => one.id === budget)!, start: start ?? 0 }));
   truth.draw(float, granted);
-  truth.held.set(id, { key: Number(floated.admission.key.slice(1)), legs, expiresAt: at + TTL_MS, amount: granted });
+  truth.held.set(id, { lease: null, key: Number(floated.admission.key.slice(1)), legs, expiresAt: at + TTL_MS, amount: granted });
 }
 
 /** An isolate gives up what it has not admitted from its float; giving it up again changes nothing. */
@@ -466,14 +606,19 @@ function extend(ledger: Ledger, each: Step, id: string, scene: Scene): void {
   const answer = ledger.extend(id, to, payerOf(scene, held?.key ?? each.key), now);
   if (answer.kind !== "granted") {
     must(sql.dump(...TABLES) === before, "I4: a refused extension takes nothing");
+    if (held && held.lease !== null) undrawn(held.lease, id, answer, scene);
     return;
   }
   must(held !== undefined, "only a living hold grows");
   const { amount } = held!;
-  const grew = held!.legs.filter(({ budget }) => measured(to, budget.unit) > measured(amount, budget.unit));
+  const { lease } = held!;
+  const grew = held!.legs.filter(
+    ({ budget }) => (lease === null || budget.unit !== "usd") && measured(to, budget.unit) > measured(amount, budget.unit),
+  );
   const same = to.nano <= amount.nano && to.tokens <= amount.tokens;
   held!.amount = { nano: Math.max(held!.amount.nano, to.nano), tokens: Math.max(held!.amount.tokens, to.tokens), requests: 1 };
   within(truth, grew);
+  if (lease !== null && !same) drew(lease, id, to.nano > amount.nano ? to : { ...to, nano: 0 }, scene);
   if (same) must(sql.dump(...TABLES) === before, "I4: a repeated extension changes nothing");
 }
 
@@ -526,7 +671,7 @@ function toldTruly(sql: NodeSql, truth: Truth, id: string): void {
 /** A request that the ledger first hears of when it is over, as if it had been told. */
 function heldOf({ admission, legs, granted, at }: Begun, budgets: readonly Budget[]): Held {
   const found = legs.map(({ budget, start }) => ({ budget: budgets.find((one) => one.id === budget)!, start: start ?? 0 }));
-  return { key: Number(admission.key.slice(1)), legs: found, expiresAt: at + TTL_MS, amount: granted };
+  return { lease: null, key: Number(admission.key.slice(1)), legs: found, expiresAt: at + TTL_MS, amount: granted };
 }
 
 function expected(held: Held | undefined, ended: { how: string } | undefined): Settled["kind"] {
@@ -540,7 +685,8 @@ function release(truth: Truth, id: string): void {
   const charged = { nano: 0, tokens: 0, requests: 0 };
   const held = truth.held.get(id);
   if (!held) {
-    if (!truth.ended.has(id)) truth.ended.set(id, { how: "released", held: { key: 0, legs: [], expiresAt: 0, amount: charged }, charged });
+    if (!truth.ended.has(id))
+      truth.ended.set(id, { how: "released", held: { lease: null, key: 0, legs: [], expiresAt: 0, amount: charged }, charged });
     return;
   }
   truth.held.delete(id);
@@ -569,8 +715,23 @@ function balanced(sql: NodeSql, truth: Truth, limits: PaceLimits): void {
   }
   for (const [leg, amount] of [...reserved, ...truth.spent]) must(amount === 0 || seen.has(leg), `I2: ${leg} has a balance`);
   countedTruly(sql, truth, limits);
+  leasedTruly(sql, truth);
   const outbox = sql.rows<{ id: string }>("SELECT id FROM outbox").map(({ id }) => id);
   must(outbox.length === truth.delivered.size && outbox.every((id) => truth.delivered.has(id)), "I5: every ending is delivered, once");
+}
+
+/** What a task has spent and holds is what its calls came to and hold, and nothing but its end ends it. */
+function leasedTruly(sql: NodeSql, truth: Truth): void {
+  type Row = { id: string; spent: number; drawn: number; refused: string | null; ended: number };
+  const rows = sql.rows<Row>("SELECT id, spent, drawn, refused, ended_at IS NOT NULL AS ended FROM leases");
+  must(rows.length === truth.leases.size, "L4: every lease is remembered");
+  for (const { id, spent, drawn, refused, ended } of rows) {
+    const lease = truth.leases.get(id);
+    must(spent === lease?.spent, `L4: spent of ${id} equals what its calls came to`);
+    must(drawn === truth.drawnFrom(id), `L4: drawn from ${id} is what its calls hold`);
+    must((ended === 1) === lease?.ended, `L4: ${id} has ended, or has not`);
+    must(refused === lease?.refused, `L4: ${id} knows whether it refused a call`);
+  }
 }
 
 /**
@@ -603,6 +764,7 @@ function quiet(ledger: Ledger, { sql, truth, limits, now }: Pick<Scene, "sql" | 
   let rounds = 0;
   while (ledger.expire(later, 3) > 0) must(++rounds < 100, "I6: what has expired is gone");
   for (const id of truth.lent.keys()) truth.lapse(id);
+  for (const lease of truth.leases.values()) lease.ended = true;
   for (const [id, held] of truth.held) expire(truth, id, held);
   balanced(sql, truth, limits);
   const [left] = sql.rows<{ reserved: number | null }>("SELECT sum(reserved) AS reserved FROM balances");

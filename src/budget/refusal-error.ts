@@ -1,5 +1,5 @@
-import type { Refusal } from "#budget";
 import { TollgateError, usdFromNano } from "#core";
+import type { Refusal } from "./contract.ts";
 
 type Exceeded = Extract<Refusal, { kind: "budget_exceeded" }>;
 type Limited = Extract<Refusal, { kind: "rate_limited" }>;
@@ -13,6 +13,8 @@ export function refusalError(refusal: Refusal): TollgateError {
       return budgetError(refusal);
     case "rate_limited":
       return paceError(refusal);
+    case "lease_ended":
+      return leaseError(refusal.lease, "has ended: no more calls of it are admitted");
     case "inactive":
       return new TollgateError("invalid_api_key", "The API key is not valid", { reason: "inactive at admission" });
     case "mismatch":
@@ -22,7 +24,19 @@ export function refusalError(refusal: Refusal): TollgateError {
   }
 }
 
+function leaseError(task: string, says: string, amounts: Readonly<Record<string, string>> = {}): TollgateError {
+  return new TollgateError("budget_exceeded", `The task ${task} ${says}`, { details: { scope: { kind: "task", id: task }, ...amounts } });
+}
+
+/** A task has a cap of its own, which no budget's window sets back. */
+function capError({ limit, spent, reserved, requested, scope }: Exceeded): TollgateError {
+  const [cap, ...used] = [limit, spent, reserved, requested].map(usdFromNano) as [string, string, string, string];
+  const says = `may spend ${cap} USD in all: ${used[0]} are spent and ${used[1]} held by its other calls; this one needs ${used[2]}`;
+  return leaseError(scope.id, says, { unit: "usd", limit: cap, spent: used[0], reserved: used[1], requested: used[2] });
+}
+
 function budgetError(refusal: Exceeded): TollgateError {
+  if (refusal.scope.kind === "task") return capError(refusal);
   const show = refusal.unit === "usd" ? usdFromNano : String;
   const { kind, id } = refusal.scope;
   const details = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { masked } from "../../../src/content/mask.ts";
+import { masked } from "../../../src/core/mask.ts";
 
 describe("what is masked", () => {
   it.each([

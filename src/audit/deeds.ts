@@ -1,0 +1,122 @@
+/** What a tool does beside being called. */
+export interface Deed {
+  readonly type: "file_access" | "bash_command" | "agent_call" | "skill_call";
+  readonly subject: { readonly kind: "file" | "tool" | "agent" | "skill"; readonly id: string };
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The tools of Claude Code, Codex and the native agent that are about files. */
+const FILE_TOOLS: ReadonlyMap<string, "read" | "write"> = new Map([
+  ...["Read", "NotebookRead", "Glob", "Grep", "LS", "List", "view_image", "read_file", "list_dir", "grep_files"].map(
+    (name) => [name, "read"] as const,
+  ),
+  ...["Write", "Edit", "MultiEdit", "NotebookEdit", "apply_patch"].map((name) => [name, "write"] as const),
+]);
+const COMMAND_TOOLS: ReadonlySet<string> = new Set([
+  "Bash",
+  "Monitor",
+  "PowerShell",
+  "exec_command",
+  "unified_exec",
+  "shell",
+  "shell_command",
+  "local_shell",
+  "container.exec",
+  "write_stdin",
+]);
+const AGENT_TOOLS: ReadonlySet<string> = new Set(["Task", "Agent", "spawn_agent"]);
+const SKILL_TOOLS: ReadonlySet<string> = new Set(["Skill"]);
+
+/** Of a patch over very many files so many are listed; the rest is counted. */
+const PATHS_MAX = 100;
+
+/**
+ * What a call does, by what is known of its tool: the files it reads or writes, the command it runs, the agent or the skill it begins.
+ * A tool that is not known is a call and nothing more.
+ */
+export function deedsOf(tool: string, input: unknown): Deed[] {
+  const name = plainName(tool);
+  const fields = fieldsOf(input);
+  const command = COMMAND_TOOLS.has(name) ? commandOf(input, fields) : null;
+  return [
+    ...(command === null ? [] : [ran(name, command)]),
+    ...touched(name, { input, fields, command }),
+    ...(AGENT_TOOLS.has(name) ? [agentCall(fields)] : []),
+    ...(SKILL_TOOLS.has(name) ? [skillCall(fields)] : []),
+  ];
+}
+
+/** A tool's own name, without the namespace that it is told under; tools of MCP servers have names of their servers' choosing. */
+function plainName(tool: string): string {
+  if (COMMAND_TOOLS.has(tool) || tool.startsWith("mcp__")) return tool;
+  return tool.split(/__|\./).at(-1)!;
+}
+
+function fieldsOf(input: unknown): Fields {
+  return typeof input === "object" && input !== null && !Array.isArray(input) ? (input as Fields) : {};
+}
+
+/** The first of some fields that holds a text. */
+function textOf(fields: Fields, names: readonly string[]): string | null {
+  const named = names.map((name) => fields[name]).find((value) => typeof value === "string" && value !== "");
+  return typeof named === "string" ? named : null;
+}
+
+/** What a shell is given to run, or a session that runs to read; null where a session is only listened to. */
+function commandOf(input: unknown, fields: Fields): string | null {
+  if (typeof input === "string") return input || null;
+  const given = { ...fields, ...fieldsOf(fields["action"]) };
+  const argv = [given["command"], given["cmd"], given["input"]].find(Array.isArray);
+  if (argv) return lineOf(argv.map(String));
+  return textOf(given, ["command", "cmd", "chars", "input"]);
+}
+
+/** A list of arguments as a line; of a shell that is handed a script, the script. */
+function lineOf(argv: readonly string[]): string {
+  const [, flag = "", script] = argv;
+  return script !== undefined && /^-l?c$/.test(flag) ? script : argv.join(" ");
+}
+
+function ran(tool: string, command: string): Deed {
+  return { type: "bash_command", subject: { kind: "tool", id: tool }, details: { command } };
+}
+
+interface Given {
+  readonly input: unknown;
+  readonly fields: Fields;
+  readonly command: string | null;
+}
+
+/** The files of a call. Codex takes a patch that a shell is to read for a patch, so that one counts as well. */
+function touched(name: string, { input, fields, command }: Given): Deed[] {
+  const access = FILE_TOOLS.get(name);
+  const patch = name === "apply_patch" ? (textOf(fields, ["input", "patch"]) ?? String(input)) : command;
+  const patched = patch === null ? [] : patchedBy(patch);
+  if (!access && patched.length === 0) return [];
+  const named = textOf(fields, ["file_path", "notebook_path", "path", "dir_path"]) ?? ".";
+  const paths = name === "apply_patch" || !access ? patched : [named];
+  const [first = "."] = paths;
+  const more = paths.length > PATHS_MAX ? { more: paths.length - PATHS_MAX } : {};
+  const details = { access: access ?? "write", paths: paths.slice(0, PATHS_MAX), ...more };
+  return [{ type: "file_access", subject: { kind: "file", id: first }, details }];
+}
+
+const PATCHED = /^\*\*\* (?:Add File|Update File|Delete File|Move to): (.+)$/gm;
+
+function patchedBy(text: string): string[] {
+  if (!text.includes("*** Begin Patch")) return [];
+  return [...new Set([...text.matchAll(PATCHED)].map(([, path]) => path!.trim()))];
+}
+
+function agentCall(fields: Fields): Deed {
+  const id = textOf(fields, ["subagent_type", "agent_type", "name"]) ?? "default";
+  const about = textOf(fields, ["description", "task_name"]);
+  return { type: "agent_call", subject: { kind: "agent", id }, details: { agent_type: id, description: about } };
+}
+
+function skillCall(fields: Fields): Deed {
+  const id = textOf(fields, ["skill", "command", "name"]) ?? "unknown";
+  return { type: "skill_call", subject: { kind: "skill", id }, details: { skill: id } };
+}
