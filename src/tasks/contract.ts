@@ -79,8 +79,8 @@ export interface Task {
   /** What an agent was asked to call; null where its engine was left the choice. */
   readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Who is told of its end. */
-  readonly callbackUrl: string | null;
+  /** Who is told of its end; missing where it began before anybody was. */
+  readonly callbackUrl?: string | null;
   /** What it is to come to; missing where it began before tasks remembered it. */
   readonly outputSchema?: OutputSchema | null;
   readonly createdAt: number;

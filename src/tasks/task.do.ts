@@ -325,7 +325,8 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** Calls the owner back where that is due; when it is due next, or null. */
   #call(task: Task): Promise<number | null> {
     const { TOLLGATE_PEPPER: pepper, allowPrivateUpstreams: allowPrivate } = readConfig(this.env);
-    return this.#callbacks.send(task, () => this.#told(), {
+    const view = () => withCosts((team) => ledgerOf(this.env.LEDGER, team), [this.view()!]);
+    return this.#callbacks.send(task, async () => JSON.stringify(taskShape((await view())[0]!)), {
       secret: (key) => callbackSecret(pepper, key),
       allowPrivate,
       audit: (entry) => this.env.EVENTS.send(entry),
@@ -335,11 +336,6 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** The same while it runs: what its runner says waits for nobody's receiver. */
   #callBeside(task: Task): void {
     this.ctx.waitUntil(this.#call(task).catch((error: unknown) => report(task, error)));
-  }
-
-  async #told(): Promise<string> {
-    const [view] = await withCosts((team) => ledgerOf(this.env.LEDGER, team), [this.view()!]);
-    return JSON.stringify(taskShape(view!));
   }
 
   /** Keeps what the task came to; false while calls of it are in flight. What is billed later still stands in the cost records alone. */
