@@ -1,10 +1,5 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { prepare } from "../scripts/prepare.ts";
-import { boot, build } from "../scripts/runtime.ts";
+import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import { benchFilled, randomNumbers } from "./filled.ts";
 
 /**
  * `node bench/reports.ts [records]`: how long the reports take over a million cost records and as many rows of the request log.
@@ -13,25 +8,9 @@ import { boot, build } from "../scripts/runtime.ts";
  */
 
 const RECORDS = Number(process.argv[2] ?? 1_000_000);
-const ROUNDS = 5;
-const ASKED = 100;
 const DAY_MS = 86_400_000;
 const DAYS = 90;
 const NOW = Date.now();
-const ADMIN = "admin-key-of-the-bench-000000000000";
-const secrets = { TOLLGATE_ADMIN_KEY: ADMIN, TOLLGATE_PEPPER: "p".repeat(40), TOLLGATE_ENCRYPTION_KEY: "e".repeat(40) };
-const folder = mkdtempSync(join(tmpdir(), "tollgate-reports-"));
-
-/** The same numbers on every run (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 const random = randomNumbers(7);
 
 /** One of `count`, the first ones more often, as callers are. */
@@ -120,14 +99,7 @@ function inserter(database: DatabaseSync, table: string, columns: readonly strin
   return (row) => void statement.run(...columns.map((name) => row[name] ?? null));
 }
 
-/** Fills the database file that the runtime left behind; answers what was filled, and how big it became. */
-function fill() {
-  const place = join(folder, "v3/d1");
-  const files = readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".sqlite"));
-  const file = files.map((name) => join(place, name)).find(holdsRecords);
-  if (!file) throw new Error("the runtime left no database behind");
-  const database = new DatabaseSync(file);
-  database.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000");
+function fill(database: DatabaseSync) {
   const first = pair(0);
   const cost = inserter(database, "cost_records", Object.keys(first.cost));
   const request = inserter(database, "requests", Object.keys(first.request));
@@ -145,17 +117,7 @@ function fill() {
     if (serial % 100_000 === 0) console.error(`${serial} records`);
   }
   const { cells } = database.prepare("SELECT count(*) AS cells FROM cost_cells").get() as { cells: number };
-  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  database.close();
-  const megabytes = Math.round(statSync(file).size / 1_000_000);
-  return { records: RECORDS, requests: RECORDS, days: DAYS, cells, megabytes, insert_microseconds: Math.round((spent * 1_000) / RECORDS) };
-}
-
-function holdsRecords(file: string): boolean {
-  const database = new DatabaseSync(file);
-  const found = database.prepare("SELECT name FROM sqlite_master WHERE name = 'cost_records'").get();
-  database.close();
-  return found !== undefined;
+  return { records: RECORDS, requests: RECORDS, days: DAYS, cells, insert_microseconds: Math.round((spent * 1_000) / RECORDS) };
 }
 
 const ago = (days: number) => new Date(NOW - days * DAY_MS - 1_234_567).toISOString();
@@ -201,54 +163,4 @@ const REPORTS: Readonly<Record<string, () => string>> = {
   "request log, a page from anywhere": () => `/requests?cursor=${anyCursor()}`,
 };
 
-async function asked(port: number, path: string): Promise<number> {
-  const start = performance.now();
-  const answer = await fetch(`http://127.0.0.1:${port}/admin/v1${path}`, { headers: { authorization: `Bearer ${ADMIN}` } });
-  const text = await answer.text();
-  const spent = performance.now() - start;
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${text}`);
-  return spent;
-}
-
-/** The median over the rounds of a quantile of each, so that one round in which the machine was busy elsewhere does not decide. */
-function middle(rounds: readonly (readonly number[])[], part: number): number {
-  const found = rounds.map((sorted) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!);
-  return Number(found.toSorted((a, b) => a - b)[Math.floor(found.length / 2)]!.toFixed(1));
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(address && typeof address === "object" ? address.port : 0));
-    });
-  });
-}
-
-try {
-  build(join(folder, "dist"));
-  const bundle = join(folder, "dist/index.js");
-  const variables = { TOLLGATE_ENV: "development", ...secrets };
-  await prepare(folder, bundle, variables, secrets);
-  const filled = fill();
-  const port = await freePort();
-  const runtime = await boot(folder, bundle, variables, port);
-  const rounds = new Map<string, number[][]>(Object.keys(REPORTS).map((name) => [name, []]));
-  // The first round warms up, and is not counted.
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const [name, path] of Object.entries(REPORTS)) {
-      const found: number[] = [];
-      for (let call = 0; call < ASKED; call++) found.push(await asked(port, path()));
-      if (round > 0) rounds.get(name)?.push(found.toSorted((a, b) => a - b));
-    }
-  }
-  const results = Object.fromEntries(
-    [...rounds].map(([name, found]) => [name, { p50_ms: middle(found, 0.5), p99_ms: middle(found, 0.99) }]),
-  );
-  await runtime.dispose();
-  console.table(results);
-  const machine = { cpus: cpus().length, node: process.version, rounds: ROUNDS, asked: ASKED };
-  writeFileSync("bench/reports.json", `${JSON.stringify({ command: "node bench/reports.ts", machine, filled, results }, null, 2)}\n`);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+await benchFilled({ name: "reports", fill, questions: REPORTS });

@@ -31,7 +31,7 @@ export async function openGatewaySocket(path: string, { url, authorization }: No
       answer.writeHead(heard.statusCode ?? 502, passed(heard, NOT_ANSWERED));
       pipeline(heard, answer, () => undefined);
     });
-    call.on("error", () => refuse(answer));
+    call.on("error", (error) => refuse(answer, error));
     answer.once("close", () => call.destroy());
     pipeline(asked, call, () => undefined);
   });
@@ -49,10 +49,13 @@ function passed({ headers }: IncomingMessage, dropped: ReadonlySet<string>): Rec
   return Object.fromEntries(kept) as Record<string, string | string[]>;
 }
 
-function refuse(answer: ServerResponse): void {
+/** What never left may be asked again; what broke off later may have been done. */
+function refuse(answer: ServerResponse, error: Error): void {
   if (answer.headersSent) return void answer.destroy();
-  answer.writeHead(502, { "content-type": "application/json" });
-  answer.end(
-    JSON.stringify({ error: { message: "The gateway cannot be reached", type: "api_error", param: null, code: "upstream_error" } }),
-  );
+  const unsent = "code" in error && (error.code === "ECONNREFUSED" || error.code === "ENOTFOUND" || error.code === "EHOSTUNREACH");
+  const [status, code, message] = unsent
+    ? [503, "overloaded", "The gateway cannot be reached"]
+    : [502, "upstream_error", "The connection to the gateway broke"];
+  answer.writeHead(status, { "content-type": "application/json", ...(unsent ? { "retry-after": "1" } : {}) });
+  answer.end(JSON.stringify({ error: { message, type: "api_error", param: null, code } }));
 }

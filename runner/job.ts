@@ -86,7 +86,7 @@ export class Job {
   }
 
   async #run(): Promise<void> {
-    const { limits, files } = this.#spec;
+    const { limits, files, home } = this.#spec;
     this.events.add({ type: "status", data: { status: "starting" } });
     let cgroup: Cgroup | null = null;
     let socket: Server | null = null;
@@ -95,6 +95,7 @@ export class Job {
       cgroup = await this.#machine.cgroups.make(this.id, limits);
       this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, this.#machine.mounts ? limits : null);
       await fill(this.#volume.workspace, files, this.#owner);
+      await fill(this.#volume.tmp, home, this.#owner);
       if (this.#spec.gateway) socket = await openGatewaySocket(join(this.#volume.run, "gw.sock"), this.#spec.gateway);
       if (!this.#ended) status = await this.#command(this.#volume, cgroup);
     } catch (error) {
@@ -128,8 +129,9 @@ export class Job {
     const common = { env, workingDirectory, workspace: filesystem };
     const agents = this.#machine.agents.given(agent);
     if (!gateway) return { ...common, argv, given: agents };
-    const { node, script } = this.#machine.bridge;
-    const given = { ...agents, [BRIDGE.node]: node, [BRIDGE.script]: script, [GATEWAY_SOCKET]: join(run, "gw.sock") };
+    const { bridge } = this.#machine;
+    const ours = (Object.keys(BRIDGE) as (keyof typeof BRIDGE)[]).map((name) => [BRIDGE[name], bridge[name]]);
+    const given = { ...agents, ...Object.fromEntries(ours), [GATEWAY_SOCKET]: join(run, "gw.sock") };
     return { ...common, argv: [BRIDGE.node, BRIDGE.script, BRIDGE_PORT, GATEWAY_SOCKET, ...argv], given };
   }
 

@@ -3,10 +3,11 @@ import { createHash } from "node:crypto";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect, createServer as createSocket } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Agents, findAgents } from "./agents.ts";
-import type { Capabilities } from "./protocol.ts";
+import { type Capabilities, NATIVE_INSIDE, NODE_INSIDE } from "./protocol.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
 import { isRoot, makeJobsFolder, type Owner, reapVolumes, unmountable, unmountBelow } from "./sandbox/volume.ts";
@@ -14,8 +15,13 @@ import { type Ground, tryOut } from "./trial.ts";
 
 const run = promisify(execFile);
 
-/** Where a job that talks to the gateway finds what lets it. */
-export const BRIDGE = { node: "/opt/tollgate/node", script: "/opt/tollgate/bridge.ts" } as const;
+/** Where a job that talks to the gateway finds what lets it: Node, the bridge, and the native agent with the one package that it uses. */
+export const BRIDGE = {
+  node: NODE_INSIDE,
+  script: "/opt/tollgate/bridge.ts",
+  native: NATIVE_INSIDE,
+  zod: "/opt/tollgate/node_modules/zod",
+} as const;
 
 const UID_FIRST = 20_000;
 /** As many users has each runner, and so many runners of one machine have users of their own. */
@@ -120,10 +126,16 @@ async function takeAlone(path: string): Promise<void> {
   lock.unref();
 }
 
-/** Node and the bridge, where any job's user may read them. */
+/** What BRIDGE names, where any job's user may read it. */
 async function bridgeFiles(state: string, mounts: boolean): Promise<Machine["bridge"]> {
-  const open = opener(join(state, "bridge"), { mounts, kind: "file" });
-  return { node: await open("node", process.execPath), script: await open("bridge.ts", join(import.meta.dirname, "bridge.ts")) };
+  const folder = join(state, "bridge");
+  const [file, whole] = [opener(folder, { mounts, kind: "file" }), opener(folder, { mounts, kind: "folder" })];
+  return {
+    node: await file("node", process.execPath),
+    script: await file("bridge.ts", join(import.meta.dirname, "bridge.ts")),
+    native: await whole("native", join(import.meta.dirname, "native")),
+    zod: await whole("zod", dirname(fileURLToPath(import.meta.resolve("zod/package.json")))),
+  };
 }
 
 /**

@@ -20,6 +20,16 @@ export const PROTOCOL_VERSION = 1;
 /** Where a job that has a gateway finds it, inside the sandbox. */
 export const GATEWAY_INSIDE = "http://127.0.0.1:8787";
 
+/** The home folder of a job's command, inside the sandbox. */
+export const HOME_INSIDE = "/tmp";
+
+/** Programs of ours that a job with a gateway finds inside the sandbox: Node, and for it the native agent's folder. */
+export const NODE_INSIDE = "/opt/tollgate/node";
+export const NATIVE_INSIDE = "/opt/tollgate/native";
+
+/** Where the workspace is inside the sandbox. */
+export const WORKSPACE_INSIDE = "/workspace";
+
 /** A path in the workspace: relative, of plain segments. */
 export const workspacePath = z
   .string()
@@ -64,6 +74,8 @@ export const AGENT_PROGRAMS = {
   codex: "/opt/agents/codex/bin/codex",
 } as const satisfies Record<AgentName, string>;
 
+const files = z.array(z.strictObject({ path: workspacePath, base64: z.base64(), executable: z.boolean().optional() })).max(10_000);
+
 /** One command in one sandbox. */
 export const jobSpec = z.strictObject({
   v: z.literal(PROTOCOL_VERSION),
@@ -85,7 +97,9 @@ export const jobSpec = z.strictObject({
       .refine((each) => !each.includes("\0"), { message: "must hold no NUL" }),
   ),
   /** Put into the workspace before the command begins. */
-  files: z.array(z.strictObject({ path: workspacePath, base64: z.base64(), executable: z.boolean().optional() })).max(10_000),
+  files,
+  /** Put into its home, `HOME_INSIDE`, which is no part of what it leaves. */
+  home: files.default([]),
   /** Where the command begins, below the workspace; `.` is the workspace. */
   workingDirectory: z.union([z.literal("."), workspacePath]),
   /** What the command may do to the workspace; `none` leaves it an empty one that is thrown away. */

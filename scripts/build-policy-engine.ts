@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { EXPORTS } from "../src/policy/engine/machine.ts";
+import { EXPORTS, FLOOR } from "../src/policy/engine/machine.ts";
 import { bundlePolicy } from "./bundle-policy.ts";
 import { meter } from "./meter/meter.ts";
 import { inspect } from "./meter/verify.ts";
@@ -23,7 +23,7 @@ const INPUT = fileURLToPath(import.meta.resolve("quickjs-wasi/quickjs.wasm"));
 const OUTPUT = "src/policy/engine/quickjs.wasm";
 /** What the package ships, and what must come of it. */
 const INPUT_SHA256 = "d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9";
-const OUTPUT_SHA256 = "3f335b3801f8e326a6ec21339fff32484346e2e7b29bdab0f2d6c6c8de8a3f84";
+const OUTPUT_SHA256 = "c48830bcf0e8cc6131aac07629c8b31b43a81afd511839482e2d9022045b5d2e";
 /** The engine's own stack and data are 18 pages of 64 KiB; the others are the heap of 8 MB. */
 const PAGES_MAX = 18 + 128;
 
@@ -56,8 +56,9 @@ async function nativesText(): Promise<string> {
 
 const input = readFileSync(INPUT);
 requireDigest(input, INPUT_SHA256, INPUT);
-const made = meter(input, { pagesMax: PAGES_MAX, exports: EXPORTS });
-const { faults, functions, loops, bulk, pages } = inspect(made);
+const made = meter(input, { pagesMax: PAGES_MAX, floor: FLOOR, exports: EXPORTS });
+const { faults, functions, loops, bulk, stores, pages, floor } = inspect(made);
+if (floor !== FLOOR) throw new Error(`What was made has its floor at ${floor}, wanted is ${FLOOR}`);
 if (faults.length > 0) throw new Error(`The metered engine has places that pay nothing:\n${faults.join("\n")}`);
 requireDigest(made, OUTPUT_SHA256, "What was made");
 const texts = { [ISOLATE_OUTPUT]: await isolateText(), [NATIVES_OUTPUT]: await nativesText() };
@@ -70,5 +71,5 @@ if (process.argv.includes("--check")) {
   for (const [file, text] of Object.entries(texts)) writeFileSync(file, text);
 }
 console.log(
-  `${OUTPUT}: ${functions} functions, ${loops} loops and ${bulk} bulk operations pay, ${pages} pages at most, 0 uncharged places`,
+  `${OUTPUT}: ${functions} functions, ${loops} loops and ${bulk} bulk operations pay, ${stores} stores stay above ${floor}, ${pages} pages at most, 0 uncharged places`,
 );

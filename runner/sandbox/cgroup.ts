@@ -174,7 +174,8 @@ class Second implements Cgroup {
   }
 }
 
-const V1 = ["memory", "pids", "cpu", "cpuacct", "freezer"] as const;
+/** No more than are needed: stepping into each of them costs a start some milliseconds, and more where the machine is busy. */
+const V1 = ["memory", "pids", "cpu", "cpuacct"] as const;
 
 async function makeFirst(name: string, limits: JobLimits): Promise<Cgroup> {
   const of = (controller: (typeof V1)[number]) => join(ROOT, controller, name);
@@ -209,13 +210,12 @@ class First implements Cgroup {
     };
   }
 
-  /** Frozen first: what forks faster than it is killed would never end. */
+  /** Forbidden to fork first: what forks faster than it is killed would never end. */
   async kill(): Promise<void> {
-    const state = join(this.#of("freezer"), "freezer.state");
-    await untilEmpty(this.#of("pids"), async (processes) => {
-      if (existsSync(state)) await writeFile(state, "FROZEN");
+    const pids = this.#of("pids");
+    await untilEmpty(pids, async (processes) => {
+      await writeFile(join(pids, "pids.max"), "0");
       for (const process_ of processes) end(process_);
-      if (existsSync(state)) await writeFile(state, "THAWED");
     });
   }
 

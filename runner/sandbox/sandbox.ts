@@ -1,14 +1,13 @@
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
+import { HOME_INSIDE, WORKSPACE_INSIDE } from "../protocol.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { isRoot, type Owner, type Volume } from "./volume.ts";
 
-/** Where the job sees what is its own. */
-export const WORKSPACE = "/workspace";
+/** Where the job sees the way to the gateway. */
 export const GATEWAY_SOCKET = "/run/gw.sock";
-const HOME = "/tmp";
 
 /** What runs inside, and what of the outside it sees. */
 export interface Inside {
@@ -93,9 +92,9 @@ function bubblewrap(inside: Inside, { volume }: Walls, filtered: boolean): strin
     ["--ro-bind-data", String(FILTER_FD + 1), "/etc/passwd", "--ro-bind-data", String(FILTER_FD + 2), "/etc/group"],
     ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--bind", volume.shm, "/dev/shm", "--remount-ro", "/dev"],
     workspaceOf(inside, volume),
-    ["--bind", volume.tmp, "/tmp"],
+    ["--bind", volume.tmp, HOME_INSIDE],
     Object.entries(inside.given).flatMap(([path, source]) => ["--ro-bind", source, path]),
-    ["--remount-ro", "/", "--chdir", inside.workingDirectory === "." ? WORKSPACE : `${WORKSPACE}/${inside.workingDirectory}`],
+    ["--remount-ro", "/", "--chdir", inside.workingDirectory === "." ? WORKSPACE_INSIDE : `${WORKSPACE_INSIDE}/${inside.workingDirectory}`],
     ["--clearenv"],
     Object.entries(environmentOf(inside)).flatMap(([name, value]) => ["--setenv", name, value]),
   ];
@@ -103,10 +102,18 @@ function bubblewrap(inside: Inside, { volume }: Walls, filtered: boolean): strin
 }
 
 function workspaceOf({ workspace }: Inside, volume: Volume): string[] {
-  if (workspace === "none") return ["--tmpfs", WORKSPACE, "--remount-ro", WORKSPACE];
-  return [workspace === "readonly" ? "--ro-bind" : "--bind", volume.workspace, WORKSPACE];
+  if (workspace === "none") return ["--tmpfs", WORKSPACE_INSIDE, "--remount-ro", WORKSPACE_INSIDE];
+  return [workspace === "readonly" ? "--ro-bind" : "--bind", volume.workspace, WORKSPACE_INSIDE];
 }
 
 function environmentOf({ env }: Inside): Record<string, string> {
-  return { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, TMPDIR: "/tmp", LANG: "C.UTF-8", TERM: "dumb", USER: "agent", ...env };
+  return {
+    PATH: "/usr/local/bin:/usr/bin:/bin",
+    HOME: HOME_INSIDE,
+    TMPDIR: HOME_INSIDE,
+    LANG: "C.UTF-8",
+    TERM: "dumb",
+    USER: "agent",
+    ...env,
+  };
 }

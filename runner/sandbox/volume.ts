@@ -50,15 +50,15 @@ export async function makeVolume(folder: string, owner: Owner, quota: Quota | nu
   return { workspace, tmp, shm, run: sockets, remove };
 }
 
-/** Puts files into a fresh workspace. Nothing of the job has run yet, so no link can lead the writing astray. */
-export async function fill(workspace: string, files: JobSpec["files"], owner: Owner): Promise<void> {
+/** Puts files into a fresh folder of a volume. Nothing of the job has run yet, so no link can lead the writing astray. */
+export async function fill(inside: string, files: JobSpec["files"], owner: Owner): Promise<void> {
   for (const { path, base64, executable } of files) {
     const parents = path.split("/").slice(0, -1);
     for (let depth = 1; depth <= parents.length; depth++) {
-      const folder = join(workspace, ...parents.slice(0, depth));
+      const folder = join(inside, ...parents.slice(0, depth));
       if (await mkdir(folder, { recursive: true, mode: 0o755 })) await own(folder, owner);
     }
-    const target = join(workspace, path);
+    const target = join(inside, path);
     await writeFile(target, Buffer.from(base64, "base64"), { flag: "wx", mode: executable ? 0o755 : 0o644 });
     await own(target, owner);
   }

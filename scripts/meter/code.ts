@@ -15,6 +15,8 @@ export const OP = {
   call: 0x10,
   return: 0x0f,
   localGet: 0x20,
+  localSet: 0x21,
+  localTee: 0x22,
   globalGet: 0x23,
   globalSet: 0x24,
   memorySize: 0x3f,
@@ -30,6 +32,19 @@ export const OP = {
   memoryCopy: 0xfc0a,
   memoryFill: 0xfc0b,
 } as const;
+
+/** Types of values. */
+export const VALUE = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c } as const;
+
+/** What each store takes off the stack beside its address. */
+export const STORES: ReadonlyMap<number, number> = new Map([
+  [0x36, VALUE.i32],
+  [0x37, VALUE.i64],
+  [0x38, VALUE.f32],
+  [0x39, VALUE.f64],
+  ...each([0x3a, 0x3b], VALUE.i32),
+  ...each([0x3c, 0x3d, 0x3e], VALUE.i64),
+]);
 
 type Immediates = (reader: Reader) => void;
 
@@ -75,8 +90,8 @@ export function next(reader: Reader): Instruction {
   return { op, start, end: reader.at };
 }
 
-function each(ops: readonly number[], immediates: Immediates): [number, Immediates][] {
-  return ops.map((op) => [op, immediates]);
+function each<Value>(ops: readonly number[], value: Value): [number, Value][] {
+  return ops.map((op) => [op, value]);
 }
 
 function range(from: number, to: number): number[] {

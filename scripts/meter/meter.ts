@@ -1,10 +1,12 @@
 import { joined, name, Reader, u32 } from "./binary.ts";
-import { next, OP } from "./code.ts";
+import { type Instruction, next, OP, STORES, VALUE } from "./code.ts";
 
 /** What a metered module is made to be. */
 export interface Metering {
   /** Pages of 64 KiB that the guest may have altogether. */
   readonly pagesMax: number;
+  /** The address below which nothing is ever written: that of the deepest stack that the guest may come to. */
+  readonly floor: number;
   /** The exports that stay. */
   readonly exports: readonly string[];
 }
@@ -17,7 +19,6 @@ const BYTES_PER_FUEL_LOG2 = 5;
 /** Fuel of one page, since whoever grows the memory makes it be wiped. */
 const FUEL_PER_PAGE_LOG2 = 16 - BYTES_PER_FUEL_LOG2;
 
-const I32 = 0x7f;
 const EMPTY = 0x40;
 const SECTION = { custom: 0, type: 1, import: 2, function: 3, memory: 5, global: 6, export: 7, start: 8, code: 10 } as const;
 
@@ -37,7 +38,8 @@ interface Added {
 /**
  * Rewrites a module so that every function entry and every turn of a loop burns one unit of fuel, and bulk operations and growth pay by
  * size. Running out is a trap, which no guest code can catch. The memory has its full size from the start, and `memory.size` and
- * `memory.grow` speak of a number beside it, so that an instance is made as good as new by wiping, whatever its guest did.
+ * `memory.grow` speak of a number beside it, so that an instance is made as good as new by wiping, whatever its guest did. A write below
+ * the floor is a trap as well, so that only what stands above it need be wiped.
  */
 export function meter(bytes: Uint8Array, metering: Metering): Uint8Array {
   const sections = sectionsOf(bytes);
@@ -47,12 +49,12 @@ export function meter(bytes: Uint8Array, metering: Metering): Uint8Array {
   const added: Added = { fuel: globals, pages: globals + 1, pay: functions, grow: functions + 1 };
   const pages = memoryOf(sections);
   const rewrite: Record<number, (body: Uint8Array) => Uint8Array> = {
-    [SECTION.type]: (body) => appended(body, [[0x60, 1, I32, 1, I32]]),
-    [SECTION.function]: (body) => appended(body, [u32(types), u32(types)]),
+    [SECTION.type]: (body) => appended(body, [signature(3), signature(1)]),
+    [SECTION.function]: (body) => appended(body, [u32(types), u32(types + 1)]),
     [SECTION.memory]: () => joined([[1, 1], u32(metering.pagesMax), u32(metering.pagesMax)]),
     [SECTION.global]: (body) => appended(body, [mutable(0), mutable(pages)]),
     [SECTION.export]: (body) => exportsOf(body, metering.exports, added),
-    [SECTION.code]: (body) => codeOf(body, added, metering.pagesMax),
+    [SECTION.code]: (body) => codeOf(body, added, { ...metering, parameters: parametersOf(sections) }),
   };
   const kept = sections.filter(({ id }) => id !== SECTION.custom);
   const out = kept.map(({ id, body }) => section(id, rewrite[id]?.(body) ?? body));
@@ -108,9 +110,29 @@ function appended(body: Uint8Array, items: readonly (readonly number[])[]): Uint
   return joined([u32(count + items.length), body.subarray(reader.at), ...items]);
 }
 
+/** The type of a function that is given so many i32 and answers as many. */
+function signature(count: number): number[] {
+  const values = [count, ...Array.from({ length: count }, () => VALUE.i32)];
+  return [0x60, ...values, ...values];
+}
+
+/** How many parameters each function has that is defined here. */
+function parametersOf(sections: readonly Section[]): number[] {
+  const types = new Reader(sections.find(({ id }) => id === SECTION.type)!.body);
+  const counts = Array.from({ length: types.u32() }, () => {
+    if (types.byte() !== 0x60) throw new Error("no rule for types that are no functions");
+    const count = types.u32();
+    types.take(count);
+    types.take(types.u32());
+    return count;
+  });
+  const functions = new Reader(sections.find(({ id }) => id === SECTION.function)!.body);
+  return Array.from({ length: functions.u32() }, () => counts[functions.u32()]!);
+}
+
 /** A mutable i32 global. */
 function mutable(value: number): number[] {
-  return [I32, 1, OP.i32Const, ...signed(value), OP.end];
+  return [VALUE.i32, 1, OP.i32Const, ...signed(value), OP.end];
 }
 
 /** A signed LEB128 of a number that is not negative. */
@@ -139,12 +161,18 @@ function exportsOf(body: Uint8Array, wanted: readonly string[], added: Added): U
   return joined([u32(kept.length + globals.length), ...kept, ...globals]);
 }
 
-function codeOf(body: Uint8Array, added: Added, pagesMax: number): Uint8Array {
+/** What rewriting code takes beside the code. */
+interface Bounds extends Pick<Metering, "pagesMax" | "floor"> {
+  /** Of each function that is defined here. */
+  readonly parameters: readonly number[];
+}
+
+function codeOf(body: Uint8Array, added: Added, { pagesMax, floor, parameters }: Bounds): Uint8Array {
   const reader = new Reader(body);
-  const count = reader.u32();
-  const bodies: Uint8Array[] = [];
-  for (let left = count; left > 0; left--) bodies.push(meteredBody(reader.take(reader.u32()), added));
-  bodies.push(payBody(added), growBody(added, pagesMax));
+  const bodies = Array.from({ length: reader.u32() }, (_, nth) =>
+    meteredBody(reader.take(reader.u32()), added, { floor, parameters: parameters[nth]! }),
+  );
+  bodies.push(payBody(added, floor), growBody(added, pagesMax));
   return joined([u32(bodies.length), ...bodies.flatMap((each) => [u32(each.length), each])]);
 }
 
@@ -155,30 +183,89 @@ function charge({ fuel }: Added): number[] {
   return [...demand, OP.globalGet, ...counter, OP.i32Const, 1, OP.i32Sub, OP.globalSet, ...counter];
 }
 
-function meteredBody(body: Uint8Array, added: Added): Uint8Array {
+function meteredBody(
+  body: Uint8Array,
+  added: Added,
+  { floor, parameters }: { readonly floor: number; readonly parameters: number },
+): Uint8Array {
   const reader = new Reader(body);
-  for (let groups = reader.u32(); groups > 0; groups--) {
-    reader.u32();
+  const groups = reader.u32();
+  const groupsAt = reader.at;
+  let locals = parameters;
+  for (let left = groups; left > 0; left--) {
+    locals += reader.u32();
     reader.byte();
   }
-  const pieces: (Uint8Array | number[])[] = [body.subarray(0, reader.at), charge(added)];
-  while (!reader.done) {
-    const { op, start, end } = next(reader);
-    const own = body.subarray(start, end);
-    if (op === OP.memorySize) pieces.push([OP.globalGet, ...u32(added.pages)]);
-    else if (op === OP.memoryGrow) pieces.push([OP.call, ...u32(added.grow)]);
-    else if (op === OP.memoryCopy || op === OP.memoryFill) pieces.push([OP.call, ...u32(added.pay)], own);
-    else if (op === OP.loop) pieces.push(own, charge(added));
-    else pieces.push(own);
-  }
-  return joined(pieces);
+  const own = body.subarray(groupsAt, reader.at);
+  const scratch = new Scratch(locals);
+  const pieces: (Uint8Array | number[])[] = [charge(added)];
+  while (!reader.done) pieces.push(...metered(next(reader), body, { added, floor, scratch }));
+  return joined([u32(groups + scratch.types.length), own, ...scratch.types.map((type) => [1, type]), ...pieces]);
 }
 
-/** `(size) -> size`, having burnt one unit for every 32 bytes: it stands before a bulk operation, whose size is the last operand. */
-function payBody({ fuel }: Added): Uint8Array {
+/** Locals that guarding a store takes, behind a function's own: one for its address, and one for each type of value. */
+class Scratch {
+  readonly #first: number;
+  readonly types: number[] = [VALUE.i32];
+
+  constructor(first: number) {
+    this.#first = first;
+  }
+
+  get address(): number {
+    return this.#first;
+  }
+
+  /** The local that holds a value of a type meanwhile. */
+  valueOf(type: number): number {
+    const known = this.types.indexOf(type, 1);
+    return this.#first + (known > 0 ? known : this.types.push(type) - 1);
+  }
+}
+
+/** Where an instruction is rewritten. */
+interface Place {
+  readonly added: Added;
+  readonly floor: number;
+  readonly scratch: Scratch;
+}
+
+function metered(instruction: Instruction, body: Uint8Array, { added, floor, scratch }: Place): (Uint8Array | number[])[] {
+  const { op, start, end } = instruction;
+  const own = body.subarray(start, end);
+  const stored = STORES.get(op);
+  if (stored !== undefined) return [guard(offsetOf(own), stored, floor, scratch), own];
+  if (op === OP.memorySize) return [[OP.globalGet, ...u32(added.pages)]];
+  if (op === OP.memoryGrow) return [[OP.call, ...u32(added.grow)]];
+  if (op === OP.memoryCopy || op === OP.memoryFill) return [[OP.call, ...u32(added.pay)], own];
+  return op === OP.loop ? [own, charge(added)] : [own];
+}
+
+/** What a store adds to its address. */
+function offsetOf(store: Uint8Array): number {
+  const reader = new Reader(store, 1);
+  reader.u32();
+  return reader.u32();
+}
+
+/** Traps where a store would write below the floor: its operands stand aside meanwhile. One whose offset alone is above it cannot. */
+function guard(offset: number, stored: number, floor: number, scratch: Scratch): number[] {
+  if (offset >= floor) return [];
+  const [address, value] = [u32(scratch.address), u32(scratch.valueOf(stored))];
+  const demand = [OP.localTee, ...address, OP.i32Const, ...signed(floor - offset), OP.i32LtU, OP.if, EMPTY, OP.unreachable, OP.end];
+  return [OP.localSet, ...value, ...demand, OP.localGet, ...address, OP.localGet, ...value];
+}
+
+/**
+ * `(to, what, size)` as they came, having burnt one unit for every 32 bytes: it stands before a bulk operation, whose operands they are,
+ * and traps where that would write below the floor.
+ */
+function payBody({ fuel }: Added, floor: number): Uint8Array {
   const counter = u32(fuel);
-  const cost = [OP.localGet, 0, OP.i32Const, BYTES_PER_FUEL_LOG2, OP.i32ShrU];
-  return helper([...burnt(counter, cost), OP.localGet, 0]);
+  const below = [OP.localGet, 0, OP.i32Const, ...signed(floor), OP.i32LtU, OP.if, EMPTY, OP.unreachable, OP.end];
+  const cost = [OP.localGet, 2, OP.i32Const, BYTES_PER_FUEL_LOG2, OP.i32ShrU];
+  const operands = [OP.localGet, 0, OP.localGet, 1, OP.localGet, 2];
+  return helper([OP.localGet, 2, OP.if, EMPTY, ...below, OP.end, ...burnt(counter, cost), ...operands]);
 }
 
 /** `(pages) -> the size before, or -1`, as `memory.grow` answers, having paid for the wiping of what it gives. */

@@ -8,7 +8,10 @@ export interface Inspection {
   readonly functions: number;
   readonly loops: number;
   readonly bulk: number;
+  readonly stores: number;
   readonly pages: number;
+  /** The address below which nothing can be written. */
+  readonly floor: number;
   readonly faults: readonly string[];
 }
 
@@ -16,7 +19,23 @@ export interface Inspection {
 const CHARGE = "global.get F|i32.eqz|if|unreachable|end|global.get F|i32.const 1|i32.sub|global.set F".split("|");
 const BURN = (cost: string) =>
   `global.get F|${cost}|i32.lt_u|if|i32.const 0|global.set F|unreachable|end|global.get F|${cost}|i32.sub|global.set F`;
-const PAY = `${BURN("local.get 0|i32.const 5|i32.shr_u")}|local.get 0|end`.split("|");
+const PAY = (floor: number) =>
+  `local.get 2|if|local.get 0|i32.const ${floor}|i32.lt_u|if|unreachable|end|end|${BURN("local.get 2|i32.const 5|i32.shr_u")}|local.get 0|local.get 1|local.get 2|end`.split(
+    "|",
+  );
+/** Stands before a store of a value to an address that is not below the least. */
+const GUARD = (value: string, address: string, least: string) => [
+  `local.set ${value}`,
+  `local.tee ${address}`,
+  `i32.const ${least}`,
+  "i32.lt_u",
+  "if",
+  "unreachable",
+  "end",
+  `local.get ${address}`,
+  `local.get ${value}`,
+];
+const GUARD_LINES = GUARD("", "", "").length;
 const GROW = (pages: number) =>
   `local.get 0|i32.const ${pages}|global.get P|i32.sub|i32.gt_u|if|i32.const -1|return|end|${BURN("local.get 0|i32.const 11|i32.shl")}|global.get P|global.get P|local.get 0|i32.add|global.set P|end`.split(
     "|",
@@ -34,7 +53,14 @@ const PLAIN: Readonly<Record<number, string>> = {
   0x74: "i32.shl",
   0x76: "i32.shr_u",
 };
-const INDEXED: Readonly<Record<number, string>> = { 0x10: "call", 0x20: "local.get", 0x23: "global.get", 0x24: "global.set" };
+const INDEXED: Readonly<Record<number, string>> = {
+  0x10: "call",
+  0x20: "local.get",
+  0x21: "local.set",
+  0x22: "local.tee",
+  0x23: "global.get",
+  0x24: "global.set",
+};
 const FORBIDDEN: Readonly<Record<number, string>> = {
   0x06: "try",
   0x07: "catch",
@@ -61,29 +87,33 @@ export function inspect(module: Uint8Array): Inspection {
   const faults: string[] = [];
   const pages = memoryOf(parts.get(5), faults);
   const fuel = exportNamed(module, parts.get(7), "fuel");
-  const names = { fuel, pages: exportNamed(module, parts.get(7), "pages"), pay: -1 };
+  const names = { fuel, pages: exportNamed(module, parts.get(7), "pages"), pay: -1, floor: -1 };
   if (names.fuel < 0 || names.pages < 0) faults.push("the counters are not exported");
   if (parts.has(8)) faults.push("runs something when it is instantiated");
   const bodies = bodiesOf(parts.get(10));
   names.pay = importedFunctions(parts.get(2)) + bodies.length - 2;
-  const totals = { loops: 0, bulk: 0 };
+  // What paying demands is the floor; every store is held to it.
+  names.floor = Number(/^i32\.const (\d+)$/.exec(instructionsOf(bodies.at(-2)!.again(), names)[3] ?? "")?.[1] ?? -1);
+  if (names.floor < 0) faults.push("there is no floor");
+  const totals = { loops: 0, bulk: 0, stores: 0 };
   for (const [nth, body] of bodies.entries()) {
     const code = instructionsOf(body, names);
-    if (nth === bodies.length - 2) sameAs(code, PAY, "pay", faults);
+    if (nth === bodies.length - 2) sameAs(code, PAY(names.floor), "pay", faults);
     else if (nth === bodies.length - 1) sameAs(code, GROW(pages), "grow", faults);
-    else inspectBody(code, { nth, pay: names.pay, totals, faults });
+    else inspectBody(code, { nth, ...names, totals, faults });
   }
-  return { functions: bodies.length, ...totals, pages, faults };
+  return { functions: bodies.length, ...totals, pages, floor: names.floor, faults };
 }
 
 interface Found {
   readonly nth: number;
   readonly pay: number;
-  readonly totals: { loops: number; bulk: number };
+  readonly floor: number;
+  readonly totals: { loops: number; bulk: number; stores: number };
   readonly faults: string[];
 }
 
-function inspectBody(code: readonly string[], { nth, pay, totals, faults }: Found): void {
+function inspectBody(code: readonly string[], { nth, pay, floor, totals, faults }: Found): void {
   const charged = new Set<number>();
   const demand = (at: number, what: string) => {
     if (CHARGE.every((line, offset) => code[at + offset] === line)) charged.add(at + CHARGE.length - 1);
@@ -99,9 +129,21 @@ function inspectBody(code: readonly string[], { nth, pay, totals, faults }: Foun
       totals.bulk++;
       if (code[at - 1] !== `call ${pay}`) faults.push(`function ${nth}: ${line} at ${at} is not paid for`);
     }
+    if (line.startsWith("store ")) {
+      totals.stores++;
+      if (!isGuarded(code, at, floor)) faults.push(`function ${nth}: ${line} at ${at} may write below the floor`);
+    }
     if (line === "global.set P" || (line === "global.set F" && !charged.has(at))) faults.push(`function ${nth}: ${line} at ${at}`);
     if (line.startsWith("forbidden ")) faults.push(`function ${nth}: ${line} at ${at}`);
   }
+}
+
+function isGuarded(code: readonly string[], at: number, floor: number): boolean {
+  const offset = Number(code[at]!.slice("store ".length));
+  if (offset >= floor) return true;
+  const from = at - GUARD_LINES;
+  const [value = "", address = "", least = ""] = [0, 1, 2].map((nth) => code[from + nth]?.split(" ")[1]);
+  return GUARD(value, address, least).every((line, nth) => code[from + nth] === line) && Number(least) + offset >= floor;
 }
 
 function sameAs(code: readonly string[], wanted: readonly string[], called: string, faults: string[]): void {
@@ -186,6 +228,10 @@ function instruction(body: Cursor, { fuel, pages }: { readonly fuel: number; rea
   }
   if (op === 0x41) return `i32.const ${body.integer()}`;
   if (op === 0xfc) return prefixed(body);
+  if (op >= 0x36 && op <= 0x3e) {
+    body.natural();
+    return `store ${body.natural()}`;
+  }
   const left = immediates(op, body);
   body.place += left;
   return `0x${op.toString(16)}`;
@@ -197,10 +243,10 @@ function immediates(op: number, body: Cursor): number {
   if (op === 0x44) return 8;
   if (op === 0x42) body.integer();
   else if (op === 0x0e) for (let left = body.natural() + 1; left > 0; left--) body.natural();
-  else if (op === 0x11 || op === 0x13 || (op >= 0x28 && op <= 0x3e)) {
+  else if (op === 0x11 || op === 0x13 || (op >= 0x28 && op <= 0x35)) {
     body.natural();
     body.natural();
-  } else if (op === 0x0c || op === 0x0d || op === 0x12 || op === 0x21 || op === 0x22) body.natural();
+  } else if (op === 0x0c || op === 0x0d || op === 0x12) body.natural();
   else if (!(op === 0x01 || op === 0x05 || op === 0x1a || op === 0x1b || (op >= 0x45 && op <= 0xc4)))
     throw new Error(`0x${op.toString(16)} at ${body.place}: what is that?`);
   return 0;

@@ -1,10 +1,12 @@
 import type { LeaseStatus } from "#budget";
 import type { JobEvent } from "#runner-protocol";
 import type { Approval, ExitReason, Task, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
+import type { Said } from "./engines/contract.ts";
 import { NOT_EXECUTED } from "./permissions/verdict.ts";
 
 /** Of the list of changed files so much is kept: a stored value holds 2 MB at most. */
 const FILES_CHARS_MAX = 500_000;
+const FAILURE_CHARS_MAX = 2_000;
 
 /** A task's end as its job's exit says it; `uncollected` tells what of its files could not be kept. */
 export function endOf({ at, data }: Extract<JobEvent, { type: "exit" }>, uncollected: string | null): TaskEnd {
@@ -26,6 +28,12 @@ export function endOf({ at, data }: Extract<JobEvent, { type: "exit" }>, uncolle
     files,
     message: notes.length > 0 ? notes.join("; ") : null,
   };
+}
+
+/** A task's end as what its engine said lets it stand: one that says that it failed has, whatever its exit code was. */
+export function endAsSaid(end: TaskEnd, { failure = null }: Said): TaskEnd {
+  if (failure === null || (end.reason !== "ok" && end.reason !== "error")) return end;
+  return { ...end, reason: "error", message: [failure.slice(0, FAILURE_CHARS_MAX), end.message].filter(Boolean).join("; ") };
 }
 
 /** The same end where it was for want of money: a call was refused, and what made it failed. */

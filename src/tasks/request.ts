@@ -35,7 +35,7 @@ const file = z.union(
 const taskRequest = z.strictObject({
   engine: z
     .enum(ENGINES, { message: `must be one of ${OFFERED.join(", ")}` })
-    .refine((engine) => OFFERED.includes(engine), { message: `${NOT_YET}; ${OFFERED.join(", ")} is` }),
+    .refine((engine) => OFFERED.includes(engine), { message: `${NOT_YET}; those that are: ${OFFERED.join(", ")}` }),
   /** For `command`. Never a string: no shell reads it but one that it names. */
   argv: z
     .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
@@ -66,9 +66,21 @@ const taskRequest = z.strictObject({
   /** What waits for a person's word, of what is allowed. */
   approve_tools: rules,
   /** For an agent: a JSON schema of what it is to come to. */
-  output_schema: z.record(z.string(), z.json()).nullish(),
+  output_schema: z
+    .record(z.string(), z.json())
+    .refine(isSchema, { message: "must be a JSON schema of plain keywords, by which an answer can be checked" })
+    .nullish(),
   callback_url: none,
 });
+
+function isSchema(value: Record<string, unknown>): boolean {
+  try {
+    z.fromJSONSchema(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export type TaskRequest = z.output<typeof taskRequest>;
 
@@ -93,7 +105,9 @@ function misplaced(request: TaskRequest): Violation[] {
   const wanted = isCommand ? "argv" : "prompt";
   const foreign = isCommand ? (["prompt", "model", "output_schema"] as const) : (["argv"] as const);
   const problem = (field: string, reason: string): Violation => ({ kind: "field", name: field, field, reason });
+  const modelless = request.engine === "native" && (request.model ?? null) === null;
   return [
+    ...(modelless ? [problem("model", "is needed where the engine is native; a route's name or auto will do")] : []),
     ...((request[wanted] ?? null) === null ? [problem(wanted, `is needed where the engine is ${request.engine}`)] : []),
     ...foreign
       .filter((field) => (request[field] ?? null) !== null)

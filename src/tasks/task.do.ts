@@ -1,8 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
-import { auditEntry, type AuditEvent } from "#audit";
-import { ledgerOf, type LeaseStatus } from "#budget";
-import { usdFromNano } from "#core";
+import type { AuditEvent } from "#audit";
+import { ledgerOf } from "#budget";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
 import { Approvals, type Word } from "./approvals.ts";
@@ -11,7 +10,8 @@ import { dryRun, isDryCommand } from "./dry-run.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
-import { endOf, endPaid, endRefused, finalOf, refused, statusOf, unbegun } from "./end.ts";
+import { endEntries } from "./end-entries.ts";
+import { endAsSaid, endOf, endPaid, endRefused, finalOf, refused, statusOf, unbegun } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
@@ -199,7 +199,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endRefused(endOf(exit, await this.#collect(task, job)), this.ctx.storage.kv.get("refusal")));
+    if (exit) await this.#end(task, endOf(exit, await this.#collect(task, job)));
   }
 
   /** Whether the job may be made: not before the word that it waits for, and not where the task ends without it. */
@@ -276,31 +276,32 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
-  async #end(task: Task, how: TaskEnd): Promise<void> {
+  async #end(task: Task, exited: TaskEnd): Promise<void> {
     const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
-    const end = endPaid(how, lease!);
+    const said = this.#said(task);
+    const end = endPaid(endRefused(endAsSaid(exited, said), this.ctx.storage.kv.get("refusal")), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entry", endEntry(task, end, lease!));
+    this.ctx.storage.kv.put("entries", endEntries(task, end, lease!.spent));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#log.end(data, { status: statusOf(reason), end, said: this.#said(task), spentNano: finalOf(lease!) });
+    const { text, structured } = said;
+    this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
 
   #said({ effective: { engine } }: Task): Said {
-    const { text, structured } = adapterOf(engine).read(this.#log.stdout());
-    return { text: text.slice(0, TEXT_CHARS_MAX), structured };
+    const said = adapterOf(engine).read(this.#log.stdout());
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX) };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
   async #settle(task: Task, { at }: TaskEnd): Promise<void> {
     const { kv } = this.ctx.storage;
     if (Date.now() >= at + KEPT_MS) return this.ctx.storage.deleteAll();
-    const entry = kv.get<AuditEvent>("entry");
-    // The entry's id is the same each time, and the audit takes an id once.
-    if (entry) await this.env.EVENTS.send(entry);
-    kv.delete("entry");
+    // An entry's id is the same each time, and the audit takes an id once.
+    for (const entry of kv.get<AuditEvent[]>("entries") ?? []) await this.env.EVENTS.send(entry);
+    kv.delete("entries");
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
@@ -350,20 +351,4 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#waiting.add(done);
     });
   }
-}
-
-function endEntry({ id, key, team, profile }: Task, end: TaskEnd, { spent }: LeaseStatus): AuditEvent {
-  const { reason, at, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
-  const used = { exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, spent_usd: usdFromNano(spent) };
-  return auditEntry({
-    type: "task.end",
-    at,
-    outcome: reason === "ok" ? "ok" : "error",
-    actor: { kind: "task", id },
-    subject: { kind: "task", id },
-    team,
-    key,
-    task: id,
-    details: { reason, profile, ...used, files: files.length, message },
-  });
 }

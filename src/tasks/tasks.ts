@@ -6,6 +6,7 @@ import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
 import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
 import type { Assignment } from "./engines/contract.ts";
+import { base64Of } from "./engines/base64.ts";
 import { adapterOf } from "./engines/engines.ts";
 import { questionOf } from "./hook.ts";
 import { takeMoney, withCosts } from "./money.ts";
@@ -288,12 +289,13 @@ const TO_THE_GATEWAY = {
 
 /** What the runner is told. */
 function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
-  const { argv, env, files } = adapterOf(request.engine).launch(assignmentOf(request));
+  const { argv, env, files, home = [] } = adapterOf(request.engine).launch(assignmentOf(request));
   return {
     v: 1,
     argv,
     env: { ...(gateway && TO_THE_GATEWAY), ...env },
     files: [...request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })), ...files],
+    home,
     workingDirectory: request.working_directory,
     filesystem: effective.filesystem,
     limits: {
@@ -313,10 +315,6 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
 
 function assignmentOf({ argv, prompt, model, output_schema: outputSchema }: TaskRequest): Assignment {
   return { argv: argv ?? [], prompt: prompt ?? "", model: model ?? null, outputSchema: outputSchema ?? null };
-}
-
-function base64Of(text: string): string {
-  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
 }
 
 function noProfile({ profile }: Caller): Violation {

@@ -60,6 +60,7 @@ const spec: JobSpec = {
   argv: ["sh", "-c", "echo said; echo left > left.txt"],
   env: {},
   files: [],
+  home: [],
   workingDirectory: ".",
   filesystem: "readwrite",
   limits: {

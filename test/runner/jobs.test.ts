@@ -179,6 +179,18 @@ describe.skipIf(UNABLE)("the gateway's socket", () => {
     expect(seen[0]).toMatchObject({ url: "/v1/models", headers: { authorization: "Bearer task-credential" } });
     expect(JSON.stringify(seen)).not.toContain("forged");
   });
+
+  it("tells a gateway that cannot be reached from one that broke off, so that nothing is paid twice unknowingly", async () => {
+    const server = createServer((request) => request.socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const gateway = { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, authorization: "x" };
+    const ask =
+      "exec 3<>/dev/tcp/127.0.0.1/8787; printf 'GET / HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\n\\r\\n' >&3; head -n 1 <&3";
+    const broken = await runner.sh(ask, { gateway });
+    await new Promise((resolve) => server.close(resolve));
+    const unreached = await runner.sh(ask, { gateway });
+    expect([broken.stdout, unreached.stdout]).toEqual(["HTTP/1.1 502 Bad Gateway\r\n", "HTTP/1.1 503 Service Unavailable\r\n"]);
+  });
 });
 
 describe.skipIf(UNABLE)("a call to the runner", () => {

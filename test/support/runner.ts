@@ -19,6 +19,7 @@ const QUIET: JobSpec = {
   argv: ["true"],
   env: {},
   files: [],
+  home: [],
   workingDirectory: ".",
   filesystem: "readwrite",
   limits: {

@@ -92,7 +92,7 @@ describe("the outer wall", () => {
   test("threat 33: whoever stood within would have no binding and no network", async () => {
     const { asked, loader } = loading(() =>
       entrypoint(`const reached = await fetch("http://127.0.0.1:1/").then(() => true, (error) => String(error));
-        return { kind: "judged", outcome: { reached, env: Object.keys(this.env) } };`),
+        return JSON.stringify({ kind: "judged", outcome: { reached, env: Object.keys(this.env) } });`),
     );
     const walls = wallsOf({ module, walk, loader });
     const outcome = (await walls.judge({ tenant: "t", stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS })) as unknown;
@@ -116,7 +116,7 @@ describe("the outer wall", () => {
   });
 
   test("however many tenants there are, there are at most 32 isolates, and a tenant finds its own again", async () => {
-    const { asked, loader } = loading(() => entrypoint(`return { kind: "judged", outcome: [] };`));
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify({ kind: "judged", outcome: [] });`));
     const walls = wallsOf({ module, walk, loader });
     const ask = (tenant: string) => walls.judge({ tenant, stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS });
     for (let nth = 0; nth < 200; nth++) await ask(`team_${nth}`);

@@ -66,6 +66,11 @@ export interface Text {
 }
 
 const PAGE = 65_536;
+/**
+ * The address below which the engine writes nothing: every store of it is guarded by the build, and the host writes nowhere but where it is
+ * given room. The engine's stack begins at 1 MiB and grows down; JavaScript's 64 KB take 70 KB of it at most, and have 128 KB.
+ */
+export const FLOOR = 1_048_576 - 2 * PAGE;
 const GRAIN = 512;
 /** A machine's own beginnings burn 0.2 M; the rest is room for a newer engine. */
 const BOOT_FUEL = 5_000_000;
@@ -108,10 +113,15 @@ export class Machine {
     return this.snapshot();
   }
 
-  /** Makes the machine what it was when the image was taken, whatever it has done since: all its memory is wiped first. */
+  /** Makes the machine what it was when the image was taken, whatever it has done since: every byte that can have been written is. */
   restore({ pages, stackPointer, parts }: Image): void {
-    this.#memory.fill(0, 0, Math.max(pages, this.#pages) * PAGE);
-    for (const { at, bytes } of parts) this.#memory.set(bytes, at);
+    let from = FLOOR;
+    for (const { at, bytes } of parts) {
+      this.#memory.fill(0, from, at);
+      this.#memory.set(bytes, at);
+      from = at + bytes.length;
+    }
+    this.#memory.fill(0, from, Math.max(pages, this.#pages) * PAGE);
     this.#engine.pages.value = pages;
     this.#engine.__stack_pointer.value = stackPointer;
   }
@@ -121,7 +131,7 @@ export class Machine {
     const words = new BigUint64Array(this.#memory.buffer);
     const parts: { at: number; bytes: Uint8Array }[] = [];
     const end = this.#pages * PAGE;
-    for (let at = 0; at < end; at += GRAIN) {
+    for (let at = FLOOR; at < end; at += GRAIN) {
       if (blank(words, at)) continue;
       const start = at;
       while (at < end && !blank(words, at)) at += GRAIN;
@@ -210,6 +220,8 @@ export class Machine {
   #room(bytes: number): number {
     const at = this.#engine.wasm_malloc(bytes);
     if (at === 0) throw new OutOfMemory();
+    // A guest that broke its engine may have it say anything: what is written below the floor would not be wiped.
+    if (at < FLOOR) throw new Error(`the policy engine gave room at ${at}`);
     return at;
   }
 

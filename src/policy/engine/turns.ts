@@ -24,15 +24,18 @@ export function* counted<Result>(work: Turns<Result>, count: (fuel: number) => v
 
 /** Fuel from which on a piece of work has had its share: some two milliseconds. Plain decisions burn a hundredth of it. */
 const SHARE_FUEL = 500_000;
+/** Fuel that burns in a millisecond; counted, since clocks may stand still while code runs. */
+const MS_FUEL = 250_000;
 
 /**
  * Shares the thread out. Work that burns little is done at once; after a turn that is dear, whatever else the thread has to do comes
- * first. Of many pieces of dear work at once, one has a turn between two rests, in the order in which they came: who needs no policy waits
- * for one turn at most, and who needs one of the same engine for those before it.
+ * first, for as long as that turn took: what takes many steps gets through them all, and does not wait for a turn at each. Of many pieces of
+ * dear work at once, one has a turn between two rests, in the order in which they came: who needs one of the same engine waits for those before it.
  */
 export class Rota {
   #dear = 0;
   #rested = 0;
+  #restMs = 0;
 
   /** Does work to its end, with rests. */
   async share<Result>(work: Turns<Result>): Promise<Result> {
@@ -42,8 +45,9 @@ export class Rota {
       if (turn.done) return turn.value;
       burnt += turn.value;
       if (burnt < SHARE_FUEL) continue;
-      burnt = 0;
+      this.#restMs = burnt / MS_FUEL;
       this.#dear++;
+      burnt = 0;
     }
   }
 
@@ -51,7 +55,7 @@ export class Rota {
   async #rest(): Promise<void> {
     while (this.#rested < this.#dear) {
       const upTo = this.#dear;
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await new Promise((resolve) => setTimeout(resolve, this.#restMs));
       this.#rested = Math.max(this.#rested, upTo);
     }
   }

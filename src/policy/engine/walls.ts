@@ -30,7 +30,7 @@ export interface Stones<Step extends Judged, Outcome> {
 
 /**
  * Isolates that there are at most. Open-source workerd never lets go of a named one, so tenants share them by the hash of their names:
- * between two that do stands the inner wall, which wipes the whole memory before each evaluation.
+ * between two that do stands the inner wall, which wipes all that can have been written before each evaluation.
  */
 const SLOTS = 32;
 const MAIN = "isolate.js";
@@ -76,6 +76,12 @@ interface Isolate<Step extends Judged, Outcome> {
   register(plugin: Plugin): Promise<Registration>;
 }
 
+/** What a loaded isolate answers: a chain goes in and what it came to comes out as one text, since a tree of values costs far more on that way. */
+export interface FarIsolate {
+  judge(asked: string): Promise<string>;
+  register(plugin: Plugin): Promise<Registration>;
+}
+
 type Cut<Step extends Judged, Outcome> = Required<Pick<Stones<Step, Outcome>, "module" | "walk" | "limits">>;
 
 function own<Step extends Judged, Outcome>({ module, walk, limits }: Cut<Step, Outcome>): (tenant: string) => Isolate<Step, Outcome> {
@@ -97,6 +103,10 @@ function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, 
   return (tenant: string): Isolate<Step, Outcome> => {
     // The same tenant always finds the isolate that has loaded its policies.
     const stub = loader.get(`${name}-${fnv1a(tenant) % SLOTS}`, () => code);
-    return stub.getEntrypoint("Isolate", { props: limits }) as unknown as Isolate<Step, Outcome>;
+    const far = stub.getEntrypoint("Isolate", { props: limits }) as unknown as FarIsolate;
+    return {
+      judge: async (asked) => JSON.parse(await far.judge(JSON.stringify(asked))) as Reply<Outcome>,
+      register: (plugin) => far.register(plugin),
+    };
   };
 }

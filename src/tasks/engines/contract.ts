@@ -20,13 +20,15 @@ export interface Assignment {
 }
 
 /** What a sandbox is to run for a task. */
-export type Launch = Pick<JobSpec, "argv" | "env" | "files">;
+export type Launch = Pick<JobSpec, "argv" | "env" | "files"> & Partial<Pick<JobSpec, "home">>;
 
 /** What an engine said, once its process has ended. */
 export interface Said {
   readonly text: string;
   /** What the task's `output_schema` asked for; null where it asked for nothing, or nothing came. */
   readonly structured: unknown;
+  /** Why it failed, in its own words; null where it does not say so. */
+  readonly failure?: string | null;
 }
 
 /** A thin adapter: how an engine is put into a sandbox, and how what it wrote is read. */

@@ -1,7 +1,8 @@
 import { command } from "./command.ts";
 import type { Adapter, Engine } from "./contract.ts";
+import { native } from "./native.ts";
 
-const ADAPTERS: Readonly<Partial<Record<Engine, Adapter>>> = { command };
+const ADAPTERS: Readonly<Partial<Record<Engine, Adapter>>> = { native, command };
 
 /** The engines that are offered. */
 export const OFFERED = Object.keys(ADAPTERS) as readonly Engine[];

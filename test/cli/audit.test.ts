@@ -1,0 +1,30 @@
+import { expect, inject, it } from "vitest";
+import { Admin } from "../support/gateway.ts";
+import { rows, tollgate } from "./run.ts";
+
+const admin = () => new Admin({ origin: inject("origin"), adminKey: inject("adminKey") });
+
+it("A57: audit search shows exactly the API's objects, by words, type, subject and time, from either end", async () => {
+  const { id } = await admin().call<{ id: string }>("POST", "/keys", { name: "zanzibar clove" });
+  await admin().call("PATCH", `/keys/${id}`, { name: "zanzibar pepper" });
+  const search = ["audit", "search", "--subject", id];
+  await expect.poll(async () => (await rows(search)).length, { timeout: 15_000, interval: 500 }).toBe(2);
+  const { data } = await admin().call<{ data: { type: string }[] }>("GET", `/audit?subject=${id}`);
+  expect(data.map(({ type }) => type)).toEqual(["key.update", "key.create"]);
+  expect(await rows(search)).toEqual(data);
+  expect(await rows([...search, "--order", "asc"])).toEqual(data.toReversed());
+  expect(await rows(["audit", "search", "--q", "zanzibar pepper"])).toEqual([data[0]]);
+  expect(await rows(["audit", "search", "--q", '"zanzibar clove"', "--type", "key.create", "--from", "1h"])).toEqual([data[1]]);
+  expect(await rows([...search, "--to", "1h"])).toEqual([]);
+  const { out } = await tollgate(search);
+  expect(out.split("\n")[0]).toMatch(/^AT +SEVERITY +TYPE +OUTCOME +ACTOR +SUBJECT +TASK +DETAILS$/);
+  expect(out).toContain("key.update");
+});
+
+it("A57: audit search says what is wrong with words that hold none, and where nothing is found", async () => {
+  const wordless = await tollgate(["audit", "search", "--q", "!! ?"]);
+  expect([wordless.code, wordless.out, wordless.err]).toEqual([1, "", expect.stringContaining("--q")]);
+  expect(wordless.err).toContain("a word has a letter or a digit");
+  const none = await tollgate(["audit", "search", "--q", "nobody wrote zzyzx"]);
+  expect([none.code, none.out, none.err]).toEqual([0, "", "There are no such entries.\n"]);
+});
