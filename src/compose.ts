@@ -14,7 +14,7 @@ import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import { placesOf } from "#socket";
-import { CONTAINER_GATEWAY, Governors, Hook, Tasks } from "#tasks";
+import { CONTAINER_GATEWAY, Governors, Hook, RunnerHealth, Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -55,6 +55,7 @@ function compose(env: Env): Platform {
       objects: env.TASKS,
       ledger: (team) => tills.ledger(team),
       runner: config.RUNNER_URL !== undefined || config.RUNNER_CONTAINER,
+      health: config.RUNNER_URL === undefined ? null : new RunnerHealth(config.RUNNER_URL, now),
       origin: config.RUNNER_CONTAINER ? CONTAINER_GATEWAY : (config.TOLLGATE_URL ?? null),
       identity: (of, expiresAt) => mintTaskIdentity(config.TOLLGATE_PEPPER, of, expiresAt),
       strict: !config.development,

@@ -131,7 +131,7 @@ function parametersOf(body: Readonly<Record<string, unknown>>): Record<string, u
 const CONTENT: ReadonlySet<string> = new Set(["input", "prompt", "system", "instructions", "suffix", "query", "user", "safety_identifier"]);
 
 async function budgetsOf({ caller }: Draft, at: Gateway): Promise<readonly BudgetStatus[]> {
-  const status = await at.ledger(caller.team).keyStatus(caller.key);
+  const status = await at.ledger(caller.team).keyStatus(caller.key, caller.task);
   return status?.budgets ?? [];
 }
 

@@ -1,4 +1,4 @@
-import type { Engine, Said } from "./engines/contract.ts";
+import type { Engine, OutputSchema, Said } from "./engines/contract.ts";
 import type { Permissions } from "./permissions/verdict.ts";
 
 /** The states of a task, in the order that they come. */
@@ -79,6 +79,8 @@ export interface Task {
   /** What an agent was asked to call; null where its engine was left the choice. */
   readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What it is to come to; missing where it began before tasks remembered it. */
+  readonly outputSchema?: OutputSchema | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly end: TaskEnd | null;

@@ -38,6 +38,8 @@ const GRACE_MS = 60_000;
 const COLLECT_TRIES = 3;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
+/** A larger result is none: a stored value holds 2 MB at most. */
+const STRUCTURED_CHARS_MAX = 500_000;
 const SETTLE_TRIES = 20;
 /** How often it is looked whether the calls of a task that ended are over. */
 const COUNT_MS = 2_000;
@@ -290,9 +292,10 @@ export class TaskObject extends DurableObject<TaskEnv> {
     await this.ctx.storage.setAlarm(Date.now());
   }
 
-  #said({ effective: { engine } }: Task): Said {
-    const said = adapterOf(engine).read(this.#log.stdout());
-    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX) };
+  #said({ effective: { engine }, outputSchema = null }: Task): Said {
+    const said = adapterOf(engine).read(this.#log.stdout(), { outputSchema });
+    const fits = JSON.stringify(said.structured ?? null).length <= STRUCTURED_CHARS_MAX;
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX), structured: fits ? said.structured : null };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */

@@ -5,17 +5,19 @@ import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
 import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
-import type { Assignment } from "./engines/contract.ts";
+import type { Assignment, Engine } from "./engines/contract.ts";
 import { base64Of } from "./engines/base64.ts";
-import { adapterOf } from "./engines/engines.ts";
+import { adapterOf, OFFERED } from "./engines/engines.ts";
 import { questionOf } from "./hook.ts";
 import { takeMoney, withCosts } from "./money.ts";
 import { Oversight } from "./oversight.ts";
+import { matches } from "./permissions/glob.ts";
 import { commandsOf } from "./permissions/shell.ts";
 import { Judge } from "./permissions/verdict.ts";
 import { permit, type Permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
 import { parseTask, readTask, type TaskRequest } from "./request.ts";
+import { isInstalled, type RunnerHealth } from "./runner-health.ts";
 import { sweepTasks } from "./sweep.ts";
 import type { TaskObject } from "./task.do.ts";
 
@@ -27,6 +29,8 @@ export interface TaskPlatform {
   readonly ledger: (team: string) => LedgerStub;
   /** Whether there is a runner to run them. */
   readonly runner: boolean;
+  /** What it says of itself; null where there is none that could be asked. */
+  readonly health: RunnerHealth | null;
   /** Where the gateway is for its runner; null: where the task was asked for. */
   readonly origin: string | null;
   /** A credential for the calls of a task. */
@@ -41,6 +45,8 @@ const ID = /^task_[0-9a-z]{24}$/;
 const PROCESSES = 256;
 const FILES = 100_000;
 const OUTPUT_BYTES = 4 * 2 ** 20;
+/** An agent writes down each result of each tool, and what it came to last. */
+const AGENT_OUTPUT_BYTES = 32 * 2 ** 20;
 /** How long after its time a task may still call: it is the runner's clock that ends it. */
 const IDENTITY_GRACE_MS = 60_000;
 
@@ -68,7 +74,15 @@ export class Tasks {
     if ("problems" in read) return { permit: null, violations: [...(profile ? [] : [noProfile(caller)]), ...read.problems] };
     if (!profile) return { permit: null, violations: [noProfile(caller)] };
     const met = permit(profile, read.request);
-    return { permit: met, violations: met.violations };
+    const missing = await this.#missing(read.request);
+    return { permit: met, violations: [...met.violations, ...(missing ? [missing] : [])] };
+  }
+
+  /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
+  async engines(): Promise<readonly Engine[] | null> {
+    const { runner, health } = this.#platform;
+    if (health) return health.able(OFFERED);
+    return runner ? OFFERED.filter((engine) => !isInstalled(engine)) : [];
   }
 
   /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `budget_exceeded`, `overloaded`. */
@@ -80,6 +94,8 @@ export class Tasks {
     if (violations.length > 0) throw await this.#denied(caller, violations, requestId);
     if (!this.#platform.runner)
       throw new TollgateError("overloaded", "This gateway has no runner for tasks: it needs RUNNER_URL and RUNNER_SECRET");
+    const missing = await this.#missing(request);
+    if (missing) throw new TollgateError("invalid_request", `engine: ${missing.reason}`, { param: "engine" });
     const now = this.#platform.now();
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
@@ -212,6 +228,15 @@ export class Tasks {
     return { url, authorization: `Bearer ${await this.#platform.identity({ task: id, key }, until)}` };
   }
 
+  /** An agent that the runner has not got. Of one that does not answer nothing is said: it may be back in a moment. */
+  async #missing({ engine }: TaskRequest): Promise<Violation | null> {
+    if (!isInstalled(engine)) return null;
+    const found = await this.#platform.health?.read();
+    if (!found?.ok || found.agents.some(({ name }) => name === engine)) return null;
+    const reason = `${engine} is not installed where tasks run; whoever runs the runner installs it (RUNNER_AGENTS)`;
+    return { kind: "engine", name: engine, field: "engine", reason };
+  }
+
   async #profile({ profile }: Caller): Promise<Profile | null> {
     return profile === null ? null : new ProfileStore(this.#platform.db, this.#platform.now).named(profile);
   }
@@ -275,7 +300,8 @@ interface Making {
 function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
   const id = newId("task", now);
   const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  const asked = { effective, model: request.model ?? null, metadata: request.metadata };
+  const { model = null, metadata, output_schema: outputSchema = null } = request;
+  const asked = { effective, model, metadata, outputSchema };
   return { ...made, ...asked, createdAt: now, startedAt: null, end: null, spentNano: null };
 }
 
@@ -289,12 +315,13 @@ const TO_THE_GATEWAY = {
 
 /** What the runner is told. */
 function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
-  const { argv, env, files, home = [] } = adapterOf(request.engine).launch(assignmentOf(request));
+  const assignment = assignmentOf(request, effective);
+  const { argv, env, files, home = [], agent = null } = adapterOf(request.engine).launch(assignment);
   return {
     v: 1,
     argv,
     env: { ...(gateway && TO_THE_GATEWAY), ...env },
-    files: [...request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })), ...files],
+    files: [...assignment.files, ...files],
     home,
     workingDirectory: request.working_directory,
     filesystem: effective.filesystem,
@@ -305,16 +332,28 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
       processes: PROCESSES,
       diskBytes: effective.diskMb * 2 ** 20,
       files: FILES,
-      outputBytes: OUTPUT_BYTES,
+      outputBytes: agent === null ? OUTPUT_BYTES : AGENT_OUTPUT_BYTES,
     },
     gateway,
-    agent: null,
+    agent,
     strict,
   };
 }
 
-function assignmentOf({ argv, prompt, model, output_schema: outputSchema }: TaskRequest): Assignment {
-  return { argv: argv ?? [], prompt: prompt ?? "", model: model ?? null, outputSchema: outputSchema ?? null };
+function assignmentOf(
+  { argv, prompt, model, files, output_schema: outputSchema }: TaskRequest,
+  { tools, agents, skills }: Effective,
+): Assignment {
+  return {
+    argv: argv ?? [],
+    prompt: prompt ?? "",
+    model: model ?? null,
+    outputSchema: outputSchema ?? null,
+    files: files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })),
+    tools,
+    mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),
+    mayUse: (skill) => skills.some((pattern) => matches(pattern, skill)),
+  };
 }
 
 function noProfile({ profile }: Caller): Violation {

@@ -2,6 +2,7 @@ import { type Assignment as Told, ASSIGNMENT } from "#native-agent";
 import { GATEWAY_INSIDE, NATIVE_INSIDE, NODE_INSIDE, WORKSPACE_INSIDE } from "#runner-protocol";
 import { base64Of } from "./base64.ts";
 import type { Adapter, Assignment, Said } from "./contract.ts";
+import { linesOf } from "./lines.ts";
 
 /** How often the model is asked at most; what bounds a task in earnest is its money and its time. */
 const TURNS_MAX = 100;
@@ -27,24 +28,6 @@ export const native: Adapter = {
 
 function told({ prompt, model, outputSchema }: Assignment): Told {
   return { prompt, model: model ?? "", outputSchema, turnsMax: TURNS_MAX };
-}
-
-type Line = Readonly<Record<string, unknown>>;
-
-/** The objects that it wrote, one to a line; what is no object is none of its lines. */
-function linesOf(stdout: string): Line[] {
-  return stdout.split("\n").flatMap((line) => {
-    try {
-      const value: unknown = JSON.parse(line);
-      return isLine(value) ? [value] : [];
-    } catch {
-      return [];
-    }
-  });
-}
-
-function isLine(value: unknown): value is Line {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string | null {
