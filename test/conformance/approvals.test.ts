@@ -39,7 +39,7 @@ describe("the hook", () => {
     expect(status).toBe(403);
   });
 
-  it.skipIf(UNABLE)("A15, A16, A36: says what may be and why not; a denied command is audited, and is critical", async () => {
+  it.skipIf(UNABLE)("A15, A16, A36, A50: says what may be and why not; a denied command is audited, and an alert tells of it", async () => {
     const { id } = await asking(tasks, [
       call("Read", { file_path: "/workspace/a" }, "t1"),
       call("WebFetch", { url: "https://example.test" }, "t2"),
@@ -65,6 +65,15 @@ describe("the hook", () => {
     expect(await audited(id, "tool_call", 5)).toHaveLength(5);
     expect(await audited(id, "agent_call", 2)).toHaveLength(2);
     expect(await audited(id, "file_access", 1)).toHaveLength(1);
+    await expect
+      .poll(
+        async () =>
+          (
+            await admin.call<{ data: { type: string; subject: { id: string } }[] }>("GET", "/alerts?type=permission.denied&limit=100")
+          ).data.map(({ subject }) => subject.id),
+        { timeout: 10_000 },
+      )
+      .toContain(id);
   });
 
   it.skipIf(UNABLE)("says nothing of events that it does not know, and names what is wrong", async () => {
