@@ -60,6 +60,21 @@ test.each(CALLS)("A21: %s of a task whose lease has ended, or never was, is 402 
   expect((await lease(task, 50_000_000)).kind).toBe("lease_ended");
 });
 
+test("A21: what is foreseen of a task's call, a price or a choice among models, is foreseen by its lease and not by budgets that it has emptied", async () => {
+  const { key, secret, lease, status } = await keyWith(10_000_000);
+  const task = taskId();
+  await lease(task, 10_000_000);
+  expect(await status()).toMatchObject({ remaining: 0 });
+  const body = { model: "auto", messages: [{ role: "user", content: "hi" }] };
+  expect((await ask("POST", "/v1/chat/completions", { as: secret, body })).status).toBe(402);
+  const as = await identity(task, key);
+  expect((await ask("POST", "/v1/chat/completions", { as, body })).status).toBe(200);
+  await ledger.endLeases([task]);
+  const answer = await ask("POST", "/v1/chat/completions", { as, body });
+  const { error } = (await answer.json()) as { error: { details: { scope: object } } };
+  expect([answer.status, error.details.scope]).toEqual([402, { kind: "task", id: task }]);
+});
+
 test("A3: 300 draws at once from a lease with room for 100 take exactly what it has, whatever its budget has left", async () => {
   const { draw, lease, status } = await keyWith(1_500);
   const task = taskId();
