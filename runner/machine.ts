@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Agents, findAgents } from "./agents.ts";
-import { type Capabilities, NATIVE_INSIDE, NODE_INSIDE } from "./protocol.ts";
+import { type Capabilities, HOOK_INSIDE, NATIVE_INSIDE, NODE_INSIDE } from "./protocol.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
 import { isRoot, makeJobsFolder, type Owner, reapVolumes, unmountable, unmountBelow } from "./sandbox/volume.ts";
@@ -15,10 +15,14 @@ import { type Ground, tryOut } from "./trial.ts";
 
 const run = promisify(execFile);
 
-/** Where a job that talks to the gateway finds what lets it: Node, the bridge, and the native agent with the one package that it uses. */
+/**
+ * Where a job that talks to the gateway finds what lets it: Node, the bridge, what asks before a tool runs, and the native agent with the
+ * one package that it uses.
+ */
 export const BRIDGE = {
   node: NODE_INSIDE,
   script: "/opt/tollgate/bridge.ts",
+  hook: HOOK_INSIDE,
   native: NATIVE_INSIDE,
   zod: "/opt/tollgate/node_modules/zod",
 } as const;
@@ -133,6 +137,7 @@ async function bridgeFiles(state: string, mounts: boolean): Promise<Machine["bri
   return {
     node: await file("node", process.execPath),
     script: await file("bridge.ts", join(import.meta.dirname, "bridge.ts")),
+    hook: await file("hook.ts", join(import.meta.dirname, "hook.ts")),
     native: await whole("native", join(import.meta.dirname, "native")),
     zod: await whole("zod", dirname(fileURLToPath(import.meta.resolve("zod/package.json")))),
   };

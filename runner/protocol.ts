@@ -23,8 +23,9 @@ export const GATEWAY_INSIDE = "http://127.0.0.1:8787";
 /** The home folder of a job's command, inside the sandbox. */
 export const HOME_INSIDE = "/tmp";
 
-/** Programs of ours that a job with a gateway finds inside the sandbox: Node, and for it the native agent's folder. */
+/** Programs of ours that a job with a gateway finds inside the sandbox: Node, and for it what asks before a tool runs, and the native agent. */
 export const NODE_INSIDE = "/opt/tollgate/node";
+export const HOOK_INSIDE = "/opt/tollgate/hook.ts";
 export const NATIVE_INSIDE = "/opt/tollgate/native";
 
 /** Where the workspace is inside the sandbox. */

@@ -14,7 +14,7 @@ import { ProviderStore } from "#providers";
 import { responsesOf } from "#responses";
 import { Health, RouteStore } from "#routes";
 import { placesOf } from "#socket";
-import { CONTAINER_GATEWAY, Governors, Tasks } from "#tasks";
+import { CONTAINER_GATEWAY, Governors, Hook, RunnerHealth, Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
 let composed: { readonly env: Env; readonly platform: Platform } | null = null;
@@ -32,7 +32,7 @@ function compose(env: Env): Platform {
   const config = readConfig(env);
   const db = connect(env.DB);
   const now = () => Date.now();
-  const governors = new Governors({ objects: env.TASKS, now });
+  const governors = new Governors({ objects: env.TASKS, events: env.EVENTS, now });
   const tills = new Tills((team) => ledgerOf(env.LEDGER, team), now);
   return {
     config,
@@ -55,12 +55,14 @@ function compose(env: Env): Platform {
       objects: env.TASKS,
       ledger: (team) => tills.ledger(team),
       runner: config.RUNNER_URL !== undefined || config.RUNNER_CONTAINER,
+      health: config.RUNNER_URL === undefined ? null : new RunnerHealth(config.RUNNER_URL, now),
       origin: config.RUNNER_CONTAINER ? CONTAINER_GATEWAY : (config.TOLLGATE_URL ?? null),
       identity: (of, expiresAt) => mintTaskIdentity(config.TOLLGATE_PEPPER, of, expiresAt),
       strict: !config.development,
       now,
     }),
     governor: (task) => governors.of(task),
+    hook: new Hook(env.TASKS, governors),
     sockets: placesOf(env.SOCKETS),
     now,
     paced: false,

@@ -11,7 +11,8 @@ export interface ToolCall {
   readonly tool: string;
   /** What the tool is given, as it stands on the wire: the text of a JSON value, or a text in the tool's own form. */
   readonly input: string;
-  readonly verdict: "allowed" | "denied";
+  /** `ask` waits for a person's word; of a `dry_run` nothing is executed. */
+  readonly verdict: "allowed" | "denied" | "ask" | "dry_run";
   /** Why it is denied. */
   readonly reason?: string;
 }
@@ -57,7 +58,7 @@ export async function toolCallEntries(call: ToolCall, place: CallPlace): Promise
     ...deeds,
     ...(denied ? [{ type: "permission_denied", subject, details: shortened({ reason: reason ?? null }), severity } as const] : []),
   ];
-  const marked = denied ? { outcome: "denied", severity: "warning" as const } : {};
+  const marked = verdict === "allowed" ? {} : { outcome: verdict, ...(denied && { severity: "warning" as const }) };
   return entries.map((entry, part) => ({ ...entryOf({ ...marked, ...entry }, call, place), id: idOf(place, part) }));
 }
 

@@ -21,6 +21,14 @@ export async function authenticatedKey(platform: Platform, request: Request): Pr
   throw new TollgateError("permission_denied", "A task may call models and nothing else", { reason: "task identity" });
 }
 
+/** The task behind a request that is a task's business alone. @throws TollgateError as `authenticated`, and `permission_denied` to a key. */
+export async function authenticatedTask(platform: Platform, request: Request): Promise<Caller & { readonly task: string }> {
+  const caller = await authenticated(platform, request, FRESH_MS);
+  const { task } = caller;
+  if (task !== null) return { ...caller, task };
+  throw new TollgateError("permission_denied", "Only a task may ask this, from inside of its sandbox", { reason: "key" });
+}
+
 /**
  * Runs an authentication and counts its failure against the client's address. Only failures are counted, so that a guesser shuts
  * out nobody but whoever shares its address.

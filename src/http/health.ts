@@ -13,7 +13,16 @@ type RunnerAt = "local" | "remote" | "container" | "none" | "down";
 /** How long a probe's finding stands, so that strangers who ask cannot load storage. */
 const FOUND_MS = 2_000;
 const ASK_MS_MAX = 2_000;
-const findings = new WeakMap<Platform, { readonly at: number; readonly d1: Part; readonly ledger: Part; readonly runner: RunnerAt }>();
+interface Finding {
+  readonly at: number;
+  readonly d1: Part;
+  readonly ledger: Part;
+  readonly runner: RunnerAt;
+  /** What tasks can be run by. */
+  readonly engines: readonly string[];
+}
+
+const findings = new WeakMap<Platform, Finding>();
 
 /** `GET /healthz`: 200 while requests can be served; `degraded` names what is down, 503 where the ledger is, since budgets are closed then. */
 export async function health(context: Context<Http>): Promise<Response> {
@@ -21,7 +30,7 @@ export async function health(context: Context<Http>): Promise<Response> {
   const known = findings.get(context.env);
   const found = known && now - known.at <= FOUND_MS ? known : { at: now, ...(await probe(context.env)) };
   findings.set(context.env, found);
-  const { d1, ledger, runner } = found;
+  const { d1, ledger, runner, engines } = found;
   const status = d1 === "ok" && ledger === "ok" && runner !== "down" ? "ok" : "degraded";
   const { TOLLGATE_ENV, allowPrivateUpstreams } = context.env.config;
   const body = {
@@ -31,27 +40,23 @@ export async function health(context: Context<Http>): Promise<Response> {
     d1,
     ledger,
     runner,
+    engines,
     private_upstreams: allowPrivateUpstreams,
   };
   return context.json(body, ledger === "ok" ? 200 : 503);
 }
 
-async function probe(platform: Platform): Promise<{ d1: Part; ledger: Part; runner: RunnerAt }> {
-  const [d1, ledger, runner] = await Promise.all([
+async function probe(platform: Platform): Promise<Omit<Finding, "at">> {
+  const [d1, ledger, engines] = await Promise.all([
     answers(platform.db.run(sql`select 1`)),
     answers(platform.ledger("team_default").budgetStatus([])),
-    runnerOf(platform),
+    platform.tasks.engines(),
   ]);
-  return { d1, ledger, runner };
+  return { d1, ledger, runner: engines ? runnerAt(platform.config) : "down", engines: engines ?? [] };
 }
 
-async function runnerOf({ config: { RUNNER_URL: url, RUNNER_CONTAINER: contained } }: Platform): Promise<RunnerAt> {
+function runnerAt({ RUNNER_URL: url, RUNNER_CONTAINER: contained }: Platform["config"]): RunnerAt {
   if (url === undefined) return contained ? "container" : "none";
-  const asked = fetch(`${url}/healthz`, { signal: AbortSignal.timeout(ASK_MS_MAX) }).then((answer) => {
-    if (!answer.ok) throw new Error(`the runner answered ${answer.status}`);
-    return answer.body?.cancel();
-  });
-  if ((await answers(asked)) === "down") return "down";
   return ["127.0.0.1", "localhost", "[::1]"].includes(new URL(url).hostname) ? "local" : "remote";
 }
 

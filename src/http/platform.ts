@@ -10,7 +10,7 @@ import type { Counters, Judge, Register } from "#policy";
 import type { Responses } from "#responses";
 import type { Health } from "#routes";
 import type { Places } from "#socket";
-import type { Tasks } from "#tasks";
+import type { Hook, Tasks } from "#tasks";
 
 /** What one isolate serves with, made once in `src/index.ts`; Hono carries it as its bindings. */
 export interface Platform {
@@ -43,6 +43,8 @@ export interface Platform {
   readonly tasks: Tasks;
   /** What governs a task's calls. */
   readonly governor: Gateway["governor"];
+  /** Verdicts that agents ask for. */
+  readonly hook: Hook;
   /** Where sockets are held. */
   readonly sockets: Places;
   readonly now: () => number;

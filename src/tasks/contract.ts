@@ -1,4 +1,4 @@
-import type { Engine, Said } from "./engines/contract.ts";
+import type { Engine, OutputSchema, Said } from "./engines/contract.ts";
 import type { Permissions } from "./permissions/verdict.ts";
 
 /** The states of a task, in the order that they come. */
@@ -79,6 +79,8 @@ export interface Task {
   /** What an agent was asked to call; null where its engine was left the choice. */
   readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What it is to come to; missing where it began before tasks remembered it. */
+  readonly outputSchema?: OutputSchema | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly end: TaskEnd | null;
@@ -93,8 +95,23 @@ export interface Feedback {
   readonly at: number;
 }
 
+/** A call that waits for a person's word. */
+export interface Question {
+  readonly id: string;
+  readonly tool: string;
+  readonly input: unknown;
+}
+
+/** A question, and the word on it; null while it waits. */
+export interface Approval extends Question {
+  readonly askedAt: number;
+  readonly word: { readonly decision: "approve" | "deny"; readonly reason: string | null; readonly at: number } | null;
+}
+
 /** A task as its object tells it: with the number of its last event, and once it has ended what it said and what was thought of it. */
 export interface TaskState extends Task {
+  /** What waits for a person's word. */
+  readonly approvals: readonly Approval[];
   readonly lastSeq: number;
   readonly said: Said | null;
   readonly feedback: Feedback | null;

@@ -1,7 +1,8 @@
 import type { LeaseStatus } from "#budget";
 import type { JobEvent } from "#runner-protocol";
-import type { ExitReason, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
+import type { Approval, ExitReason, Task, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
+import { NOT_EXECUTED } from "./permissions/verdict.ts";
 
 /** Of the list of changed files so much is kept: a stored value holds 2 MB at most. */
 const FILES_CHARS_MAX = 500_000;
@@ -55,4 +56,34 @@ function firstOf(files: readonly TaskFile[]): TaskFile[] {
   let chars = 0;
   const end = files.findIndex((file) => (chars += JSON.stringify(file).length) > FILES_CHARS_MAX);
   return end === -1 ? [...files] : files.slice(0, end);
+}
+
+/** One that fails after an answer to it was ended because of what it may not do has failed of that. */
+export function endRefused(end: TaskEnd, refusal: string | undefined): TaskEnd {
+  if (end.reason !== "error" || refusal === undefined) return end;
+  return { ...end, reason: "policy", message: [refusal, end.message].filter((each) => each !== null).join("; ") };
+}
+
+/** An end without a job. */
+export function refused(message: string, reason: ExitReason = "error"): TaskEnd {
+  return { reason, at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
+}
+
+/** What stands before a task's job. */
+interface Before {
+  readonly dry: boolean;
+  /** What it waits for; null where it waits for nothing. */
+  readonly approval: Approval | null;
+  readonly cancelling: boolean;
+}
+
+/** What becomes of a task whose job is not made: null where it may be, when to look again, or how it ends without. */
+export function unbegun({ createdAt, effective }: Task, { dry, approval, cancelling }: Before): null | number | TaskEnd {
+  if (dry) return refused(NOT_EXECUTED, "ok");
+  const word = approval?.word;
+  if (!approval || word?.decision === "approve") return null;
+  if (word) return refused(`denied by the task's owner${word.reason === null ? "" : `: ${word.reason}`}`, "policy");
+  if (cancelling) return refused("cancelled while it waited for a word", "cancelled");
+  const until = createdAt + effective.timeoutS * 1_000;
+  return Date.now() < until ? until : refused("nobody gave the word that it waited for", "timeout");
 }

@@ -1,6 +1,6 @@
-import type { RequestEvent } from "#audit";
+import { type AuditEvent, type RequestEvent, toolCallEntries } from "#audit";
 import { TollgateError } from "#core";
-import type { TaskNote, TaskView } from "./contract.ts";
+import type { TaskNote, TaskState } from "./contract.ts";
 import { ASKING } from "./engines/contract.ts";
 import { Judge, type Verdict } from "./permissions/verdict.ts";
 import type { TaskObject } from "./task.do.ts";
@@ -17,8 +17,12 @@ interface Called {
 const INPUT_CHARACTERS = 4_096;
 const CAPACITY = 2_000;
 
+/** What a task may that began before there were permissions. */
+const UNBOUND = { tools: ["*"], agents: ["*"], skills: ["*"], deniedCommands: [], approveTools: [] };
+
 interface Tasks {
   readonly objects: DurableObjectNamespace<TaskObject>;
+  readonly events: Queue;
   readonly now: () => number;
 }
 
@@ -43,7 +47,7 @@ export class Governors {
 
   async #read(id: string): Promise<Governor> {
     try {
-      const task = await (this.#platform.objects.getByName(id).view() as Promise<TaskView | null>);
+      const task = await (this.#platform.objects.getByName(id).view() as Promise<TaskState | null>);
       if (!task) throw new TollgateError("permission_denied", "The task of this credential is not there any more");
       return new Governor(task, this.#platform);
     } catch (thrown) {
@@ -55,15 +59,15 @@ export class Governors {
 
 /** Governs one task's calls: strips, judges, takes down. */
 class Governor {
-  readonly #task: TaskView;
+  readonly #task: TaskState;
   readonly #platform: Tasks;
   readonly #judge: Judge;
   readonly #asks: boolean;
 
-  constructor(task: TaskView, platform: Tasks) {
+  constructor(task: TaskState, platform: Tasks) {
     this.#task = task;
     this.#platform = platform;
-    this.#judge = new Judge(task.effective);
+    this.#judge = new Judge({ ...UNBOUND, ...task.effective });
     this.#asks = ASKING.has(task.effective.engine);
   }
 
@@ -85,12 +89,32 @@ class Governor {
     const reason = cut ? (cut.reason ?? `${cut.tool} waits for a person's word, and this engine cannot wait`) : null;
     const told = verdicts.map((verdict) => (reason === null ? verdict : withheld(verdict, reason)));
     const at = this.#platform.now();
-    const notes = calls.map((call, index): TaskNote => {
-      const order = before + index;
-      return { origin: `tool:${request}:${order}`, at, type: "tool_call", data: { ...callShape(call, told[index]!), request } };
-    });
-    await this.#object.note(notes, reason);
+    const taken = calls.map((call, index): Taken => ({ call, verdict: told[index]!, order: before + index }));
+    const notes = taken.map(({ call, verdict, order }) => noteOf(call, verdict, { origin: `tool:${request}:${order}`, at, request }));
+    await Promise.all([this.#object.note(notes, reason), this.#audit(taken, request, at)]);
     return reason;
+  }
+
+  /** What becomes of a call that an agent asks about. The wire has taken it down; one that did not come over the wire is taken down here. */
+  async asked(call: Called, request: string): Promise<Verdict> {
+    const verdict = this.#judge.judge(call);
+    const at = this.#platform.now();
+    const note = noteOf(call, verdict, { origin: `hook:${request}`, at, request });
+    if (await this.#object.noteUnseen(call, note)) await this.#audit([{ call, verdict, order: 0 }], request, at);
+    return verdict;
+  }
+
+  async #audit(taken: readonly Taken[], request: string, at: number): Promise<void> {
+    const { id: task, key, team, effective } = this.#task;
+    const entries = await Promise.all(
+      taken.map(({ call: { name, input }, verdict: { outcome, reason }, order }) =>
+        toolCallEntries(
+          { agent: effective.engine, tool: name, input, verdict: outcome, ...(reason === null ? {} : { reason }) },
+          { task, key, team, request, at, order },
+        ),
+      ),
+    );
+    await sendAll(this.#platform.events, entries.flat());
   }
 
   /** Takes down what became of a call to a model. */
@@ -116,14 +140,43 @@ class Governor {
   }
 }
 
+/** A call, what became of it, and its place in its answer. */
+interface Taken {
+  readonly call: Called;
+  readonly verdict: Verdict;
+  readonly order: number;
+}
+
+/** So many messages, and so many characters of them, a queue takes at once. */
+const BATCH = { messages: 50, characters: 100_000 };
+
+async function sendAll(queue: Queue, entries: readonly AuditEvent[]): Promise<void> {
+  let batch: AuditEvent[] = [];
+  let characters = 0;
+  for (const entry of entries) {
+    const size = JSON.stringify(entry).length;
+    if (batch.length === BATCH.messages || (batch.length > 0 && characters + size > BATCH.characters)) {
+      await queue.sendBatch(batch.map((body) => ({ body })));
+      [batch, characters] = [[], 0];
+    }
+    batch.push(entry);
+    characters += size;
+  }
+  if (batch.length > 0) await queue.sendBatch(batch.map((body) => ({ body })));
+}
+
 /** Of an answer that ends, every call is one that nobody makes. */
 function withheld(verdict: Verdict, reason: string): Verdict {
   return verdict.outcome === "allowed" ? { ...verdict, outcome: "denied", reason: `it stands in an answer that ends: ${reason}` } : verdict;
 }
 
-function callShape({ id, name, input }: Called, { tool, outcome, reason }: Verdict) {
+function noteOf(
+  { id, name, input }: Called,
+  { tool, outcome, reason }: Verdict,
+  { origin, at, request }: { readonly origin: string; readonly at: number; readonly request: string },
+): TaskNote {
   const cut = input.length > INPUT_CHARACTERS;
-  return {
+  const data = {
     id,
     name,
     tool,
@@ -131,7 +184,9 @@ function callShape({ id, name, input }: Called, { tool, outcome, reason }: Verdi
     ...(cut ? { input_cut: true } : {}),
     verdict: outcome,
     ...(reason === null ? {} : { reason }),
+    request,
   };
+  return { origin, at, type: "tool_call", data };
 }
 
 /** What is no JSON is a text in the tool's own form. */

@@ -77,6 +77,12 @@ export class TaskLog {
     });
   }
 
+  /** Whether a call of a tool stands there, by its id and the tool's name. */
+  called({ id, name }: { readonly id: string; readonly name: string }): boolean {
+    const sql = "select 1 from events where type = 'tool_call' and data ->> '$.id' = ? and data ->> '$.name' = ? limit 1";
+    return this.#storage.sql.exec(sql, id, name).next().done === false;
+  }
+
   /** Takes down what the runner says, by its own numbers, which only grow. */
   hear({ seq, at, type, data }: TaskEvent): void {
     this.#storage.transactionSync(() => {
@@ -130,7 +136,7 @@ export class TaskLog {
   }
 
   /** The task as it is told; null where none began. */
-  view(): TaskState | null {
+  view(): Omit<TaskState, "approvals"> | null {
     const task = this.task();
     const { kv } = this.#storage;
     const told = { said: kv.get<Said>("said") ?? null, feedback: kv.get<Feedback>("feedback") ?? null };

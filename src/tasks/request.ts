@@ -9,6 +9,9 @@ import { isRule } from "./permissions/rules.ts";
 /** The longest spec of a task, files included. */
 export const TASK_BYTES_MAX = 8 * 2 ** 20;
 
+/** An agent takes it as one argument. */
+const SCHEMA_CHARS_MAX = 65_536;
+
 const NOT_YET = "is not offered yet";
 const noNul = (text: string) => !text.includes("\0");
 const none = z.null({ message: NOT_YET }).optional();
@@ -68,6 +71,9 @@ const taskRequest = z.strictObject({
   /** For an agent: a JSON schema of what it is to come to. */
   output_schema: z
     .record(z.string(), z.json())
+    .refine((schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX, {
+      message: `must be at most ${SCHEMA_CHARS_MAX} characters of JSON`,
+    })
     .refine(isSchema, { message: "must be a JSON schema of plain keywords, by which an answer can be checked" })
     .nullish(),
   callback_url: none,

@@ -4,12 +4,14 @@ import type { AuditEvent } from "#audit";
 import { ledgerOf } from "#budget";
 import { connect, tables } from "#db";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import type { Feedback, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
+import { Approvals, type Word } from "./approvals.ts";
+import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
+import { dryRun, isDryCommand } from "./dry-run.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
 import { adapterOf } from "./engines/engines.ts";
 import { endEntries } from "./end-entries.ts";
-import { endAsSaid, endOf, endPaid, finalOf, statusOf } from "./end.ts";
+import { endAsSaid, endOf, endPaid, endRefused, finalOf, refused, statusOf, unbegun } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
@@ -36,6 +38,8 @@ const GRACE_MS = 60_000;
 const COLLECT_TRIES = 3;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
+/** A larger result is none: a stored value holds 2 MB at most. */
+const STRUCTURED_CHARS_MAX = 500_000;
 const SETTLE_TRIES = 20;
 /** How often it is looked whether the calls of a task that ended are over. */
 const COUNT_MS = 2_000;
@@ -52,6 +56,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** The runner of this task alone; null where one runner serves all. */
   readonly #own: OwnRunner | null;
   readonly #sockets: EventSockets;
+  readonly #approvals: Approvals;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
@@ -59,18 +64,21 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#log = new TaskLog(ctx.storage);
     this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
     this.#sockets = new EventSockets(ctx, this.#log);
+    this.#approvals = new Approvals(ctx.storage, this.#log);
   }
 
-  /** Begins; it runs on its own from here. One that began already stays what it is. */
-  async begin(task: Task, spec: JobSpec): Promise<void> {
+  /** Begins, once what is asked is answered; it runs on its own from here. One that began already stays what it is. */
+  async begin(task: Task, spec: JobSpec, question: Question | null): Promise<void> {
     if (this.#log.task()) return;
     this.#log.begin(task, spec);
+    if (question) this.ctx.storage.kv.put("question", question);
     await this.ctx.storage.setAlarm(Date.now());
   }
 
   /** The task; null where none began. */
   view(): TaskState | null {
-    return this.#log.view();
+    const view = this.#log.view();
+    return view && { ...view, approvals: view.end ? [] : this.#approvals.open() };
   }
 
   /** Keeps what its owner thought of it; false before it has ended. */
@@ -90,6 +98,32 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (refusal !== null) this.ctx.storage.kv.put("refusal", refusal);
     this.#log.add(...notes);
     this.#wake();
+  }
+
+  /** Takes down a call that an agent asks about, where nobody has taken it down; whether it was so. */
+  noteUnseen(call: { readonly id: string; readonly name: string }, note: TaskNote): boolean {
+    if (this.#log.task()?.end !== null || this.#log.called(call)) return false;
+    this.note([note], null);
+    return true;
+  }
+
+  /** Puts a question to whoever owns the task, and waits so long for the word on it; null where the task has ended. */
+  async ask(question: Question, ms: number): Promise<Approval | null> {
+    for (const until = Date.now() + ms; ;) {
+      if (this.#log.task()?.end !== null) return null;
+      const approval = this.#put(question);
+      if (approval.word !== null || Date.now() >= until) return approval;
+      await this.#more(until - Date.now());
+    }
+  }
+
+  /** The word on a question; null where nobody asks it. */
+  async decide(id: string, word: Word): Promise<Approval | null> {
+    if (this.#log.task()?.end !== null) return null;
+    const approval = this.#approvals.decide(id, word);
+    this.#wake();
+    if (this.#log.spec() !== null) await this.ctx.storage.setAlarm(Date.now());
+    return approval;
   }
 
   /** Ends it, wherever it is; once it has ended, nothing. */
@@ -160,13 +194,33 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (!job) return this.#lost(task, "this gateway has no runner any more");
     const late = task.createdAt + task.effective.timeoutS * 1000 + SILENCE_MS + GRACE_MS;
     if (Date.now() > late) return this.#lost(task, "the runner did not say an end in time");
+    if (this.#log.spec() !== null && !(await this.#mayBegin(task))) return;
     let exit: Extract<JobEvent, { type: "exit" }> | null = null;
     try {
       exit = await this.#follow(job);
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, this.#stopped(endOf(exit, await this.#collect(task, job))));
+    if (exit) await this.#end(task, endRefused(endOf(exit, await this.#collect(task, job)), this.ctx.storage.kv.get("refusal")));
+  }
+
+  /** Whether the job may be made: not before the word that it waits for, and not where the task ends without it. */
+  async #mayBegin(task: Task): Promise<boolean> {
+    const { kv } = this.ctx.storage;
+    const dry = isDryCommand(task);
+    if (dry) this.#log.add(dryRun(this.#log.spec()!, Date.now()));
+    const question = kv.get<Question>("question");
+    const approval = question ? this.#put(question) : null;
+    const next = unbegun(task, { dry, approval, cancelling: kv.get("cancelling") === true });
+    if (typeof next === "number") await this.ctx.storage.setAlarm(next);
+    else if (next) await this.#end(task, next);
+    return next === null;
+  }
+
+  #put(question: Question): Approval {
+    const { approval, fresh } = this.#approvals.ask(question, Date.now());
+    if (fresh) this.#wake();
+    return approval;
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
@@ -184,13 +238,6 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#take(event);
     }
     return null;
-  }
-
-  /** One that fails after it met what it may not do has failed of that. */
-  #stopped(end: TaskEnd): TaskEnd {
-    const refusal = this.ctx.storage.kv.get<string>("refusal");
-    if (end.reason !== "error" || refusal === undefined) return end;
-    return { ...end, reason: "policy", message: [refusal, end.message].filter((each) => each !== null).join("; ") };
   }
 
   #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
@@ -245,9 +292,10 @@ export class TaskObject extends DurableObject<TaskEnv> {
     await this.ctx.storage.setAlarm(Date.now());
   }
 
-  #said({ effective: { engine } }: Task): Said {
-    const said = adapterOf(engine).read(this.#log.stdout());
-    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX) };
+  #said({ effective: { engine }, outputSchema = null }: Task): Said {
+    const said = adapterOf(engine).read(this.#log.stdout(), { outputSchema });
+    const fits = JSON.stringify(said.structured ?? null).length <= STRUCTURED_CHARS_MAX;
+    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX), structured: fits ? said.structured : null };
   }
 
   /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
@@ -306,9 +354,4 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#waiting.add(done);
     });
   }
-}
-
-/** An end without a job. */
-function refused(message: string): TaskEnd {
-  return { reason: "error", at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
 }

@@ -4,15 +4,20 @@ import type { LedgerStub } from "#budget";
 import { type Caller, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
-import type { Effective, Feedback, Profile, Task, TaskState, TaskView, Violation } from "./contract.ts";
-import type { Assignment } from "./engines/contract.ts";
+import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
+import type { Assignment, Engine } from "./engines/contract.ts";
 import { base64Of } from "./engines/base64.ts";
-import { adapterOf } from "./engines/engines.ts";
+import { adapterOf, OFFERED } from "./engines/engines.ts";
+import { questionOf } from "./hook.ts";
 import { takeMoney, withCosts } from "./money.ts";
 import { Oversight } from "./oversight.ts";
+import { matches } from "./permissions/glob.ts";
+import { commandsOf } from "./permissions/shell.ts";
+import { Judge } from "./permissions/verdict.ts";
 import { permit, type Permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
 import { parseTask, readTask, type TaskRequest } from "./request.ts";
+import { isInstalled, type RunnerHealth } from "./runner-health.ts";
 import { sweepTasks } from "./sweep.ts";
 import type { TaskObject } from "./task.do.ts";
 
@@ -24,6 +29,8 @@ export interface TaskPlatform {
   readonly ledger: (team: string) => LedgerStub;
   /** Whether there is a runner to run them. */
   readonly runner: boolean;
+  /** What it says of itself; null where there is none that could be asked. */
+  readonly health: RunnerHealth | null;
   /** Where the gateway is for its runner; null: where the task was asked for. */
   readonly origin: string | null;
   /** A credential for the calls of a task. */
@@ -38,6 +45,8 @@ const ID = /^task_[0-9a-z]{24}$/;
 const PROCESSES = 256;
 const FILES = 100_000;
 const OUTPUT_BYTES = 4 * 2 ** 20;
+/** An agent writes down each result of each tool, and what it came to last. */
+const AGENT_OUTPUT_BYTES = 32 * 2 ** 20;
 /** How long after its time a task may still call: it is the runner's clock that ends it. */
 const IDENTITY_GRACE_MS = 60_000;
 
@@ -65,7 +74,15 @@ export class Tasks {
     if ("problems" in read) return { permit: null, violations: [...(profile ? [] : [noProfile(caller)]), ...read.problems] };
     if (!profile) return { permit: null, violations: [noProfile(caller)] };
     const met = permit(profile, read.request);
-    return { permit: met, violations: met.violations };
+    const missing = await this.#missing(read.request);
+    return { permit: met, violations: [...met.violations, ...(missing ? [missing] : [])] };
+  }
+
+  /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
+  async engines(): Promise<readonly Engine[] | null> {
+    const { runner, health } = this.#platform;
+    if (health) return health.able(OFFERED);
+    return runner ? OFFERED.filter((engine) => !isInstalled(engine)) : [];
   }
 
   /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `budget_exceeded`, `overloaded`. */
@@ -77,13 +94,16 @@ export class Tasks {
     if (violations.length > 0) throw await this.#denied(caller, violations, requestId);
     if (!this.#platform.runner)
       throw new TollgateError("overloaded", "This gateway has no runner for tasks: it needs RUNNER_URL and RUNNER_SECRET");
+    const missing = await this.#missing(request);
+    if (missing) throw new TollgateError("invalid_request", `engine: ${missing.reason}`, { param: "engine" });
     const now = this.#platform.now();
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
     try {
       await takeMoney(this.#platform.ledger(task.team), task, caller.epoch);
       const gateway = await this.#gateway(task, origin);
-      await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }));
+      const question = await waitingFor(task, request);
+      await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }), question);
     } catch (error) {
       await this.#platform.ledger(task.team).endLeases([task.id]);
       await this.#platform.db.delete(tables.tasks).where(eq(tables.tasks.id, task.id));
@@ -101,7 +121,7 @@ export class Tasks {
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, said: null, feedback: null, cost: { spent: 0, reserved: effective.maxCostNano } };
+    return { ...task, lastSeq: 0, said: null, feedback: null, approvals: [], cost: { spent: 0, reserved: effective.maxCostNano } };
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
@@ -135,6 +155,21 @@ export class Tasks {
     const state = await this.#state(caller, id);
     if (!state.end) await this.oversight.end([state]);
     return this.get(caller, id);
+  }
+
+  /** Says the word that a call, or the command, of a task waits for. @throws TollgateError `not_found`, `invalid_request` where another was said. */
+  async approve(caller: Caller, id: string, { approval, decision, reason }: Approving): Promise<Approval> {
+    const { end } = await this.get(caller, id);
+    if (end) throw new TollgateError("invalid_request", "The task has ended", { param: "id" });
+    const word = { decision, reason, at: this.#platform.now() };
+    const said = await (this.#object(id).decide(approval, word) as Promise<Approval | null>);
+    if (!said?.word) throw new TollgateError("not_found", "The task asks nothing of this id");
+    if (said.word.decision !== decision) {
+      throw new TollgateError("invalid_request", `It was decided before: ${said.word.decision}`, { param: "decision" });
+    }
+    const details = { approval, decision, reason, tool: said.tool };
+    await this.#audit(caller, { type: "task.approve", task: id, subject: { kind: "task", id }, details });
+    return said;
   }
 
   /** Gives a task's command something to read. @throws TollgateError `not_found`, `invalid_request` where it does not read any more. */
@@ -193,6 +228,15 @@ export class Tasks {
     return { url, authorization: `Bearer ${await this.#platform.identity({ task: id, key }, until)}` };
   }
 
+  /** An agent that the runner has not got. Of one that does not answer nothing is said: it may be back in a moment. */
+  async #missing({ engine }: TaskRequest): Promise<Violation | null> {
+    if (!isInstalled(engine)) return null;
+    const found = await this.#platform.health?.read();
+    if (!found?.ok || found.agents.some(({ name }) => name === engine)) return null;
+    const reason = `${engine} is not installed where tasks run; whoever runs the runner installs it (RUNNER_AGENTS)`;
+    return { kind: "engine", name: engine, field: "engine", reason };
+  }
+
   async #profile({ profile }: Caller): Promise<Profile | null> {
     return profile === null ? null : new ProfileStore(this.#platform.db, this.#platform.now).named(profile);
   }
@@ -233,6 +277,19 @@ export class Tasks {
   }
 }
 
+/** A word on a question of a task's. */
+interface Approving {
+  readonly approval: string;
+  readonly decision: "approve" | "deny";
+  readonly reason: string | null;
+}
+
+/** What a task waits for before it begins; null where it begins at once. */
+async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promise<Question | null> {
+  const waits = argv && effective.mode !== "dry_run" && new Judge(effective).asks(commandsOf(argv));
+  return waits ? questionOf(id, argv) : null;
+}
+
 interface Making {
   readonly profile: Profile;
   readonly request: TaskRequest;
@@ -243,7 +300,8 @@ interface Making {
 function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
   const id = newId("task", now);
   const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  const asked = { effective, model: request.model ?? null, metadata: request.metadata };
+  const { model = null, metadata, output_schema: outputSchema = null } = request;
+  const asked = { effective, model, metadata, outputSchema };
   return { ...made, ...asked, createdAt: now, startedAt: null, end: null, spentNano: null };
 }
 
@@ -257,12 +315,13 @@ const TO_THE_GATEWAY = {
 
 /** What the runner is told. */
 function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
-  const { argv, env, files, home = [] } = adapterOf(request.engine).launch(assignmentOf(request));
+  const assignment = assignmentOf(request, effective);
+  const { argv, env, files, home = [], agent = null } = adapterOf(request.engine).launch(assignment);
   return {
     v: 1,
     argv,
     env: { ...(gateway && TO_THE_GATEWAY), ...env },
-    files: [...request.files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })), ...files],
+    files: [...assignment.files, ...files],
     home,
     workingDirectory: request.working_directory,
     filesystem: effective.filesystem,
@@ -273,16 +332,28 @@ function specOf(request: TaskRequest, effective: Effective, { gateway, strict }:
       processes: PROCESSES,
       diskBytes: effective.diskMb * 2 ** 20,
       files: FILES,
-      outputBytes: OUTPUT_BYTES,
+      outputBytes: agent === null ? OUTPUT_BYTES : AGENT_OUTPUT_BYTES,
     },
     gateway,
-    agent: null,
+    agent,
     strict,
   };
 }
 
-function assignmentOf({ argv, prompt, model, output_schema: outputSchema }: TaskRequest): Assignment {
-  return { argv: argv ?? [], prompt: prompt ?? "", model: model ?? null, outputSchema: outputSchema ?? null };
+function assignmentOf(
+  { argv, prompt, model, files, output_schema: outputSchema }: TaskRequest,
+  { tools, agents, skills }: Effective,
+): Assignment {
+  return {
+    argv: argv ?? [],
+    prompt: prompt ?? "",
+    model: model ?? null,
+    outputSchema: outputSchema ?? null,
+    files: files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })),
+    tools,
+    mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),
+    mayUse: (skill) => skills.some((pattern) => matches(pattern, skill)),
+  };
 }
 
 function noProfile({ profile }: Caller): Violation {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, inject, it } from "vitest";
 import { Admin } from "../support/gateway.ts";
-import { type Offered, Scripted, type Step } from "./scripted.ts";
+import { named, Scripted, type Step } from "./scripted.ts";
 
 const origin = inject("origin");
 const admin = new Admin({ origin, adminKey: inject("adminKey") });
@@ -30,11 +30,6 @@ function folder(): string {
   const made = mkdtempSync(join(tmpdir(), "tollgate-agent-"));
   folders.push(made);
   return made;
-}
-
-function named(offered: readonly Offered[], name: string): string {
-  if (offered.some((each) => each.name === name)) return name;
-  throw new Error(`the agent offers no ${name}, but ${offered.map((each) => each.name).join(", ")}`);
 }
 
 interface Ran {

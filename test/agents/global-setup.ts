@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -15,7 +15,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (status !== 0) throw new Error("the agents' command lines cannot be installed");
   }
   const state = mkdtempSync(join(tmpdir(), "tollgate-agents-"));
-  const { origin, adminKey, child } = await startGateway(state);
+  // As an operator lays them out: a folder with each agent's install below its name.
+  const installs = join(state, "installs");
+  mkdirSync(installs);
+  for (const name of ["claude-code", "codex"]) symlinkSync(CLIS, join(installs, name));
+  const { origin, adminKey, child } = await startGateway(state, { RUNNER_AGENTS: installs });
   project.provide("origin", origin);
   project.provide("adminKey", adminKey);
   return async () => {

@@ -13,6 +13,15 @@ export interface Offered {
 /** What the model does next: call a tool of those offered, or say something and be done. */
 export type Step = ((offered: readonly Offered[]) => { readonly name: string; readonly input: unknown }) | string;
 
+/** The steps of a model, or those of the one that a request speaks to: a sub-agent begins a conversation of its own. */
+export type Script = readonly Step[] | ((asked: Json) => readonly Step[]);
+
+/** The name of a tool, where it is offered. */
+export function named(offered: readonly Offered[], name: string): string {
+  if (offered.some((each) => each.name === name)) return name;
+  throw new Error(`the agent offers no ${name}, but ${offered.map((each) => each.name).join(", ")}`);
+}
+
 /** A request as the upstream saw it. */
 export interface Heard {
   readonly path: string;
@@ -30,10 +39,10 @@ export class Scripted {
   /** Requests that the vendor would have refused, in its words. */
   readonly refused: string[] = [];
   readonly #server: Server;
-  readonly #steps: readonly Step[];
+  readonly #script: Script;
 
-  private constructor(steps: readonly Step[]) {
-    this.#steps = steps;
+  private constructor(script: Script) {
+    this.#script = script;
     this.#server = createServer((request, response) => {
       let text = "";
       request.setEncoding("utf8").on("data", (part: string) => (text += part));
@@ -41,8 +50,8 @@ export class Scripted {
     });
   }
 
-  static async start(steps: readonly Step[]): Promise<Scripted> {
-    const scripted = new Scripted(steps);
+  static async start(script: Script): Promise<Scripted> {
+    const scripted = new Scripted(script);
     await new Promise<void>((resolve) => scripted.#server.listen(0, "127.0.0.1", resolve));
     return scripted;
   }
@@ -67,7 +76,8 @@ export class Scripted {
       this.refused.push(wrong);
       return void response.writeHead(400, { "content-type": "application/json" }).end(dialect.error(wrong));
     }
-    const step = this.#steps[results.length] ?? "Done.";
+    const steps = typeof this.#script === "function" ? this.#script(body) : this.#script;
+    const step = steps[results.length] ?? "Done.";
     const offered = dialect.offered(body);
     // An agent asks for titles and summaries too; without tools there is nothing to call.
     const said: Said =

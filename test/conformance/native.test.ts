@@ -128,7 +128,8 @@ describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model be
     models.push(model);
     await admin.upstream(name, kind, model.origin, ["m-1"]);
     const { id, secret } = await admin.key({ name, ...key });
-    const launch = engine.launch({ argv: [], prompt: "Sum up the numbers.", model: `${name}/m-1`, outputSchema: schema });
+    const nothingElse = { argv: [], files: [], tools: [], mayCall: () => false, mayUse: () => false };
+    const launch = engine.launch({ ...nothingElse, prompt: "Sum up the numbers.", model: `${name}/m-1`, outputSchema: schema });
     const ran = await runner.run({
       ...launch,
       filesystem,

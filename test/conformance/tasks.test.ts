@@ -23,8 +23,11 @@ it("the sandbox is tried wherever the machine lets it, with what it needs instal
 });
 
 it("the health says where tasks are run", async () => {
-  const health = (await (await fetch(`${origin}/healthz`)).json()) as { runner: string };
+  const health = (await (await fetch(`${origin}/healthz`)).json()) as { runner: string; engines: string[] };
   expect(health.runner).toBe(unable() === null ? "local" : "none");
+  expect(health.engines.includes("command")).toBe(unable() === null);
+  // Nobody has installed an agent where these tests run.
+  expect(health.engines).not.toContain("codex");
 });
 
 describe("a request that asks for what it may not", () => {
@@ -57,6 +60,14 @@ describe("a request that asks for what it may not", () => {
     ]);
     const entry = await tasks.audited(admin, "permission_denied", keyId);
     expect(entry["severity"]).toBe("warning");
+  });
+
+  it.skipIf(UNABLE)("an agent that nobody has installed is refused by its name, and validate says so before", async () => {
+    const asked = { engine: "codex", prompt: "hi" };
+    const { status, error } = await tasks.refused(asked);
+    expect([status, error.code, error.param]).toEqual([400, "invalid_request", "engine"]);
+    const { violations } = await tasks.call<{ violations: object[] }>("POST", "/v1/task/validate", asked);
+    expect(violations).toEqual([expect.objectContaining({ kind: "engine", name: "codex", field: "engine" })]);
   });
 
   it("validate lists everything at once, and says what would be in force and why", async () => {

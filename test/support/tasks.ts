@@ -6,7 +6,13 @@ export interface TaskTold {
   readonly status: string;
   readonly exit_reason: string | null;
   readonly last_seq: number;
-  readonly result: { readonly text: string; readonly exit_code: number; readonly files: readonly { readonly path: string }[] } | null;
+  readonly result: {
+    readonly text: string;
+    readonly structured: unknown;
+    readonly exit_code: number;
+    readonly message: string | null;
+    readonly files: readonly { readonly path: string }[];
+  } | null;
   readonly error: { readonly code: string } | null;
 }
 

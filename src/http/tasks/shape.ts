@@ -1,5 +1,5 @@
 import { usdFromNano } from "#core";
-import type { Permit, TaskView, Violation } from "#tasks";
+import type { Approval, Permit, TaskView, Violation } from "#tasks";
 import { iso } from "../time.ts";
 
 /** A task as its owner is told of it. */
@@ -20,6 +20,7 @@ export function taskShape(task: TaskView) {
     started_at: iso(task.startedAt),
     ended_at: iso(end?.at ?? null),
     last_seq: task.lastSeq,
+    approvals: task.approvals.map(approvalShape),
     feedback: task.feedback && { score: task.feedback.score, comment: task.feedback.comment, at: iso(task.feedback.at) },
     cost: {
       cap_usd: usdFromNano(effective.maxCostNano),
@@ -28,6 +29,12 @@ export function taskShape(task: TaskView) {
     },
     ...(end ? endShape(end, task.said) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
   };
+}
+
+/** What waits, or waited, for a person's word. */
+export function approvalShape({ id, tool, input, askedAt, word }: Approval) {
+  const told = { decision: word?.decision ?? null, reason: word?.reason ?? null, decided_at: iso(word?.at ?? null) };
+  return { id, object: "approval", tool, input, asked_at: iso(askedAt), ...told };
 }
 
 function endShape(end: NonNullable<TaskView["end"]>, said: TaskView["said"]) {

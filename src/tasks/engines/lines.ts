@@ -1,0 +1,29 @@
+/** One object of an agent's output. */
+export type Line = Readonly<Record<string, unknown>>;
+
+/** The objects that an agent wrote, one to a line; what is no object is no line of the agent's. */
+export function linesOf(stdout: string): Line[] {
+  return stdout.split("\n").flatMap((line) => {
+    const value = parsed(line);
+    return isLine(value) ? [value] : [];
+  });
+}
+
+/** The value that a text is the JSON of; undefined where it is none. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a value is an object with names. */
+export function isLine(value: unknown): value is Line {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A text, where the value is one that says something. */
+export function said(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}

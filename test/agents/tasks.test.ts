@@ -1,0 +1,193 @@
+import { afterEach, beforeAll, describe, expect, inject, it } from "vitest";
+import { Admin } from "../support/gateway.ts";
+import { UNABLE } from "../support/runner.ts";
+import { TaskClient } from "../support/tasks.ts";
+import { named, type Script, Scripted, type Step } from "./scripted.ts";
+
+const origin = inject("origin");
+const admin = new Admin({ origin, adminKey: inject("adminKey") });
+const MODEL = "m-1";
+const PROFILE = "agents-in-tasks";
+const ENGINES = ["claude-code", "codex"] as const;
+type Engine = (typeof ENGINES)[number];
+
+if (UNABLE !== null) console.warn(`Agents in tasks are not tried on this machine: ${UNABLE}`);
+
+beforeAll(async () => {
+  const tools = ["Read", "Write", "Edit", "Bash", "Glob", "Grep", "Agent", "Skill"];
+  const rest = { agents: ["reviewer"], skills: ["greeting"], memory_mb: 1024, cpu_cores: 2, disk_mb: 256 };
+  await admin.call("POST", "/profiles", { name: PROFILE, engines: ENGINES, tools, ...rest });
+});
+
+const upstreams: Scripted[] = [];
+afterEach(async () => {
+  for (const upstream of upstreams.splice(0)) await upstream.stop();
+});
+
+let staged = 0;
+
+/** A scripted model that speaks what its agent does not, and a key whose tasks may call nothing else. */
+async function stageOf(engine: Engine, script: Script) {
+  const upstream = await Scripted.start(script);
+  upstreams.push(upstream);
+  const name = `task-${engine}-${++staged}`;
+  const [kind, base_url] = engine === "codex" ? ["anthropic", upstream.origin] : ["openai-compatible", `${upstream.origin}/v1`];
+  await admin.call("POST", "/providers", { name, kind, base_url, api_key: "sk-other-vendor" });
+  await admin.call("POST", "/prices", { provider: name, model: MODEL, rates: { input: "1", output: "2" }, source: "test" });
+  const key = await admin.key({ name, profile: PROFILE, models: { allow: [`${name}/${MODEL}`], deny: [] } });
+  const tasks = new TaskClient(origin, key.secret);
+  const run = async (asked: Record<string, unknown>) => {
+    const { id } = await tasks.begin({ engine, model: `${name}/${MODEL}`, ...asked });
+    const events = await tasks.events(id);
+    expect(upstream.refused).toEqual([]);
+    return { id, events, task: await tasks.get(id) };
+  };
+  const artifact = async (id: string, path: string) => (await tasks.raw("GET", `/v1/task/${id}/artifacts/${path}`)).text();
+  return { upstream, tasks, run, artifact };
+}
+
+const call =
+  (name: string, input: unknown): Step =>
+  (offered) => ({ name: named(offered, name), input });
+
+/** How each agent reads, writes and runs. */
+const TOOLS = {
+  "claude-code": {
+    read: (path: string) => call("Read", { file_path: `/workspace/${path}` }),
+    write: (path: string, content: string) => call("Write", { file_path: `/workspace/${path}`, content }),
+    sh: (command: string) => call("Bash", { command, description: "Run it" }),
+  },
+  codex: {
+    read: (path: string) => call("exec_command", { cmd: `cat ${path}` }),
+    write: (path: string, text: string) => call("exec_command", { cmd: `cat > ${path} <<'END'\n${text}END` }),
+    sh: (cmd: string) => call("exec_command", { cmd }),
+  },
+};
+
+const NUMBER = [{ path: "in.txt", text: "the number is 42\n" }];
+
+describe.skipIf(UNABLE).each(ENGINES)("%s in a task", (engine) => {
+  const { read, write, sh } = TOOLS[engine];
+
+  it("A14: reads, writes and runs; its files come back, its events stream, and its text is what it said last", async () => {
+    const script = [read("in.txt"), write("out.txt", "42\n"), sh("wc -c < out.txt"), "The number is 42."];
+    const { upstream, run, artifact } = await stageOf(engine, script);
+    const { id, events, task } = await run({ prompt: "Read in.txt, write its number to out.txt, count its bytes.", files: NUMBER });
+    expect(task).toMatchObject({ exit_reason: "ok", result: { text: "The number is 42.", structured: null, exit_code: 0 } });
+    const { results } = upstream.heard.at(-1)!;
+    expect(results).toEqual([expect.stringContaining("the number is 42"), expect.any(String), expect.stringContaining("3")]);
+    expect(task.result?.files).toEqual([expect.objectContaining({ path: "out.txt", change: "added", bytes: 3 })]);
+    expect(await artifact(id, "out.txt")).toBe("42\n");
+    expect(events.filter(({ type }) => type === "stdout").length).toBeGreaterThan(2);
+  });
+
+  it("A14: a prompt longer than any argument reaches it whole", async () => {
+    const { upstream, run } = await stageOf(engine, ["Read."]);
+    const { task } = await run({ prompt: `${"word ".repeat(60_000)}the end` });
+    expect(task).toMatchObject({ exit_reason: "ok", result: { text: "Read." } });
+    expect(JSON.stringify(upstream.heard[0]!.body)).toContain("word word the end");
+  });
+
+  it("A14: comes to what output_schema asks for", async () => {
+    const structured: Step =
+      engine === "codex" ? '{"n":42}' : (offered) => ({ name: named(offered, "StructuredOutput"), input: { n: 42 } });
+    const { run } = await stageOf(engine, [read("in.txt"), structured, "Done."]);
+    const output_schema = { type: "object", properties: { n: { type: "number" } }, required: ["n"], additionalProperties: false };
+    const { task } = await run({ prompt: "Which number?", files: NUMBER, output_schema });
+    expect(task).toMatchObject({ exit_reason: "ok", result: { structured: { n: 42 } } });
+  });
+
+  it("A14: whose model refuses it has failed, and says why", async () => {
+    const { run } = await stageOf(engine, ["Never said."]);
+    const { task } = await run({ prompt: "Hello", model: "nobody/knows-this" });
+    expect([task.status, task.exit_reason]).toEqual(["failed", "error"]);
+    expect(task.result?.message).toContain("nobody/knows-this");
+  });
+
+  it("A60: analysis: reads what is there, reports, and leaves it as it was", async () => {
+    const source = "export const add = (a, b) => a - b;\n";
+    const { upstream, run, artifact } = await stageOf(engine, [read("add.js"), sh("touch x; echo $?"), "add subtracts."]);
+    const { id, task } = await run({ prompt: "Find the fault.", mode: "analysis_only", files: [{ path: "add.js", text: source }] });
+    expect(task).toMatchObject({ exit_reason: "ok", result: { text: "add subtracts.", files: [] } });
+    expect(upstream.heard.at(-1)!.results[0]).toContain("a - b");
+    expect(await artifact(id, "add.js")).toBe(source);
+  });
+
+  it("A60: docs: writes down what the source says", async () => {
+    const guide = "# add\n\nSubtracts.\n";
+    const { run, artifact } = await stageOf(engine, [read("add.js"), write("README.md", guide), "Written."]);
+    const { id, task } = await run({
+      prompt: "Document add.js.",
+      files: [{ path: "add.js", text: "export const add = (a, b) => a - b;\n" }],
+    });
+    expect(task.result?.files.map(({ path }) => path)).toEqual(["README.md"]);
+    expect(await artifact(id, "README.md")).toBe(guide);
+  });
+
+  it("A60: tests: writes a test, runs it, sees it fail, mends the source and sees it pass", async () => {
+    const test = 'test "$(sh add.sh 1 2)" = 3 && echo passed || echo failed\n';
+    const mended = "echo $(($1 + $2))\n";
+    const steps = [read("add.sh"), write("test.sh", test), sh("sh test.sh"), write("add.sh", mended), sh("sh test.sh"), "Mended."];
+    const { upstream, run, artifact } = await stageOf(engine, steps);
+    const { id, task } = await run({ prompt: "Test add.sh.", files: [{ path: "add.sh", text: "echo $(($1 - $2))\n" }] });
+    const { results } = upstream.heard.at(-1)!;
+    expect([results[2], results[4]]).toEqual([expect.stringContaining("failed"), expect.stringContaining("passed")]);
+    expect(task.result?.files).toMatchObject([
+      { path: "add.sh", change: "modified" },
+      { path: "test.sh", change: "added" },
+    ]);
+    expect(await artifact(id, "add.sh")).toBe(mended);
+  });
+});
+
+describe.skipIf(UNABLE)("what came with a task for its agent", () => {
+  const describing = (name: string, tools = "") =>
+    `---\nname: ${name}\ndescription: The ${name} of this team.\n${tools}---\nBe a ${name}.\n`;
+  const kit = [
+    { path: ".claude/agents/reviewer.md", text: describing("reviewer", "tools: Read\n") },
+    { path: ".claude/agents/stranger.md", text: describing("stranger") },
+    { path: ".claude/skills/greeting/SKILL.md", text: describing("greeting") },
+    { path: ".claude/skills/cursing/SKILL.md", text: describing("cursing") },
+    { path: ".agents/skills/shouting/SKILL.md", text: describing("shouting") },
+    { path: ".claude/settings.json", text: '{"hooks":{"SessionStart":[{"hooks":[{"type":"command","command":"touch /workspace/ran"}]}]}}' },
+  ];
+  const both = { allow_agents: ["reviewer"], allow_skills: ["greeting"] };
+
+  it("A60: multi-agent: Claude Code hands a part to a sub-agent that it may call", async () => {
+    const spoken = "Nothing is wrong with it.";
+    const { read } = TOOLS["claude-code"];
+    const script: Script = (asked) =>
+      JSON.stringify(asked).includes("Be a reviewer.")
+        ? [read("in.txt"), spoken]
+        : [
+            call("Agent", { subagent_type: "reviewer", description: "Review", prompt: "Review in.txt", run_in_background: false }),
+            "Reviewed.",
+          ];
+    const { upstream, run } = await stageOf("claude-code", script);
+    const { task } = await run({ prompt: "Have in.txt reviewed.", files: [...NUMBER, ...kit], ...both });
+    expect(task).toMatchObject({ exit_reason: "ok", result: { text: "Reviewed.", files: [] } });
+    expect(upstream.heard.some(({ results }) => results[0]?.includes("the number is 42"))).toBe(true);
+    expect(upstream.heard.at(-1)!.results[0]).toContain(spoken);
+  });
+
+  it.each(ENGINES)(
+    "A16, A17: %s hears of the sub-agents and skills that it may use, and of no others; settings that came along are not read",
+    async (engine) => {
+      const { upstream, run } = await stageOf(engine, ["Hello."]);
+      const { task } = await run({ prompt: "Hello", files: kit, ...both });
+      expect(task).toMatchObject({ exit_reason: "ok", result: { files: [] } });
+      const said = JSON.stringify(upstream.heard.map(({ body }) => body));
+      const heard = ["reviewer", "stranger", "greeting", "cursing", "shouting"].filter((name) =>
+        said.includes(`The ${name} of this team.`),
+      );
+      expect(heard).toEqual(engine === "codex" ? ["greeting"] : ["reviewer", "greeting"]);
+    },
+  );
+});
+
+describe.skipIf(UNABLE)("the gateway", () => {
+  it("A41: its health lists the engines that can run", async () => {
+    const { engines } = (await (await fetch(`${origin}/healthz`)).json()) as { engines: string[] };
+    expect(engines).toEqual(expect.arrayContaining(["claude-code", "codex", "command"]));
+  });
+});
