@@ -59,7 +59,7 @@ export interface Key {
 /** One budget that binds the key, as it stood before this request. Amounts are decimal text: US dollars or tokens, as `unit` says. */
 export interface Budget {
   readonly id: string;
-  readonly scope: { readonly kind: "deployment" | "team" | "user" | "key" | "tag" | "end_user"; readonly id: string };
+  readonly scope: { readonly kind: "deployment" | "team" | "user" | "key" | "tag" | "end_user" | "task"; readonly id: string };
   readonly window: unknown;
   readonly unit: string;
   readonly limit: string;

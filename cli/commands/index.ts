@@ -10,6 +10,7 @@ import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
 import { routes } from "./routes.ts";
 import { status } from "./status.ts";
+import { tasks } from "./tasks.ts";
 import { webhooks } from "./webhooks.ts";
 
 /** Every command, in the order that help shows them. */
@@ -21,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
   ...estimate,
   ...reconcile,
   ...routes,
+  ...tasks,
   ...alerts,
   ...webhooks,
   ...audit,

@@ -301,7 +301,7 @@ export type Limit = Omit<Budget, "scope"> & { readonly scope: LimitScope };
 
 /** A budget's state in its present window. `over` is what was billed beyond what had been reserved. */
 export interface BudgetStatus {
-  readonly budget: Budget;
+  readonly budget: Limit;
   readonly spent: number;
   readonly reserved: number;
   readonly over: number;
@@ -325,6 +325,6 @@ export interface KeyStatus {
   readonly rpm: Pace | null;
   readonly tpm: Pace | null;
   readonly inFlight: number;
-  /** The key's own and every ancestor's. */
+  /** The key's own and every ancestor's; for a task its lease, in the place of those in USD. */
   readonly budgets: readonly BudgetStatus[];
 }

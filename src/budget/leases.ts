@@ -1,4 +1,4 @@
-import type { Amount, LeaseAsked, Leased, LeaseStatus, Leg, Limit, Refusal } from "./contract.ts";
+import type { Amount, BudgetStatus, LeaseAsked, Leased, LeaseStatus, Leg, Limit, Refusal } from "./contract.ts";
 import type { KeyFacts, Payer } from "./facts.ts";
 import { withFloating } from "./floats.ts";
 import { growth, type Standing } from "./grant.ts";
@@ -77,10 +77,21 @@ export function drawnFrom(sql: Sql, { lease, key }: { readonly lease: string; re
 }
 
 /** A lease as a limit on the path of its calls: as strict as a budget can be. */
-export function limitOf({ id, cap, spent, drawn }: LeaseRow): Standing {
+export function limitOf({ id, cap, spent, drawn }: Pick<LeaseRow, "id" | "cap" | "spent" | "drawn">): Standing {
   const scope = { kind: "task", id } as const;
   const budget: Limit = { id, scope, window: "total", timeZone: "UTC", unit: "usd", limit: cap, mode: "strict" };
   return { budget, balance: { spent, reserved: drawn, over: 0 } };
+}
+
+/** A lease as its task sees it, in the place of the budgets in USD: one that admits no more has nothing left. */
+export function leaseStanding(sql: Sql, named: { readonly lease: string; readonly key: string }, now: number): BudgetStatus {
+  const lease = drawnFrom(sql, named, now);
+  const spent = lease?.spent ?? 0;
+  const limit = lease?.cap ?? 0;
+  const remaining = lease ? restOf(lease) : 0;
+  const { budget } = limitOf({ id: named.lease, cap: limit, spent, drawn: 0 });
+  const reserved = Math.max(0, limit - spent - remaining);
+  return { budget, spent, reserved, over: 0, remaining, windowStart: null, resetsAt: null, forecast: null };
 }
 
 /** The budgets that a call is held in itself: those in USD hold its lease already. */

@@ -178,10 +178,10 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     await this.#wake(this.#nextWork(now));
   }
 
-  /** Everything known of a key; null where the team has no such key. */
-  async keyStatus(team: string, key: string): Promise<KeyStatus | null> {
+  /** Everything known of a key, as it is for the task of a lease where one is named; null where the team has no such key. */
+  async keyStatus(team: string, key: string, lease: string | null = null): Promise<KeyStatus | null> {
     const payer = await this.#of(team).payer(key);
-    return payer && this.#ledger.keyStatus(key, payer, Date.now());
+    return payer && this.#ledger.keyStatus(key, payer, Date.now(), lease);
   }
 
   /** Where budgets of this ledger stand, all of them for null; those that are not there are left out. */

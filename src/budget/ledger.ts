@@ -27,6 +27,7 @@ import {
   forgetLeases,
   heldBesides,
   leaseOf,
+  leaseStanding,
   type LeaseRow,
   limitOf,
   nextLease,
@@ -50,6 +51,7 @@ const ENDED_KEPT_MS = 24 * 3_600_000;
 /** Limits that make everything be counted. */
 const EVERY_LIMIT = { rpm: 1, tpm: 1, concurrency: 1 };
 const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
+const UNUSED = { nano: 0, requests: 0, input: 0, output: 0 };
 const UNKNOWN_HOLD: Refusal = { kind: "mismatch" };
 
 /**
@@ -232,9 +234,9 @@ export class Ledger {
     return { expiry: earliest(due), forgetting: earliest(over) };
   }
 
-  /** Everything known of a key. */
-  keyStatus(id: string, { key, budgets }: Payer, now: number): KeyStatus {
-    const [total] = this.#sql.exec<{ nano: number; requests: number; input: number; output: number }>(
+  /** Everything known of a key; where a task of it asks, by its lease. */
+  keyStatus(id: string, { key, budgets }: Payer, now: number, lease: string | null = null): KeyStatus {
+    const [total = UNUSED] = this.#sql.exec<{ nano: number; requests: number; input: number; output: number }>(
       "SELECT nano, requests, input, output FROM totals WHERE key = ?",
       id,
     );
@@ -244,14 +246,17 @@ export class Ledger {
       key: id,
       epoch: key.epoch,
       active: key.active,
-      spent: total?.nano ?? 0,
+      spent: total.nano,
       reserved: (held?.nano ?? 0) + restsOf(this.#sql, id),
-      requests: total?.requests ?? 0,
-      tokens: { input: total?.input ?? 0, output: total?.output ?? 0 },
+      requests: total.requests,
+      tokens: { input: total.input, output: total.output },
       limits: key.limits,
       ...shown(key.limits, recent, now),
       inFlight: recent.inFlight - recent.lent.slots,
-      budgets: this.budgetStatus(budgets, now),
+      budgets: [
+        ...(lease === null ? [] : [leaseStanding(this.#sql, { lease, key: id }, now)]),
+        ...this.budgetStatus(heldBesides(lease, budgets), now),
+      ],
     };
   }
 

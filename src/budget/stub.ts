@@ -29,7 +29,8 @@ export interface LedgerStub {
   endLeases(ids: readonly string[]): Promise<LeaseStatus[]>;
   /** Where leases stand; they are remembered for a day after their end. */
   leases(ids: readonly string[]): Promise<LeaseStatus[]>;
-  keyStatus(key: string): Promise<KeyStatus | null>;
+  /** Everything known of a key, as it is for the task of a lease where one is named. */
+  keyStatus(key: string, lease?: string | null): Promise<KeyStatus | null>;
   /** Where its budgets stand, all of them for null. */
   budgetStatus(budgets: readonly string[] | null): Promise<BudgetStatus[]>;
   /** Has the ledger read keys and budgets again, before it returns. */
@@ -70,7 +71,7 @@ export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: 
     lease: (asked) => ask((remote) => remote.lease(team, asked)),
     endLeases: (ids) => ask((remote) => remote.endLeases(ids)),
     leases: (ids) => ask((remote) => remote.leases(ids)),
-    keyStatus: (key) => ask((remote) => remote.keyStatus(team, key)),
+    keyStatus: (key, lease = null) => ask((remote) => remote.keyStatus(team, key, lease)),
     budgetStatus: (budgets) => ask((remote) => remote.budgetStatus(team, budgets)),
     refresh: () => ask((remote) => remote.refresh(team)),
   };

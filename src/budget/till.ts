@@ -92,9 +92,9 @@ export class Till {
         await this.#send();
         return this.#remote.leases(ids);
       },
-      keyStatus: async (key) => {
+      keyStatus: async (key, lease) => {
         await this.#send();
-        return this.#remote.keyStatus(key);
+        return this.#remote.keyStatus(key, lease);
       },
       budgetStatus: async (budgets) => {
         await this.#send();

@@ -111,12 +111,22 @@ interface Message {
  * What a request says: all that its caller wrote and, where it is sent in another dialect, what is spelt otherwise there. Arguments of a
  * tool that one dialect escapes within a text stand plain in another.
  */
-export function messagesOf({ asked, ask }: Pick<Draft, "asked" | "ask">): Message[] {
-  const said = (of: Ask) => saidInRequest(of).map(({ role, text }) => ({ role: role ?? "user", text }));
+export function messagesOf({ asked, ask }: Pick<Draft, "asked" | "ask">): readonly Message[] {
   const own = said(asked);
   if (ask === asked) return own;
   const known = new Set(own.map(({ text }) => text));
   return [...own, ...said(ask).filter(({ text }) => !known.has(text))];
+}
+
+const told = new WeakMap<Ask, readonly Message[]>();
+
+/** What one text of a request says, read once: it is asked for at every stage. */
+function said(of: Ask): readonly Message[] {
+  const known = told.get(of);
+  if (known) return known;
+  const messages = saidInRequest(of).map(({ role, text }) => ({ role: role ?? "user", text }));
+  told.set(of, messages);
+  return messages;
 }
 
 /** The small members of a body: what somebody set, and nothing that somebody said. */
@@ -131,7 +141,7 @@ function parametersOf(body: Readonly<Record<string, unknown>>): Record<string, u
 const CONTENT: ReadonlySet<string> = new Set(["input", "prompt", "system", "instructions", "suffix", "query", "user", "safety_identifier"]);
 
 async function budgetsOf({ caller }: Draft, at: Gateway): Promise<readonly BudgetStatus[]> {
-  const status = await at.ledger(caller.team).keyStatus(caller.key);
+  const status = await at.ledger(caller.team).keyStatus(caller.key, caller.task);
   return status?.budgets ?? [];
 }
 

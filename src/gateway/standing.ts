@@ -9,10 +9,10 @@ import { widerLedgersOf } from "./wider.ts";
  * @throws TollgateError `overloaded` where budgets cannot be read.
  */
 export async function standing(asked: Pick<Draft, "arrival" | "caller" | "asked">, at: Gateway): Promise<KeyStatus | null> {
-  const { team, key } = asked.caller;
+  const { team, key, task } = asked.caller;
   const wider = await widerLedgersOf(asked, at);
   const [status, ...across] = await Promise.all([
-    at.ledger(team).keyStatus(key),
+    at.ledger(team).keyStatus(key, task),
     ...wider.map((ledger) => at.ledger(ledger).budgetStatus(null)),
   ]).catch((cause: unknown) => {
     throw unreachable(cause);

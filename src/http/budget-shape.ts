@@ -1,5 +1,5 @@
-import type { BudgetStatus } from "#budget";
-import { type Scope, usdFromNano } from "#core";
+import type { BudgetStatus, LimitScope } from "#budget";
+import { usdFromNano } from "#core";
 import { iso } from "./time.ts";
 
 /** An amount of a unit as people see it: USD as a decimal string, tokens and requests as whole numbers. */
@@ -24,6 +24,6 @@ export function budgetStatusShape({ budget: { unit, limit }, ...standing }: Budg
 }
 
 /** A scope as it is shown: there is one deployment, and it has no id. */
-export function scopeShape({ kind, id }: Scope): { kind: Scope["kind"]; id?: string } {
+export function scopeShape({ kind, id }: LimitScope): { kind: LimitScope["kind"]; id?: string } {
   return kind === "deployment" ? { kind } : { kind, id };
 }

@@ -7,6 +7,8 @@ import type { TaskPlatform } from "./tasks.ts";
 const { tasks } = tables;
 /** So many objects are told at once. */
 const TOLD_AT_ONCE = 50;
+/** The longest page: each of its tasks is asked for its state. */
+const PAGE_MAX = 100;
 
 /** Which tasks are meant; all of them where nothing is named. */
 export interface TaskFilter {
@@ -25,8 +27,9 @@ export class Oversight {
     this.#platform = platform;
   }
 
-  /** Tasks, newest first. A page may be short: whether one that has not ended runs yet, it alone knows. */
-  async list(filter: TaskFilter, { limit, cursor }: Paging): Promise<Page<TaskView>> {
+  /** Tasks, newest first. A page may be short: it is of a hundred at most, and whether one that has not ended runs yet, it alone knows. */
+  async list(filter: TaskFilter, { limit: asked, cursor }: Paging): Promise<Page<TaskView>> {
+    const limit = Math.min(asked, PAGE_MAX);
     const rows = await this.#platform.db
       .select({ id: tasks.id, createdAt: tasks.createdAt })
       .from(tasks)

@@ -61,6 +61,7 @@ export function saidInAnswer(text: string): Said[] {
 
 /** A request whose prompt says other things in the place of some; the same one where it says none of them. */
 export function redactRequest(ask: Ask, redactions: Redactions): Ask {
+  if (redactions.length === 0) return ask;
   const text = redacted(ask.body.text, stringsBelow(ask.body.text, PROMPTS), redactions);
   if (text === ask.body.text) return ask;
   const value = JSON.parse(text) as Ask["body"]["value"];
@@ -89,7 +90,7 @@ function inForm({ bytes, value: before }: Ask["body"], form: readonly FormPart[]
 
 /** A whole JSON answer that says other things in the place of some; the same text where it says none of them. */
 export function redactAnswer(text: string, redactions: Redactions): string {
-  return isObject(text) ? redacted(text, stringsBelow(text, ANSWERS), redactions) : text;
+  return redactions.length > 0 && isObject(text) ? redacted(text, stringsBelow(text, ANSWERS), redactions) : text;
 }
 
 /** A text with others in the place of what it says of them. */

@@ -5,10 +5,24 @@ import { expect, it } from "vitest";
 import { Admin, freePort, startGateway } from "../support/gateway.ts";
 import { NOT_INSTALLED } from "../../scripts/runner.ts";
 import { UNABLE } from "../support/runner.ts";
-import { TaskClient } from "../support/tasks.ts";
+import { TaskClient, type TaskTold } from "../support/tasks.ts";
 
 const LINES = 40;
 const COUNT = `for i in $(seq ${LINES}); do echo line $i; sleep 0.2; done; echo done > out.txt`;
+
+const BODY = JSON.stringify({ model: "tollgate/echo", messages: [{ role: "user", content: "hi" }] });
+/** Calls a model some forty times, whether it answers or not. */
+const CALLS = `for i in $(seq 40); do
+  { exec 3<>/dev/tcp/127.0.0.1/8787 &&
+    printf 'POST /v1/chat/completions HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\ncontent-type: application/json\\r\\ncontent-length: ${BODY.length}\\r\\n\\r\\n%s' '${BODY}' >&3 &&
+    head -1 <&3; } 2>&1; sleep 0.1; done; true`;
+
+interface Money {
+  readonly spent: string;
+  readonly reserved: string;
+}
+
+const costOf = (task: TaskTold) => (task as TaskTold & { cost: { spent_usd: string; reserved_usd: string } }).cost;
 
 async function end(child: { readonly pid?: number | undefined; once(event: "exit", done: () => void): unknown }, signal: NodeJS.Signals) {
   const ended = new Promise<void>((resolve) => child.once("exit", resolve));
@@ -52,6 +66,37 @@ it.skipIf(UNABLE)(
       const { pid: last } = JSON.parse(readFileSync(join(state, "runner.json"), "utf8")) as { pid: number };
       await end(gateway.child, "SIGTERM");
       await expect.poll(() => existsSync(`/proc/${last}`), { timeout: 10_000 }).toBe(false);
+    } finally {
+      rmSync(state, { recursive: true, force: true, maxRetries: 5 });
+    }
+  },
+);
+
+it.skipIf(UNABLE)(
+  "A3: kill -9 of the gateway amid a task's calls: nothing stays reserved, and what is spent is the sum of its records",
+  async () => {
+    const state = mkdtempSync(join(tmpdir(), "tollgate-task-money-"));
+    const PORT = String(await freePort());
+    // A hold of a call that was cut expires soon.
+    const env = { PORT, TOLLGATE_TIMEOUT_TOTAL_S: "5", TOLLGATE_HOLD_GRACE_S: "1" };
+    try {
+      let gateway = await startGateway(state, env);
+      const { secret } = await new Admin(gateway).key({ profile: "default", budgets: [{ window: "total", limit_usd: "1" }] });
+      const tasks = new TaskClient(gateway.origin, secret);
+      const { id } = await tasks.begin({ engine: "command", argv: ["bash", "-c", CALLS], max_cost_usd: "0.4" });
+      await tasks.until(id, (task) => costOf(task).spent_usd !== "0");
+      await end(gateway.child, "SIGKILL");
+      gateway = await startGateway(state, env);
+      expect((await tasks.end(id)).exit_reason).toBe("ok");
+      const budget = async () => (await tasks.call<{ budgets: { status: Money }[] }>("GET", "/v1/key")).budgets[0]!.status;
+      await expect.poll(async () => (await budget()).reserved, { timeout: 60_000, interval: 200 }).toBe("0");
+      const { spent } = await budget();
+      await expect
+        .poll(async () => costOf(await tasks.get(id)), { timeout: 10_000 })
+        .toMatchObject({ spent_usd: spent, reserved_usd: "0" });
+      const summary = () => new Admin(gateway).call<{ data: { usd: string }[] }>("GET", `/costs/summary?group_by=task&task=${id}`);
+      await expect.poll(async () => (await summary()).data.map(({ usd }) => usd), { timeout: 60_000, interval: 200 }).toEqual([spent]);
+      await end(gateway.child, "SIGTERM");
     } finally {
       rmSync(state, { recursive: true, force: true, maxRetries: 5 });
     }

@@ -19,7 +19,6 @@ const task = z
 const statuses = z.enum(["pending", "running", "waiting_approval", "completed", "failed", "cancelled"]);
 const listing = z.strictObject({
   ...paging,
-  limit: z.coerce.number().int().min(1).max(100).default(20),
   key: id.optional(),
   team: id.optional(),
   status: statuses.optional(),

@@ -15,19 +15,44 @@ export interface WallTime {
 }
 
 const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-const formats = new Map<string, Intl.DateTimeFormat>();
+const MINUTE_MS = 60_000;
+
+/** What a wall's clock shows for a whole minute. */
+type Minute = Omit<WallTime, "now" | "iso" | "second">;
+
+/** A zone: how its time is told, its own name, and the minute that was asked for last. */
+interface Zone {
+  readonly format: Intl.DateTimeFormat;
+  readonly name: string;
+  last: { readonly from: number; readonly shown: Minute } | null;
+}
+
+const zones = new Map<string, Zone>();
 /** More zones than there are; what else is asked for by mistake fills no memory. */
-const FORMATS_MAX = 600;
+const ZONES_MAX = 600;
+/** Zones differ by whole minutes since; before, some clocks went by the sun. */
+const WHOLE_MINUTES_SINCE = Date.UTC(1973);
 
 /** The time in a zone; in UTC where the zone is none. */
 export function wallTime(now: number, timeZone: string): WallTime {
-  const format = formatOf(timeZone) ?? formatOf("UTC")!;
+  const zone = zoneOf(timeZone) ?? zoneOf("UTC")!;
+  const iso = new Date(now).toISOString();
+  if (now < WHOLE_MINUTES_SINCE) return { now, iso, ...told(zone, now) };
+  const second = Math.floor((now % MINUTE_MS) / 1_000);
+  const from = now - (now % MINUTE_MS);
+  if (zone.last?.from !== from) {
+    const { second: _, ...shown } = told(zone, now);
+    zone.last = { from, shown };
+  }
+  return { now, iso, ...zone.last.shown, second };
+}
+
+/** Having a moment told in full is dear. */
+function told({ format, name }: Zone, now: number): Minute & Pick<WallTime, "second"> {
   const parts = Object.fromEntries(format.formatToParts(now).map(({ type, value }) => [type, value]));
-  const number = (name: string) => Number(parts[name]);
+  const number = (part: string) => Number(parts[part]);
   return {
-    now,
-    iso: new Date(now).toISOString(),
-    time_zone: format.resolvedOptions().timeZone,
+    time_zone: name,
     year: number("year"),
     month: number("month"),
     day: number("day"),
@@ -40,12 +65,12 @@ export function wallTime(now: number, timeZone: string): WallTime {
 
 /** Whether a text names a zone. */
 export function isZone(timeZone: string): boolean {
-  return formatOf(timeZone) !== null;
+  return zoneOf(timeZone) !== null;
 }
 
 /** Formats are dear to make. */
-function formatOf(timeZone: string): Intl.DateTimeFormat | null {
-  const known = formats.get(timeZone);
+function zoneOf(timeZone: string): Zone | null {
+  const known = zones.get(timeZone);
   if (known) return known;
   try {
     const format = new Intl.DateTimeFormat("en-US", {
@@ -59,8 +84,9 @@ function formatOf(timeZone: string): Intl.DateTimeFormat | null {
       minute: "numeric",
       second: "numeric",
     });
-    if (formats.size < FORMATS_MAX) formats.set(timeZone, format);
-    return format;
+    const zone = { format, name: format.resolvedOptions().timeZone, last: null };
+    if (zones.size < ZONES_MAX) zones.set(timeZone, zone);
+    return zone;
   } catch {
     return null;
   }
