@@ -1,13 +1,14 @@
 import type { Context } from "hono";
 import packageJson from "#package" with { type: "json" };
-import { costSummary, type Histogram, type Sums, traffic } from "#audit";
+import { costSummary, type Sums, traffic } from "#audit";
 import { femtoFromUsd, TollgateError, usdFromFemto } from "#core";
 import { may } from "#keys";
 import { countDecisions, countFailures } from "#policy";
 import type { Health } from "#routes";
 import { identify } from "./admin/actor.ts";
-import { exposition, type Family, type Sample } from "./exposition.ts";
+import { exposition, type Family, gauge, histogram, type Sample } from "./exposition.ts";
 import type { Http, Platform } from "./platform.ts";
+import { taskFamilies } from "./task-metrics.ts";
 
 const DAY_MS = 86_400_000;
 /** How long figures stand, so that many scrapers load storage no more than one. */
@@ -44,13 +45,14 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
   const today = { from: now - (now % DAY_MS) };
   const to = now - SETTLED_MS;
   const summary = (filter: { readonly from?: number }, by: string) => costSummary(platform.db, { filter, groupBy: [by], limit: TOP });
-  const [all, models, keys, recent, decisions, failures] = await Promise.all([
+  const [all, models, keys, recent, decisions, failures, tasks] = await Promise.all([
     summary({}, "provider"),
     summary(today, "model"),
     summary(today, "key"),
     traffic(platform.db, { from: to - RECENT_MS, to }),
     countDecisions(platform.db, { from: to - RECENT_MS, to }, DECISIONS_MAX),
     countFailures(platform.db, { from: to - RECENT_MS, to }, DECISIONS_MAX),
+    taskFamilies(platform.db, now),
   ]);
   const info = { version: packageJson.version, environment: platform.config.TOLLGATE_ENV };
   return [
@@ -94,8 +96,16 @@ async function families(platform: Platform, now: number): Promise<Family[]> {
       "Breakers that are not closed, in the isolate that was asked: 1 where open, 0.5 where one call may try. Each isolate has its own.",
       breakers(platform.health),
     ),
-    ...histogram("tollgate_recent_overhead_seconds", "from arrival until the call left for the provider", recent.overhead),
-    ...histogram("tollgate_recent_time_to_first_token_seconds", "from arrival until a streamed answer began", recent.firstByte),
+    ...delays(recent),
+    ...tasks,
+  ];
+}
+
+function delays({ overhead, firstByte }: Awaited<ReturnType<typeof traffic>>): Family[] {
+  const of = `of requests that arrived ${RECENTLY}.`;
+  return [
+    ...histogram("tollgate_recent_overhead_seconds", `Seconds from arrival until the call left for the provider, ${of}`, overhead),
+    ...histogram("tollgate_recent_time_to_first_token_seconds", `Seconds from arrival until a streamed answer began, ${of}`, firstByte),
   ];
 }
 
@@ -114,10 +124,6 @@ const TODAY = `USD spent since midnight UTC, by the cost records in D1, of the $
 type Summary = Awaited<ReturnType<typeof costSummary>>;
 /** What the gauges show of a sum. */
 type Shown = Omit<Sums, "pieces">;
-
-function gauge(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name, help, samples };
-}
 
 /** What stands in the cost records since the first. They are gauges, since a record that is repriced may lower them. */
 function totals(summary: Summary): Family[] {
@@ -159,18 +165,4 @@ function restOf({ groups, total }: Summary): { readonly provider: string; readon
     reasoning: left((sums) => sums.tokens.reasoning),
   };
   return [{ provider: OTHER, sums: { usd: "0", requests: left((sums) => sums.requests), tokens } }];
-}
-
-/**
- * A histogram of the recent window. Its buckets go down as well as up, which Prometheus's own kind may not, so they are gauges;
- * `histogram_quantile` reads them as they stand, without `rate`.
- */
-function histogram(name: string, what: string, { bounds, count, sumMs }: Histogram): Family[] {
-  const help = `Seconds ${what}, of requests that arrived ${RECENTLY}. A gauge: use histogram_quantile without rate.`;
-  const buckets = bounds.map(({ ms, count: value }) => ({ labels: { le: String(ms / 1000) }, value }));
-  return [
-    gauge(`${name}_bucket`, help, [...buckets, { labels: { le: "+Inf" }, value: count }]),
-    gauge(`${name}_sum`, help, [{ value: sumMs / 1000 }]),
-    gauge(`${name}_count`, help, [{ value: count }]),
-  ];
 }

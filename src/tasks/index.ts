@@ -1,5 +1,6 @@
 export { CONTAINER_GATEWAY } from "./container.ts";
 export type { Approval, Profile, TaskView, Violation } from "./contract.ts";
+export { taskFigures } from "./figures.ts";
 export { Governors } from "./governor.ts";
 export { Hook } from "./hook.ts";
 export type { TaskFilter } from "./oversight.ts";

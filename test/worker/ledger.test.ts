@@ -324,7 +324,7 @@ describe("LedgerObject", () => {
     await runInDurableObject(object(), (_, { storage }) => {
       storage.sql.exec(
         `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
-         INSERT INTO ended SELECT 'old_' || i, key, how, nano, tokens, requests, legs, charged, elsewhere, 0 FROM n, ended`,
+         INSERT INTO ended SELECT 'old_' || i, key, how, nano, tokens, requests, legs, charged, elsewhere, 0, lease FROM n, ended`,
       );
     });
     const left = () => runInDurableObject(object(), (_, { storage }) => storage.sql.exec("SELECT id FROM ended").toArray());

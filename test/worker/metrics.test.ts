@@ -180,7 +180,7 @@ describe("D16: /metrics", () => {
     for (const { name } of samples) expect([name, declared.has(name)]).toEqual([name, true]);
     expect(text.match(/^# TYPE .*$/gm)).toHaveLength(declared.size);
     for (const line of text.match(/^# HELP tollgate_(?!info|recent_window|isolate_).*$/gm)!)
-      expect(line).toMatch(/by the cost records in D1|by the request log in D1/);
+      expect(line).toMatch(/by the cost records in D1|by the request log in D1|by the tasks in D1/);
   });
 
   test("a request of this gateway shows in it, with the overhead that its record has", async () => {
@@ -266,6 +266,44 @@ describe("routes in /metrics", () => {
     expect([attempts("prov/one", "500"), attempts("prov/none", "none"), attempts("prov/two", "200")]).toEqual([[1], [1], [2]]);
     expect(seen.of("tollgate_recent_retried_requests").map(({ value }) => value)).toEqual([1]);
     expect(seen.of("tollgate_isolate_breaker_open")).toMatchObject([{ labels: { target: "prov/one" }, value: 1 }]);
+  });
+});
+
+describe("A61, A70: tasks in /metrics", () => {
+  test("those that run, those that ended by engine and reason, and how long they took", async () => {
+    const db = connect(env.DB);
+    const now = Date.now();
+    const row = (id: string, engine: string, agoMs: number, ended?: { reason: "ok" | "timeout"; ms: number }) => ({
+      id: `task_metrics_${id}`,
+      key: "key_m",
+      team: "team_default",
+      profile: "default",
+      engine,
+      createdAt: now - agoMs,
+      ...(ended ? { exitReason: ended.reason, endedAt: now - agoMs + ended.ms } : {}),
+    });
+    await db.insert(tables.tasks).values([
+      row("a", "command", 60_000, { reason: "ok", ms: 900 }),
+      row("b", "command", 60_000, { reason: "ok", ms: 4_000 }),
+      row("c", "native", 600_000, { reason: "timeout", ms: 300_000 }),
+      row("d", "native", 600_000),
+      // Before the hour: what ended then is not of it, what runs still runs.
+      row("e", "command", 7_200_000, { reason: "ok", ms: 10 }),
+      row("f", "codex", 7_200_000),
+    ]);
+    const { of } = read((await scrape()).text);
+    const values = (name: string) => of(name).map(({ labels, value }) => [...Object.values(labels), value]);
+    expect(values("tollgate_running_tasks").toSorted()).toEqual([
+      ["codex", 1],
+      ["native", 1],
+    ]);
+    expect(values("tollgate_hour_tasks").toSorted()).toEqual([
+      ["command", "ok", 2],
+      ["native", "timeout", 1],
+    ]);
+    const took = (le: string) => of("tollgate_hour_task_duration_seconds_bucket", { le })[0]?.value;
+    expect(["1", "5", "120", "300", "+Inf"].map(took)).toEqual([1, 2, 2, 3, 3]);
+    expect(of("tollgate_hour_task_duration_seconds_sum")[0]?.value).toBe(304.9);
   });
 });
 

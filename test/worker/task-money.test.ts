@@ -4,7 +4,12 @@ import { expect, test } from "vitest";
 import { BudgetStore, ledgerOf } from "#budget";
 import { tables } from "#db";
 import { mintTaskIdentity } from "#keys";
+import type { JobSpec } from "#runner-protocol";
 import { platformOf } from "../../src/compose.ts";
+import { TaskLog } from "../../src/tasks/log.ts";
+import { permit } from "../../src/tasks/permit.ts";
+import { ProfileStore } from "../../src/tasks/profiles.ts";
+import { readTask } from "../../src/tasks/request.ts";
 import { admin, ADMIN, ask, newKey } from "../support/front.ts";
 
 const platform = platformOf(env as Env);
@@ -12,9 +17,19 @@ const TEAM = "team_default";
 const ledger = ledgerOf(env.LEDGER, TEAM);
 let sequence = 0;
 
-/** An id of a task that nobody runs: its calls are made here. */
+/** An id of a task of which there is nothing but its money. */
 const taskId = () => `task_${String(++sequence).padStart(24, "0")}`;
 const identity = (task: string, key: string) => mintTaskIdentity(platform.config.TOLLGATE_PEPPER, { task, key }, Date.now() + 60_000);
+/** A task of a key's that nobody drives, since its alarm is off: its calls are made here. */
+async function begun(key: string): Promise<{ id: string; as: string }> {
+  const id = taskId();
+  const profile = (await new ProfileStore(platform.db, platform.now).named("default"))!;
+  const { effective } = permit(profile, readTask({ engine: "command", argv: ["true"] }));
+  const made = { id, key, team: TEAM, profile: "default", status: "pending", effective, model: null, metadata: {} } as const;
+  const task = { ...made, createdAt: platform.now(), startedAt: null, end: null, spentNano: null };
+  await runInDurableObject(env.TASKS.get(env.TASKS.idFromName(id)), (_, { storage }) => new TaskLog(storage).begin(task, {} as JobSpec));
+  return { id, as: await identity(id, key) };
+}
 const amount = (nano: number) => ({ nano, tokens: 1, requests: 1 });
 
 async function keyWith(limit: number) {
@@ -42,8 +57,7 @@ const CALLS = [
 
 test.each(CALLS)("A21: %s of a task whose lease has ended, or never was, is 402 and not to be tried again", async (path, body) => {
   const { key, lease } = await keyWith(100_000_000);
-  const task = taskId();
-  const as = await identity(task, key);
+  const { id: task, as } = await begun(key);
   const call = () => ask("POST", path, { as, body: { model: "tollgate/echo", ...body } });
   const refused = async () => {
     const answer = await call();
@@ -62,12 +76,11 @@ test.each(CALLS)("A21: %s of a task whose lease has ended, or never was, is 402 
 
 test("A21: what is foreseen of a task's call, a price or a choice among models, is foreseen by its lease and not by budgets that it has emptied", async () => {
   const { key, secret, lease, status } = await keyWith(10_000_000);
-  const task = taskId();
+  const { id: task, as } = await begun(key);
   await lease(task, 10_000_000);
   expect(await status()).toMatchObject({ remaining: 0 });
   const body = { model: "auto", messages: [{ role: "user", content: "hi" }] };
   expect((await ask("POST", "/v1/chat/completions", { as: secret, body })).status).toBe(402);
-  const as = await identity(task, key);
   expect((await ask("POST", "/v1/chat/completions", { as, body })).status).toBe(200);
   await ledger.endLeases([task]);
   const answer = await ask("POST", "/v1/chat/completions", { as, body });

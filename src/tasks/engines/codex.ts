@@ -79,7 +79,7 @@ function toml(value: unknown): string {
 /** The value that a text is, where it fits what was asked for; a model need not have been held to it. */
 function fitting(schema: OutputSchema, text: string): unknown {
   const value = parsed(text);
-  return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(value).success ? value : null;
+  return z.fromJSONSchema(schema).safeParse(value).success ? value : null;
 }
 
 function spoken(lines: readonly Line[]): string[] {

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Value } from "../../../src/budget/sql.ts";
-import type { Tamper } from "../../support/node-sql.ts";
+import { Ledger } from "../../../src/budget/ledger.ts";
+import { createTables, type Value } from "../../../src/budget/sql.ts";
+import { NodeSql, type Tamper } from "../../support/node-sql.ts";
 import { calls, crowd, play, story, tasks } from "./story.ts";
 
 describe("the ledger", () => {
@@ -18,6 +19,19 @@ describe("the ledger", () => {
       { numRuns: 500 },
     );
   }, 60_000);
+
+  it("goes on where the tables were made before there were leases", () => {
+    const sql = new NodeSql();
+    createTables(sql);
+    for (const table of ["holds", "ended"]) sql.exec(`ALTER TABLE ${table} DROP COLUMN lease`);
+    const ledger = new Ledger(sql);
+    const amount = { nano: 1, tokens: 1, requests: 1 };
+    const key = { epoch: 1, active: true, expiresAt: null, user: null, limits: { rpm: null, tpm: null, concurrency: null } };
+    const asked = { id: "req_1", key: "k", epoch: 1, floor: amount, likely: amount, ceiling: amount, stream: false, ttlMs: 1, event: "" };
+    expect(ledger.reserve(asked, { key, budgets: [] }, 0).kind).toBe("granted");
+    ledger.release("req_1", 0);
+    expect(ledger.keyStatus("k", { key, budgets: [] }, 0).reserved).toBe(0);
+  });
 
   /** Leaves a kind of statement out. */
   const without =

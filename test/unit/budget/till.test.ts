@@ -211,6 +211,47 @@ describe("tills", () => {
     60_000,
   );
 
+  it("A21: ask the lease for each of a task's calls, float or none, and admit none once it has ended", async () => {
+    const far = new Far([budget(1_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    await run(worker(till, "own", { count: 3 }));
+    const floats = far.trips;
+    const ledger = till.ledger((work) => void work.catch(() => undefined));
+    expect((await run(ledger.reserve(admissionOf("req_memory")))).kind).toBe("granted");
+    expect(far.trips).toBe(floats);
+    expect((await run(ledger.lease({ id: "task_1", key: "key_1", epoch: 1, cap: 10 * COST, ttlMs: 60_000 }))).kind).toBe("leased");
+    const before = far.trips;
+    for (let at = 0; at < 5; at++)
+      expect(await run(ledger.reserve({ ...admissionOf(`req_t${at}`), lease: "task_1" }))).toMatchObject({ kind: "granted" });
+    expect(far.trips - before).toBeGreaterThanOrEqual(5);
+    expect(await run(ledger.leases(["task_1"]))).toMatchObject([{ spent: 0, reserved: 10 * COST }]);
+    await run(ledger.endLeases(["task_1"]));
+    expect(await run(ledger.reserve({ ...admissionOf("req_late"), lease: "task_1" }))).toEqual({ kind: "lease_ended", lease: "task_1" });
+  });
+
+  it("A21: wait for what a task's call before has left over, and refuse at once where that would not be enough", async () => {
+    const far = new Far([]);
+    const [one, other] = [new Till(far.remote(), Date.now), new Till(far.remote(), Date.now)].map((till) => till.ledger(null));
+    await run(one!.lease({ id: "task_1", key: "key_1", epoch: 1, cap: 3 * COST, ttlMs: 60_000 }));
+    const large = { nano: 2 * COST, tokens: 10, requests: 1 };
+    const asked = (id: string, nano = 2 * COST) => ({
+      ...admissionOf(id),
+      floor: { ...large, nano },
+      likely: large,
+      ceiling: large,
+      lease: "task_1",
+    });
+    expect((await run(one!.reserve(asked("req_1")))).kind).toBe("granted");
+    // Two isolates: the second knows nothing of the first call's end.
+    const second = other!.reserve(asked("req_2"));
+    await run(sleep(500).then(() => one!.settle(settlementOf("req_1", COST / 2))));
+    expect((await run(second)).kind).toBe("granted");
+    const from = Date.now();
+    const refused = await run(other!.reserve(asked("req_3", 4 * COST)));
+    expect(refused).toMatchObject({ kind: "budget_exceeded", scope: { kind: "task" }, floating: 0 });
+    expect(Date.now() - from).toBeLessThan(200);
+  });
+
   it("admit from memory for a key with the limits that a new key has, and say truly what is left of them", async () => {
     const far = new Far([], { rpm: 600, tpm: null, concurrency: 20 });
     const till = new Till(far.remote(), Date.now);
