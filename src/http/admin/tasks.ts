@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { TollgateError } from "#core";
-import type { TaskFilter, TaskView } from "#tasks";
-import { taskShape } from "../tasks/shape.ts";
+import { type TaskFilter, taskShape, type TaskView } from "#tasks";
 import { type AdminApp, read, write } from "./operation.ts";
 import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
 
@@ -15,7 +14,7 @@ const task = z
     key: z.string(),
     created_at: z.string(),
   })
-  .openapi("Task");
+  .openapi("TaskOverview");
 const statuses = z.enum(["pending", "running", "waiting_approval", "completed", "failed", "cancelled"]);
 const listing = z.strictObject({
   ...paging,
