@@ -39,7 +39,7 @@ const list = command({
   options: {
     key: text("only of this key", "key", "<id>"),
     team: text("only of this team", "team", "<id>"),
-    status: choice("only in this state", ["pending", "running", "completed", "failed", "cancelled"], "status"),
+    status: choice("only in this state", ["pending", "running", "waiting_approval", "completed", "failed", "cancelled"], "status"),
     mine,
     limit: rowsMax,
   },

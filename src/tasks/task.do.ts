@@ -213,7 +213,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endRefused(endOf(exit, await collect(task, job, this.#artifacts)), this.ctx.storage.kv.get("refusal")));
+    if (exit) await this.#end(task, endOf(exit, await collect(task, job, this.#artifacts)));
   }
 
   /** Whether the job may be made: not before the word that it waits for, and not where the task ends without it. */
@@ -284,7 +284,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
   async #end(task: Task, exited: TaskEnd): Promise<void> {
     const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
     const said = this.#said(task);
-    const end = endPaid(endAsSaid(exited, said), lease!);
+    const end = endPaid(endRefused(endAsSaid(exited, said), this.ctx.storage.kv.get("refusal")), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
     this.ctx.storage.kv.put("entries", endEntries(task, end, lease!.spent));

@@ -50,7 +50,7 @@ export function tasks(app: AdminApp): void {
     async ({ params }, { env }) => {
       const { oversight } = env.tasks;
       const before = found(await oversight.get(params.id), "task");
-      if (before.status === "pending" || before.status === "running") await oversight.end([before]);
+      if (!before.end) await oversight.end([before]);
       const { team, key } = before;
       const audit = { type: "task.cancel", subject: { kind: "task", id: before.id }, team, key, task: before.id };
       return { answer: shapeOf(found(await oversight.get(params.id), "task")), audit };
