@@ -58,6 +58,11 @@ function fieldsOf(input: unknown): Fields {
   return typeof input === "object" && input !== null && !Array.isArray(input) ? (input as Fields) : {};
 }
 
+/** What a value says: a text as it is, all else as JSON. */
+function said(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 /** The first of some fields that holds a text. */
 function textOf(fields: Fields, names: readonly string[]): string | null {
   const named = names.map((name) => fields[name]).find((value) => typeof value === "string" && value !== "");
@@ -69,7 +74,7 @@ function commandOf(input: unknown, fields: Fields): string | null {
   if (typeof input === "string") return input || null;
   const given = { ...fields, ...fieldsOf(fields["action"]) };
   const argv = [given["command"], given["cmd"], given["input"]].find(Array.isArray);
-  if (argv) return lineOf(argv.map(String));
+  if (argv) return lineOf(argv.map(said));
   return textOf(given, ["command", "cmd", "chars", "input"]);
 }
 
@@ -92,7 +97,7 @@ interface Given {
 /** The files of a call. Codex takes a patch that a shell is to read for a patch, so that one counts as well. */
 function touched(name: string, { input, fields, command }: Given): Deed[] {
   const access = FILE_TOOLS.get(name);
-  const patch = name === "apply_patch" ? (textOf(fields, ["input", "patch"]) ?? String(input)) : command;
+  const patch = name === "apply_patch" ? (textOf(fields, ["input", "patch"]) ?? said(input)) : command;
   const patched = patch === null ? [] : patchedBy(patch);
   if (!access && patched.length === 0) return [];
   const named = textOf(fields, ["file_path", "notebook_path", "path", "dir_path"]) ?? ".";
