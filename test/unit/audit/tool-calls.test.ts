@@ -51,7 +51,7 @@ describe("A52 to A55: what a call is in the audit", () => {
     ["Bash", { other: 1 }, []],
     ["Bash", "[1]", []],
     ["shell", { command: ["ls", { toString: 1 }] }, [command("shell", 'ls {"toString":1}')]],
-    ["apply_patch", { toString: 1 }, []],
+    ["apply_patch", { toString: 1 }, [["file_access", ".", { access: "write", paths: [] }]]],
   ])("%s %j", async (tool, input, expected) => {
     const [call, ...deeds] = await entriesOf(tool, input);
     expect(call).toMatchObject({ type: "tool_call", subject: { kind: "tool", id: tool }, details: { tool } });
