@@ -22,10 +22,18 @@ export function named(offered: readonly Offered[], name: string): string {
   throw new Error(`the agent offers no ${name}, but ${offered.map((each) => each.name).join(", ")}`);
 }
 
+/** A tool as the model called it. */
+export interface Called {
+  readonly name: string;
+  readonly input: unknown;
+}
+
 /** A request as the upstream saw it. */
 export interface Heard {
   readonly path: string;
   readonly body: Json;
+  /** The names of the tools that it offers. */
+  readonly tools: readonly string[];
   /** The results of tools that it carries, in their order. */
   readonly results: readonly string[];
 }
@@ -36,13 +44,18 @@ export interface Heard {
  */
 export class Scripted {
   readonly heard: Heard[] = [];
+  /** The tools that it has called, in its order. */
+  readonly called: Called[] = [];
   /** Requests that the vendor would have refused, in its words. */
   readonly refused: string[] = [];
   readonly #server: Server;
   readonly #script: Script;
+  /** What each of its answers is said to have come to. */
+  readonly #tokens: number;
 
-  private constructor(script: Script) {
+  private constructor(script: Script, tokens: number) {
     this.#script = script;
+    this.#tokens = tokens;
     this.#server = createServer((request, response) => {
       let text = "";
       request.setEncoding("utf8").on("data", (part: string) => (text += part));
@@ -50,8 +63,8 @@ export class Scripted {
     });
   }
 
-  static async start(script: Script): Promise<Scripted> {
-    const scripted = new Scripted(script);
+  static async start(script: Script, tokens = 10): Promise<Scripted> {
+    const scripted = new Scripted(script, tokens);
     await new Promise<void>((resolve) => scripted.#server.listen(0, "127.0.0.1", resolve));
     return scripted;
   }
@@ -70,27 +83,32 @@ export class Scripted {
     const dialect = DIALECTS[path];
     if (!dialect) return void response.writeHead(404).end();
     const results = dialect.results(body);
-    this.heard.push({ path, body, results });
+    this.heard.push({ path, body, results, tools: dialect.offered(body).map(({ name }) => name) });
     const wrong = dialect.refused(body);
     if (wrong !== null) {
       this.refused.push(wrong);
       return void response.writeHead(400, { "content-type": "application/json" }).end(dialect.error(wrong));
     }
+    const tokens = this.#tokens;
     const steps = typeof this.#script === "function" ? this.#script(body) : this.#script;
     const step = steps[results.length] ?? "Done.";
     const offered = dialect.offered(body);
     // An agent asks for titles and summaries too; without tools there is nothing to call.
     const said: Said =
       typeof step === "string" || offered.length === 0
-        ? { text: typeof step === "string" ? step : "A title" }
-        : { id: `call_${results.length}_scripted`, ...step(offered) };
+        ? { tokens, text: typeof step === "string" ? step : "A title" }
+        : { tokens, id: `call_${results.length}_scripted`, ...step(offered) };
+    if ("name" in said) this.called.push({ name: said.name, input: said.input });
     response.writeHead(200, { "content-type": body["stream"] === true ? "text/event-stream" : "application/json" });
     response.end(body["stream"] === true ? dialect.stream(said, body) : JSON.stringify(dialect.whole(said, body)));
   }
 }
 
 /** One answer of the model. */
-type Said = { readonly text: string } | { readonly id: string; readonly name: string; readonly input: unknown };
+type Said = { readonly tokens: number } & (
+  | { readonly text: string }
+  | { readonly id: string; readonly name: string; readonly input: unknown }
+);
 
 interface Dialect {
   readonly offered: (body: Json) => Offered[];
@@ -125,7 +143,7 @@ const messages: Dialect = {
     ...messageHead(model),
     content: [blockOf(said)],
     ...endOf(said),
-    usage: { input_tokens: 100, output_tokens: 10 },
+    usage: { input_tokens: 100, output_tokens: said.tokens },
   }),
   stream(said, { model }) {
     const delta =
@@ -147,7 +165,7 @@ const messages: Dialect = {
       { type: "content_block_start", index: 0, content_block: start },
       ...delta.map((each) => ({ type: "content_block_delta", index: 0, delta: each })),
       { type: "content_block_stop", index: 0 },
-      { type: "message_delta", delta: endOf(said), usage: { output_tokens: 10 } },
+      { type: "message_delta", delta: endOf(said), usage: { output_tokens: said.tokens } },
       { type: "message_stop" },
     ]);
   },
@@ -180,7 +198,7 @@ const chat: Dialect = {
         finish_reason: "text" in said ? "stop" : "tool_calls",
       },
     ],
-    usage: { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 },
+    usage: chatUsage(said),
   }),
   stream(said, { model, stream_options: options }) {
     const chunk = (facts: Json) =>
@@ -194,13 +212,11 @@ const chat: Dialect = {
             of({ tool_calls: [{ index: 0, id: said.id, type: "function", function: { name: said.name, arguments: "" } }] }),
             ...halves(JSON.stringify(said.input)).map((text) => of({ tool_calls: [{ index: 0, function: { arguments: text } }] })),
           ];
-    const usage =
-      (options as Json | undefined)?.["include_usage"] === true
-        ? chunk({ choices: [], usage: { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 } })
-        : "";
+    const usage = (options as Json | undefined)?.["include_usage"] === true ? chunk({ choices: [], usage: chatUsage(said) }) : "";
     return `${of({ role: "assistant", content: "" })}${parts.join("")}${of({}, "text" in said ? "stop" : "tool_calls")}${usage}data: [DONE]\n\n`;
   },
 };
+const chatUsage = ({ tokens }: Said) => ({ prompt_tokens: 100, completion_tokens: tokens, total_tokens: 100 + tokens });
 const chatHead = (model: unknown) => ({ id: "chatcmpl-scripted", created: 1_790_000_000, model });
 const deltaOf = (said: Said): Json =>
   "text" in said
@@ -292,9 +308,9 @@ const responseOf = (said: Said, model: unknown, status: string): Json => ({
   usage: {
     input_tokens: 100,
     input_tokens_details: { cached_tokens: 0 },
-    output_tokens: 10,
+    output_tokens: said.tokens,
     output_tokens_details: { reasoning_tokens: 0 },
-    total_tokens: 110,
+    total_tokens: 100 + said.tokens,
   },
 });
 

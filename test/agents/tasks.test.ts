@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { Admin } from "../support/gateway.ts";
 import { UNABLE } from "../support/runner.ts";
 import { TaskClient } from "../support/tasks.ts";
@@ -27,14 +27,14 @@ afterEach(async () => {
 let staged = 0;
 
 /** A scripted model that speaks what its agent does not, and a key whose tasks may call nothing else. */
-async function stageOf(engine: Engine, script: Script) {
-  const upstream = await Scripted.start(script);
+async function stageOf(engine: Engine, script: Script, { profile = PROFILE, tokens = 10 } = {}) {
+  const upstream = await Scripted.start(script, tokens);
   upstreams.push(upstream);
   const name = `task-${engine}-${++staged}`;
   const [kind, base_url] = engine === "codex" ? ["anthropic", upstream.origin] : ["openai-compatible", `${upstream.origin}/v1`];
   await admin.call("POST", "/providers", { name, kind, base_url, api_key: "sk-other-vendor" });
   await admin.call("POST", "/prices", { provider: name, model: MODEL, rates: { input: "1", output: "2" }, source: "test" });
-  const key = await admin.key({ name, profile: PROFILE, models: { allow: [`${name}/${MODEL}`], deny: [] } });
+  const key = await admin.key({ name, profile, models: { allow: [`${name}/${MODEL}`], deny: [] } });
   const tasks = new TaskClient(origin, key.secret);
   const run = async (asked: Record<string, unknown>) => {
     const { id } = await tasks.begin({ engine, model: `${name}/${MODEL}`, ...asked });
@@ -43,7 +43,7 @@ async function stageOf(engine: Engine, script: Script) {
     return { id, events, task: await tasks.get(id) };
   };
   const artifact = async (id: string, path: string) => (await tasks.raw("GET", `/v1/task/${id}/artifacts/${path}`)).text();
-  return { upstream, tasks, run, artifact };
+  return { upstream, tasks, run, artifact, key: key.id };
 }
 
 const call =
@@ -183,6 +183,98 @@ describe.skipIf(UNABLE)("what came with a task for its agent", () => {
       expect(heard).toEqual(engine === "codex" ? ["greeting"] : ["reviewer", "greeting"]);
     },
   );
+});
+
+describe.skipIf(UNABLE)("what an agent may not", () => {
+  beforeAll(async () => {
+    const rest = {
+      tools: ["Read", "Write", "Bash(cat *)", "Bash(wc *)"],
+      denied_commands: ["rm *"],
+      memory_mb: 1024,
+      cpu_cores: 2,
+      disk_mb: 256,
+    };
+    await admin.call("POST", "/profiles", { name: "agents-held", engines: ENGINES, ...rest });
+  });
+
+  const told = (events: readonly { readonly type: string; readonly data: Record<string, unknown> }[]) =>
+    events.filter(({ type }) => type === "tool_call").map(({ data }) => [data["name"], data["verdict"]]);
+
+  it("A16: Claude Code is told no, calls nothing of it, and goes on; a tool that is not allowed it does not even offer", async () => {
+    const { read, sh, write } = TOOLS["claude-code"];
+    const script = [sh("rm in.txt"), read("in.txt"), write("out.txt", "42\n"), "Kept."];
+    const { upstream, run, artifact } = await stageOf("claude-code", script, { profile: "agents-held" });
+    const { id, events, task } = await run({ prompt: "Remove in.txt.", files: NUMBER });
+    expect(task).toMatchObject({ exit_reason: "ok", result: { text: "Kept." } });
+    expect(upstream.heard.at(-1)!.results[0]).toContain("denied");
+    expect(told(events)).toEqual([
+      ["Bash", "denied"],
+      ["Read", "allowed"],
+      ["Write", "allowed"],
+    ]);
+    expect(await artifact(id, "in.txt")).toBe(NUMBER[0]!.text);
+    expect(upstream.heard.map(({ tools }) => tools.filter((name) => !["Read", "Write", "Bash"].includes(name)))).toEqual(
+      upstream.heard.map(() => []),
+    );
+  });
+
+  it("A16: Codex is not given the call, and its task ends as what it is", async () => {
+    const { read, sh } = TOOLS.codex;
+    const { run, artifact } = await stageOf("codex", [read("in.txt"), sh("rm in.txt"), "Never said."], { profile: "agents-held" });
+    const { id, events, task } = await run({ prompt: "Remove in.txt.", files: NUMBER });
+    expect([task.status, task.exit_reason]).toEqual(["failed", "policy"]);
+    expect(told(events)).toEqual([
+      ["exec_command", "allowed"],
+      ["exec_command", "denied"],
+    ]);
+    expect(await artifact(id, "in.txt")).toBe(NUMBER[0]!.text);
+  });
+});
+
+describe.skipIf(UNABLE).each(ENGINES)("what %s did", (engine) => {
+  it("A17: stands in the audit as the model called it, in its order, and agrees with what the workspace became", async () => {
+    const { read, write, sh } = TOOLS[engine];
+    const steps = [read("in.txt"), write("a.txt", "1\n"), sh("cat a.txt"), write("b.txt", "2\n"), sh("cat b.txt"), "Done."];
+    const { upstream, run, key } = await stageOf(engine, steps);
+    const { task } = await run({ prompt: "Write two files.", files: NUMBER });
+    expect(upstream.called.length).toBe(5);
+    const audited = await vi.waitFor(async () => {
+      const { data } = await admin.call<{ data: { details: { tool: string; input: unknown } }[] }>(
+        "GET",
+        `/audit?type=tool_call&key=${key}`,
+      );
+      expect(data.length).toBe(5);
+      return data.toReversed().map(({ details: { tool, input } }) => ({ name: tool, input }));
+    }, 15_000);
+    expect(audited).toEqual(upstream.called);
+    expect(task.result?.files.map(({ path }) => path)).toEqual(["a.txt", "b.txt"]);
+  });
+});
+
+describe.skipIf(UNABLE).each(ENGINES)("the money of %s", (engine) => {
+  it("A13: spent, ends it after exactly one refused call", async () => {
+    const { sh } = TOOLS[engine];
+    const steps = Array.from({ length: 20 }, (_, nth) => sh(`echo ${nth}`));
+    const { upstream, run } = await stageOf(engine, steps, { tokens: 4_000 });
+    const { id, task } = await run({ prompt: "Count.", max_cost_usd: "0.12" });
+    expect([task.status, task.exit_reason]).toEqual(["failed", "budget"]);
+    const codes = await vi.waitFor(async () => {
+      const { data } = await admin.call<{ data: { code: string | null }[] }>("GET", `/requests?task=${id}&limit=100`);
+      expect(data.length).toBeGreaterThan(upstream.heard.length);
+      return data.map(({ code }) => code);
+    }, 15_000);
+    expect(codes.filter((code) => code !== null)).toEqual(["budget_exceeded"]);
+    expect(codes.length).toBe(upstream.heard.length + 1);
+    const { data: records } = await admin.call<{ data: { actual_usd: string }[] }>("GET", `/costs/records?task=${id}&limit=100`);
+    console.log(
+      task.cost,
+      records.map(({ actual_usd }) => actual_usd),
+    );
+    const spent = records.reduce((sum, { actual_usd }) => sum + Number(actual_usd), 0);
+    expect(Number(task.cost.spent_usd)).toBeCloseTo(spent, 9);
+    expect(spent).toBeLessThanOrEqual(0.12);
+    expect(upstream.heard.length).toBeGreaterThan(1);
+  });
 });
 
 describe.skipIf(UNABLE)("the gateway", () => {

@@ -6,6 +6,7 @@ export interface TaskTold {
   readonly status: string;
   readonly exit_reason: string | null;
   readonly last_seq: number;
+  readonly cost: { readonly cap_usd: string; readonly spent_usd: string; readonly reserved_usd: string };
   readonly result: {
     readonly text: string;
     readonly structured: unknown;

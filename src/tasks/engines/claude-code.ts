@@ -1,18 +1,22 @@
-import { AGENT_PROGRAMS } from "#runner-protocol";
+import { AGENT_PROGRAMS, GATEWAY_INSIDE, HOOK_INSIDE, NODE_INSIDE } from "#runner-protocol";
 import type { Adapter, Assignment, GivenFile, Said } from "./contract.ts";
 import { homeCopy, homeFile, inHome, promptFile, prompted } from "./home.ts";
 import { skillFilesOf, subAgentsOf } from "./kit.ts";
 import { isLine, type Line, linesOf, said } from "./lines.ts";
 
+/** What it asks before each tool. Whatever keeps the asking from its end is a no, and it may take as long as a person takes to decide. */
+const ASK = { type: "command", command: `${NODE_INSIDE} ${HOOK_INSIDE} ${GATEWAY_INSIDE}/v1/task/hook || exit 2`, timeout: 86_400 };
+const SETTINGS = { disableAllHooks: false, hooks: { PreToolUse: [{ matcher: "*", hooks: [ASK] }] } };
 /**
- * It asks nobody, since the sandbox is the wall, and reads no settings but ours, flags that nothing in the sandbox can overrule: a file of
- * the workspace could otherwise name commands to be run that no model asked for.
+ * It asks nobody else, since the sandbox is the wall, and reads no settings but ours, flags that nothing in the sandbox can overrule: a
+ * file of the workspace could otherwise name commands to be run that no model asked for. Not `--bare`, which leaves out hooks.
  */
 const FLAGS = [
   "-p",
   "--output-format=stream-json",
   "--verbose",
   "--dangerously-skip-permissions",
+  `--settings=${JSON.stringify(SETTINGS)}`,
   "--setting-sources=",
   "--strict-mcp-config",
   "--no-session-persistence",

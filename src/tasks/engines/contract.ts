@@ -5,7 +5,7 @@ export const ENGINES = ["claude-code", "codex", "native", "command"] as const;
 export type Engine = (typeof ENGINES)[number];
 
 /** Engines that ask the hook before each tool and obey what it says. What the others may not call does not reach them. */
-export const ASKING: ReadonlySet<Engine> = new Set<Engine>(["native"]);
+export const ASKING: ReadonlySet<Engine> = new Set<Engine>(["claude-code", "native"]);
 
 /** A file of a task's request. */
 export type GivenFile = JobSpec["files"][number];

@@ -25,7 +25,8 @@ const WORKSPACE = "/workspace/";
 const nothing: Reader = () => ({});
 const command: Reader = (input, fields) => {
   const given = { ...fields, ...fieldsOf(fields["action"]) };
-  const run = typeof input === "string" ? input : (given["command"] ?? given["commands"] ?? given["cmd"] ?? given["input"]);
+  const run = typeof input === "string" ? input : (given["command"] ?? given["cmd"] ?? given["input"]);
+  if (Array.isArray(given["commands"])) return { commands: commandsIn(given["commands"].map(said).join("\n")) };
   if (Array.isArray(run)) return { commands: commandsOf(run.map(said)) };
   return { commands: typeof run === "string" ? commandsIn(run) : null };
 };
@@ -33,7 +34,11 @@ const typed: Reader = (_, { chars }) => ({ commands: commandsIn(typeof chars ===
 /** About a command that runs already, and was judged when it began. */
 const running: Reader = () => ({ commands: [] });
 const file: Reader = (_, fields) => ({ about: [pathOf(textOf(fields, ["file_path", "notebook_path", "path", "dir_path"]) ?? ".")] });
-const patch: Reader = (input, fields) => ({ about: patched(textOf(fields, ["input", "patch"]) ?? said(input)) });
+const editor: Reader = (input, fields) => ({ ...file(input, fields), ...(fields["command"] === "view" ? { tool: "Read" } : {}) });
+const patch: Reader = (input, fields) => {
+  const { path } = fieldsOf(fields["operation"]);
+  return { about: typeof path === "string" ? [pathOf(path)] : patched(textOf(fields, ["input", "patch"]) ?? said(input)) };
+};
 const agent: Reader = (_, fields) => ({ about: [textOf(fields, ["subagent_type", "agent_type", "name"]) ?? "general-purpose"] });
 const skill: Reader = (_, fields) => ({ about: [textOf(fields, ["skill", "command", "name"]) ?? ""] });
 const domain: Reader = (_, fields) => ({ about: [`domain:${hostOf(textOf(fields, ["url"]) ?? "")}`] });
@@ -74,9 +79,9 @@ const TOOLS: ReadonlyMap<string, readonly [tool: string, read: Reader]> = new Ma
     NotebookEdit: ["NotebookEdit", file],
     apply_patch: ["Edit", patch],
     apply_patch_call: ["Edit", patch],
-    text_editor: ["Edit", file],
-    str_replace_editor: ["Edit", file],
-    str_replace_based_edit_tool: ["Edit", file],
+    text_editor: ["Edit", editor],
+    str_replace_editor: ["Edit", editor],
+    str_replace_based_edit_tool: ["Edit", editor],
     Agent: ["Agent", agent],
     Task: ["Agent", agent],
     spawn_agent: ["Agent", agent],
