@@ -3,8 +3,6 @@ import { OFFERED } from "../../../src/tasks/engines/engines.ts";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
 import { prospectOf } from "../../../src/tasks/prospect.ts";
 
-const MUST = "must be one of claude-code, codex, native, command";
-
 const good = { engine: "command", argv: ["true"] };
 const file = (path: unknown, rest: object = { text: "" }) => ({ ...good, files: [{ path, ...rest }] });
 const judge = (body: unknown) => prospectOf(body, DEFAULT_PROFILE).violations.map(({ field, reason }) => [field, reason]);
