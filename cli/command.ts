@@ -40,8 +40,8 @@ export interface Command<Options extends OptionTable = OptionTable> {
   readonly options: Options;
   /** Command lines without the program's name, each with what it is for. */
   readonly examples: readonly (readonly [line: string, purpose: string])[];
-  /** Does it. Nothing answered means that all is well. */
-  readonly run: (call: Call<Options>) => Promise<Exit | void>;
+  /** Does it. Nothing answered means that all is well; a number is the exit code of what was run. */
+  readonly run: (call: Call<Options>) => Promise<Exit | number | void>;
 }
 
 /** A command whose `run` sees its own options typed; the table holds all alike. */

@@ -26,6 +26,8 @@ export interface Ask {
   readonly as?: Credential;
   /** A status that is an answer here, though it is no success. */
   readonly also?: number;
+  /** Only the beginning of its answer has to come in time; what follows may take as long as it does. */
+  readonly lasting?: true;
 }
 
 /** One page of a list. `answer` is the API's object; `more` tells that there is something after the last row asked for. */
@@ -47,6 +49,11 @@ export class Gateway {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+  }
+
+  /** Aborted when the person at the terminal has had enough. */
+  get signal(): AbortSignal {
+    return this.#connection.signal;
   }
 
   get origin(): string {
@@ -90,6 +97,13 @@ export class Gateway {
     return { text: await this.#heard(answer.text()), next: answer.headers.get("x-next-cursor") };
   }
 
+  /** Reads an answer as it comes, for as long as it comes. */
+  async stream(path: string, ask: Ask): Promise<ReadableStream<Uint8Array>> {
+    const { body } = await this.#read(path, { ...ask, lasting: true });
+    if (!body) throw stranger(this.origin);
+    return body;
+  }
+
   /** A request that may be repeated: the gateway says when, and a short wait is waited. */
   async #read(path: string, ask: Ask): Promise<Response> {
     for (let tries = 1; ; tries++) {
@@ -103,12 +117,14 @@ export class Gateway {
     }
   }
 
-  async #send(method: string, path: string, { query = {}, body, as = "admin", also }: Ask): Promise<Response> {
+  async #send(method: string, path: string, { query = {}, body, as = "admin", also, lasting }: Ask): Promise<Response> {
     const { origin, timeoutMs, signal } = this.#connection;
     const headers = new Headers({ accept: "application/json", "user-agent": AGENT });
     const credential = this.#credential(as);
     if (credential !== null) headers.set("authorization", `Bearer ${credential}`);
     if (body !== undefined) headers.set("content-type", "application/json");
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new DOMException("too late", "TimeoutError")), timeoutMs).unref();
     const answer = await this.#heard(
       fetch(`${origin}${path}${search(query)}`, {
         method,
@@ -116,8 +132,8 @@ export class Gateway {
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
         // A credential follows no redirect: the address it is meant for is the one that was given.
         redirect: "manual",
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-      }),
+        signal: AbortSignal.any([signal, late.signal]),
+      }).finally(() => lasting && clearTimeout(timer)),
     );
     if (answer.status >= 300 && answer.status < 400) throw redirected(origin, answer);
     if (!answer.ok && answer.status !== also) throw await refusal(answer, origin);

@@ -23,13 +23,14 @@ export async function main(start: Start): Promise<number> {
   let asked: Asked | null = null;
   try {
     asked = parse(start.argv, COMMANDS);
-    return EXIT[await answer(asked, start)];
+    const end = await answer(asked, start);
+    return typeof end === "number" ? end : EXIT[end];
   } catch (error) {
     return EXIT[await report(error, asked, start).catch(() => "failed" as const)];
   }
 }
 
-async function answer(asked: Asked, start: Start): Promise<keyof typeof EXIT> {
+async function answer(asked: Asked, start: Start): Promise<keyof typeof EXIT | number> {
   const { stdout, stderr } = start;
   if (asked.kind !== "command") {
     const page = asked.kind === "version" ? `tollgate ${packageJson.version}\n` : helpPage(asked.topic, COMMANDS);

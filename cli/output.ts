@@ -79,6 +79,11 @@ export class Output {
     return this.text(this.#out.isTTY ? printableLines(text) : text);
   }
 
+  /** Text that is no result, as it is, but for a terminal. */
+  aside(text: string): Promise<void> {
+    return written(this.#err, this.#err.isTTY ? printableLines(text) : text);
+  }
+
   /** A line of advice for the person at the terminal. */
   async note(text: string): Promise<void> {
     await written(this.#err, `${text}\n`);

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { openApiDocument } from "#http";
 
-/** Makes docs/openapi.json out of the admin plane's routes. `--check` compares instead of writing. */
+/** Makes docs/openapi.json out of the routes of the admin plane and of tasks. `--check` compares instead of writing. */
 const OUTPUT = "docs/openapi.json";
 const made = `${JSON.stringify(openApiDocument(), null, 1)}\n`;
 if (process.argv.includes("--check")) {

@@ -44,6 +44,7 @@ interface Configuration {
     readonly producers?: readonly { readonly binding: string; readonly queue: string }[];
     readonly consumers?: readonly { readonly queue: string; readonly dead_letter_queue?: string }[];
   };
+  readonly r2_buckets?: readonly { readonly binding: string; readonly bucket_name?: string }[];
   readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
   readonly ratelimits?: readonly { readonly name: string; readonly namespace_id: string }[];
   readonly triggers: { readonly crons?: readonly string[] };
@@ -68,6 +69,12 @@ function resources(): Resource[] {
       kind: "Queue",
       name,
       binding: (config.queues.producers ?? []).find(({ queue }) => queue === name)?.binding ?? "-",
+      how: "created",
+    })),
+    ...(config.r2_buckets ?? []).map((bucket) => ({
+      kind: "R2 bucket",
+      name: bucket.bucket_name ?? bucket.binding,
+      binding: bucket.binding,
       how: "created",
     })),
     ...config.durable_objects.bindings.map((object) => ({
@@ -127,10 +134,23 @@ function wrangler(words: readonly string[], tolerate?: RegExp): string {
   }
 }
 
+/** Creates a bucket. R2 is switched on for an account by its owner: where it is not, the gateway is deployed without. */
+function provisionBucket(name: string): void {
+  try {
+    wrangler(["r2", "bucket", "create", name], /already (exists|own)|10004/i);
+  } catch (error) {
+    if (!/enable R2|10042/i.test(String(error))) throw error;
+    console.log("This account has no R2: what a task leaves is kept in its own object, up to 64 MiB. Deploy again once R2 is enabled.");
+    const config = readFileSync(DEPLOYED, "utf8");
+    writeFileSync(DEPLOYED, config.replace(/^\[\[r2_buckets\]\]\n(?:\w.*\n)*/m, ""));
+  }
+}
+
 /** Creates what is not there; the database's id goes into the account's own configuration. */
 function provision(): void {
   for (const { name } of resources().filter(({ kind }) => kind === "Queue"))
     wrangler(["queues", "create", name], /already (exists|taken)/i);
+  for (const { name } of resources().filter(({ kind }) => kind === "R2 bucket")) provisionBucket(name);
   const database = resources().find(({ kind }) => kind === "D1 database");
   if (!database) return;
   wrangler(["d1", "create", database.name], /already exists/i);

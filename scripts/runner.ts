@@ -21,7 +21,8 @@ interface Noted {
 }
 
 const MAIN = join(import.meta.dirname, "../runner/main.ts");
-const READY_MS = 15_000;
+/** Before it listens it runs each agent that it is to offer. */
+const READY_MS = 60_000;
 const LOOK_MS = 500;
 const END_MS = 10_000;
 

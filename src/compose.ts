@@ -7,7 +7,7 @@ import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
 import { DirectoryCache, type DirectorySource } from "#gateway";
 import type { Platform } from "#http";
-import { KeyRing, mintTaskIdentity } from "#keys";
+import { callbackSecret, KeyRing, mintTaskIdentity } from "#keys";
 import { ModelStore, PriceStore } from "#models";
 import { bench, countersOf, StandingPolicies } from "#policy";
 import { ProviderStore } from "#providers";
@@ -57,6 +57,8 @@ function compose(env: Env): Platform {
       runner: config.RUNNER_URL !== undefined || config.RUNNER_CONTAINER,
       health: config.RUNNER_URL === undefined ? null : new RunnerHealth(config.RUNNER_URL, now),
       origin: config.RUNNER_CONTAINER ? CONTAINER_GATEWAY : (config.TOLLGATE_URL ?? null),
+      callbackSecret: (key) => callbackSecret(config.TOLLGATE_PEPPER, key),
+      allowPrivate: config.allowPrivateUpstreams,
       identity: (of, expiresAt) => mintTaskIdentity(config.TOLLGATE_PEPPER, of, expiresAt),
       strict: !config.development,
       now,

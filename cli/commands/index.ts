@@ -10,6 +10,7 @@ import { policy } from "./policy.ts";
 import { reconcile } from "./reconcile.ts";
 import { routes } from "./routes.ts";
 import { status } from "./status.ts";
+import { taskRuns } from "./task-run.ts";
 import { tasks } from "./tasks.ts";
 import { webhooks } from "./webhooks.ts";
 
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   ...estimate,
   ...reconcile,
   ...routes,
+  ...taskRuns,
   ...tasks,
   ...alerts,
   ...webhooks,

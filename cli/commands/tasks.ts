@@ -1,6 +1,6 @@
 import { type Command, command, rowsMax } from "../command.ts";
 import { misuse } from "../failure.ts";
-import { choice, flag, text } from "../option.ts";
+import { choice, flag, moment, text, texts } from "../option.ts";
 import type { Column } from "../print.ts";
 import { oneOf } from "./limit.ts";
 
@@ -18,6 +18,20 @@ const COLUMNS: readonly Column[] = [
   { head: "RESERVED", path: "cost.reserved_usd", figure: true },
 ];
 
+const REPORT: readonly Column[] = [
+  { head: "TASKS", path: "tasks", figure: true },
+  { head: "ENDED", path: "ended", figure: true },
+  { head: "SUCCESS", path: "success_rate", figure: true },
+  { head: "MEDIAN S", path: "seconds.median", figure: true },
+  { head: "P90 S", path: "seconds.p90", figure: true },
+  { head: "USD", path: "cost_usd", figure: true },
+  { head: "SCORES", path: "feedback.count", figure: true },
+  { head: "SCORE", path: "feedback.mean", figure: true },
+];
+/** A key's own tasks, as it sees them itself. */
+const OWN = "/v1/task";
+const mine = flag("of the key in TOLLGATE_KEY, as it sees them itself");
+
 const list = command({
   name: "tasks list",
   summary: "List everybody's tasks, newest first, with what they cost.",
@@ -25,15 +39,20 @@ const list = command({
   options: {
     key: text("only of this key", "key", "<id>"),
     team: text("only of this team", "team", "<id>"),
-    status: choice("only in this state", ["pending", "running", "completed", "failed", "cancelled"], "status"),
+    status: choice("only in this state", ["pending", "running", "waiting_approval", "completed", "failed", "cancelled"], "status"),
+    mine,
     limit: rowsMax,
   },
   examples: [
     ["tasks list --status running", "what runs now"],
+    ["tasks list --mine --limit 10", "the key's own last ten"],
     ["tasks list --key key_9f3k2m7q1xab --json", "for a program: the API's objects, one per line"],
   ],
   async run({ fields, given, gateway, output }) {
-    await output.list(gateway.pages(PATH, { query: fields }, given.limit), COLUMNS, "There are no such tasks.");
+    const pages = given.mine
+      ? gateway.pages(OWN, { as: "key", query: fields }, given.limit)
+      : gateway.pages(PATH, { query: fields }, given.limit);
+    await output.list(pages, COLUMNS, "There are no such tasks.");
   },
 });
 
@@ -41,10 +60,13 @@ const show = command({
   name: "tasks show",
   summary: "Show a task; what it said is its key's alone.",
   operands: ["<id>"],
-  options: {},
-  examples: [[`tasks show ${EXAMPLE} --field cost.spent_usd`, "what it has come to"]],
-  async run({ operands: [id], gateway, output }) {
-    await output.object(await gateway.get(place(id)));
+  options: { mine },
+  examples: [
+    [`tasks show ${EXAMPLE} --field cost.spent_usd`, "what it has come to"],
+    [`tasks show --mine ${EXAMPLE} --field result.text`, "what it said, for its key"],
+  ],
+  async run({ operands: [id], given, gateway, output }) {
+    await output.object(given.mine ? await gateway.get(place(id, OWN), { as: "key" }) : await gateway.get(place(id)));
   },
 });
 
@@ -52,10 +74,11 @@ const cancel = command({
   name: "tasks cancel",
   summary: "End a task: none of its calls is admitted any more.",
   operands: ["<id>"],
-  options: {},
+  options: { mine },
   examples: [[`tasks cancel ${EXAMPLE}`, "whatever it is at"]],
-  async run({ operands: [id], gateway, output }) {
-    await output.object((await gateway.write("DELETE", place(id))) ?? {});
+  async run({ operands: [id], given, gateway, output }) {
+    const ended = given.mine ? gateway.write("DELETE", place(id, OWN), { as: "key" }) : gateway.write("DELETE", place(id));
+    await output.object((await ended) ?? {});
   },
 });
 
@@ -82,9 +105,32 @@ const cancelAll = command({
   },
 });
 
-/** `tasks`: what keys run in sandboxes, as operators see and end it. */
-export const tasks: readonly Command[] = [list, show, cancel, cancelAll];
+const report = command({
+  name: "tasks report",
+  summary: "Tell how tasks went, what they cost and what their owners thought of them.",
+  more: "For operators and analysts. Tasks are counted by when they began, and kept for 30 days after their end.",
+  operands: [],
+  options: {
+    by: texts("what to tell apart: engine, model, key, day (engine)", undefined, "<word>"),
+    from: moment("from then on (7d)", "ago", "from"),
+    to: moment("until then, itself left out", "ago", "to"),
+  },
+  examples: [
+    ["tasks report", "by engine, of the last seven days"],
+    ["tasks report --by key --by day --from 2d", "which key's tasks fail, by day"],
+  ],
+  async run({ given, fields, gateway, output }) {
+    const by = given.by ?? ["engine"];
+    const answer = await gateway.get("/admin/v1/tasks/report", { query: { ...fields, group_by: by.join(",") } });
+    const columns = [...by.map((name) => ({ head: name.toUpperCase(), path: `group.${name}` })), ...REPORT];
+    const known = { data: columns };
+    await output.object(answer, (row) => output.details(row, known));
+  },
+});
 
-function place(id = ""): string {
-  return `${PATH}/${encodeURIComponent(id)}`;
+/** `tasks`: what keys run in sandboxes, as operators see and end it. */
+export const tasks: readonly Command[] = [list, show, cancel, cancelAll, report];
+
+function place(id = "", path = PATH): string {
+  return `${path}/${encodeURIComponent(id)}`;
 }

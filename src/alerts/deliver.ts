@@ -1,9 +1,9 @@
 import { and, asc, eq, inArray, lte, type SQL, sql } from "drizzle-orm";
-import { checkBaseUrl, TollgateError, VaultError } from "#core";
+import { VaultError } from "#core";
 import type { Config } from "#config";
 import { type Db, tables } from "#db";
+import { type Posted, postSigned } from "./post.ts";
 import { alertShape } from "./shape.ts";
-import { signature } from "./sign.ts";
 import { type DeliveryRow, type WebhookRow, WebhookStore } from "./webhooks.ts";
 
 const { alerts, webhooks, webhookDeliveries: deliveries } = tables;
@@ -17,7 +17,6 @@ export interface Outgoing {
   readonly timeoutMs?: number;
 }
 
-const TIMEOUT_MS = 10_000;
 /** How long an attempt has its delivery to itself; one whose isolate died is made again after that. */
 const LEASE_MS = 60_000;
 /** What is waited after each attempt that failed; after the last there is none. */
@@ -72,56 +71,32 @@ async function claimed({ db, now }: Outgoing, which: SQL | undefined): Promise<D
   return row;
 }
 
-/** What came of one attempt. */
-interface Result {
-  readonly httpStatus: number | null;
-  /** Never a word of the receiver's, nor its URL. */
-  readonly error: string | null;
-}
-
 async function attempt(out: Outgoing, webhook: WebhookRow, delivery: DeliveryRow): Promise<DeliveryRow> {
   const result = await post(out, webhook, delivery);
   const { attempts } = delivery;
   const now = out.now();
   const wait = BACKOFF_MS[attempts - 1];
-  const changed: Partial<DeliveryRow> & Result = { ...result, ...fate(result, wait, now) };
+  const changed: Partial<DeliveryRow> & Posted = { ...result, ...fate(result, wait, now) };
   // Only as long as no later attempt has taken it.
   const mine = and(eq(deliveries.id, delivery.id), eq(deliveries.attempts, attempts));
   await out.db.update(deliveries).set(changed).where(mine);
   return { ...delivery, ...changed };
 }
 
-function fate({ error }: Result, wait: number | undefined, now: number): Partial<DeliveryRow> {
+function fate({ error }: Posted, wait: number | undefined, now: number): Partial<DeliveryRow> {
   if (error === null) return { status: "delivered", endedAt: now };
   return wait === undefined ? { status: "failed", endedAt: now } : { nextAt: now + wait };
 }
 
-async function post({ db, config, now, timeoutMs = TIMEOUT_MS }: Outgoing, webhook: WebhookRow, delivery: DeliveryRow): Promise<Result> {
-  const signal = AbortSignal.timeout(timeoutMs);
+async function post({ db, config, now, timeoutMs }: Outgoing, webhook: WebhookRow, delivery: DeliveryRow): Promise<Posted> {
   try {
-    // Judged again with each call, so that a row written by other means leads nowhere either.
-    const { href } = checkBaseUrl(webhook.url, config.allowPrivateUpstreams, "url");
     const secret = await new WebhookStore(db, config, now).secretOf(webhook);
-    const { id, body } = await contentOf(db, delivery);
-    const headers = {
-      "content-type": "application/json",
-      "user-agent": "tollgate",
-      "x-tollgate-event-id": id,
-      "x-tollgate-signature": await signature(secret, Math.floor(now() / 1000), body),
-    };
-    // No redirect is followed: it could lead inside.
-    const answer = await fetch(href, { method: "POST", redirect: "manual", headers, body, signal });
-    await answer.body?.cancel();
-    return { httpStatus: answer.status, error: answer.ok ? null : `answered with ${answer.status}` };
+    const letter = { url: webhook.url, secret, ...(await contentOf(db, delivery)) };
+    return await postSigned(letter, { allowPrivate: config.allowPrivateUpstreams, now: now(), timeoutMs });
   } catch (error) {
-    return { httpStatus: null, error: faultOf(error, signal) };
+    const fault = error instanceof VaultError ? "the signing secret cannot be opened" : "could not be read";
+    return { httpStatus: null, error: fault };
   }
-}
-
-function faultOf(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted) return "took too long";
-  if (error instanceof TollgateError) return error.message;
-  return error instanceof VaultError ? "the signing secret cannot be opened" : "could not be reached";
 }
 
 /** What is sent, and by which id a receiver knows what it has had before. */

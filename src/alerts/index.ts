@@ -3,6 +3,7 @@ export { alertsOfEntries } from "./entries.ts";
 export { announce, fire } from "./fire.ts";
 export { listAlerts, listDeliveries } from "./list.ts";
 export { sendDue, sendOne } from "./deliver.ts";
+export { postSigned } from "./post.ts";
 export { forget } from "./retention.ts";
 export { alertsOf } from "./rules.ts";
 export { alertShape } from "./shape.ts";

@@ -7,15 +7,24 @@ export interface Deed {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The tools of Claude Code, Codex and the native agent that are about files. */
+/** The tools of Claude Code, Codex, the native agent and the vendors' own that are about files. */
 const FILE_TOOLS: ReadonlyMap<string, "read" | "write"> = new Map([
   ...["Read", "NotebookRead", "Glob", "Grep", "LS", "List", "view_image", "read_file", "list_dir", "grep_files"].map(
     (name) => [name, "read"] as const,
   ),
-  ...["Write", "Edit", "MultiEdit", "NotebookEdit", "apply_patch"].map((name) => [name, "write"] as const),
+  ...["Write", "Edit", "MultiEdit", "NotebookEdit", "apply_patch_call"].map((name) => [name, "write"] as const),
+]);
+/** One of these reads where its `command` is `view`, and else writes. */
+const EDITORS: ReadonlySet<string> = new Set([
+  "str_replace_based_edit_tool",
+  "str_replace_editor",
+  "text_editor",
+  "text_editor_code_execution",
 ]);
 const COMMAND_TOOLS: ReadonlySet<string> = new Set([
   "Bash",
+  "bash",
+  "bash_code_execution",
   "Monitor",
   "PowerShell",
   "exec_command",
@@ -23,6 +32,8 @@ const COMMAND_TOOLS: ReadonlySet<string> = new Set([
   "shell",
   "shell_command",
   "local_shell",
+  "local_shell_call",
+  "shell_call",
   "container.exec",
   "write_stdin",
 ]);
@@ -68,6 +79,7 @@ function textOf(fields: Fields, names: readonly string[]): string | null {
 function commandOf(input: unknown, fields: Fields): string | null {
   if (typeof input === "string") return input || null;
   const given = { ...fields, ...fieldsOf(fields["action"]) };
+  if (Array.isArray(given["commands"])) return given["commands"].map(String).join("\n") || null;
   const argv = [given["command"], given["cmd"], given["input"]].find(Array.isArray);
   if (argv) return lineOf(argv.map(String));
   return textOf(given, ["command", "cmd", "chars", "input"]);
@@ -91,16 +103,24 @@ interface Given {
 
 /** The files of a call. Codex takes a patch that a shell is to read for a patch, so that one counts as well. */
 function touched(name: string, { input, fields, command }: Given): Deed[] {
-  const access = FILE_TOOLS.get(name);
   const patch = name === "apply_patch" ? (textOf(fields, ["input", "patch"]) ?? String(input)) : command;
   const patched = patch === null ? [] : patchedBy(patch);
-  if (!access && patched.length === 0) return [];
-  const named = textOf(fields, ["file_path", "notebook_path", "path", "dir_path"]) ?? ".";
-  const paths = name === "apply_patch" || !access ? patched : [named];
-  const [first = "."] = paths;
+  if (name === "apply_patch" || patched.length > 0) return [accessed("write", patched)];
+  const access = accessOf(name, fields);
+  if (!access) return [];
+  const named = { ...fields, ...fieldsOf(fields["operation"]) };
+  return [accessed(access, [textOf(named, ["file_path", "notebook_path", "path", "dir_path"]) ?? "."])];
+}
+
+function accessOf(name: string, { command }: Fields): "read" | "write" | undefined {
+  if (EDITORS.has(name)) return command === "view" ? "read" : "write";
+  return FILE_TOOLS.get(name);
+}
+
+function accessed(access: "read" | "write", paths: readonly string[]): Deed {
   const more = paths.length > PATHS_MAX ? { more: paths.length - PATHS_MAX } : {};
-  const details = { access: access ?? "write", paths: paths.slice(0, PATHS_MAX), ...more };
-  return [{ type: "file_access", subject: { kind: "file", id: first }, details }];
+  const details = { access, paths: paths.slice(0, PATHS_MAX), ...more };
+  return { type: "file_access", subject: { kind: "file", id: paths[0] ?? "." }, details };
 }
 
 const PATCHED = /^\*\*\* (?:Add File|Update File|Delete File|Move to): (.+)$/gm;

@@ -127,7 +127,8 @@ export class Hold implements AsyncDisposable {
     const event = requestEvent({ draft, past, reserved: this.granted.granted }, bill, ending);
     const usage = tokensWithLost(bill.receipt.usage, past);
     const settled = this.#ledger.settle({ id: draft.arrival.id, actual: withLost(amount, past), usage, event: JSON.stringify(event) });
-    await Promise.all([settled, draft.arrival.governor?.settled(event)]);
+    const { governor } = draft.arrival;
+    await (governor ? Promise.all([settled, governor.settled(event)]) : settled);
   }
 }
 

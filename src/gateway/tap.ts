@@ -49,7 +49,8 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const { ask, arrival, translation } = hold.draft;
   const text = textOf(bytes, hold);
   const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, text, madeAt(answer, hold)) : text;
-  const screening = heard === null ? unreadable(hold) : checked(heard, hold.draft, at).catch(asTollgateError);
+  const screen = arrival.governor ? screenGoverned : screenAnswer;
+  const screening = heard === null ? unreadable(hold) : screen(heard, hold.draft, at).catch(asTollgateError);
   const reported = reportedFromJson(ask.capability, text);
   const { usage, serviceTier, status, ownOutput } = used(hold.draft, reported);
   const paid = hold.price(usage, serviceTier);
@@ -66,10 +67,10 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   return new Response(told === text ? bytes : told, { status: answer.response.status, headers });
 }
 
-/** An answer as policies let it pass, once what it calls is taken down where a task asks. @throws TollgateError `policy_denied`, `permission_denied`. */
-async function checked(heard: string, draft: Draft, at: Gateway): Promise<string> {
+/** An answer to a task as policies let it pass, once what it calls is taken down. @throws TollgateError `policy_denied`, `permission_denied`. */
+async function screenGoverned(heard: string, draft: Draft, at: Gateway): Promise<string> {
   const said = await screenAnswer(heard, draft, at);
-  if (draft.arrival.governor) await governAnswer(said, draft);
+  await governAnswer(said, draft);
   return said;
 }
 

@@ -19,7 +19,17 @@ import { socket } from "./socket.ts";
 import { approveTask, taskHook } from "./tasks/approvals.ts";
 import { taskEvents } from "./tasks/events.ts";
 import { taskFeedback } from "./tasks/feedback.ts";
-import { cancelTask, createTask, listTasks, readOneTask, taskArtifact, taskArtifacts, taskInput, validateTask } from "./tasks/tasks.ts";
+import {
+  cancelTask,
+  createTask,
+  listTasks,
+  readOneTask,
+  taskArtifact,
+  taskArtifacts,
+  taskCallbackSecret,
+  taskInput,
+  validateTask,
+} from "./tasks/tasks.ts";
 
 /** Everything the gateway serves. A route that is not named here does not exist; each one authenticates but the two probes. */
 export function createApp(): Hono<Http> {
@@ -61,6 +71,7 @@ function offerTasks(app: Hono<Http>, base: string): void {
   app.post(base, createTask);
   offer(app, "GET", base, listTasks);
   offer(app, "POST", `${base}/validate`, validateTask);
+  offer(app, "GET", `${base}/callback_secret`, taskCallbackSecret);
   offer(app, "POST", `${base}/hook`, taskHook);
   app.delete(`${base}/:id`, cancelTask);
   offer(app, "GET", `${base}/:id`, readOneTask);

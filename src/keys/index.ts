@@ -1,3 +1,4 @@
+export { callbackSecret } from "./callback-secret.ts";
 export { readCredential } from "./credential.ts";
 export { verifyToken } from "./jwt.ts";
 export { KeyRing } from "./keyring.ts";

@@ -79,6 +79,8 @@ export interface Task {
   /** What an agent was asked to call; null where its engine was left the choice. */
   readonly model: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Who is told of its end; missing where it began before anybody was. */
+  readonly callbackUrl?: string | null;
   /** What it is to come to; missing where it began before tasks remembered it. */
   readonly outputSchema?: OutputSchema | null;
   readonly createdAt: number;
@@ -86,6 +88,14 @@ export interface Task {
   readonly end: TaskEnd | null;
   /** What its calls came to, once none of them is in flight any more; before, its team's ledger knows. */
   readonly spentNano: number | null;
+}
+
+/** What has become of calling a task's owner back. */
+export interface Callback {
+  readonly url: string;
+  readonly status: "waiting" | "pending" | "delivered" | "failed";
+  readonly attempts: number;
+  readonly lastError: string | null;
 }
 
 /** What its owner thought of a task. */
@@ -115,6 +125,7 @@ export interface TaskState extends Task {
   readonly lastSeq: number;
   readonly said: Said | null;
   readonly feedback: Feedback | null;
+  readonly callback: Callback | null;
 }
 
 /** A task as it is told, with what its calls came to, and what is held for them and for others to come. In nano-USD. */

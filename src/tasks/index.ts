@@ -1,13 +1,13 @@
 export { CONTAINER_GATEWAY } from "./container.ts";
-export type { Approval, Profile, TaskView, Violation } from "./contract.ts";
+export type { Approval, Profile, TaskView } from "./contract.ts";
 export { taskFigures } from "./figures.ts";
 export { Governors } from "./governor.ts";
 export { Hook } from "./hook.ts";
 export type { TaskFilter } from "./oversight.ts";
 export { isRule } from "./permissions/rules.ts";
-export type { Permit } from "./permit.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { DIMENSIONS, type Tally, taskReport } from "./report.ts";
+export { approvalShape, taskShape, verdictShape } from "./shape.ts";
 export { TASK_BYTES_MAX } from "./request.ts";
 export { RunnerHealth } from "./runner-health.ts";
 export { Tasks } from "./tasks.ts";

@@ -2,8 +2,6 @@ import type { JobSpec } from "#runner-protocol";
 import type { Feedback, Task, TaskEnd, TaskEvent, TaskNote, TaskState } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 
-/** The most of what a task leaves that is kept, as a tar. */
-export const ARTIFACTS_BYTES_MAX = 64 * 2 ** 20;
 /** A stored value holds 2 MB at most. */
 const PIECE_BYTES = 1_000_000;
 const EVENTS_AT_ONCE = 200;
@@ -22,7 +20,7 @@ interface Ended extends Pick<TaskState, "status"> {
   readonly spentNano: number | null;
 }
 
-/** What a task object has stored: the task, its events, the spec until the runner has it, and what was left. One that was only asked for stores nothing. */
+/** What a task object has stored: the task, its events, and the spec until the runner has it. One that was only asked for stores nothing. */
 export class TaskLog {
   readonly #storage: DurableObjectStorage;
 
@@ -44,7 +42,7 @@ export class TaskLog {
       this.#storage.sql.exec(TABLES);
       this.#storage.kv.put("task", task);
       const bytes = new TextEncoder().encode(JSON.stringify(spec));
-      for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.#put("spec", at / PIECE_BYTES, bytes.slice(at, at + PIECE_BYTES));
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.#put(at / PIECE_BYTES, bytes.slice(at, at + PIECE_BYTES));
     });
   }
 
@@ -135,8 +133,8 @@ export class TaskLog {
     return this.#storage.sql.exec<{ size: number }>(sql, after, upTo).one().size;
   }
 
-  /** The task as it is told; null where none began. */
-  view(): Omit<TaskState, "approvals"> | null {
+  /** The task as it is told, but for what others know of it; null where none began. */
+  view(): Omit<TaskState, "approvals" | "callback"> | null {
     const task = this.task();
     const { kv } = this.#storage;
     const told = { said: kv.get<Said>("said") ?? null, feedback: kv.get<Feedback>("feedback") ?? null };
@@ -163,50 +161,7 @@ export class TaskLog {
     return this.#storage.sql.exec("select 1 from pragma_table_info('events') where name = ?", column).next().done === false;
   }
 
-  /** Keeps a tar, in the place of any before; false, and nothing is kept, where it is too large. */
-  async keep(tar: ReadableStream<Uint8Array>): Promise<boolean> {
-    this.#storage.sql.exec("delete from artifacts");
-    let piece = 0;
-    let held = new Uint8Array(PIECE_BYTES);
-    let length = 0;
-    for await (const part of tar) {
-      for (let at = 0; at < part.length;) {
-        const taken = part.subarray(at, at + PIECE_BYTES - length);
-        held.set(taken, length);
-        length += taken.length;
-        at += taken.length;
-        if (length < PIECE_BYTES) continue;
-        this.#put("artifacts", piece++, held);
-        held = new Uint8Array(PIECE_BYTES);
-        length = 0;
-      }
-      if (piece * PIECE_BYTES + length <= ARTIFACTS_BYTES_MAX) continue;
-      this.#storage.sql.exec("delete from artifacts");
-      return false;
-    }
-    if (length > 0) this.#put("artifacts", piece, held.slice(0, length));
-    return true;
-  }
-
-  /** How many bytes the kept tar has. */
-  kept(): number {
-    return this.#storage.sql.exec<{ bytes: number }>("select coalesce(sum(length(bytes)), 0) as bytes from artifacts").one().bytes;
-  }
-
-  /** Bytes of the kept tar, fewer at a piece's end. */
-  slice(from: number, length: number): Uint8Array {
-    const [row] = [
-      ...this.#storage.sql.exec<{ bytes: ArrayBuffer }>(
-        "select substr(bytes, ?, ?) as bytes from artifacts where piece = ?",
-        (from % PIECE_BYTES) + 1,
-        length,
-        Math.floor(from / PIECE_BYTES),
-      ),
-    ];
-    return new Uint8Array(row?.bytes ?? new ArrayBuffer(0));
-  }
-
-  #put(table: "spec" | "artifacts", piece: number, bytes: Uint8Array): void {
-    this.#storage.sql.exec(`insert into ${table} values (?, ?)`, piece, bytes);
+  #put(piece: number, bytes: Uint8Array): void {
+    this.#storage.sql.exec("insert into spec values (?, ?)", piece, bytes);
   }
 }

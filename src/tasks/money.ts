@@ -12,7 +12,7 @@ export async function takeMoney(ledger: LedgerStub, { id, key, effective }: Task
 }
 
 /** Tasks with what they cost. Those whose calls are over know it themselves; of the others their teams' ledgers are asked, each once. */
-export async function withCosts(ledger: (team: string) => LedgerStub, states: readonly TaskState[]): Promise<TaskView[]> {
+export async function withCosts(ledger: (team: string) => Pick<LedgerStub, "leases">, states: readonly TaskState[]): Promise<TaskView[]> {
   const open = Map.groupBy(
     states.filter(({ spentNano }) => spentNano === null),
     ({ team }) => team,

@@ -39,7 +39,7 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
   if (!profile.engines.includes(request.engine)) {
     violations.push({ kind: "engine", name: request.engine, field: "engine", reason: `not in the profile ${profile.name}` });
   }
-  violations.push(...deniedIn(profile, request));
+  violations.push(...deniedIn(profile, request), ...tooMuchIn(profile, request));
   const permissions = permissionsOf(profile, request);
   explain.push(...permissions.explain);
   violations.push(...permissions.violations);
@@ -57,6 +57,19 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
     maxCostNano: limit("max_cost_usd", profile.maxCostNano),
   };
   return { effective, explain, violations };
+}
+
+/** Files that the disk has no room for. */
+function tooMuchIn({ diskMb }: Profile, { files, disk_mb: asked = diskMb }: TaskRequest): Violation[] {
+  const disk = Math.min(asked, diskMb) * 2 ** 20;
+  const encoder = new TextEncoder();
+  const sizes = files.map(({ text, base64 = "" }) =>
+    text === undefined ? Math.ceil((base64.length * 3) / 4) : encoder.encode(text).length,
+  );
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return bytes <= disk
+    ? []
+    : [{ kind: "limit", name: "files", field: "files", reason: `come to ${bytes} bytes, and the disk has ${disk}` }];
 }
 
 /** A command that a task consists of is judged as one that an agent runs; what cannot be told of it the sandbox holds. */

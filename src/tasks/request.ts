@@ -1,10 +1,11 @@
 import * as z from "zod";
-import { nanoFromUsd, TollgateError } from "#core";
+import { asTollgateError, checkBaseUrl, nanoFromUsd, TollgateError } from "#core";
 import { workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
 import { OFFERED } from "./engines/engines.ts";
 import { isRule } from "./permissions/rules.ts";
+import { inWords } from "./words.ts";
 
 /** The longest spec of a task, files included. */
 export const TASK_BYTES_MAX = 8 * 2 ** 20;
@@ -14,7 +15,6 @@ const SCHEMA_CHARS_MAX = 65_536;
 
 const NOT_YET = "is not offered yet";
 const noNul = (text: string) => !text.includes("\0");
-const none = z.null({ message: NOT_YET }).optional();
 const pattern = z.string().min(1).max(256).refine(noNul, { message: "must hold no NUL" });
 const patterns = z.array(pattern).max(200).default([]);
 const rules = z
@@ -29,16 +29,17 @@ const usd = z.union([z.string(), z.number()]).transform((amount, context) => {
     return z.NEVER;
   }
 });
-const file = z.union(
-  [z.strictObject({ path: workspacePath, text: z.string() }), z.strictObject({ path: workspacePath, base64: z.base64() })],
-  { message: "must be a path of plain segments below the workspace, with text or base64" },
-);
+const file = z
+  .strictObject({ path: workspacePath, text: z.string().optional(), base64: z.base64().optional() })
+  .refine(({ text, base64 }) => (text === undefined) !== (base64 === undefined), { message: "must have either text or base64" });
 
 /** What a task may be asked to do: `POST /v1/task`. Limits that are not named are those of the key's profile. */
 const taskRequest = z.strictObject({
   engine: z
-    .enum(ENGINES, { message: `must be one of ${OFFERED.join(", ")}` })
-    .refine((engine) => OFFERED.includes(engine), { message: `${NOT_YET}; those that are: ${OFFERED.join(", ")}` }),
+    .enum(ENGINES, {
+      error: ({ input }) => `${input === "workflow" ? `workflow ${NOT_YET}; ` : ""}must be one of ${OFFERED.join(", ")}`,
+    })
+    .refine((engine) => OFFERED.includes(engine), { message: `${NOT_YET}; must be one of ${OFFERED.join(", ")}` }),
   /** For `command`. Never a string: no shell reads it but one that it names. */
   argv: z
     .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
@@ -76,7 +77,8 @@ const taskRequest = z.strictObject({
     })
     .refine(isSchema, { message: "must be a JSON schema of plain keywords, by which an answer can be checked" })
     .nullish(),
-  callback_url: none,
+  /** Who is told of its end, and of what waits for a word, by a signed POST. */
+  callback_url: z.string().max(2_048).nullish(),
 });
 
 function isSchema(value: Record<string, unknown>): boolean {
@@ -90,43 +92,96 @@ function isSchema(value: Record<string, unknown>): boolean {
 
 export type TaskRequest = z.output<typeof taskRequest>;
 
-/** A task's request, or everything that is wrong with it. */
-export function parseTask(value: unknown): { readonly request: TaskRequest } | { readonly problems: readonly Violation[] } {
-  const read = taskRequest.safeParse(value);
-  if (read.success) {
-    const problems = misplaced(read.data);
-    return problems.length === 0 ? { request: read.data } : { problems };
-  }
-  const problems = read.error.issues.flatMap((issue): Violation[] => {
-    const fields = issue.code === "unrecognized_keys" ? issue.keys.map((each) => [...issue.path, each]) : [issue.path];
-    const reason = issue.code === "unrecognized_keys" ? "is not a known field" : issue.message;
-    return fields.map((path) => ({ kind: "field", name: path.join("."), field: path.join(".") || null, reason }));
-  });
-  return { problems };
+/** Where a callback may lead. */
+export interface Rules {
+  readonly allowPrivate: boolean;
 }
 
-/** What a command has and an agent has not, and the other way about. */
-function misplaced(request: TaskRequest): Violation[] {
-  const isCommand = request.engine === "command";
-  const wanted = isCommand ? "argv" : "prompt";
-  const foreign = isCommand ? (["prompt", "model", "output_schema"] as const) : (["argv"] as const);
-  const problem = (field: string, reason: string): Violation => ({ kind: "field", name: field, field, reason });
-  const modelless = request.engine === "native" && (request.model ?? null) === null;
-  return [
-    ...(modelless ? [problem("model", "is needed where the engine is native; a route's name or auto will do")] : []),
-    ...((request[wanted] ?? null) === null ? [problem(wanted, `is needed where the engine is ${request.engine}`)] : []),
-    ...foreign
-      .filter((field) => (request[field] ?? null) !== null)
-      .map((field) => problem(field, `is not for the engine ${request.engine}`)),
-  ];
+const PUBLIC_ONLY: Rules = { allowPrivate: false };
+
+/** A task's request with everything that is wrong with it; `request` is what can be read of it, without the fields that are wrong. */
+export function parseTask(
+  value: unknown,
+  rules: Rules = PUBLIC_ONLY,
+): { readonly request: TaskRequest | null; readonly problems: readonly Violation[] } {
+  const read = taskRequest.safeParse(value, { error: inWords });
+  const given = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+  const found = [...(read.error?.issues ?? []).flatMap(problemsOf), ...misplaced(given), ...colliding(given), ...astray(given, rules)];
+  const problems = found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at);
+  return { request: read.data ?? remains(given, problems), problems };
 }
 
 /** Reads a task's request. @throws TollgateError `invalid_request` telling every problem, the first one's field as `param`. */
-export function readTask(value: unknown): TaskRequest {
-  const read = parseTask(value);
-  if ("request" in read) return read.request;
-  const { problems } = read;
+export function readTask(value: unknown, rules?: Rules): TaskRequest {
+  const { request, problems } = parseTask(value, rules);
+  if (request && problems.length === 0) return request;
   const message = problems.map(({ field, reason }) => `${field ?? "The body"}: ${reason}`).join("; ");
   const field = problems[0]?.field ?? null;
   throw new TollgateError("invalid_request", message, { ...(field === null ? {} : { param: field }), details: { problems } });
+}
+
+/** The field of a request that a path lies in. */
+export function rootOf(path: string): string {
+  return path.split(".")[0] ?? path;
+}
+
+function problem(path: string, reason: string): Violation {
+  return { kind: "field", name: path, field: path || null, reason };
+}
+
+function problemsOf(issue: z.core.$ZodIssue): Violation[] {
+  const paths = issue.code === "unrecognized_keys" ? issue.keys.map((each) => [...issue.path, each]) : [issue.path];
+  return paths.map((path) => problem(path.join("."), issue.message));
+}
+
+/** What can still be read, so that what a profile has against it is told at once. */
+function remains(given: Record<string, unknown>, problems: readonly Violation[]): TaskRequest | null {
+  const wrong = new Set(problems.map(({ name }) => rootOf(name)));
+  const rest = Object.fromEntries(Object.entries(given).filter(([name]) => !wrong.has(name)));
+  return taskRequest.safeParse({ engine: "command", ...rest }).data ?? null;
+}
+
+/** What a command has and an agent has not, and the other way about. */
+function misplaced(given: Record<string, unknown>): Violation[] {
+  const engine = OFFERED.find((each) => each === given["engine"]);
+  if (!engine) return [];
+  const wanted = engine === "command" ? "argv" : "prompt";
+  const foreign = engine === "command" ? ["prompt", "model", "output_schema"] : ["argv"];
+  const modelless = engine === "native" && (given["model"] ?? null) === null;
+  return [
+    ...(modelless ? [problem("model", "is needed where the engine is native; a route's name or auto will do")] : []),
+    ...((given[wanted] ?? null) === null ? [problem(wanted, `is needed where the engine is ${engine}`)] : []),
+    ...foreign.filter((name) => (given[name] ?? null) !== null).map((name) => problem(name, `is not for the engine ${engine}`)),
+  ];
+}
+
+/** Files of which one would stand in the other's place. */
+function colliding({ files }: Record<string, unknown>): Violation[] {
+  if (!Array.isArray(files)) return [];
+  const paths = files.map((file) => (file as { readonly path?: unknown } | null)?.path);
+  const folders = new Set(paths.flatMap((path) => (typeof path === "string" ? foldersOf(path) : [])));
+  const seen = new Set<unknown>();
+  return paths.flatMap((path, at) => {
+    if (typeof path !== "string") return [];
+    const twice = seen.has(path);
+    seen.add(path);
+    if (twice) return [problem(`files.${at}.path`, "stands twice")];
+    return folders.has(path) ? [problem(`files.${at}.path`, "is a folder of another file")] : [];
+  });
+}
+
+function foldersOf(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join("/"));
+}
+
+/** A callback that would lead where none may. */
+function astray({ callback_url: url }: Record<string, unknown>, { allowPrivate }: Rules): Violation[] {
+  if (typeof url !== "string") return [];
+  try {
+    checkBaseUrl(url, allowPrivate, "callback_url");
+    return [];
+  } catch (error) {
+    return [problem("callback_url", asTollgateError(error).message.replace(/^callback_url /, ""))];
+  }
 }

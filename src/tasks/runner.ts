@@ -27,6 +27,8 @@ interface Call {
 }
 
 const CALL_MS = 20_000;
+/** Longer than a runner packs at most. */
+const PACK_MS = 120_000;
 
 /** One job of a runner, over protocol version 1. What a runner does not answer at all is thrown as it comes. */
 export class RunnerJob {
@@ -65,7 +67,7 @@ export class RunnerJob {
 
   /** What the job left, as a tar. @throws RunnerRefusal */
   async artifacts(): Promise<ReadableStream<Uint8Array>> {
-    return (await this.#call("artifacts", { method: "GET", path: "/artifacts.tar", signal: AbortSignal.timeout(2 * CALL_MS) })).body!;
+    return (await this.#call("artifacts", { method: "GET", path: "/artifacts.tar", signal: AbortSignal.timeout(PACK_MS) })).body!;
   }
 
   /** Leaves nothing of the job at the runner. */

@@ -1,6 +1,3 @@
-/** Bytes that can be read anywhere. A reading may be shorter than was asked for, and is given away: no other may share its memory. */
-export type Reading = (from: number, length: number) => Uint8Array;
-
 /** Where a file lies in a tar. */
 export interface Place {
   readonly from: number;
@@ -12,49 +9,69 @@ const NAME_BYTES_MAX = 4_096;
 const REGULAR = new Set(["0", "\0"]);
 const LONG_NAME = "L";
 
-/** Finds a regular file in a tar of GNU's form, as the runner packs it: names below `./`, long ones before their header. Links are none. */
-export function fileIn(read: Reading, size: number, path: string): Place | null {
-  let longName: string | null = null;
-  for (let at = 0; at + BLOCK <= size;) {
-    const header = whole(read, at, BLOCK);
-    if (header[0] === 0) return null;
-    const length = lengthOf(header);
-    const type = String.fromCharCode(header[156] ?? 0);
-    const from = at + BLOCK;
-    if (type === LONG_NAME) longName = text(whole(read, from, Math.min(length, NAME_BYTES_MAX)));
-    else {
-      const name = longName ?? text(header.subarray(0, 100));
-      longName = null;
-      if (REGULAR.has(type) && name.replace(/^\.\//, "") === path) return { from, length };
+/**
+ * Says where each regular file lies in a tar of GNU's form, as the runner packs it, while its bytes pass by: names below `./`, long ones
+ * before their header. Links, devices and folders are none, so no name leads anywhere but to bytes of the tar's own.
+ */
+export class TarScan {
+  readonly #found: (path: string, place: Place) => void;
+  #at = 0;
+  #header = new Uint8Array(BLOCK);
+  #filled = 0;
+  /** Bytes of contents that are still to pass. */
+  #rest = 0;
+  /** A long name as far as it has passed; null where none does. */
+  #name: number[] | null = null;
+  #nameLength = 0;
+  #longName: string | null = null;
+
+  constructor(found: (path: string, place: Place) => void) {
+    this.#found = found;
+  }
+
+  /** How many bytes have passed. */
+  get bytes(): number {
+    return this.#at;
+  }
+
+  /** Takes the bytes that follow. */
+  pass(bytes: Uint8Array): void {
+    for (let from = 0; from < bytes.length;) {
+      const part = bytes.subarray(from, from + (this.#rest > 0 ? this.#rest : BLOCK - this.#filled));
+      this.#at += part.length;
+      from += part.length;
+      if (this.#rest > 0) this.#contents(part);
+      else this.#head(part);
     }
-    at = from + Math.ceil(length / BLOCK) * BLOCK;
   }
-  return null;
-}
 
-/** A stream of a part of the tar. */
-export function streamOf(read: Reading, { from, length }: Place): ReadableStream<Uint8Array> {
-  let at = from;
-  return new ReadableStream({
-    type: "bytes",
-    pull(controller) {
-      const bytes = at < from + length ? read(at, from + length - at) : new Uint8Array();
-      if (bytes.length === 0) return controller.close();
-      at += bytes.length;
-      controller.enqueue(bytes);
-    },
-  });
-}
-
-function whole(read: Reading, from: number, length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const part = read(from + done, length - done);
-    if (part.length === 0) break;
-    all.set(part, done);
-    done += part.length;
+  #contents(part: Uint8Array): void {
+    this.#rest -= part.length;
+    if (!this.#name) return;
+    for (const byte of part.subarray(0, this.#nameLength - this.#name.length)) this.#name.push(byte);
+    if (this.#rest > 0) return;
+    this.#longName = text(Uint8Array.from(this.#name));
+    this.#name = null;
   }
-  return all;
+
+  #head(part: Uint8Array): void {
+    this.#header.set(part, this.#filled);
+    this.#filled += part.length;
+    if (this.#filled < BLOCK) return;
+    this.#filled = 0;
+    if (this.#header[0] === 0) return;
+    const length = lengthOf(this.#header);
+    const type = String.fromCharCode(this.#header[156] ?? 0);
+    this.#rest = Math.ceil(length / BLOCK) * BLOCK;
+    if (type === LONG_NAME) {
+      this.#name = [];
+      this.#nameLength = Math.min(length, NAME_BYTES_MAX);
+      return;
+    }
+    const name = this.#longName ?? text(this.#header.subarray(0, 100));
+    this.#longName = null;
+    if (REGULAR.has(type)) this.#found(name.replace(/^\.\//, ""), { from: this.#at, length });
+  }
 }
 
 function text(bytes: Uint8Array): string {

@@ -2,9 +2,14 @@ import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import type { AuditEvent } from "#audit";
 import { ledgerOf } from "#budget";
+import { readConfig } from "#config";
 import { connect, tables } from "#db";
+import { callbackSecret } from "#keys";
 import type { JobEvent, JobSpec } from "#runner-protocol";
 import { Approvals, type Word } from "./approvals.ts";
+import { Artifacts } from "./artifacts.ts";
+import { Callbacks } from "./callback.ts";
+import { collect, keyOf } from "./collect.ts";
 import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
 import { dryRun, isDryCommand } from "./dry-run.ts";
 import type { Said } from "./engines/contract.ts";
@@ -14,15 +19,19 @@ import { endEntries } from "./end-entries.ts";
 import { endAsSaid, endOf, endPaid, endRefused, finalOf, refused, statusOf, unbegun } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
-import { ARTIFACTS_BYTES_MAX, TaskLog } from "./log.ts";
+import { TaskLog } from "./log.ts";
+import { withCosts } from "./money.ts";
+import { News } from "./news.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
-import { fileIn, streamOf } from "./tar.ts";
+import { taskShape } from "./shape.ts";
 
 /** The bindings that a task object uses. */
 interface TaskEnv {
   readonly DB: D1Database;
   readonly EVENTS: Queue;
   readonly LEDGER: Parameters<typeof ledgerOf>[0];
+  /** Where what tasks leave is kept; without one it is the object itself, up to 64 MiB. */
+  readonly ARTIFACTS?: R2Bucket;
   readonly RUNNER_URL?: string;
   readonly RUNNER_SECRET?: string;
 }
@@ -35,7 +44,6 @@ const LISTEN_MS = 60_000;
 const SILENCE_MS = 30_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
-const COLLECT_TRIES = 3;
 /** So much of what an engine said stands in its result. */
 const TEXT_CHARS_MAX = 65_536;
 /** A larger result is none: a stored value holds 2 MB at most. */
@@ -52,10 +60,12 @@ const KEPT_MS = 30 * 86_400_000;
  */
 export class TaskObject extends DurableObject<TaskEnv> {
   readonly #log: TaskLog;
-  readonly #waiting = new Set<() => void>();
+  readonly #news = new News();
   /** The runner of this task alone; null where one runner serves all. */
   readonly #own: OwnRunner | null;
   readonly #sockets: EventSockets;
+  readonly #callbacks: Callbacks;
+  readonly #artifacts: Artifacts;
   readonly #approvals: Approvals;
   #silentSince: number | null = null;
 
@@ -64,21 +74,25 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#log = new TaskLog(ctx.storage);
     this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
     this.#sockets = new EventSockets(ctx, this.#log);
+    this.#callbacks = new Callbacks(ctx.storage);
+    this.#artifacts = new Artifacts(ctx.storage, env.ARTIFACTS ?? null);
     this.#approvals = new Approvals(ctx.storage, this.#log);
   }
 
   /** Begins, once what is asked is answered; it runs on its own from here. One that began already stays what it is. */
-  async begin(task: Task, spec: JobSpec, question: Question | null): Promise<void> {
-    if (this.#log.task()) return;
-    this.#log.begin(task, spec);
-    if (question) this.ctx.storage.kv.put("question", question);
-    await this.ctx.storage.setAlarm(Date.now());
+  async begin(task: Task, spec: JobSpec, question: Question | null): Promise<TaskState> {
+    if (!this.#log.task()) {
+      this.#log.begin(task, spec);
+      if (question) this.ctx.storage.kv.put("question", question);
+      await this.ctx.storage.setAlarm(Date.now());
+    }
+    return this.view()!;
   }
 
   /** The task; null where none began. */
   view(): TaskState | null {
     const view = this.#log.view();
-    return view && { ...view, approvals: view.end ? [] : this.#approvals.open() };
+    return view && { ...view, approvals: view.end ? [] : this.#approvals.open(), callback: this.#callbacks.told(view) };
   }
 
   /** Keeps what its owner thought of it; false before it has ended. */
@@ -113,7 +127,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
       if (this.#log.task()?.end !== null) return null;
       const approval = this.#put(question);
       if (approval.word !== null || Date.now() >= until) return approval;
-      await this.#more(until - Date.now());
+      await this.#news.more(until - Date.now());
     }
   }
 
@@ -155,18 +169,16 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** `/events?after=N` as SSE until the exit, or over a WebSocket, `/artifacts` as a tar, `/artifacts?path=…` as that file. */
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
-    if (!this.#log.task()) return new Response(null, { status: 404 });
+    const task = this.#log.task();
+    if (!task) return new Response(null, { status: 404 });
     if (pathname === "/events") {
       const after = Number(searchParams.get("after"));
       if (request.headers.get("upgrade") === "websocket") return this.#sockets.accept(after);
-      const body = eventStream(this.#log, { after, more: (ms) => this.#more(ms) });
+      const body = eventStream(this.#log, { after, more: (ms) => this.#news.more(ms) });
       return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
     }
-    const size = this.#log.kept();
-    const path = searchParams.get("path");
-    const read = (from: number, length: number) => this.#log.slice(from, length);
-    const place = size === 0 ? null : path === null ? { from: 0, length: size } : fileIn(read, size, path);
-    return place ? new Response(streamOf(read, place)) : new Response(null, { status: 404 });
+    const left = await this.#artifacts.read(keyOf(task), searchParams.get("path"));
+    return new Response(left, { status: left ? 200 : 404 });
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
@@ -184,8 +196,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     try {
       await (task.end ? this.#settle(task, task.end) : this.#drive(task));
     } catch (error) {
-      // oxlint-disable-next-line no-console -- the next alarm stands already; the log is where the failure is told.
-      console.error(JSON.stringify({ level: "error", code: "task_alarm", task: task.id, reason: String(error) }));
+      report(task, error);
     }
   }
 
@@ -194,6 +205,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (!job) return this.#lost(task, "this gateway has no runner any more");
     const late = task.createdAt + task.effective.timeoutS * 1000 + SILENCE_MS + GRACE_MS;
     if (Date.now() > late) return this.#lost(task, "the runner did not say an end in time");
+    this.#callBeside(task);
     if (this.#log.spec() !== null && !(await this.#mayBegin(task))) return;
     let exit: Extract<JobEvent, { type: "exit" }> | null = null;
     try {
@@ -201,7 +213,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     } catch (error) {
       return this.#unheard(task, error);
     }
-    if (exit) await this.#end(task, endRefused(endOf(exit, await this.#collect(task, job)), this.ctx.storage.kv.get("refusal")));
+    if (exit) await this.#end(task, endOf(exit, await collect(task, job, this.#artifacts)));
   }
 
   /** Whether the job may be made: not before the word that it waits for, and not where the task ends without it. */
@@ -220,6 +232,11 @@ export class TaskObject extends DurableObject<TaskEnv> {
   #put(question: Question): Approval {
     const { approval, fresh } = this.#approvals.ask(question, Date.now());
     if (fresh) this.#wake();
+    const task = this.#log.task();
+    if (fresh && task) {
+      this.#callbacks.ask(task, Date.now());
+      this.#callBeside(task);
+    }
     return approval;
   }
 
@@ -263,29 +280,16 @@ export class TaskObject extends DurableObject<TaskEnv> {
     await this.#end(task, { ...refused(message), reason: "runner_lost" });
   }
 
-  /** Keeps what the job left; what of it could not be kept, in words. */
-  async #collect(task: Task, job: RunnerJob): Promise<string | null> {
-    if (task.effective.filesystem === "none") return null;
-    for (let tries = 1; ; tries++) {
-      try {
-        if (await this.#log.keep(await job.artifacts())) return null;
-        return `what it left is over ${ARTIFACTS_BYTES_MAX} bytes and was not kept`;
-      } catch (error) {
-        if (error instanceof RunnerRefusal) return `what it left could not be kept: ${error.message}`;
-        if (tries === COLLECT_TRIES) return "what it left could not be fetched";
-      }
-    }
-  }
-
   /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
   async #end(task: Task, exited: TaskEnd): Promise<void> {
     const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
     const said = this.#said(task);
-    const end = endPaid(endAsSaid(exited, said), lease!);
+    const end = endPaid(endRefused(endAsSaid(exited, said), this.ctx.storage.kv.get("refusal")), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
     this.ctx.storage.kv.put("entries", endEntries(task, end, lease!.spent));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
+    this.#callbacks.ask(task, end.at);
     const { text, structured } = said;
     this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
     this.#wake();
@@ -298,19 +302,40 @@ export class TaskObject extends DurableObject<TaskEnv> {
     return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX), structured: fits ? said.structured : null };
   }
 
-  /** What is left to do after the end: the audit, and nothing stays at the runner. Then, after its time, nothing stays here. */
+  /** What is left to do after the end: the audit, the owner is called back, and nothing stays at the runner. Then, after its time, nothing stays here. */
   async #settle(task: Task, { at }: TaskEnd): Promise<void> {
     const { kv } = this.ctx.storage;
-    if (Date.now() >= at + KEPT_MS) return this.ctx.storage.deleteAll();
+    if (Date.now() >= at + KEPT_MS) {
+      await this.#artifacts.remove(keyOf(task));
+      return this.ctx.storage.deleteAll();
+    }
     // An entry's id is the same each time, and the audit takes an id once.
     for (const entry of kv.get<AuditEvent[]>("entries") ?? []) await this.env.EVENTS.send(entry);
     kv.delete("entries");
+    const callAgainAt = await this.#call(task);
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
     // It is forgotten, or given up.
     kv.put("forgetting", SETTLE_TRIES);
-    await this.ctx.storage.setAlarm((await this.#counted(task)) ? at + KEPT_MS : Date.now() + COUNT_MS);
+    const look = (await this.#counted(task)) ? at + KEPT_MS : Date.now() + COUNT_MS;
+    await this.ctx.storage.setAlarm(Math.min(look, callAgainAt ?? look));
+  }
+
+  /** Calls the owner back where that is due; when it is due next, or null. */
+  #call(task: Task): Promise<number | null> {
+    const { TOLLGATE_PEPPER: pepper, allowPrivateUpstreams: allowPrivate } = readConfig(this.env);
+    const view = () => withCosts((team) => ledgerOf(this.env.LEDGER, team), [this.view()!]);
+    return this.#callbacks.send(task, async () => JSON.stringify(taskShape((await view())[0]!)), {
+      secret: (key) => callbackSecret(pepper, key),
+      allowPrivate,
+      audit: (entry) => this.env.EVENTS.send(entry),
+    });
+  }
+
+  /** The same while it runs: what its runner says waits for nobody's receiver. */
+  #callBeside(task: Task): void {
+    this.ctx.waitUntil(this.#call(task).catch((error: unknown) => report(task, error)));
   }
 
   /** Keeps what the task came to; false while calls of it are in flight. What is billed later still stands in the cost records alone. */
@@ -338,20 +363,12 @@ export class TaskObject extends DurableObject<TaskEnv> {
 
   #wake(): void {
     this.#sockets.tell();
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
+    this.#news.tell();
   }
+}
 
-  /** Resolves when there is something new, or after a time. */
-  #more(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#waiting.add(done);
-    });
-  }
+/** The next alarm stands already; the log is where the failure is told. */
+function report({ id }: Task, error: unknown): void {
+  // oxlint-disable-next-line no-console -- as above.
+  console.error(JSON.stringify({ level: "error", code: "task_alarm", task: id, reason: String(error) }));
 }

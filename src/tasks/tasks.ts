@@ -1,7 +1,7 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { auditEntry } from "#audit";
 import type { LedgerStub } from "#budget";
-import { type Caller, newId, TollgateError } from "#core";
+import { type Caller, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
 import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
@@ -10,13 +10,15 @@ import { base64Of } from "./engines/base64.ts";
 import { adapterOf, OFFERED } from "./engines/engines.ts";
 import { questionOf } from "./hook.ts";
 import { takeMoney, withCosts } from "./money.ts";
+import { newTask } from "./new-task.ts";
 import { Oversight } from "./oversight.ts";
 import { matches } from "./permissions/glob.ts";
 import { commandsOf } from "./permissions/shell.ts";
 import { Judge } from "./permissions/verdict.ts";
-import { permit, type Permit } from "./permit.ts";
+import { permit } from "./permit.ts";
 import { ProfileStore } from "./profiles.ts";
-import { parseTask, readTask, type TaskRequest } from "./request.ts";
+import { type Prospect, prospectOf } from "./prospect.ts";
+import { readTask, type TaskRequest } from "./request.ts";
 import { isInstalled, type RunnerHealth } from "./runner-health.ts";
 import { sweepTasks } from "./sweep.ts";
 import type { TaskObject } from "./task.do.ts";
@@ -35,6 +37,10 @@ export interface TaskPlatform {
   readonly origin: string | null;
   /** A credential for the calls of a task. */
   readonly identity: (of: { readonly task: string; readonly key: string }, expiresAt: number) => Promise<string>;
+  /** What callbacks about a key's tasks are signed with. */
+  readonly callbackSecret: (key: string) => Promise<string>;
+  /** Whether a callback may lead to plain http and private addresses. */
+  readonly allowPrivate: boolean;
   /** Refuses what a runner cannot enforce whole. */
   readonly strict: boolean;
   readonly now: () => number;
@@ -68,14 +74,11 @@ export class Tasks {
   }
 
   /** What a request would run with, and everything that is wrong with it. */
-  async validate(caller: Caller, body: unknown): Promise<{ readonly permit: Permit | null; readonly violations: readonly Violation[] }> {
+  async validate(caller: Caller, body: unknown): Promise<Prospect> {
     const profile = await this.#profile(caller);
-    const read = parseTask(body);
-    if ("problems" in read) return { permit: null, violations: [...(profile ? [] : [noProfile(caller)]), ...read.problems] };
-    if (!profile) return { permit: null, violations: [noProfile(caller)] };
-    const met = permit(profile, read.request);
-    const missing = await this.#missing(read.request);
-    return { permit: met, violations: [...met.violations, ...(missing ? [missing] : [])] };
+    const { permit, violations } = prospectOf(body, profile, this.#platform);
+    const missing = permit && (await this.#missing(permit.effective));
+    return { permit, violations: [...(profile ? [] : [noProfile(caller)]), ...violations, ...(missing ? [missing] : [])] };
   }
 
   /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
@@ -89,7 +92,7 @@ export class Tasks {
   async begin(caller: Caller, body: unknown, { requestId, origin }: Asking): Promise<TaskView> {
     const profile = await this.#profile(caller);
     if (!profile) throw await this.#denied(caller, [noProfile(caller)], requestId);
-    const request = readTask(body);
+    const request = readTask(body, this.#platform);
     const { effective, violations } = permit(profile, request);
     if (violations.length > 0) throw await this.#denied(caller, violations, requestId);
     if (!this.#platform.runner)
@@ -99,16 +102,11 @@ export class Tasks {
     const now = this.#platform.now();
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
-    try {
-      await takeMoney(this.#platform.ledger(task.team), task, caller.epoch);
-      const gateway = await this.#gateway(task, origin);
-      const question = await waitingFor(task, request);
-      await this.#object(task.id).begin(task, specOf(request, effective, { gateway, strict: this.#platform.strict }), question);
-    } catch (error) {
+    const state = await this.#start(task, request, { origin, epoch: caller.epoch }).catch(async (error: unknown) => {
       await this.#platform.ledger(task.team).endLeases([task.id]);
       await this.#platform.db.delete(tables.tasks).where(eq(tables.tasks.id, task.id));
       throw error;
-    }
+    });
     await this.#audit(caller, {
       type: "task.create",
       task: task.id,
@@ -121,7 +119,7 @@ export class Tasks {
         files: request.files.length,
       },
     });
-    return { ...task, lastSeq: 0, said: null, feedback: null, approvals: [], cost: { spent: 0, reserved: effective.maxCostNano } };
+    return { ...state, cost: { spent: 0, reserved: effective.maxCostNano } };
   }
 
   /** A task of the key's own. @throws TollgateError `not_found`. */
@@ -183,6 +181,11 @@ export class Tasks {
     }
   }
 
+  /** What callbacks about the key's tasks are signed with. */
+  callbackSecret({ key }: Caller): Promise<string> {
+    return this.#platform.callbackSecret(key);
+  }
+
   /** Keeps what its owner thought of a task, in the place of what was thought before. @throws TollgateError `not_found`, `invalid_request` before its end. */
   async judge(caller: Caller, id: string, { score, comment }: Omit<Feedback, "at">): Promise<TaskView> {
     await this.#state(caller, id);
@@ -222,6 +225,17 @@ export class Tasks {
     await sweepTasks(this.#platform);
   }
 
+  async #start(
+    task: Task,
+    request: TaskRequest,
+    { origin, epoch }: { readonly origin: string; readonly epoch: number },
+  ): Promise<TaskState> {
+    await takeMoney(this.#platform.ledger(task.team), task, epoch);
+    const gateway = await this.#gateway(task, origin);
+    const spec = specOf(request, task.effective, { gateway, strict: this.#platform.strict });
+    return this.#object(task.id).begin(task, spec, await waitingFor(task, request));
+  }
+
   /** The way to the gateway, and what the task shows there: it is good for as long as the task may take. */
   async #gateway({ id, key, effective, createdAt }: Task, asked: string): Promise<NonNullable<JobSpec["gateway"]>> {
     const until = createdAt + effective.timeoutS * 1_000 + IDENTITY_GRACE_MS;
@@ -232,7 +246,7 @@ export class Tasks {
   }
 
   /** An agent that the runner has not got. Of one that does not answer nothing is said: it may be back in a moment. */
-  async #missing({ engine }: TaskRequest): Promise<Violation | null> {
+  async #missing({ engine }: Pick<Effective, "engine">): Promise<Violation | null> {
     if (!isInstalled(engine)) return null;
     const found = await this.#platform.health?.read();
     if (!found?.ok || found.agents.some(({ name }) => name === engine)) return null;
@@ -293,21 +307,6 @@ async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promi
   return waits ? questionOf(id, argv) : null;
 }
 
-interface Making {
-  readonly profile: Profile;
-  readonly request: TaskRequest;
-  readonly effective: Effective;
-  readonly now: number;
-}
-
-function newTask({ key, team }: Caller, { profile, request, effective, now }: Making): Task {
-  const id = newId("task", now);
-  const made = { id, key, team, profile: profile.name, status: "pending" as const };
-  const { model = null, metadata, output_schema: outputSchema = null } = request;
-  const asked = { effective, model, metadata, outputSchema };
-  return { ...made, ...asked, createdAt: now, startedAt: null, end: null, spentNano: null };
-}
-
 /** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */
 const TO_THE_GATEWAY = {
   OPENAI_BASE_URL: `${GATEWAY_INSIDE}/v1`,
@@ -352,7 +351,7 @@ function assignmentOf(
     prompt: prompt ?? "",
     model: model ?? null,
     outputSchema: outputSchema ?? null,
-    files: files.map((file) => ({ path: file.path, base64: "base64" in file ? file.base64 : base64Of(file.text) })),
+    files: files.map((file) => ({ path: file.path, base64: file.base64 ?? base64Of(file.text ?? "") })),
     tools,
     mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),
     mayUse: (skill) => skills.some((pattern) => matches(pattern, skill)),

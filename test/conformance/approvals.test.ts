@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { beforeAll, describe, expect, inject, it } from "vitest";
+import { Scripted } from "../agents/scripted.ts";
 import { Admin } from "../support/gateway.ts";
 import { approvals, asking, call, decided, waiting, type Waiting } from "../support/asking.ts";
 import { UNABLE } from "../support/runner.ts";
@@ -38,7 +39,7 @@ describe("the hook", () => {
     expect(status).toBe(403);
   });
 
-  it.skipIf(UNABLE)("A15, A16, A36: says what may be and why not; a denied command is audited, and is critical", async () => {
+  it.skipIf(UNABLE)("A15, A16, A36, A50: says what may be and why not; a denied command is audited, and an alert tells of it", async () => {
     const { id } = await asking(tasks, [
       call("Read", { file_path: "/workspace/a" }, "t1"),
       call("WebFetch", { url: "https://example.test" }, "t2"),
@@ -64,6 +65,15 @@ describe("the hook", () => {
     expect(await audited(id, "tool_call", 5)).toHaveLength(5);
     expect(await audited(id, "agent_call", 2)).toHaveLength(2);
     expect(await audited(id, "file_access", 1)).toHaveLength(1);
+    await expect
+      .poll(
+        async () =>
+          (
+            await admin.call<{ data: { type: string; subject: { id: string } }[] }>("GET", "/alerts?type=permission.denied&limit=100")
+          ).data.map(({ subject }) => subject.id),
+        { timeout: 10_000 },
+      )
+      .toContain(id);
   });
 
   it.skipIf(UNABLE)("says nothing of events that it does not know, and names what is wrong", async () => {
@@ -152,8 +162,8 @@ describe.skipIf(UNABLE)("what waits for a person's word", () => {
 describe.skipIf(UNABLE)("modes leave the workspace as it was", () => {
   const files = [{ path: "a.txt", text: "kept" }];
   /** The digest of all that a tar says but when it was packed, and whose: each task's files have an owner of their own. */
-  const digest = async (id: string) => {
-    const tar = Buffer.from(await (await tasks.raw("GET", `/v1/task/${id}/artifacts`)).arrayBuffer());
+  const digest = async (id: string, client = tasks) => {
+    const tar = Buffer.from(await (await client.raw("GET", `/v1/task/${id}/artifacts`)).arrayBuffer());
     for (let at = 0; at < tar.length && tar[at] !== 0;) {
       const size = Number.parseInt(tar.toString("latin1", at + 124, at + 136), 8);
       for (const [from, to] of [[108, 124], [136, 156], [265, 329]] as const) tar.fill(0, at + from, at + to); // prettier-ignore
@@ -187,5 +197,53 @@ describe.skipIf(UNABLE)("modes leave the workspace as it was", () => {
     });
     expect(ended.result?.text).toBe("dry run: not executed: sh -c 'echo '\\''x'\\'' > a.txt' in ., with 1 file\n");
     expect((await tasks.events(id)).map(({ type }) => type)).toEqual(["stdout", "exit"]);
+  });
+
+  it("dry_run of the native agent: what changes is told so, and the workspace is bit-identical", async () => {
+    const model = await Scripted.start([
+      () => ({ name: "Read", input: { file_path: "a.txt" } }),
+      () => ({ name: "Write", input: { file_path: "a.txt", content: "other" } }),
+      () => ({ name: "Bash", input: { command: "rm a.txt" } }),
+      "Nothing was done.",
+    ]);
+    try {
+      await admin.upstream("approvals-dry", "anthropic", model.origin, ["scripted"]);
+      await admin.call("POST", "/profiles", {
+        name: "approvals-dry",
+        engines: ["native", "command"],
+        tools: ["Read", "Write", "Bash"],
+        memory_mb: 512,
+      });
+      const { secret } = await admin.key({ name: "approvals-dry", profile: "approvals-dry" });
+      const own = new TaskClient(origin, secret);
+      const agent = await own.begin({ engine: "native", prompt: "Change it.", model: "approvals-dry/scripted", files, mode: "dry_run" });
+      expect(await own.end(agent.id)).toMatchObject({ status: "completed", result: { text: "Nothing was done.", files: [] } });
+      const [read, ...others] = model.heard.at(-1)!.results;
+      expect(read).toContain("kept");
+      expect(others.map((each) => each.includes("dry run: not executed"))).toEqual([true, true]);
+      const calls = (await own.events(agent.id))
+        .filter(({ type }) => type === "tool_call")
+        .map(({ data }) => [data["name"], data["verdict"]]);
+      expect(calls).toEqual([
+        ["Read", "allowed"],
+        ["Write", "dry_run"],
+        ["Bash", "dry_run"],
+      ]);
+      const plain = await own.begin({ engine: "command", argv: ["true"], files });
+      await own.end(plain.id);
+      expect(await digest(agent.id, own)).toBe(await digest(plain.id, own));
+      type Entry = { type: string; details: { tool: string } };
+      await expect
+        .poll(
+          async () =>
+            (await admin.call<{ data: Entry[] }>("GET", `/audit?task=${agent.id}&type=tool_call&order=asc`)).data.map(
+              ({ details }) => details.tool,
+            ),
+          { timeout: 10_000 },
+        )
+        .toEqual(["Read", "Write", "Bash"]);
+    } finally {
+      await model.stop();
+    }
   });
 });

@@ -176,6 +176,18 @@ describe("documentation", () => {
     expect(results.length).toBeGreaterThan(8);
   });
 
+  it("shows figures of searching the audit that the committed results hold", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const { filled, results } = JSON.parse(readFileSync("bench/audit.json", "utf8")) as {
+      filled: { entries: number };
+      results: Record<string, { p50_ms: number; p99_ms: number; processor_ms: number }>;
+    };
+    expect(filled.entries).toBe(100_000);
+    expect(Object.keys(results).length).toBeGreaterThan(20);
+    for (const [search, { p50_ms, p99_ms, processor_ms }] of Object.entries(results))
+      expect(text).toContain(`| ${search} | ${p50_ms} | ${p99_ms} | ${processor_ms} |`);
+  });
+
   it("shows figures of the cache that the committed results hold", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const cache = JSON.parse(readFileSync("bench/cache.json", "utf8")) as { results: Record<string, number | string>[] };

@@ -1,11 +1,9 @@
-import { createServer, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { EXITS, type Line } from "../../runner/native/contract.ts";
-import { native as engine } from "../../src/tasks/engines/native.ts";
+import { EXITS } from "../../runner/native/contract.ts";
 import { type Offered, Scripted, type Step } from "../agents/scripted.ts";
+import { waiting } from "../support/asking.ts";
 import { Admin } from "../support/gateway.ts";
-import { TestRunner, UNABLE } from "../support/runner.ts";
+import { UNABLE } from "../support/runner.ts";
 import { TaskClient } from "../support/tasks.ts";
 
 const origin = inject("origin");
@@ -84,120 +82,123 @@ describe.skipIf(UNABLE)("the native agent's money", () => {
   });
 });
 
-/** The gateway, with a hook that permits everything in the place of its own. */
-async function permitting(gateway: string): Promise<Server> {
-  const server = createServer((asked, answer) => {
-    if (asked.url === "/v1/task/hook") {
-      asked.resume();
-      answer.setHeader("x-request-id", "req_hook");
-      return void answer.end(JSON.stringify({ hookSpecificOutput: { hookEventName: "PreToolUse", permissionDecision: "allow" } }));
-    }
-    const on = request(`${gateway}${asked.url}`, { method: asked.method, headers: asked.headers }, (heard) => {
-      answer.writeHead(heard.statusCode!, heard.headers);
-      heard.pipe(answer);
-    });
-    on.once("error", () => answer.destroy());
-    asked.pipe(on);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server;
+interface Played {
+  readonly kind: (typeof KINDS)[number];
+  readonly key: Record<string, unknown>;
+  /** What is asked of the task beside its prompt. */
+  readonly asked: Record<string, unknown>;
 }
 
-describe.skipIf(UNABLE)("the native agent in the sandbox, on a scripted model behind the gateway", () => {
-  let runner: TestRunner;
-  let front: Server;
+const NUMBERS = { path: "in/numbers.txt", text: "1\n2\n" };
+
+describe.skipIf(UNABLE)("the native agent on a scripted model", () => {
   const models: Scripted[] = [];
-  beforeAll(async () => {
-    runner = await TestRunner.start();
-    front = await permitting(origin);
-  });
   afterAll(async () => {
-    front?.closeAllConnections();
-    front?.close();
-    await runner?.stop();
     for (const model of models) await model.stop();
   });
 
-  /** Runs the agent in a sandbox, on a model that plays a script, as a key of its own. */
-  async function run(
-    name: string,
-    steps: readonly Step[],
-    { kind = "anthropic", schema = null, key = {}, filesystem = "readwrite" }: Partial<Played> = {},
-  ) {
+  /** Begins a task of a key of its own, on a model that plays a script. */
+  async function begun(name: string, steps: readonly Step[], { kind = "anthropic", key = {}, asked = {} }: Partial<Played> = {}) {
     const model = await Scripted.start(steps);
     models.push(model);
     await admin.upstream(name, kind, model.origin, ["m-1"]);
-    const { id, secret } = await admin.key({ name, ...key });
-    const nothingElse = { argv: [], files: [], tools: [], mayCall: () => false, mayUse: () => false };
-    const launch = engine.launch({ ...nothingElse, prompt: "Sum up the numbers.", model: `${name}/m-1`, outputSchema: schema });
-    const ran = await runner.run({
-      ...launch,
-      filesystem,
-      files: [{ path: "in/numbers.txt", base64: Buffer.from("1\n2\n").toString("base64") }],
-      gateway: { url: `http://127.0.0.1:${(front.address() as AddressInfo).port}`, authorization: `Bearer ${secret}` },
-      limits: { memoryBytes: 256 * 2 ** 20, wallMs: 60_000 },
+    const { secret } = await admin.key({ name, profile: "default", ...key });
+    const client = new TaskClient(origin, secret);
+    const { id } = await client.begin({
+      engine: "native",
+      model: `${name}/m-1`,
+      prompt: "Sum up the numbers.",
+      files: [NUMBERS],
+      ...asked,
     });
-    const lines = ran.stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Line);
-    return { ...ran, lines, model, said: engine.read(ran.stdout), key: id };
+    const results = () => model.heard.at(-1)!.results;
+    return { id, client, model, results };
   }
 
-  interface Played {
-    readonly kind: (typeof KINDS)[number];
-    readonly schema: Record<string, unknown> | null;
-    readonly key: Record<string, unknown>;
-    readonly filesystem: "readonly" | "readwrite";
+  async function played(...given: Parameters<typeof begun>) {
+    const task = await begun(...given);
+    return { ...task, ended: await task.client.end(task.id) };
   }
 
-  it.each(KINDS)("A60: reads, writes and runs on a model of %s, and its files come back", async (kind) => {
+  /** The calls that the task's events tell of, in their order, which are those that the audit holds. */
+  async function told(client: TaskClient, id: string): Promise<string[][]> {
+    const events = (await client.events(id)).filter(({ type }) => type === "tool_call").map(({ data }) => data as Record<string, string>);
+    const audited = async () => {
+      const { data } = await admin.call<{ data: { details: { tool: string } }[] }>("GET", `/audit?task=${id}&type=tool_call`);
+      return data.map(({ details }) => details.tool).sort();
+    };
+    await expect.poll(audited, { timeout: 10_000 }).toEqual(events.map(({ tool }) => tool!).sort());
+    return events.map(({ tool, verdict }) => [tool!, verdict!]);
+  }
+
+  it.each(KINDS)("A60: reads, writes and runs on a model of %s; its files come back, and each call is told of once", async (kind) => {
     const steps = [
       calls("Read", { file_path: "in/numbers.txt" }),
       calls("Bash", { command: "awk '{s+=$1} END {print s}' in/numbers.txt" }),
       calls("Write", { file_path: "/workspace/out/sum.txt", content: "3\n" }),
       "The sum is 3.",
     ];
-    const { exit, said, model, stderr } = await run(`native-${kind}`, steps, { kind });
-    expect([exit.reason, stderr, model.refused]).toEqual(["ok", "", []]);
-    expect(said).toEqual({ text: "The sum is 3.", structured: null, failure: null });
-    expect(exit.files).toEqual([{ path: "out/sum.txt", change: "added", bytes: 2, sha256: expect.any(String) as string }]);
-    expect(model.heard.at(-1)?.results).toEqual(["     1\t1\n     2\t2", "3", "/workspace/out/sum.txt holds 2 bytes now."]);
+    const { ended, model, results, client, id } = await played(`native-${kind}`, steps, { kind });
+    expect([ended.exit_reason, ended.result?.text, model.refused]).toEqual(["ok", "The sum is 3.", []]);
+    expect(results()).toEqual(["     1\t1\n     2\t2", "3", "/workspace/out/sum.txt holds 2 bytes now."]);
+    expect(ended.result?.files).toMatchObject([{ path: "out/sum.txt" }]);
+    expect(await (await client.raw("GET", `/v1/task/${id}/artifacts/out/sum.txt`)).text()).toBe("3\n");
+    expect(await told(client, id)).toEqual(["Read", "Bash", "Write"].map((tool) => [tool, "allowed"]));
   });
 
   it.each(KINDS)("A19: gives its answer in the form that was asked for, by a model of %s", async (kind) => {
-    const schema = { type: "object", properties: { sum: { type: "integer" } }, required: ["sum"] };
+    const output_schema = { type: "object", properties: { sum: { type: "integer" } }, required: ["sum"] };
     const steps = [calls("StructuredOutput", { sum: "three" }), calls("StructuredOutput", { sum: 3 })];
-    const { exit, said } = await run(`native-form-${kind}`, steps, { kind, schema });
-    expect([exit.reason, said.structured]).toEqual(["ok", { sum: 3 }]);
+    const { ended } = await played(`native-form-${kind}`, steps, { kind, asked: { output_schema } });
+    expect([ended.exit_reason, ended.result]).toMatchObject(["ok", { structured: { sum: 3 } }]);
   });
 
-  it("A48: changes nothing of a workspace that it may only read, and is told why", async () => {
+  it("A15: is not offered what the task may not use, and where its model calls it all the same is told why it may not", async () => {
+    const unoffered = (name: string, input: Record<string, unknown>) => () => ({ name, input });
     const steps = [
-      calls("Edit", { file_path: "in/numbers.txt", old_string: "1", new_string: "9" }),
-      calls("Write", { file_path: "out/x.txt", content: "x" }),
+      unoffered("Write", { file_path: "x.txt", content: "x" }),
       calls("Bash", { command: "cat in/numbers.txt" }),
-      calls("Bash", { command: "echo 9 > in/numbers.txt" }),
+      calls("Bash", { command: "cat in/numbers.txt && touch y.txt" }),
+      "I could not.",
+    ];
+    const { ended, model, results, client, id } = await played("native-denied", steps, { asked: { allow_tools: ["Read", "Bash(cat *)"] } });
+    expect((model.heard[0]!.body["tools"] as { name: string }[]).map(({ name }) => name)).toEqual(["Read", "Bash"]);
+    expect([results()[1], ended.exit_reason, ended.result?.files]).toEqual(["1\n2", "ok", []]);
+    for (const nth of [0, 2]) expect(results()[nth]).toMatch(/^Not permitted: /);
+    expect((await told(client, id)).map(([, verdict]) => verdict)).toEqual(["denied", "allowed", "denied"]);
+  });
+
+  it.each(["analysis_only", "dry_run"])("A48: under %s nothing of its workspace is changed, and it is told why", async (mode) => {
+    const steps = [
+      calls("Read", { file_path: "in/numbers.txt" }),
+      () => ({ name: "Write", input: { file_path: "in/numbers.txt", content: "9" } }),
       "I could only look.",
     ];
-    const { exit, model } = await run("native-readonly", steps, { filesystem: "readonly" });
-    const [edited, written, shown, ran] = model.heard.at(-1)!.results;
-    for (const told of [edited, written]) expect(told).toContain("can only be read");
-    expect([ran, shown, exit.reason]).toEqual([expect.stringContaining("Read-only file system"), "1\n2", "ok"]);
+    const { ended, results, client, id } = await played(`native-${mode.slice(0, 3)}`, steps, { asked: { mode } });
+    expect([ended.exit_reason, ended.result?.files, results()[1]]).toEqual(["ok", [], expect.stringMatching(/^Not permitted: /)]);
+    expect(await (await client.raw("GET", `/v1/task/${id}/artifacts/in/numbers.txt`)).text()).toBe(NUMBERS.text);
   });
 
-  it("stops where it goes in circles, and where it may ask no more", async () => {
-    const same = await run("native-circle", Array<Step>(9).fill(calls("Read", { file_path: "in/numbers.txt" })));
-    expect([same.exit.code, same.model.heard.length]).toEqual([EXITS.no_progress, 3]);
-    const others = Array.from({ length: 120 }, (_, nth) => calls("Grep", { pattern: `n${nth}` }));
-    const { exit, model, said } = await run("native-long", others);
-    expect([exit.code, model.heard.length, said.failure]).toEqual([EXITS.turns, 100, "it was not done after 100 turns"]);
+  it("A24: waits for a person's word where a call needs one, and hears what is said meanwhile", async () => {
+    const steps = [calls("Write", { file_path: "x.txt", content: "x" }), "Done."];
+    const { client, id, model } = await begun("native-word", steps, { asked: { approve_tools: ["Write"] } });
+    const { approvals } = await waiting(client, id);
+    await client.call("POST", `/v1/task/${id}/input`, { text: "Mind the umlauts." });
+    await client.call("POST", `/v1/task/${id}/approve`, { id: approvals[0]!.id, decision: "approve" });
+    const ended = await client.end(id);
+    expect([ended.exit_reason, ended.result?.files]).toMatchObject(["ok", [{ path: "x.txt" }]]);
+    expect(JSON.stringify(model.heard[1]!.body["messages"])).toContain("Mind the umlauts.");
+  });
+
+  it("stops where it goes in circles", async () => {
+    const same = Array<Step>(9).fill(calls("Read", { file_path: "in/numbers.txt" }));
+    const { ended, model } = await played("native-circle", same);
+    expect([ended.exit_reason, ended.result?.exit_code, model.heard.length]).toEqual(["error", EXITS.no_progress, 3]);
   });
 
   it("A21: ends after one refused call where its key's budget is used up", async () => {
     const budget = { budgets: [{ window: "total", limit_requests: 2 }] };
-    const { exit, model, said } = await run("native-budget", Array<Step>(9).fill(calls("Glob", { pattern: "*" })), { key: budget });
-    expect([exit.reason, exit.code, model.heard.length]).toEqual(["error", EXITS.budget, 2]);
-    expect(said.failure).toMatch(/budget/i);
+    const { ended, model } = await played("native-budget", Array<Step>(9).fill(calls("Glob", { pattern: "*" })), { key: budget });
+    expect([ended.status, ended.result?.exit_code, model.heard.length]).toEqual(["failed", EXITS.budget, 2]);
   });
 });

@@ -147,4 +147,16 @@ describe.skipIf(UNABLE)("a task's money", () => {
     await vi.waitFor(async () => expect(costOf(await tasks.get(id))).toMatchObject({ reserved_usd: "0" }));
     expect(await budget()).toMatchObject({ spent: costOf(await tasks.get(id)).spent_usd, reserved: "0" });
   });
+
+  it("A46: one that waits for a person's word holds its money, and is ended like any other", async () => {
+    const { tasks, budget } = await payer("money-waiting", { approve_tools: ["Bash(sleep *)"] });
+    const { id } = await tasks.begin({ engine: "command", argv: ["sleep", "60"], max_cost_usd: "0.5" });
+    await tasks.until(id, ({ status }) => status === "waiting_approval");
+    const waiting = await set.admin.call<{ data: TaskTold[] }>("GET", "/tasks?status=waiting_approval");
+    expect(waiting.data.map((task) => task.id)).toContain(id);
+    expect((await budget()).reserved).toBe("0.5");
+    expect((await operator("DELETE", `/tasks/${id}`)).status).toBe(200);
+    expect((await budget()).reserved).toBe("0");
+    expect((await tasks.end(id)).exit_reason).toBe("cancelled");
+  });
 });

@@ -37,7 +37,7 @@ describe("a request that asks for what it may not", () => {
     [{ ...sh, argv: "true" }, "argv"],
     [{ ...sh, argv: [] }, "argv"],
     [{ engine: "command" }, "argv"],
-    [{ ...sh, callback_url: "https://example.test" }, "callback_url"],
+    [{ ...sh, callback_url: "example.test" }, "callback_url"],
     [{ ...sh, output_schema: {} }, "output_schema"],
     [{ ...sh, prompt: "hi" }, "prompt"],
     [{ ...sh, files: [{ path: "../x", text: "" }] }, "files.0.path"],

@@ -80,6 +80,8 @@ async function everywhere(): Promise<Map<Step, string>> {
   await tasks.until(ids.get("streaming")!, ({ last_seq }) => last_seq > 4);
   await tasks.until(ids.get("waiting")!, ({ status }) => status === "running");
   await expect.poll(() => between.reached, { timeout: 15_000 }).toEqual(HELD);
+  // Each has leased what it may spend, and is killed with that in hand; the one that has ended has given it back.
+  expect((await reserved())[0]).toBeGreaterThan(0);
   return ids;
 }
 
@@ -116,13 +118,18 @@ function entries(folder: string): string[] {
   }
 }
 
+/** What the ledger holds for the key: in all, and of its budget. */
+async function reserved(): Promise<number[]> {
+  const key = await tasks.call<{ reserved_usd: string; budgets: { status: { reserved: string } }[] }>("GET", "/v1/key");
+  return [Number(key.reserved_usd), ...key.budgets.map(({ status }) => Number(status.reserved))];
+}
+
 /** Nothing of any task is left: not at the runner, not on the machine, and no place or money of the key. */
 async function nothingLeft(ids: Iterable<string>): Promise<void> {
   const mine = [...ids];
   const left = () => [...processes(), ...mounts(), ...cgroups(mine), ...entries(`${runner.state}/jobs`)];
   await expect.poll(left, { timeout: 20_000 }).toEqual([]);
-  const { reserved_usd } = await tasks.call<{ reserved_usd: string }>("GET", "/v1/key");
-  expect(Number(reserved_usd)).toBe(0);
+  await expect.poll(reserved, { timeout: 20_000 }).toEqual([0, 0]);
   const next = await Promise.all(STEPS.map(() => tasks.begin({ engine: "command", argv: ["true"] })));
   expect((await Promise.all(next.map(({ id }) => tasks.end(id)))).map(({ exit_reason }) => exit_reason)).toEqual(STEPS.map(() => "ok"));
 }
@@ -142,7 +149,7 @@ beforeAll(async () => {
   gateway = await startGateway(state, env);
   const admin = new Admin(gateway);
   await admin.call("POST", "/profiles", { name: "steps", max_concurrent_tasks: STEPS.length });
-  const { secret } = await admin.key({ profile: "steps" });
+  const { secret } = await admin.key({ profile: "steps", budgets: [{ window: "total", limit_usd: "1000", mode: "strict" }] });
   tasks = new TaskClient(gateway.origin, secret);
 }, 120_000);
 

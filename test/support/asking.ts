@@ -9,7 +9,7 @@ const asked = JSON.parse(process.argv[1]);
       try {
         const answer = await fetch("http://127.0.0.1:8787/v1/task/hook", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
         const text = await answer.text();
-        if (answer.status === 502) throw new Error("the gateway is away");
+        if (answer.status === 502 || answer.status === 503) throw new Error("the gateway is away");
         console.log(text);
         break;
       } catch {

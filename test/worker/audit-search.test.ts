@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type AuditFacts, auditEntry, searchAudit, toolCallEntries } from "#audit";
+import { connect } from "#db";
 import { ADMIN, admin, ask } from "../support/front.ts";
 import { db, deliver } from "../support/events.ts";
 
@@ -167,6 +168,48 @@ describe("A57: fields, text and time", () => {
       { numRuns: 150 },
     );
   });
+});
+
+describe("A57: how it is searched", () => {
+  /** The steps by which SQLite answers a search; those within another, such as the reading of the index of words, are indented. */
+  async function planOf(filter: Parameters<typeof searchAudit>[1]): Promise<string[]> {
+    const asked: [string, unknown[]][] = [];
+    const seen = {
+      prepare: (text: string) => ({ bind: (...given: unknown[]) => (asked.push([text, given]), env.DB.prepare(text).bind(...given)) }),
+    };
+    await searchAudit(connect(seen as unknown as D1Database), filter, { limit: 50, cursor: `${DAY}.aud_x` });
+    const [text, given] = asked[0]!;
+    const { results } = await env.DB.prepare(`explain query plan ${text}`)
+      .bind(...given)
+      .all<{ parent: number; detail: string }>();
+    return results.map(({ parent, detail }) => `${parent === 0 ? "" : "  "}${detail}`);
+  }
+
+  test.each([
+    [{}, "at"],
+    [{ task: "t", type: "tool_call", severity: "info" as const, order: "asc" as const }, "task"],
+    [{ key: "k", severity: "info" as const }, "key"],
+    [{ key: "k", type: "tool_call", actor: "a" }, "key_type"],
+    [{ type: "tool_call", from: 1, to: 2 }, "type_at"],
+    [{ type: "tool_call", severity: "critical" as const }, "severity"],
+    [{ type: "tool_call", severity: "info" as const, team: "t" }, "team"],
+    [{ subject: "s", key: "k", type: "tool_call" }, "subject"],
+    [{ actor: "a", severity: "critical" as const }, "actor"],
+  ])("%j is read from the index that leaves the fewest, in its order", async (filter, index) => {
+    const plan = await planOf(filter);
+    expect(plan[0]).toMatch(new RegExp(`^SEARCH audit_entries USING INDEX audit_entries_${index} \\(`));
+    expect(plan.slice(1).filter((step) => step !== "USE TEMP B-TREE FOR LAST TERM OF ORDER BY")).toEqual([]);
+  });
+
+  test.each([{}, { task: "t", type: "tool_call" }, { key: "k", from: 1, to: 2, order: "asc" as const }])(
+    "words with %j are read in the order of the answer, and only its page is sorted",
+    async (filter) => {
+      const plan = await planOf({ ...filter, text: "rm" });
+      expect(plan).toContainEqual(expect.stringMatching(/^ {2}SCAN audit_search VIRTUAL TABLE INDEX/));
+      expect(plan).toContainEqual(expect.stringMatching(/^ {2}SEARCH audit_entries USING (COVERING )?INDEX \w+ \(.*at=\?/));
+      expect(plan.filter((step) => step.startsWith("  ") && step.includes("TEMP B-TREE"))).toEqual([]);
+    },
+  );
 });
 
 describe("A58: the index", () => {

@@ -3,6 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import packageJson from "#package" with { type: "json" };
 import { TollgateError } from "#core";
 import { ownRowsOnly } from "#keys";
+import { describeTasks } from "../tasks/document.ts";
 import { identify } from "./actor.ts";
 import { auto } from "./auto.ts";
 import { alerts, webhooks } from "./alerts.ts";
@@ -101,9 +102,11 @@ function refuseOtherMethods(app: AdminApp): void {
   }
 }
 
-/** The admin plane's OpenAPI document, as its routes say it. */
+/** The OpenAPI document of the admin plane and of tasks, as clients are generated from it. */
 export function openApiDocument(): object {
-  return adminApp().getOpenAPI31Document(DOCUMENT);
+  const app = adminApp();
+  describeTasks(app);
+  return app.getOpenAPI31Document({ ...DOCUMENT, info: { ...DOCUMENT.info, title: "Tollgate API" } });
 }
 
 /** The first fault of a request, by the path of its field. */

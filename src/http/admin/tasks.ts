@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { TollgateError } from "#core";
-import type { TaskFilter, TaskView } from "#tasks";
-import { taskShape } from "../tasks/shape.ts";
+import { type TaskFilter, taskShape, type TaskView } from "#tasks";
 import { type AdminApp, read, write } from "./operation.ts";
 import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
 
@@ -15,7 +14,7 @@ const task = z
     key: z.string(),
     created_at: z.string(),
   })
-  .openapi("Task");
+  .openapi("TaskOverview");
 const statuses = z.enum(["pending", "running", "waiting_approval", "completed", "failed", "cancelled"]);
 const listing = z.strictObject({
   ...paging,
@@ -51,7 +50,7 @@ export function tasks(app: AdminApp): void {
     async ({ params }, { env }) => {
       const { oversight } = env.tasks;
       const before = found(await oversight.get(params.id), "task");
-      if (before.status === "pending" || before.status === "running") await oversight.end([before]);
+      if (!before.end) await oversight.end([before]);
       const { team, key } = before;
       const audit = { type: "task.cancel", subject: { kind: "task", id: before.id }, team, key, task: before.id };
       return { answer: shapeOf(found(await oversight.get(params.id), "task")), audit };

@@ -1,9 +1,9 @@
 import * as z from "zod";
+import { approvalShape } from "#tasks";
 import { authenticatedTask } from "../authenticate.ts";
 import type { Context } from "hono";
 import type { Http } from "../platform.ts";
 import { bodyText, forCaller, idOf, parsed, read } from "./for-caller.ts";
-import { approvalShape } from "./shape.ts";
 
 const BODY_BYTES_MAX = 4 * 2 ** 20;
 const word = z.strictObject({

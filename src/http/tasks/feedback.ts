@@ -1,6 +1,6 @@
 import * as z from "zod";
+import { taskShape } from "#tasks";
 import { bodyText, forCaller, idOf, parsed, read } from "./for-caller.ts";
-import { taskShape } from "./shape.ts";
 
 const BODY_BYTES_MAX = 2 ** 16;
 const score = z.int("must be a whole number from 1 to 5").min(1, "must be from 1 to 5").max(5, "must be from 1 to 5");

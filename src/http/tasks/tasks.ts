@@ -1,12 +1,11 @@
 import { TollgateError } from "#core";
 import * as z from "zod";
-import { TASK_BYTES_MAX } from "#tasks";
+import { TASK_BYTES_MAX, taskShape, verdictShape } from "#tasks";
 import { once } from "../admin/idempotency.ts";
 import { bodyText, forCaller, idOf, parsed, read } from "./for-caller.ts";
-import { taskShape, verdictShape } from "./shape.ts";
 
 const INPUT_BYTES_MAX = 2 ** 20;
-const listing = z.strictObject({ limit: z.coerce.number().int().min(1).max(100).default(20), cursor: z.string().max(256).optional() });
+const listing = z.strictObject({ limit: z.coerce.number().int().min(1).max(200).default(20), cursor: z.string().max(256).optional() });
 const input = z.strictObject({ text: z.string().default(""), end: z.boolean().default(false) });
 
 /** `POST /v1/task`: begins one. Under an `Idempotency-Key` it may be repeated. */
@@ -33,6 +32,11 @@ export const listTasks = forCaller(async (context, caller) => {
   const { rows, next } = await context.env.tasks.list(caller, { limit, ...(cursor === undefined ? {} : { cursor }) });
   return context.json({ data: rows.map(taskShape), next_cursor: next });
 });
+
+/** `GET /v1/task/callback_secret`: what callbacks about the key's tasks are signed with. */
+export const taskCallbackSecret = forCaller(async (context, caller) =>
+  context.json({ object: "callback_secret", secret: await context.env.tasks.callbackSecret(caller) }),
+);
 
 /** `GET /v1/task/{id}`. */
 export const readOneTask = forCaller(async (context, caller) =>

@@ -113,7 +113,7 @@ export class Machine {
     return this.snapshot();
   }
 
-  /** Makes the machine what it was when the image was taken, whatever it has done since: every byte that can have been written is. */
+  /** Makes the machine what it was when the image was taken, whatever it has done since: all that its guest had above the floor is written anew. */
   restore({ pages, stackPointer, parts }: Image): void {
     let from = FLOOR;
     for (const { at, bytes } of parts) {

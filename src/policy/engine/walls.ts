@@ -30,7 +30,7 @@ export interface Stones<Step extends Judged, Outcome> {
 
 /**
  * Isolates that there are at most. Open-source workerd never lets go of a named one, so tenants share them by the hash of their names:
- * between two that do stands the inner wall, which wipes all that can have been written before each evaluation.
+ * between two that do stands the inner wall, which wipes all that its guest had before each evaluation.
  */
 const SLOTS = 32;
 const MAIN = "isolate.js";

@@ -94,7 +94,7 @@ const TOOLS: Readonly<Record<string, readonly [tool: string, read: Reader]>> = {
 };
 
 /** Tools that act on nothing but the conversation: no profile needs to name them. */
-export const HARMLESS: ReadonlySet<string> = new Set(["TodoWrite", "AskUserQuestion", "ToolSearch", "StructuredOutput", "finish"]);
+export const HARMLESS: ReadonlySet<string> = new Set(["TodoWrite", "AskUserQuestion", "ToolSearch", "StructuredOutput"]);
 /** Tools that change nothing by themselves. */
 const READERS: ReadonlySet<string> = new Set([
   ...HARMLESS,

@@ -43,3 +43,52 @@ it("an engine that the profile does not name may not be used, and analysis only 
     permit({ ...profile, filesystem: "none" }, readTask({ engine: "command", argv: ["x"], mode: "analysis_only" })).effective.filesystem,
   ).toBe("none");
 });
+
+const permitted: Profile = {
+  ...profile,
+  tools: ["Read", "Edit(src/*)", "Bash(git *)", "mcp:weather:*"],
+  agents: ["review*"],
+  skills: ["pdf"],
+};
+const asked = (fields: object) => permit(permitted, readTask({ engine: "command", argv: ["true"], ...fields }));
+
+it.each<[object, readonly string[]]>([
+  [{ allow_tools: ["Read(a/*)", "Edit(src/x.ts)", "Bash(git log *)", "mcp:weather:get"] }, []],
+  [{ allow_tools: ["Write"] }, ["tool allow_tools.0"]],
+  [{ allow_tools: ["Read", "Edit", "Bash(git*)"] }, ["tool allow_tools.1", "tool allow_tools.2"]],
+  [{ allow_agents: ["reviewer"], allow_skills: ["xlsx", "pdf"] }, ["skill allow_skills.0"]],
+  [{ allow_agents: ["*"] }, ["agent allow_agents.0"]],
+  [{ approve_tools: ["Bash(anything *)"] }, []],
+  [{ approve_tools: ["Read"] }, ["tool approve_tools.0"]],
+])("A45, A49: %j goes beyond the profile in %j", (fields, expected) => {
+  expect(asked(fields).violations.map(({ kind, field }) => `${kind} ${field}`)).toEqual(expected);
+});
+
+it("A44: what is not named is the profile's, what is named is the request's, and what the mode takes away is said", () => {
+  const { effective, explain } = asked({ allow_tools: ["Read", "Edit(src/a)"], mode: "analysis_only", approve_tools: ["Bash(x)"] });
+  expect(effective).toMatchObject({
+    tools: ["Read"],
+    agents: ["review*"],
+    skills: ["pdf"],
+    approveTools: ["Bash(x)"],
+    mode: "analysis_only",
+  });
+  expect(explain).toEqual(
+    expect.arrayContaining([
+      { field: "tools", value: "Read", from: "request" },
+      { field: "tools_without", value: "Edit(src/a)", from: "mode" },
+      { field: "agents", value: "review*", from: "profile" },
+      { field: "denied_commands", value: "curl *", from: "profile" },
+      { field: "approve_tools", value: "Bash(x)", from: "request" },
+    ]),
+  );
+  expect(asked({}).effective.tools).toEqual(permitted.tools);
+});
+
+it.each([
+  ["native", []],
+  ["codex", ["approve_tools.0"]],
+])("what %s is to wait for is refused where it cannot wait", (engine, fields) => {
+  const request = readTask({ engine, prompt: "x", model: "m", approve_tools: ["Bash(git push *)"] });
+  expect(permit(permitted, request).violations.map(({ field }) => field)).toEqual(fields);
+});

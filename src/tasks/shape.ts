@@ -1,6 +1,7 @@
 import { usdFromNano } from "#core";
-import type { Approval, Permit, TaskView, Violation } from "#tasks";
-import { iso } from "../time.ts";
+import type { Approval, Callback, TaskView } from "./contract.ts";
+import type { Permit } from "./permit.ts";
+import type { Prospect } from "./prospect.ts";
 
 /** A task as its owner is told of it. */
 export function taskShape(task: TaskView) {
@@ -20,6 +21,7 @@ export function taskShape(task: TaskView) {
     started_at: iso(task.startedAt),
     ended_at: iso(end?.at ?? null),
     last_seq: task.lastSeq,
+    callback: task.callback && callbackShape(task.callback),
     approvals: task.approvals.map(approvalShape),
     feedback: task.feedback && { score: task.feedback.score, comment: task.feedback.comment, at: iso(task.feedback.at) },
     cost: {
@@ -29,6 +31,10 @@ export function taskShape(task: TaskView) {
     },
     ...(end ? endShape(end, task.said) : { resources: { cpu_ms: null, memory_peak_bytes: null }, result: null, error: null }),
   };
+}
+
+function callbackShape({ url, status, attempts, lastError }: Callback) {
+  return { url, status, attempts, last_error: lastError };
 }
 
 /** What waits, or waited, for a person's word. */
@@ -47,7 +53,7 @@ function endShape(end: NonNullable<TaskView["end"]>, said: TaskView["said"]) {
 }
 
 /** What a request would come to: what would be in force, where each value is from, and everything that is in its way. */
-export function verdictShape({ permit, violations }: { readonly permit: Permit | null; readonly violations: readonly Violation[] }) {
+export function verdictShape({ permit, violations }: Prospect) {
   return { valid: violations.length === 0, effective: permit && effectiveShape(permit), explain: permit?.explain ?? [], violations };
 }
 
@@ -77,4 +83,8 @@ function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {
     case "error":
       return exitCode === null ? "It could not be run" : `It ended with exit code ${exitCode}`;
   }
+}
+
+function iso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }

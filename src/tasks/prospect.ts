@@ -1,0 +1,19 @@
+import type { Profile, Violation } from "./contract.ts";
+import { permit, type Permit } from "./permit.ts";
+import { parseTask, rootOf, type Rules } from "./request.ts";
+
+/** What a request would run with, null where it would not run, and everything that is in its way. */
+export interface Prospect {
+  readonly permit: Permit | null;
+  readonly violations: readonly Violation[];
+}
+
+/** What a request comes to under a profile: what is wrong with its form and what the profile has against the rest of it, at once. */
+export function prospectOf(body: unknown, profile: Profile | null, rules?: Rules): Prospect {
+  const { request, problems } = parseTask(body, rules);
+  const met = profile && request && permit(profile, request);
+  // What a profile has against a field that is wrong already would only repeat it.
+  const wrong = new Set(problems.map(({ name }) => rootOf(name)));
+  const against = (met?.violations ?? []).filter(({ field }) => field === null || !wrong.has(rootOf(field)));
+  return { permit: problems.length === 0 ? met : null, violations: [...problems, ...against] };
+}

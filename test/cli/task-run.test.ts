@@ -1,0 +1,71 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, inject, it } from "vitest";
+import { Admin } from "../support/gateway.ts";
+import { UNABLE } from "../support/runner.ts";
+import { emptyFolder, rows, start, tollgate } from "./run.ts";
+
+const admin = new Admin({ origin: inject("origin"), adminKey: inject("adminKey") });
+let env: Record<string, string> = {};
+beforeAll(async () => {
+  env = { TOLLGATE_KEY: (await admin.key({ name: "cli-tasks", profile: "default" })).secret };
+});
+
+it("without a key of its own it says what to set, and sends nothing", async () => {
+  const { code, err } = await tollgate(["tasks", "list", "--mine"]);
+  expect([code, err]).toEqual([2, expect.stringContaining("set TOLLGATE_KEY")]);
+});
+
+it("a field that the gateway refuses is traced to its option", async () => {
+  const { code, err } = await tollgate(["tasks", "run", "--callback", "nowhere", "--", "true"], { env });
+  expect([code, err]).toEqual([1, expect.stringContaining("--callback")]);
+});
+
+describe.skipIf(UNABLE)("tollgate tasks", () => {
+  it("run writes what the task writes, each to its own stream, and ends with its exit code", async () => {
+    const folder = emptyFolder();
+    writeFileSync(join(folder, "names.txt"), "Grace\nAda\n");
+    const file = `${join(folder, "names.txt")}=in/names.txt`;
+    const ran = await tollgate(["tasks", "run", "--file", file, "--", "sh", "-c", "sort in/names.txt; echo oops >&2; exit 7"], { env });
+    expect([ran.code, ran.out]).toEqual([7, "Ada\nGrace\n"]);
+    expect(ran.err).toMatch(/^task_[0-9a-z]{24}\noops\nThe task ended: error\n$/);
+  });
+
+  it("run --json says each event in order; show, list, events and artifacts say the same of it afterwards", async () => {
+    const ran = await tollgate(["tasks", "run", "--json", "--", "sh", "-c", "echo hi > out.txt; printf said"], { env });
+    const events = ran.out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { seq: number; type: string });
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, at) => at + 1));
+    expect(events.at(-1)).toMatchObject({ type: "exit", data: { reason: "ok" } });
+    const [task] = await rows<{ id: string; status: string }>(["tasks", "list", "--mine", "--limit", "1"], { env });
+    expect(task).toMatchObject({ status: "completed" });
+    const id = task!.id;
+    expect((await tollgate(["tasks", "show", "--mine", id, "--field", "result.text"], { env })).out).toBe("said\n");
+    expect(await rows(["tasks", "events", id, "--after", "2"], { env })).toEqual(events.slice(2));
+    expect((await tollgate(["tasks", "artifacts", id, "out.txt"], { env })).out).toBe("hi\n");
+    const to = join(emptyFolder(), "all.tar");
+    expect((await tollgate(["tasks", "artifacts", id, "--to", to], { env })).code).toBe(0);
+    expect(readFileSync(to).includes("out.txt")).toBe(true);
+    expect((await tollgate(["tasks", "artifacts", id], { env })).code).toBe(2);
+    expect((await tollgate(["tasks", "report", "--by", "key"])).out).toMatch(/KEY +TASKS +ENDED/);
+  });
+
+  it("Ctrl-C leaves the task running and says how to go on; cancel ends it", async () => {
+    const child = start(["tasks", "run", "--", "sh", "-c", "echo up; sleep 60"], { env });
+    child.stdin.end();
+    let err = "";
+    child.stderr.on("data", (part: Buffer) => (err += part.toString("utf8")));
+    await new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
+    child.kill("SIGINT");
+    expect(await new Promise((resolve) => child.once("close", resolve))).toBe(130);
+    const [id] = /task_[0-9a-z]{24}/.exec(err) ?? [];
+    expect(err).toContain(`tollgate tasks events ${id}`);
+    expect((await tollgate(["tasks", "show", "--mine", id!, "--field", "status"], { env })).out).toBe("running\n");
+    expect((await tollgate(["tasks", "cancel", "--mine", id!], { env })).code).toBe(0);
+    const ended = await tollgate(["tasks", "events", id!], { env });
+    expect([ended.code, ended.out]).toEqual([1, "up\n"]);
+    expect(ended.err).toContain("cancelled");
+  });
+});

@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
+import { prospectOf } from "../../../src/tasks/prospect.ts";
+
+interface Document {
+  readonly paths: Record<string, Record<string, { readonly servers?: readonly { readonly url: string }[] }>>;
+  readonly components: { readonly schemas: Record<string, { readonly properties: Record<string, unknown> }> };
+}
+
+const document = JSON.parse(readFileSync("docs/openapi.json", "utf8")) as Document;
+
+it("A9: the document that clients are generated from has every route of tasks, and says where it is", () => {
+  const app = readFileSync("src/http/app.ts", "utf8");
+  const body = app.slice(app.indexOf("function offerTasks"), app.indexOf("/** One method of a path"));
+  const served = [...body.matchAll(/(?:app\.(post|delete)\(|offer\(app, "(\w+)", )(?:base|`\$\{base\}([^`]*)`)/g)].map(
+    ([, verb, offered, path = ""]) => `${(verb ?? offered)!.toLowerCase()} /v1/task${path.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}")}`,
+  );
+  const described = Object.entries(document.paths)
+    .filter(([path]) => path.startsWith("/v1/"))
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { servers }]) => [`${method} ${path}`, servers?.[0]?.url] as const),
+    );
+  // A task's own hook is no client's.
+  const offered = served.filter((route) => route !== "post /v1/task/hook");
+  expect(offered.length).toBeGreaterThan(9);
+  expect(described.map(([route]) => route).sort()).toEqual(offered.sort());
+  expect(described.every(([, url]) => url === "/")).toBe(true);
+});
+
+it("A9: a request has the fields that the document names", () => {
+  const names = Object.keys(document.components.schemas["TaskRequest"]!.properties);
+  expect(names.length).toBeGreaterThan(15);
+  const unknown = names.filter((name) => {
+    const { violations } = prospectOf({ [name]: {} }, DEFAULT_PROFILE);
+    return violations.some(({ field, reason }) => field === name && reason === "is not a known field");
+  });
+  expect(unknown).toEqual([]);
+});
