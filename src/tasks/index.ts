@@ -1,5 +1,5 @@
 export { CONTAINER_GATEWAY } from "./container.ts";
-export type { Approval, Profile, TaskView } from "./contract.ts";
+export type { Profile, TaskView } from "./contract.ts";
 export { taskFigures } from "./figures.ts";
 export { Governors } from "./governor.ts";
 export { Hook } from "./hook.ts";
