@@ -172,7 +172,10 @@ export class Tasks {
 
   /** Gives a task's command something to read. @throws TollgateError `not_found`, `invalid_request` where it does not read any more. */
   async write(caller: Caller, id: string, bytes: Uint8Array): Promise<void> {
-    const { end } = await this.#state(caller, id);
+    const { end, effective } = await this.#state(caller, id);
+    if (isInstalled(effective.engine)) {
+      throw new TollgateError("invalid_request", `The engine ${effective.engine} reads nothing while it runs`, { param: "id" });
+    }
     if (end || !(await this.#object(id).write(bytes))) {
       throw new TollgateError("invalid_request", end ? "The task has ended" : "The task does not read at the moment", { param: "id" });
     }

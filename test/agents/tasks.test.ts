@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { Admin } from "../support/gateway.ts";
 import { UNABLE } from "../support/runner.ts";
@@ -170,6 +171,16 @@ describe.skipIf(UNABLE)("what came with a task for its agent", () => {
     expect(upstream.heard.at(-1)!.results[0]).toContain(spoken);
   });
 
+  it("A17: Claude Code uses a skill that it may, and is told no for another", async () => {
+    const skill = (name: string) => call("Skill", { skill: name });
+    const { upstream, run } = await stageOf("claude-code", [skill("task:greeting"), skill("dataviz"), "Greeted."]);
+    const { task } = await run({ prompt: "Greet.", files: kit, ...both });
+    expect(task).toMatchObject({ exit_reason: "ok", result: { text: "Greeted." } });
+    const [used, other] = upstream.heard.at(-1)!.results;
+    expect(used).toContain("Launching skill");
+    expect(other).toContain("not allowed");
+  });
+
   it.each(ENGINES)(
     "A16, A17: %s hears of the sub-agents and skills that it may use, and of no others; settings that came along are not read",
     async (engine) => {
@@ -266,15 +277,20 @@ describe.skipIf(UNABLE).each(ENGINES)("the money of %s", (engine) => {
     expect(codes.filter((code) => code !== null)).toEqual(["budget_exceeded"]);
     expect(codes.length).toBe(upstream.heard.length + 1);
     const { data: records } = await admin.call<{ data: { actual_usd: string }[] }>("GET", `/costs/records?task=${id}&limit=100`);
-    console.log(
-      task.cost,
-      records.map(({ actual_usd }) => actual_usd),
-    );
     const spent = records.reduce((sum, { actual_usd }) => sum + Number(actual_usd), 0);
     expect(Number(task.cost.spent_usd)).toBeCloseTo(spent, 9);
     expect(spent).toBeLessThanOrEqual(0.12);
     expect(upstream.heard.length).toBeGreaterThan(1);
   });
+});
+
+it.skipIf(UNABLE)("the guide's request runs as it is printed", async () => {
+  const guide = readFileSync("docs/guides/agents-in-tasks.md", "utf8");
+  const { model, ...asked } = JSON.parse(/\/v1\/task .*-d '(\{[\s\S]*?\n\})'/.exec(guide)![1]!) as Record<string, unknown>;
+  expect([model, asked["engine"]]).toEqual([expect.any(String), "claude-code"]);
+  const { read, write } = TOOLS["claude-code"];
+  const { run } = await stageOf("claude-code", [read("in.txt"), write("out.txt", "42\n"), call("StructuredOutput", { n: 42 }), "42."]);
+  expect((await run(asked)).task).toMatchObject({ exit_reason: "ok", result: { structured: { n: 42 } } });
 });
 
 describe.skipIf(UNABLE)("the gateway", () => {

@@ -40,7 +40,8 @@ const patch: Reader = (input, fields) => {
   return { about: typeof path === "string" ? [pathOf(path)] : patched(textOf(fields, ["input", "patch"]) ?? said(input)) };
 };
 const agent: Reader = (_, fields) => ({ about: [textOf(fields, ["subagent_type", "agent_type", "name"]) ?? "general-purpose"] });
-const skill: Reader = (_, fields) => ({ about: [textOf(fields, ["skill", "command", "name"]) ?? ""] });
+/** Skills that came with a task bear the name of the plugin that they are given in before their own, where a model says it. */
+const skill: Reader = (_, fields) => ({ about: [(textOf(fields, ["skill", "command", "name"]) ?? "").replace(/^task:/, "")] });
 const domain: Reader = (_, fields) => ({ about: [`domain:${hostOf(textOf(fields, ["url"]) ?? "")}`] });
 
 /** What agents call their tools, and the canonical name of each. A tool that is not here has the name that it has. */
