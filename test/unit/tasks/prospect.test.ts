@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
 import { prospectOf } from "../../../src/tasks/prospect.ts";
+import { OFFERED } from "../../../src/tasks/engines/engines.ts";
+
+const ONE_OF = `must be one of ${OFFERED.join(", ")}`;
 
 const good = { engine: "command", argv: ["true"] };
 const file = (path: unknown, rest: object = { text: "" }) => ({ ...good, files: [{ path, ...rest }] });
@@ -11,9 +14,9 @@ describe("A13: what is wrong with a task is told by field, in words", () => {
   it.each<[string, unknown, string | null, string]>([
     ["no object", [], null, "must be an object"],
     ["nothing", null, null, "must be an object"],
-    ["no engine", { argv: ["true"] }, "engine", "must be one of command"],
-    ["an engine that is not there yet", { ...good, engine: "workflow" }, "engine", "workflow is not offered yet; must be one of command"],
-    ["an engine that nobody knows", { ...good, engine: "bash" }, "engine", "must be one of command"],
+    ["no engine", { argv: ["true"] }, "engine", ONE_OF],
+    ["an engine that is not there yet", { ...good, engine: "workflow" }, "engine", `workflow is not offered yet; ${ONE_OF}`],
+    ["an engine that nobody knows", { ...good, engine: "bash" }, "engine", ONE_OF],
     ["no command", { engine: "command" }, "argv", "is needed where the engine is command"],
     ["a command line", { ...good, argv: "rm -rf /" }, "argv", "must be a list"],
     ["an empty command", { ...good, argv: [] }, "argv", "must not be empty"],
