@@ -31,7 +31,8 @@ const create = command({
   name: "webhooks create",
   summary: "Have alerts sent to a URL, signed.",
   more: `The signing secret is printed by this command and never again. A URL is https, of no private address, and without a query.
-Types of alerts: ${ALERTS.join(", ")}.`,
+Types of alerts: ${ALERTS.slice(0, 6).join(", ")},
+${ALERTS.slice(6).join(", ")}.`,
   operands: ["<url>"],
   options: { event: EVENT },
   examples: [

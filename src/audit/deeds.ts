@@ -69,6 +69,11 @@ function fieldsOf(input: unknown): Fields {
   return typeof input === "object" && input !== null && !Array.isArray(input) ? (input as Fields) : {};
 }
 
+/** What a value says: a text as it is, all else as JSON. */
+function said(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 /** The first of some fields that holds a text. */
 function textOf(fields: Fields, names: readonly string[]): string | null {
   const named = names.map((name) => fields[name]).find((value) => typeof value === "string" && value !== "");
@@ -79,9 +84,9 @@ function textOf(fields: Fields, names: readonly string[]): string | null {
 function commandOf(input: unknown, fields: Fields): string | null {
   if (typeof input === "string") return input || null;
   const given = { ...fields, ...fieldsOf(fields["action"]) };
-  if (Array.isArray(given["commands"])) return given["commands"].map(String).join("\n") || null;
+  if (Array.isArray(given["commands"])) return given["commands"].map(said).join("\n") || null;
   const argv = [given["command"], given["cmd"], given["input"]].find(Array.isArray);
-  if (argv) return lineOf(argv.map(String));
+  if (argv) return lineOf(argv.map(said));
   return textOf(given, ["command", "cmd", "chars", "input"]);
 }
 
@@ -103,7 +108,7 @@ interface Given {
 
 /** The files of a call. Codex takes a patch that a shell is to read for a patch, so that one counts as well. */
 function touched(name: string, { input, fields, command }: Given): Deed[] {
-  const patch = name === "apply_patch" ? (textOf(fields, ["input", "patch"]) ?? String(input)) : command;
+  const patch = name === "apply_patch" ? (textOf(fields, ["input", "patch"]) ?? said(input)) : command;
   const patched = patch === null ? [] : patchedBy(patch);
   if (name === "apply_patch" || patched.length > 0) return [accessed("write", patched)];
   const access = accessOf(name, fields);

@@ -5,7 +5,9 @@ import type { TaskLog } from "./log.ts";
 
 /** Sockets of one task that are open at once. */
 const PLACES = 16;
-const DONE = 1000;
+const OVER = { code: 1000, reason: "The task has ended" } as const;
+/** How long an acknowledgement of the exit is waited for. */
+const GOODBYE_MS = 1_000;
 const NOT_HEARD = { code: 1008, reason: 'Only {"type":"ack","seq":N} is heard here' } as const;
 const [PING, PONG] = ['{"type":"ping"}', '{"type":"pong"}'];
 const ack = z.strictObject({ type: z.literal("ack"), seq: z.int().min(0) });
@@ -38,8 +40,13 @@ export class EventSockets {
   accept(after: number): Response {
     if (this.#ctx.getWebSockets().length >= PLACES) return new Response(null, { status: 429 });
     const { 0: theirs, 1: ours } = new WebSocketPair();
-    this.#ctx.acceptWebSocket(ours);
-    this.#send(ours, { v: 1, sent: after, acknowledged: after, fullSince: null });
+    if (this.#isOver(after)) {
+      ours.accept();
+      ours.close(OVER.code, OVER.reason);
+    } else {
+      this.#ctx.acceptWebSocket(ours);
+      this.#send(ours, { v: 1, sent: after, acknowledged: after, fullSince: null });
+    }
     return new Response(null, { status: 101, webSocket: theirs });
   }
 
@@ -49,6 +56,7 @@ export class EventSockets {
     if (!reader) return;
     const seq = acknowledged(message);
     if (seq === null) return end(socket, NOT_HEARD);
+    if (this.#isOver(seq)) return end(socket, OVER);
     this.#send(socket, { ...reader, acknowledged: Math.max(reader.acknowledged, Math.min(seq, reader.sent)) });
   }
 
@@ -64,12 +72,17 @@ export class EventSockets {
 
   #send(socket: WebSocket, reader: Reader): void {
     const { sent, full } = this.#fill(socket, reader);
-    if (this.#log.task()?.end && sent >= this.#log.lastSeq()) return end(socket, { code: DONE, reason: "The task has ended" });
+    // Whoever acknowledges the exit closes the connection by an event of its own, which ends it at once everywhere; others are waited for.
+    if (this.#isOver(sent)) setTimeout(() => readerOf(socket) && end(socket, OVER), GOODBYE_MS);
     const fullSince = full ? (reader.fullSince ?? Date.now()) : null;
     if (fullSince !== null && Date.now() - fullSince >= STALL_MS) return end(socket, CLOSED.stalled);
     // A timer that is lost with the object loses nothing: the window stays as full as it is, and the next event looks again.
     if (full && reader.fullSince === null) setTimeout(() => this.#goOn(socket), STALL_MS);
     socket.serializeAttachment({ ...reader, sent, fullSince } satisfies Reader);
+  }
+
+  #isOver(seq: number): boolean {
+    return (this.#log.task()?.end ?? null) !== null && seq >= this.#log.lastSeq();
   }
 
   /** Sends what the window has room for; what it has none for waits in the log until something is acknowledged. */

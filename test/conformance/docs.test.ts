@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,6 +10,14 @@ import { stage } from "./stage.ts";
 const set = stage("docs");
 const run = promisify(execFile);
 const FILES = ["README.md", ...readdirSync("docs/guides").map((file) => `docs/guides/${file}`)];
+
+/** Whether there is one to run a snippet with. */
+const PYTHON = spawnSync("python3", ["--version"]).status === 0;
+const RUNS: Readonly<Record<string, { readonly ending: string; readonly argv: readonly [string, ...string[]] }>> = {
+  sh: { ending: "sh", argv: ["bash", "-euo", "pipefail"] },
+  ts: { ending: "mts", argv: [process.execPath] },
+  python: { ending: "py", argv: ["python3"] },
+};
 
 interface Snippet {
   readonly file: string;
@@ -24,7 +32,10 @@ const snippets = FILES.flatMap((file) =>
     language: language!,
     text: text!,
   })),
-).filter(({ language, text }) => (language === "sh" || language === "ts") && !(UNABLE !== null && text.includes("/v1/task")));
+).filter(
+  ({ language, text }) =>
+    (language === "sh" || language === "ts" || (language === "python" && PYTHON)) && !(UNABLE !== null && text.includes("/v1/task")),
+);
 
 /** A folder inside the checkout, so that a snippet finds the packages that a user would have installed. */
 let folder = "";
@@ -53,14 +64,11 @@ describe("documentation", () => {
 
   it.each(snippets.map((each, at) => ({ ...each, at })))("$file: snippet $at does what it says", async ({ language, text, at }) => {
     const source = text.replaceAll("//127.0.0.1:8787", set.origin.replace("http:", ""));
-    const file = join(folder, `snippet-${at}.${language === "sh" ? "sh" : "mts"}`);
+    const file = join(folder, `snippet-${at}.${RUNS[language]!.ending}`);
     writeFileSync(file, source);
     const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey"), TOLLGATE_URL: set.origin };
-    const { stdout } = await run(
-      language === "sh" ? "bash" : process.execPath,
-      [...(language === "sh" ? ["-euo", "pipefail"] : []), file],
-      { env, maxBuffer: 64 * 1024 * 1024 },
-    );
+    const [program, ...words] = RUNS[language]!.argv;
+    const { stdout } = await run(program, [...words, file], { env, maxBuffer: 64 * 1024 * 1024 });
     expect(stdout.length).toBeGreaterThan(0);
     // The one snippet that shows an error is meant to.
     const expectsError = text.includes('"max_tokens":"many"');

@@ -29,9 +29,9 @@ beforeAll(() => {
   image.build();
 }, 600_000);
 afterAll(async () => {
-  for (const runner of running) await runner.stop();
+  await Promise.all(running.map((runner) => runner.stop()));
   image?.remove();
-}, 120_000);
+}, 300_000);
 
 it("the image is built before a change lands, and says where it is not", () => {
   if (WHY !== null) console.warn(`The runner's image is not built here: ${WHY}`);

@@ -15,12 +15,14 @@ export class NodeSql implements Sql {
     const statement = this.tamper(text, given);
     if (!statement) return [];
     const { query, values } = statement;
-    let prepared = this.#statements.get(query);
-    if (!prepared) {
-      prepared = this.#database.prepare(query);
-      this.#statements.set(query, prepared);
-    }
-    return prepared.all(...values) as Row[];
+    return this.#prepared(query).all(...values) as Row[];
+  }
+
+  /** Statements are many and alike: each is prepared once. */
+  #prepared(query: string): StatementSync {
+    const known = this.#statements.get(query) ?? this.#database.prepare(query);
+    this.#statements.set(query, known);
+    return known;
   }
 
   transaction<Result>(work: () => Result): Result {
@@ -37,11 +39,11 @@ export class NodeSql implements Sql {
 
   /** Every row of the tables named, untouched by any hook. */
   dump(...tables: readonly string[]): string {
-    return JSON.stringify(tables.map((table) => this.#database.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`).all()));
+    return JSON.stringify(tables.map((table) => this.#prepared(`SELECT * FROM ${table} ORDER BY 1, 2`).all()));
   }
 
   /** Rows of a query, untouched by any hook. */
   rows<Row>(query: string): Row[] {
-    return this.#database.prepare(query).all() as Row[];
+    return this.#prepared(query).all() as Row[];
   }
 }

@@ -25,73 +25,89 @@ const WORKSPACE = "/workspace/";
 const nothing: Reader = () => ({});
 const command: Reader = (input, fields) => {
   const given = { ...fields, ...fieldsOf(fields["action"]) };
-  const run = typeof input === "string" ? input : (given["command"] ?? given["commands"] ?? given["cmd"] ?? given["input"]);
-  if (Array.isArray(run)) return { commands: commandsOf(run.map(String)) };
+  const run = typeof input === "string" ? input : (given["command"] ?? given["cmd"] ?? given["input"]);
+  if (Array.isArray(given["commands"])) return { commands: commandsIn(given["commands"].map(said).join("\n")) };
+  if (Array.isArray(run)) return { commands: commandsOf(run.map(said)) };
   return { commands: typeof run === "string" ? commandsIn(run) : null };
 };
 const typed: Reader = (_, { chars }) => ({ commands: commandsIn(typeof chars === "string" ? chars : "") });
+/** About a command that runs already, and was judged when it began. */
+const running: Reader = () => ({ commands: [] });
 const file: Reader = (_, fields) => ({ about: [pathOf(textOf(fields, ["file_path", "notebook_path", "path", "dir_path"]) ?? ".")] });
-const patch: Reader = (input, fields) => ({ about: patched(textOf(fields, ["input", "patch"]) ?? String(input)) });
+const editor: Reader = (input, fields) => ({ ...file(input, fields), ...(fields["command"] === "view" ? { tool: "Read" } : {}) });
+const patch: Reader = (input, fields) => {
+  const { path } = fieldsOf(fields["operation"]);
+  return { about: typeof path === "string" ? [pathOf(path)] : patched(textOf(fields, ["input", "patch"]) ?? said(input)) };
+};
 const agent: Reader = (_, fields) => ({ about: [textOf(fields, ["subagent_type", "agent_type", "name"]) ?? "general-purpose"] });
 /** Skills that came with a task bear the name of the plugin that they are given in before their own, where a model says it. */
 const skill: Reader = (_, fields) => ({ about: [(textOf(fields, ["skill", "command", "name"]) ?? "").replace(/^task:/, "")] });
 const domain: Reader = (_, fields) => ({ about: [`domain:${hostOf(textOf(fields, ["url"]) ?? "")}`] });
 
 /** What agents call their tools, and the canonical name of each. A tool that is not here has the name that it has. */
-const TOOLS: Readonly<Record<string, readonly [tool: string, read: Reader]>> = {
-  Bash: ["Bash", command],
-  Monitor: ["Bash", command],
-  PowerShell: ["Bash", command],
-  bash: ["Bash", command],
-  exec_command: ["Bash", command],
-  unified_exec: ["Bash", command],
-  shell: ["Bash", command],
-  shell_command: ["Bash", command],
-  local_shell: ["Bash", command],
-  local_shell_call: ["Bash", command],
-  shell_call: ["Bash", command],
-  "container.exec": ["Bash", command],
-  write_stdin: ["Bash", typed],
-  Read: ["Read", file],
-  NotebookRead: ["Read", file],
-  view_image: ["Read", file],
-  read_file: ["Read", file],
-  Glob: ["Glob", file],
-  LS: ["Glob", file],
-  List: ["Glob", file],
-  list_dir: ["Glob", file],
-  Grep: ["Grep", file],
-  grep_files: ["Grep", file],
-  Write: ["Write", file],
-  Edit: ["Edit", file],
-  MultiEdit: ["Edit", file],
-  NotebookEdit: ["NotebookEdit", file],
-  apply_patch: ["Edit", patch],
-  apply_patch_call: ["Edit", patch],
-  text_editor: ["Edit", file],
-  str_replace_editor: ["Edit", file],
-  str_replace_based_edit_tool: ["Edit", file],
-  Agent: ["Agent", agent],
-  Task: ["Agent", agent],
-  spawn_agent: ["Agent", agent],
-  Skill: ["Skill", skill],
-  WebFetch: ["WebFetch", domain],
-  web_fetch: ["WebFetch", domain],
-  WebSearch: ["WebSearch", nothing],
-  web_search: ["WebSearch", nothing],
-  web_search_preview: ["WebSearch", nothing],
-  web_search_call: ["WebSearch", nothing],
-  code_execution: ["CodeExecution", nothing],
-  code_interpreter: ["CodeExecution", nothing],
-  code_interpreter_call: ["CodeExecution", nothing],
-  file_search: ["FileSearch", nothing],
-  file_search_call: ["FileSearch", nothing],
-  update_plan: ["TodoWrite", nothing],
-  request_user_input: ["AskUserQuestion", nothing],
-  tool_search: ["ToolSearch", nothing],
-  tool_search_tool_regex: ["ToolSearch", nothing],
-  tool_search_tool_bm25: ["ToolSearch", nothing],
-};
+const TOOLS: ReadonlyMap<string, readonly [tool: string, read: Reader]> = new Map(
+  Object.entries({
+    Bash: ["Bash", command],
+    Monitor: ["Bash", command],
+    PowerShell: ["Bash", command],
+    bash: ["Bash", command],
+    exec_command: ["Bash", command],
+    unified_exec: ["Bash", command],
+    shell: ["Bash", command],
+    shell_command: ["Bash", command],
+    local_shell: ["Bash", command],
+    local_shell_call: ["Bash", command],
+    shell_call: ["Bash", command],
+    "container.exec": ["Bash", command],
+    write_stdin: ["Bash", typed],
+    BashOutput: ["Bash", running],
+    TaskOutput: ["Bash", running],
+    KillShell: ["Bash", running],
+    TaskStop: ["Bash", running],
+    Read: ["Read", file],
+    NotebookRead: ["Read", file],
+    view_image: ["Read", file],
+    read_file: ["Read", file],
+    Glob: ["Glob", file],
+    LS: ["Glob", file],
+    List: ["Glob", file],
+    list_dir: ["Glob", file],
+    Grep: ["Grep", file],
+    grep_files: ["Grep", file],
+    Write: ["Write", file],
+    Edit: ["Edit", file],
+    MultiEdit: ["Edit", file],
+    NotebookEdit: ["NotebookEdit", file],
+    apply_patch: ["Edit", patch],
+    apply_patch_call: ["Edit", patch],
+    text_editor: ["Edit", editor],
+    str_replace_editor: ["Edit", editor],
+    str_replace_based_edit_tool: ["Edit", editor],
+    Agent: ["Agent", agent],
+    Task: ["Agent", agent],
+    spawn_agent: ["Agent", agent],
+    Skill: ["Skill", skill],
+    WebFetch: ["WebFetch", domain],
+    web_fetch: ["WebFetch", domain],
+    WebSearch: ["WebSearch", nothing],
+    web_search: ["WebSearch", nothing],
+    web_search_preview: ["WebSearch", nothing],
+    web_search_call: ["WebSearch", nothing],
+    code_execution: ["CodeExecution", nothing],
+    code_interpreter: ["CodeExecution", nothing],
+    code_interpreter_call: ["CodeExecution", nothing],
+    file_search: ["FileSearch", nothing],
+    file_search_call: ["FileSearch", nothing],
+    list_mcp_resources: ["ListMcpResourcesTool", nothing],
+    list_mcp_resource_templates: ["ListMcpResourcesTool", nothing],
+    read_mcp_resource: ["ReadMcpResourceTool", nothing],
+    update_plan: ["TodoWrite", nothing],
+    request_user_input: ["AskUserQuestion", nothing],
+    tool_search: ["ToolSearch", nothing],
+    tool_search_tool_regex: ["ToolSearch", nothing],
+    tool_search_tool_bm25: ["ToolSearch", nothing],
+  } satisfies Record<string, readonly [string, Reader]>),
+);
 
 /** Tools that act on nothing but the conversation: no profile needs to name them. */
 export const HARMLESS: ReadonlySet<string> = new Set(["TodoWrite", "AskUserQuestion", "ToolSearch", "StructuredOutput"]);
@@ -106,12 +122,12 @@ const BY_OTHERS: ReadonlySet<string> = new Set(["Agent", "Skill"]);
 /** A tool's canonical name. Tools of the vendors' own carry the date of their version behind it. */
 export function toolNamed(name: string): string {
   const undated = name.replace(/_\d{4}_?\d{2}_?\d{2}$/, "");
-  return (TOOLS[undated] ?? TOOLS[plain(name)])?.[0] ?? undated;
+  return (TOOLS.get(undated) ?? TOOLS.get(plain(name)))?.[0] ?? undated;
 }
 
 /** What a call comes to. */
 export function useOf({ name, input }: ToolCall): Use {
-  const [tool, read] = TOOLS[name] ?? TOOLS[plain(name)] ?? ([toolNamed(name), nothing] as const);
+  const [tool, read] = TOOLS.get(name) ?? TOOLS.get(plain(name)) ?? ([toolNamed(name), nothing] as const);
   const value = parsed(input);
   return { tool, commands: [], about: [], ...read(value, fieldsOf(value)) };
 }
@@ -133,6 +149,11 @@ function parsed(input: string): unknown {
   } catch {
     return input;
   }
+}
+
+/** What a value says: a text as it is, all else as JSON. */
+function said(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function fieldsOf(value: unknown): Fields {

@@ -61,6 +61,8 @@ describe("A52 to A55: what a call is in the audit", () => {
     ["TodoWrite", { todos: [] }, []],
     ["Bash", { other: 1 }, []],
     ["Bash", "[1]", []],
+    ["shell", { command: ["ls", { toString: 1 }] }, [command("shell", 'ls {"toString":1}')]],
+    ["apply_patch", { toString: 1 }, [["file_access", ".", { access: "write", paths: [] }]]],
   ])("%s %j", async (tool, input, expected) => {
     const [call, ...deeds] = await entriesOf(tool, input);
     expect(call).toMatchObject({ type: "tool_call", subject: { kind: "tool", id: tool }, details: { tool } });
@@ -100,6 +102,16 @@ describe("A50: a call that is denied", () => {
       ["permission_denied", "warning", "denied"],
     ]);
     expect(entries[1]).toMatchObject({ subject: { kind: "tool", id: "WebFetch" }, details: { reason: "not in the profile" } });
+  });
+
+  it("a call that waits for a word, or is not executed in a dry run, is marked as that, and is no denial", async () => {
+    for (const verdict of ["ask", "dry_run"] as const) {
+      const entries = await entriesOf("Bash", { command: "git push" }, { verdict });
+      expect(entries.map(({ type, outcome, severity }) => [type, outcome, severity])).toEqual([
+        ["tool_call", verdict, "info"],
+        ["bash_command", verdict, "info"],
+      ]);
+    }
   });
 
   it("is critical where it is a command", async () => {

@@ -11,14 +11,14 @@ describe("the ledger", () => {
       fc.property(story, (told) => play(told)),
       { numRuns: 2_000 },
     );
-  }, 60_000);
+  }, 120_000);
 
   it("A3: keeps every task within its cap, L1 to L4, over hundreds of stories of draws, ends and expiries", () => {
     fc.assert(
       fc.property(tasks, (told) => play(told)),
       { numRuns: 500 },
     );
-  }, 60_000);
+  }, 120_000);
 
   it("goes on where the tables were made before there were leases", () => {
     const sql = new NodeSql();
@@ -117,6 +117,6 @@ describe("the ledger", () => {
       );
       expect(found.failed).toBe(true);
     },
-    60_000,
+    120_000,
   );
 });

@@ -1,22 +1,21 @@
 import { describe, expect, it } from "vitest";
+import { OFFERED } from "../../../src/tasks/engines/engines.ts";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
 import { prospectOf } from "../../../src/tasks/prospect.ts";
-import { OFFERED } from "../../../src/tasks/engines/engines.ts";
-
-const ONE_OF = `must be one of ${OFFERED.join(", ")}`;
 
 const good = { engine: "command", argv: ["true"] };
 const file = (path: unknown, rest: object = { text: "" }) => ({ ...good, files: [{ path, ...rest }] });
 const judge = (body: unknown) => prospectOf(body, DEFAULT_PROFILE).violations.map(({ field, reason }) => [field, reason]);
 
 describe("A13: what is wrong with a task is told by field, in words", () => {
+  const ENGINE = `must be one of ${OFFERED.join(", ")}`;
   const RELATIVE = "must be relative, without empty segments, . and ..";
   it.each<[string, unknown, string | null, string]>([
     ["no object", [], null, "must be an object"],
     ["nothing", null, null, "must be an object"],
-    ["no engine", { argv: ["true"] }, "engine", ONE_OF],
-    ["an engine that is not there yet", { ...good, engine: "workflow" }, "engine", `workflow is not offered yet; ${ONE_OF}`],
-    ["an engine that nobody knows", { ...good, engine: "bash" }, "engine", ONE_OF],
+    ["no engine", { argv: ["true"] }, "engine", ENGINE],
+    ["an engine that is not there yet", { ...good, engine: "workflow" }, "engine", `workflow is not offered yet; ${ENGINE}`],
+    ["an engine that nobody knows", { ...good, engine: "bash" }, "engine", ENGINE],
     ["no command", { engine: "command" }, "argv", "is needed where the engine is command"],
     ["a command line", { ...good, argv: "rm -rf /" }, "argv", "must be a list"],
     ["an empty command", { ...good, argv: [] }, "argv", "must not be empty"],
@@ -99,6 +98,15 @@ describe("A13: what is wrong with a task is told by field, in words", () => {
       "must not point to a private, loopback or link-local address",
     ],
     ["a callback with a password", { ...good, callback_url: "https://a:b@example.com/" }, "callback_url", "must not carry credentials"],
+    ["a mode that nobody knows", { ...good, mode: "yolo" }, "mode", "must be normal, analysis_only or dry_run"],
+    [
+      "a pattern that is no tool",
+      { ...good, allow_tools: ["Bash("] },
+      "allow_tools.0",
+      "must be a tool, as in Read, Bash(git *) or mcp:weather:*",
+    ],
+    ["a tool beyond the profile's", { ...good, allow_tools: ["Rocket"] }, "allow_tools.0", "not in the profile default"],
+    ["a command that would wait as what it is not", { ...good, approve_tools: ["Read"] }, "approve_tools.0", "a command waits as Bash"],
     ["a field that nobody knows", { ...good, sudo: true }, "sudo", "is not a known field"],
   ])("%s", (_, body, field, reason) => {
     expect(judge(body)).toEqual([[field, reason]]);

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isRule, rulesOf, within } from "../../../../src/tasks/permissions/rules.ts";
 import { Judge, type Permissions } from "../../../../src/tasks/permissions/verdict.ts";
@@ -18,6 +19,12 @@ describe("A45: what a call may be", () => {
     [["Edit(a)"], "apply_patch", "*** Begin Patch\n*** Update File: a\n*** End Patch", "allowed"],
     [["Edit(a)"], "apply_patch", { input: "*** Begin Patch\n*** Update File: a\n*** Add File: b\n*** End Patch" }, "denied"],
     [["Edit(a)"], "apply_patch", "nothing", "denied"],
+    [["Edit(a)"], "apply_patch_call", { operation: { type: "update_file", path: "a", diff: "x" } }, "allowed"],
+    [["Edit(a)"], "apply_patch_call", { operation: { type: "update_file", path: "b", diff: "x" } }, "denied"],
+    [["Read"], "str_replace_based_edit_tool", { command: "view", path: "a" }, "allowed"],
+    [["Read"], "str_replace_based_edit_tool", { command: "create", path: "a" }, "denied"],
+    [["Bash(git *)"], "shell_call", { action: { commands: ["git log", "git status"] } }, "allowed"],
+    [["Bash(git *)"], "shell_call", { action: { commands: ["git log", "rm x"] } }, "denied"],
     [["Bash"], "Bash", { command: "anything | at all" }, "allowed"],
     [["Bash"], "Bash", { command: "$X" }, "allowed"],
     [["Bash(git *)"], "Bash", { command: "git log && git  status" }, "allowed"],
@@ -40,6 +47,11 @@ describe("A45: what a call may be", () => {
     [["mcp:weather:*"], "mcp__weather__get", {}, "allowed"],
     [["mcp:weather:*"], "mcp__mail__send", {}, "denied"],
     [["*"], "anything", {}, "allowed"],
+    [["*"], "constructor", {}, "allowed"],
+    [["Read"], "__proto__", {}, "denied"],
+    [["Read"], "toString", {}, "denied"],
+    [["Bash(git *)"], "BashOutput", { bash_id: "1" }, "allowed"],
+    [["Read"], "TaskStop", {}, "denied"],
     [[], "update_plan", {}, "allowed"],
     [[], "StructuredOutput", {}, "allowed"],
   ])("%j, %s of %j: %s", (tools, name, input, expected) => {
@@ -156,3 +168,28 @@ it.each([
 
 it.each([["Read"], ["Bash(a (b) c)"], ["mcp:x:*"], ["*"]])("%s is a rule", (text) => expect(isRule(text)).toBe(true));
 it.each([[""], ["Bash("], ["(x)"], ["Bash()"], ["Bash)"], ["Bash(x) y"]])("%j is none", (text) => expect(isRule(text)).toBe(false));
+
+const TOOL = fc.constantFrom("Bash", "shell", "apply_patch", "Read", "Agent", "Skill", "WebFetch", "write_stdin", "local_shell_call", "x");
+const FIELD = fc.constantFrom("command", "cmd", "action", "file_path", "path", "input", "url", "skill", "subagent_type", "toString");
+
+it("whatever a model makes of a call, there is a verdict, and nothing beyond the rules is allowed", () => {
+  const rules = new Judge({
+    ...NONE,
+    tools: ["Read(src/*)", "Bash(git *)"],
+    deniedCommands: ["curl *"],
+    approveTools: ["Bash(git push *)"],
+  });
+  const input = fc.oneof(
+    fc.json(),
+    fc.string(),
+    fc.dictionary(FIELD, fc.jsonValue()).map((each) => JSON.stringify(each)),
+  );
+  fc.assert(
+    fc.property(TOOL, input, (name, given) => {
+      const { outcome, tool } = rules.judge({ name, input: given });
+      expect(["allowed", "denied", "ask"]).toContain(outcome);
+      if (outcome === "allowed") expect(["Bash", "Read"]).toContain(tool);
+    }),
+    { numRuns: 2_000 },
+  );
+});
