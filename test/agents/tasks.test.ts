@@ -82,6 +82,13 @@ describe.skipIf(UNABLE).each(ENGINES)("%s in a task", (engine) => {
     expect(events.filter(({ type }) => type === "stdout").length).toBeGreaterThan(2);
   });
 
+  it("reads nothing while it runs, and whoever tells it something is told so", async () => {
+    const { tasks, run } = await stageOf(engine, ["Hello."]);
+    const { id } = await run({ prompt: "Hello" });
+    const answer = await tasks.raw("POST", `/v1/task/${id}/input`, { text: "more" });
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining(`${engine} reads nothing`)]);
+  });
+
   it("A14: a prompt longer than any argument reaches it whole", async () => {
     const { upstream, run } = await stageOf(engine, ["Read."]);
     const { task } = await run({ prompt: `${"word ".repeat(60_000)}the end` });
