@@ -75,7 +75,7 @@ function fieldsOf(filter: AuditFilter): SQL[] {
 
 /** The last millisecond that a place in the index has room for, in the year 2109; what is later is found by its fields alone. */
 const AT_MAX = 2 ** 42 - 1;
-const PLACE = sql.raw("audit_search.rowid");
+const PLACE = sql`audit_search.rowid`;
 
 /**
  * The index is read in the order of time, from one bound to the other, until the page is full. Fields are looked for as words too, so
