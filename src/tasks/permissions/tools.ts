@@ -1,3 +1,4 @@
+import { WORKSPACE_INSIDE } from "#runner-protocol";
 import { type Command, commandsIn, commandsOf } from "./shell.ts";
 
 /** A call of a tool, as an agent makes it: the tool's own name and the text that it is given. */
@@ -19,8 +20,7 @@ export interface Use {
 type Fields = Readonly<Record<string, unknown>>;
 type Reader = (input: unknown, fields: Fields) => Partial<Use>;
 
-/** Where the workspace stands in a sandbox. */
-const WORKSPACE = "/workspace/";
+const WORKSPACE = `${WORKSPACE_INSIDE}/`;
 
 const nothing: Reader = () => ({});
 const command: Reader = (input, fields) => {
@@ -128,7 +128,7 @@ export function toolNamed(name: string): string {
 /** What a call comes to. */
 export function useOf({ name, input }: ToolCall): Use {
   const [tool, read] = TOOLS.get(name) ?? TOOLS.get(plain(name)) ?? ([toolNamed(name), nothing] as const);
-  const value = parsed(input);
+  const value = inputOf(input);
   return { tool, commands: [], about: [], ...read(value, fieldsOf(value)) };
 }
 
@@ -142,8 +142,8 @@ function plain(name: string): string {
   return name.startsWith("mcp__") ? name : (name.split(/__|\./).at(-1) ?? name);
 }
 
-/** What is no JSON is a text in the tool's own form. */
-function parsed(input: string): unknown {
+/** What a tool is given: a JSON value, or where it is none a text in the tool's own form. */
+export function inputOf(input: string): unknown {
   try {
     return JSON.parse(input);
   } catch {
