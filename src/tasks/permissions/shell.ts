@@ -58,10 +58,13 @@ function unfolded(command: Command, depth: number): readonly Command[] | null {
   return inner && [...inner, ...(command.writes.length > 0 ? [{ ...command, words: [] }] : [])];
 }
 
-/** The text that a command has a shell run; null where it has none. Whatever stands before `-c` but options could run something else. */
+/**
+ * The text that a command has a shell run; null where it has none. Whatever stands before `-c` but options could run something else, and
+ * so could a program of a shell's name that is not the machine's.
+ */
 function scriptOf([name = "", ...rest]: readonly string[]): string | null {
   if (name === "eval") return rest.join(" ");
-  if (!SHELLS.has(name.split("/").at(-1) ?? "")) return null;
+  if (!SHELLS.has(name.replace(/^(?:\/usr)?\/bin\//, ""))) return null;
   const flag = rest.findIndex((each, at) => !/^[-+][a-bd-zA-Z]+$/.test(each) && rest[at - 1] !== "-o");
   return flag !== -1 && /^-[a-zA-Z]*c$/.test(rest[flag]!) ? (rest[flag + 1] ?? null) : null;
 }
