@@ -54,7 +54,8 @@ function within(text: string, depth: number): readonly Command[] | null {
 function unfolded(command: Command, depth: number): readonly Command[] | null {
   const script = scriptOf(command.words);
   if (script === null) return [command];
-  const inner = command.told ? within(script, depth + 1) : null;
+  // What looks like an option is one, behind -c as well: the text comes later.
+  const inner = command.told && !/^[-+]/.test(script) ? within(script, depth + 1) : null;
   return inner && [...inner, ...(command.writes.length > 0 ? [{ ...command, words: [] }] : [])];
 }
 

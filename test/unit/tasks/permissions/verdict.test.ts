@@ -42,6 +42,7 @@ describe("A45: what a call may be", () => {
     [["Bash(git *)"], "shell_call", { action: { commands: ["git log <<X", "rm x", "X"] } }, "denied"],
     [["Bash(git *)"], "Bash", { command: "./bash -c 'git log'" }, "denied"],
     [["Bash(git *)"], "Bash", { command: "/bin/bash -c 'git log'" }, "allowed"],
+    [["Bash(git *)", "Bash(-x)"], "Bash", { command: "bash -c -x 'rm x'" }, "denied"],
     [["Bash(git *)"], "bash_20250124", { command: "rm x" }, "denied"],
     [["Bash(git *)"], "bash_20250124", { command: "git log" }, "allowed"],
     [["Grep(src/*)"], "Grep", { pattern: "x", file_path: "src/a", path: "/etc" }, "denied"],
