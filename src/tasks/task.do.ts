@@ -10,7 +10,7 @@ import { Approvals, type Word } from "./approvals.ts";
 import { Artifacts } from "./artifacts.ts";
 import { Callbacks } from "./callback.ts";
 import { collect, keyOf } from "./collect.ts";
-import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
+import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskState, Unasked } from "./contract.ts";
 import { dryRun, isDryCommand } from "./dry-run.ts";
 import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
@@ -121,10 +121,11 @@ export class TaskObject extends DurableObject<TaskEnv> {
     return true;
   }
 
-  /** Puts a question to whoever owns the task, and waits so long for the word on it; null where the task has ended. */
-  async ask(question: Question, ms: number): Promise<Approval | null> {
+  /** Puts a question to whoever owns the task, and waits so long for the word on it; why it is not put, where it is not. */
+  async ask(question: Question, ms: number): Promise<Approval | Unasked> {
     for (const until = Date.now() + ms; ;) {
-      if (this.#log.task()?.end !== null) return null;
+      if (this.#log.task()?.end !== null) return "ended";
+      if (!this.#approvals.takes(question)) return "full";
       const approval = this.#put(question);
       if (approval.word !== null || Date.now() >= until) return approval;
       await this.#news.more(until - Date.now());
