@@ -40,6 +40,8 @@ describe("A45: what a call may be", () => {
     [["Bash(git *)"], "Bash", { command: "rm x", action: { command: "git log" } }, "denied"],
     [["Bash(git *)"], "Bash", { command: "git log", input: "rm x" }, "denied"],
     [["Bash(git *)"], "shell_call", { action: { commands: ["git log <<X", "rm x", "X"] } }, "denied"],
+    [["Bash(git *)"], "Bash", { command: "'git /x' status" }, "denied"],
+    [["Bash(git *)"], "shell", { command: ["git /x"] }, "denied"],
     [["Bash(git *)"], "Bash", { command: "./bash -c 'git log'" }, "denied"],
     [["Bash(git *)"], "Bash", { command: "/bin/bash -c 'git log'" }, "allowed"],
     [["Bash(git *)", "Bash(-x)"], "Bash", { command: "bash -c -x 'rm x'" }, "denied"],
