@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, request as requestHttp, type Server, type ServerResponse } from "node:http";
-import { request as requestHttps } from "node:https";
 import { chmod } from "node:fs/promises";
+import * as http from "node:http";
+import * as https from "node:https";
 import { pipeline } from "node:stream";
 import type { JobSpec } from "./protocol.ts";
 
@@ -10,24 +10,30 @@ const HOP_BY_HOP = ["connection", "keep-alive", "te", "trailer", "transfer-encod
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-tollgate-api-key", "cookie", "proxy-authorization"];
 const NOT_ASKED = new Set([...HOP_BY_HOP, ...CREDENTIALS, "host"]);
 const NOT_ANSWERED = new Set(HOP_BY_HOP);
+/** So long a connection is kept for the next call; shorter than whoever answers keeps it. */
+const KEPT_MS = 5_000;
 
 /**
  * Listens on a unix socket for one job's calls and makes them calls to the gateway, with the job's credential. The credential is never
  * inside the sandbox, and nothing but the gateway is ever called.
  */
-export async function openGatewaySocket(path: string, { url, authorization }: NonNullable<JobSpec["gateway"]>): Promise<Server> {
+export async function openGatewaySocket(path: string, { url, authorization }: NonNullable<JobSpec["gateway"]>): Promise<http.Server> {
   const base = new URL(url);
-  const send = base.protocol === "https:" ? requestHttps : requestHttp;
-  const server = createServer((asked, answer) => {
-    const headers = { ...passed(asked, NOT_ASKED), host: base.host, authorization };
-    // The path is the caller's, the origin never: "//elsewhere" stays a path.
+  const { Agent, request } = base.protocol === "https:" ? https : http;
+  // No two jobs share a connection: what one of them might leave on it no other hears.
+  const agent = new Agent({ keepAlive: true, timeout: KEPT_MS });
+  const server = http.createServer((asked, answer) => {
+    // The path is the caller's, the origin never: "//elsewhere" stays a path, and "http://elsewhere/" would go before the host.
+    if (!asked.url?.startsWith("/")) return tell(answer, 400, { code: "invalid_request", message: "Only paths are called here" });
+    const headers = { ...passed(asked, NOT_ASKED), ...framingOf(asked), host: base.host, authorization };
     const target = {
+      agent,
       protocol: base.protocol,
       hostname: base.hostname,
       port: base.port,
-      path: `${base.pathname.replace(/\/$/, "")}${asked.url ?? "/"}`,
+      path: `${base.pathname.replace(/\/$/, "")}${asked.url}`,
     };
-    const call = send({ ...target, method: asked.method, headers }, (heard) => {
+    const call = request({ ...target, method: asked.method, headers }, (heard) => {
       answer.writeHead(heard.statusCode ?? 502, passed(heard, NOT_ANSWERED));
       pipeline(heard, answer, () => undefined);
     });
@@ -35,6 +41,7 @@ export async function openGatewaySocket(path: string, { url, authorization }: No
     answer.once("close", () => call.destroy());
     pipeline(asked, call, () => undefined);
   });
+  server.once("close", () => agent.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(path, resolve);
@@ -44,18 +51,30 @@ export async function openGatewaySocket(path: string, { url, authorization }: No
   return server;
 }
 
-function passed({ headers }: IncomingMessage, dropped: ReadonlySet<string>): Record<string, string | string[]> {
+/**
+ * A body of no told length goes on in chunks whatever the method is: without a frame it would stand behind a GET as a request of its own,
+ * with headers of the job's choosing.
+ */
+function framingOf({ headers }: http.IncomingMessage): Record<string, string> {
+  return headers["transfer-encoding"] === undefined ? {} : { "transfer-encoding": "chunked" };
+}
+
+function passed({ headers }: http.IncomingMessage, dropped: ReadonlySet<string>): Record<string, string | string[]> {
   const kept = Object.entries(headers).filter(([name, value]) => value !== undefined && !dropped.has(name));
   return Object.fromEntries(kept) as Record<string, string | string[]>;
 }
 
 /** What never left may be asked again; what broke off later may have been done. */
-function refuse(answer: ServerResponse, error: Error): void {
+function refuse(answer: http.ServerResponse, error: Error): void {
   if (answer.headersSent) return void answer.destroy();
   const unsent = "code" in error && (error.code === "ECONNREFUSED" || error.code === "ENOTFOUND" || error.code === "EHOSTUNREACH");
-  const [status, code, message] = unsent
-    ? [503, "overloaded", "The gateway cannot be reached"]
-    : [502, "upstream_error", "The connection to the gateway broke"];
-  answer.writeHead(status, { "content-type": "application/json", ...(unsent ? { "retry-after": "1" } : {}) });
-  answer.end(JSON.stringify({ error: { message, type: "api_error", param: null, code } }));
+  if (!unsent) return tell(answer, 502, { code: "upstream_error", message: "The connection to the gateway broke" });
+  answer.setHeader("retry-after", "1");
+  tell(answer, 503, { code: "overloaded", message: "The gateway cannot be reached" });
+}
+
+function tell(answer: http.ServerResponse, status: number, { code, message }: { readonly code: string; readonly message: string }): void {
+  const type = status < 500 ? "invalid_request_error" : "api_error";
+  answer.writeHead(status, { "content-type": "application/json" });
+  answer.end(JSON.stringify({ error: { message, type, param: null, code } }));
 }

@@ -16,7 +16,11 @@ export async function authenticated(platform: Platform, request: Request, ageMsM
 
 /** The key behind a request that is none of a task's business. @throws TollgateError as `authenticated`, and `permission_denied` to a task. */
 export async function authenticatedKey(platform: Platform, request: Request): Promise<Caller> {
-  const caller = await authenticated(platform, request, FRESH_MS);
+  return keyAlone(await authenticated(platform, request, FRESH_MS));
+}
+
+/** A caller that is a key itself: a task has none of its key's rights but to call models. @throws TollgateError `permission_denied` to a task. */
+export function keyAlone(caller: Caller): Caller {
   if (caller.task === null) return caller;
   throw new TollgateError("permission_denied", "A task may call models and nothing else", { reason: "task identity" });
 }

@@ -2,6 +2,8 @@ import type { Approval, Question, Task, TaskNote, Word } from "./contract.ts";
 import type { TaskLog } from "./log.ts";
 
 const PREFIX = "approval:";
+/** So many questions wait at once: they are told whole with the task, and one that asks without end must stay one that can be read and ended. */
+const OPEN_MAX = 32;
 
 /** The questions of one task that wait for a person's word, and the words. The same question is asked once, however often it is put. */
 export class Approvals {
@@ -21,6 +23,11 @@ export class Approvals {
     const { id, tool, input } = question;
     this.#keep(approval, { origin: PREFIX + id, at, data: { id, tool, input, asked_at: new Date(at).toISOString() } });
     return { approval, fresh: true };
+  }
+
+  /** Whether a question may be put: one that was put before, or that there is room for. */
+  takes({ id }: Question): boolean {
+    return this.#storage.kv.get(PREFIX + id) !== undefined || this.open().length < OPEN_MAX;
   }
 
   /** Answers a question; null where there is none. The first word holds. */

@@ -117,6 +117,9 @@ export interface Word {
   readonly at: number;
 }
 
+/** Why a question is not put: its task has ended, or too many wait already. */
+export type Unasked = "ended" | "full";
+
 /** A question, and the word on it; null while it waits. */
 export interface Approval extends Question {
   readonly askedAt: number;

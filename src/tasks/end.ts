@@ -80,10 +80,12 @@ interface Before {
 /** What becomes of a task whose job is not made: null where it may be, when to look again, or how it ends without. */
 export function unbegun({ createdAt, effective }: Task, { dry, approval, cancelling }: Before): null | number | TaskEnd {
   if (dry) return endUnsaid(NOT_EXECUTED, "ok");
-  const word = approval?.word;
-  if (!approval || word?.decision === "approve") return null;
-  if (word) return endUnsaid(`denied by the task's owner${word.reason === null ? "" : `: ${word.reason}`}`, "policy");
+  if (!approval) return null;
+  const { word } = approval;
+  if (word?.decision === "deny") return endUnsaid(`denied by the task's owner${word.reason === null ? "" : `: ${word.reason}`}`, "policy");
+  // A word that comes after the task was cancelled begins nothing any more.
   if (cancelling) return endUnsaid("cancelled while it waited for a word", "cancelled");
+  if (word) return null;
   const until = createdAt + effective.timeoutS * 1_000;
   return Date.now() < until ? until : endUnsaid("nobody gave the word that it waited for", "timeout");
 }

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { type Caller, TollgateError } from "#core";
-import type { Approval, Question } from "./contract.ts";
+import type { Approval, Question, Unasked } from "./contract.ts";
 import type { Governors } from "./governor.ts";
 import { toolNamed } from "./permissions/tools.ts";
 import type { TaskObject } from "./task.do.ts";
@@ -61,8 +61,9 @@ export class Hook {
   async #word(task: string, question: Question, signal: AbortSignal): Promise<HookAnswer> {
     const object = this.#objects.getByName(task);
     while (!signal.aborted) {
-      const approval = await (object.ask(question, WAIT_MS) as Promise<Approval | null>);
-      if (approval === null) return told("deny", "the task has ended");
+      const approval = await (object.ask(question, WAIT_MS) as Promise<Approval | Unasked>);
+      if (approval === "ended") return told("deny", "the task has ended");
+      if (approval === "full") return told("deny", "too many calls of this task wait for a person's word");
       if (approval.word === null) continue;
       const { decision, reason } = approval.word;
       if (decision === "approve") return told("allow", reason ?? "approved");

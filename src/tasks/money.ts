@@ -1,5 +1,6 @@
 import { type LeaseStatus, type LedgerStub, refusalError } from "#budget";
 import type { Task, TaskState, TaskView } from "./contract.ts";
+import { finalOf } from "./end.ts";
 
 /** How long after a task's time its lease ends by itself, where nobody has ended it: longer than it may take to find that a task is lost. */
 const LEASE_GRACE_MS = 600_000;
@@ -20,6 +21,13 @@ export async function withCosts(ledger: (team: string) => Pick<LedgerStub, "leas
   const asked = [...open].map(([team, tasks]) => ledger(team).leases(tasks.map(({ id }) => id)));
   const leases = new Map((await Promise.all(asked)).flat().map((lease) => [lease.id, lease]));
   return states.map((state) => ({ ...state, cost: costOf(state, leases.get(state.id)) }));
+}
+
+/** What a task came to; null while calls of it are in flight. What is billed later still stands in the cost records alone. */
+export async function finalCost(ledger: Pick<LedgerStub, "leases">, { id, spentNano }: Task): Promise<number | null> {
+  if (spentNano !== null) return spentNano;
+  const [lease] = await ledger.leases([id]);
+  return lease ? finalOf(lease) : 0;
 }
 
 function costOf({ spentNano }: TaskState, lease: LeaseStatus | undefined): TaskView["cost"] {

@@ -19,6 +19,7 @@ import {
   type TaskEnd,
   type TaskNote,
   type TaskState,
+  type Unasked,
   type Word,
 } from "./contract.ts";
 import { dryRun, isDryCommand } from "./dry-run.ts";
@@ -28,7 +29,7 @@ import { endAsSaid, endOf, endPaid, endRefused, endUnsaid, finalOf, statusOf, un
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { TaskLog } from "./log.ts";
-import { withCosts } from "./money.ts";
+import { finalCost, withCosts } from "./money.ts";
 import { News } from "./news.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
 import { saidOf } from "./said.ts";
@@ -124,10 +125,11 @@ export class TaskObject extends DurableObject<TaskEnv> {
     return true;
   }
 
-  /** Puts a question to whoever owns the task, and waits so long for the word on it; null where the task has ended. */
-  async ask(question: Question, ms: number): Promise<Approval | null> {
+  /** Puts a question to whoever owns the task, and waits so long for the word on it; why it is not put, where it is not. */
+  async ask(question: Question, ms: number): Promise<Approval | Unasked> {
     for (const until = Date.now() + ms; ;) {
-      if (this.#log.task()?.end !== null) return null;
+      if (this.#log.task()?.end !== null) return "ended";
+      if (!this.#approvals.takes(question)) return "full";
       const approval = this.#put(question);
       if (approval.word !== null || Date.now() >= until) return approval;
       await this.#news.more(until - Date.now());
@@ -315,7 +317,9 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
     // It is forgotten, or given up.
     kv.put("forgetting", SETTLE_TRIES);
-    const look = (await this.#counted(task)) ? at + KEPT_MS : Date.now() + COUNT_MS;
+    const cost = await finalCost(ledgerOf(this.env.LEDGER, task.team), task);
+    if (cost !== null) this.#log.change({ spentNano: cost });
+    const look = cost === null ? Date.now() + COUNT_MS : at + KEPT_MS;
     await this.ctx.storage.setAlarm(Math.min(look, callAgainAt ?? look));
   }
 
@@ -333,15 +337,6 @@ export class TaskObject extends DurableObject<TaskEnv> {
   /** The same while it runs: what its runner says waits for nobody's receiver. */
   #callBeside(task: Task): void {
     this.ctx.waitUntil(this.#call(task).catch((error: unknown) => report(task, error)));
-  }
-
-  /** Keeps what the task came to; false while calls of it are in flight. What is billed later still stands in the cost records alone. */
-  async #counted({ id, team, spentNano }: Task): Promise<boolean> {
-    if (spentNano !== null) return true;
-    const [lease] = await ledgerOf(this.env.LEDGER, team).leases([id]);
-    const final = lease ? finalOf(lease) : 0;
-    if (final !== null) this.#log.change({ spentNano: final });
-    return final !== null;
   }
 
   #job({ id }: Task): RunnerJob | null {

@@ -54,14 +54,18 @@ function within(text: string, depth: number): readonly Command[] | null {
 function unfolded(command: Command, depth: number): readonly Command[] | null {
   const script = scriptOf(command.words);
   if (script === null) return [command];
-  const inner = command.told ? within(script, depth + 1) : null;
+  // What looks like an option is one, behind -c as well: the text comes later.
+  const inner = command.told && !/^[-+]/.test(script) ? within(script, depth + 1) : null;
   return inner && [...inner, ...(command.writes.length > 0 ? [{ ...command, words: [] }] : [])];
 }
 
-/** The text that a command has a shell run; null where it has none. Whatever stands before `-c` but options could run something else. */
+/**
+ * The text that a command has a shell run; null where it has none. Whatever stands before `-c` but options could run something else, and
+ * so could a program of a shell's name that is not the machine's.
+ */
 function scriptOf([name = "", ...rest]: readonly string[]): string | null {
   if (name === "eval") return rest.join(" ");
-  if (!SHELLS.has(name.split("/").at(-1) ?? "")) return null;
+  if (!SHELLS.has(name.replace(/^(?:\/usr)?\/bin\//, ""))) return null;
   const flag = rest.findIndex((each, at) => !/^[-+][a-bd-zA-Z]+$/.test(each) && rest[at - 1] !== "-o");
   return flag !== -1 && /^-[a-zA-Z]*c$/.test(rest[flag]!) ? (rest[flag + 1] ?? null) : null;
 }

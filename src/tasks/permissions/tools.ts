@@ -23,23 +23,32 @@ type Reader = (input: unknown, fields: Fields) => Partial<Use>;
 const WORKSPACE = `${WORKSPACE_INSIDE}/`;
 
 const nothing: Reader = () => ({});
+/** A model may fill in more fields than a tool reads, to hide behind one what another runs: all of them are looked at. */
 const command: Reader = (input, fields) => {
-  const given = { ...fields, ...fieldsOf(fields["action"]) };
-  const run = typeof input === "string" ? input : (given["command"] ?? given["cmd"] ?? given["input"]);
-  if (Array.isArray(given["commands"])) return { commands: commandsIn(given["commands"].map(said).join("\n")) };
-  if (Array.isArray(run)) return { commands: commandsOf(run.map(said)) };
-  return { commands: typeof run === "string" ? commandsIn(run) : null };
+  const given = typeof input === "string" ? [input] : [fields, fieldsOf(fields["action"])].flatMap(runBy);
+  const found = given.map((run) => (Array.isArray(run) ? commandsOf(run.map(said)) : commandsIn(said(run))));
+  return { commands: found.length === 0 || found.includes(null) ? null : found.flatMap((each) => each ?? []) };
 };
 const typed: Reader = (_, { chars }) => ({ commands: commandsIn(typeof chars === "string" ? chars : "") });
 /** About a command that runs already, and was judged when it began. */
 const running: Reader = () => ({ commands: [] });
-const file: Reader = (_, fields) => ({ about: [pathOf(textOf(fields, ["file_path", "notebook_path", "path", "dir_path"]) ?? ".")] });
+const file: Reader = (_, fields) => {
+  const paths = textsOf(fields, ["file_path", "notebook_path", "path", "dir_path"]);
+  return { about: (paths.length === 0 ? ["."] : paths).map(pathOf) };
+};
 const editor: Reader = (input, fields) => ({ ...file(input, fields), ...(fields["command"] === "view" ? { tool: "Read" } : {}) });
 const patch: Reader = (input, fields) => {
-  const { path } = fieldsOf(fields["operation"]);
-  return { about: typeof path === "string" ? [pathOf(path)] : patched(textOf(fields, ["input", "patch"]) ?? said(input)) };
+  const about = [
+    ...textsOf(fieldsOf(fields["operation"]), ["path"]).map(pathOf),
+    ...textsOf(fields, ["input", "patch"]).flatMap(patched),
+    ...(typeof input === "string" ? patched(input) : []),
+  ];
+  return { about: about.length === 0 ? [""] : about };
 };
-const agent: Reader = (_, fields) => ({ about: [textOf(fields, ["subagent_type", "agent_type", "name"]) ?? "general-purpose"] });
+const agent: Reader = (_, fields) => {
+  const kinds = textsOf(fields, ["subagent_type", "agent_type"]);
+  return { about: kinds.length > 0 ? kinds : [textOf(fields, ["name"]) ?? "general-purpose"] };
+};
 /** Skills that came with a task bear the name of the plugin that they are given in before their own, where a model says it. */
 const skill: Reader = (_, fields) => ({ about: [(textOf(fields, ["skill", "command", "name"]) ?? "").replace(/^task:/, "")] });
 const domain: Reader = (_, fields) => ({ about: [`domain:${hostOf(textOf(fields, ["url"]) ?? "")}`] });
@@ -129,13 +138,17 @@ const BY_OTHERS: ReadonlySet<string> = new Set(["Agent", "Skill"]);
 
 /** A tool's canonical name. Tools of the vendors' own carry the date of their version behind it. */
 export function toolNamed(name: string): string {
+  return known(name)[0];
+}
+
+function known(name: string): readonly [tool: string, read: Reader] {
   const undated = name.replace(/_\d{4}_?\d{2}_?\d{2}$/, "");
-  return (TOOLS.get(undated) ?? TOOLS.get(plain(name)))?.[0] ?? undated;
+  return TOOLS.get(undated) ?? TOOLS.get(plain(undated)) ?? [undated, nothing];
 }
 
 /** What a call comes to. */
 export function useOf({ name, input }: ToolCall): Use {
-  const [tool, read] = TOOLS.get(name) ?? TOOLS.get(plain(name)) ?? ([toolNamed(name), nothing] as const);
+  const [tool, read] = known(name);
   const value = inputOf(input);
   return { tool, commands: [], about: [], ...read(value, fieldsOf(value)) };
 }
@@ -168,13 +181,23 @@ function fieldsOf(value: unknown): Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
+/** What some fields have a shell run: texts, and lists of arguments. */
+function runBy({ command: first, cmd, input, commands }: Fields): unknown[] {
+  return [first, cmd, input, ...(Array.isArray(commands) ? commands : [commands])].filter((run) => run !== undefined && run !== null);
+}
+
 function textOf(fields: Fields, names: readonly string[]): string | null {
-  const found = names.map((name) => fields[name]).find((value) => typeof value === "string" && value !== "");
-  return typeof found === "string" ? found : null;
+  return textsOf(fields, names)[0] ?? null;
+}
+
+function textsOf(fields: Fields, names: readonly string[]): string[] {
+  return names.map((name) => fields[name]).filter((value) => typeof value === "string" && value !== "") as string[];
 }
 
 function patched(text: string): string[] {
-  const paths = [...text.matchAll(/^\*\*\* (?:Add File|Update File|Delete File|Move to): (.+)$/gm)].map(([, path]) => pathOf(path!.trim()));
+  const paths = [...text.matchAll(/^\s*\*\*\* (?:Add File|Update File|Delete File|Move to): (.+)$/gm)].map(([, path]) =>
+    pathOf(path!.trim()),
+  );
   return paths.length === 0 ? [""] : paths;
 }
 

@@ -96,7 +96,7 @@ export class Judge {
     const denial = deniedBy(deniedCommands, commands);
     if (denial !== null) return `commands of the form ${denial} are denied`;
     if (free) return null;
-    const beyond = commands.find(({ words }) => words.length > 0 && !said(own, words.join(" ")));
+    const beyond = commands.find(({ words }) => words.length > 0 && !(isOneWord(words) && said(own, words.join(" "))));
     if (beyond) return `the command ${shown(beyond)} is not allowed to this task`;
     const written = commands.flatMap(({ writes }) => writes).find((path) => !allow(this.#rules, useOf(writing(path))));
     return written === undefined ? null : `writing into ${written} is not allowed to this task`;
@@ -127,6 +127,11 @@ function waysOf(words: readonly string[]): string[] {
 
 function programOf([name = ""]: readonly string[]): string {
   return name.split("/").at(-1) ?? "";
+}
+
+/** Whether a program's name holds no blank: `'git /x'` is no git, and reads like one. */
+function isOneWord([name = ""]: readonly string[]): boolean {
+  return !/\s/.test(name);
 }
 
 function refused(patterns: readonly string[], about: readonly string[], what: string): string | null {
