@@ -5,7 +5,7 @@ import { AGENT_PROGRAMS, type AgentName, agentName, type Health } from "./protoc
 import { tryOut, type Ground } from "./trial.ts";
 
 /** Where an agent's own folder is among what npm installs: a program for each machine, in a package of its own. */
-const NATIVE: Readonly<Record<AgentName, { readonly package: string; readonly folder: string }>> = {
+const PACKAGES: Readonly<Record<AgentName, { readonly package: string; readonly folder: string }>> = {
   "claude-code": { package: `@anthropic-ai/claude-code-linux-${process.arch}`, folder: "." },
   codex: {
     package: `@openai/codex-linux-${process.arch}`,
@@ -48,7 +48,7 @@ export async function findAgents(folder: string | undefined, ground: Ground, ope
   const missing: string[] = [];
   for (const name of offered) {
     try {
-      const opened = await open(name, await nativeFolder(join(folder!, name), name));
+      const opened = await open(name, await programFolder(join(folder!, name), name));
       found.push({ name, version: await versionOf(name, opened, ground) });
       folders.set(name, opened);
     } catch (error) {
@@ -65,14 +65,14 @@ export async function findAgents(folder: string | undefined, ground: Ground, ope
 }
 
 /** Below the folder's own packages, beside it among its siblings, or the folder itself. */
-async function nativeFolder(given: string, name: AgentName): Promise<string> {
+async function programFolder(given: string, name: AgentName): Promise<string> {
   const folder = await realpath(given);
-  const { package: wanted, folder: below } = NATIVE[name];
+  const { package: wanted, folder: below } = PACKAGES[name];
   const candidates = [join(folder, "node_modules", wanted), join(dirname(folder), basename(wanted)), folder];
   const program = AGENT_PROGRAMS[name].slice(seenAt(name).length + 1);
-  const native = candidates.map((each) => join(each, below)).find((each) => existsSync(join(each, program)));
-  if (native === undefined) throw new Error(`${given} holds no ${wanted}; npm installs it with optional dependencies`);
-  return realpath(native);
+  const found = candidates.map((each) => join(each, below)).find((each) => existsSync(join(each, program)));
+  if (found === undefined) throw new Error(`${given} holds no ${wanted}; npm installs it with optional dependencies`);
+  return realpath(found);
 }
 
 async function versionOf(name: AgentName, opened: string, ground: Ground): Promise<string> {

@@ -13,6 +13,7 @@ import { fill, makeVolume, type Owner, type Volume } from "./sandbox/volume.ts";
 
 const BRIDGE_PORT = new URL(GATEWAY_INSIDE).port;
 const COLLECT_MS = 60_000;
+const UNLISTED = "what became of the workspace could not be listed";
 const COLLECT_MEMORY_BYTES = 256 * 2 ** 20;
 
 /** One command in one sandbox, from its making to the last trace of it. */
@@ -168,7 +169,7 @@ export class Job {
         droppedBytes: this.#droppedBytes,
         files: files ?? [],
         cleaned,
-        message: status.message ?? (files ? null : "what became of the workspace could not be listed"),
+        message: [status.message, files ? null : UNLISTED].filter(Boolean).join("; ") || null,
       },
     });
   }

@@ -7,10 +7,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Agents, findAgents } from "./agents.ts";
+import { Owners } from "./owners.ts";
 import { type Capabilities, HOOK_INSIDE, NATIVE_INSIDE, NODE_INSIDE } from "./protocol.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
-import { isRoot, makeJobsFolder, type Owner, reapVolumes, unmountable, unmountBelow } from "./sandbox/volume.ts";
+import { isRoot, makeJobsFolder, reapVolumes, unmountable, unmountBelow } from "./sandbox/volume.ts";
 import { type Ground, tryOut } from "./trial.ts";
 
 const run = promisify(execFile);
@@ -27,11 +28,6 @@ export const BRIDGE = {
   zod: "/opt/tollgate/node_modules/zod",
 } as const;
 
-const UID_FIRST = 20_000;
-/** As many users has each runner, and so many runners of one machine have users of their own. */
-const UIDS = 4_000;
-const RUNNERS = 10;
-
 /** What jobs need of the machine that they run on, found and made ready once. */
 export interface Machine {
   readonly jobs: string;
@@ -45,32 +41,6 @@ export interface Machine {
   readonly agents: Agents;
   /** Gives back what was made ready. */
   release(): Promise<void>;
-}
-
-/** Hands out a host user for each job: two jobs never share one, so neither can signal or read the other even if a wall were to fall. */
-export class Owners {
-  readonly #first: number;
-  readonly #taken = new Set<number>();
-  #next = 0;
-
-  constructor(nth: number) {
-    this.#first = UID_FIRST + (nth % RUNNERS) * UIDS;
-  }
-
-  take(): Owner {
-    if (!isRoot()) return { uid: process.getuid!(), gid: process.getgid!() };
-    for (let tries = 0; tries < UIDS; tries++) {
-      const uid = this.#first + (this.#next++ % UIDS);
-      if (this.#taken.has(uid)) continue;
-      this.#taken.add(uid);
-      return { uid, gid: uid };
-    }
-    throw new Error("every user for jobs is taken");
-  }
-
-  give({ uid }: Owner): void {
-    this.#taken.delete(uid);
-  }
 }
 
 /** Ends what a runner before us has left in the same folder, makes the folder ready, and tries what this machine can enforce. */

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import type { Owners } from "./owners.ts";
 import type { JobLimits } from "./protocol.ts";
 import type { Cgroups } from "./sandbox/cgroup.ts";
 import { start } from "./sandbox/sandbox.ts";
-import { makeVolume, type Owner } from "./sandbox/volume.ts";
+import { makeVolume } from "./sandbox/volume.ts";
 
 /** What a command of ours said before it ended, or was ended. */
 export interface Said {
@@ -15,7 +16,7 @@ export interface Ground {
   readonly jobs: string;
   readonly cgroups: Cgroups;
   readonly mounts: boolean;
-  readonly owners: { take(): Owner; give(owner: Owner): void };
+  readonly owners: Owners;
 }
 
 /** What is tried, by which name, and with how much. */

@@ -14,7 +14,8 @@ export type CgroupKind = "v2" | "v1" | "none";
 /** What a cgroup saw of its processes. */
 export interface Used {
   readonly cpuMs: number;
-  readonly memoryPeakBytes: number;
+  /** Null where the kernel does not tell: cgroup v2 before Linux 5.19. */
+  readonly memoryPeakBytes: number | null;
   readonly outOfMemory: boolean;
 }
 
@@ -160,7 +161,7 @@ class Second implements Cgroup {
   async used(): Promise<Used> {
     return {
       cpuMs: (await numberIn(join(this.#folder, "cpu.stat"), "usage_usec")) / 1000,
-      memoryPeakBytes: await numberIn(join(this.#folder, "memory.peak")),
+      memoryPeakBytes: (await numberIn(join(this.#folder, "memory.peak"))) || null,
       outOfMemory: (await numberIn(join(this.#folder, "memory.events"), "oom_kill")) > 0,
     };
   }

@@ -12,7 +12,7 @@ export interface TaskIdentity {
 const PREFIX = "sk-tg-task-";
 const FORM = /^sk-tg-task-([0-9a-z]{24})-([0-9a-z]{12})-([0-9a-z]{1,11})-([A-Za-z0-9_-]{43})$/;
 
-/** A credential for the calls of one task until `expiresAt`. It is stored nowhere: the pepper proves it. */
+/** A credential for the calls of one task until `expiresAt`. The pepper proves it; it stands in what a runner is to be told, until that has it. */
 export async function mintTaskIdentity(pepper: string, { task, key }: TaskIdentity, expiresAt: number): Promise<string> {
   const named = `${task.replace("task_", "")}-${key.replace("key_", "")}-${expiresAt.toString(36)}`;
   return `${PREFIX}${named}-${await signature(pepper, named)}`;

@@ -1,14 +1,7 @@
-import type { Approval, Question, Task, TaskNote } from "./contract.ts";
+import type { Approval, Question, Task, TaskNote, Word } from "./contract.ts";
 import type { TaskLog } from "./log.ts";
 
 const PREFIX = "approval:";
-
-/** What a person said. */
-export interface Word {
-  readonly decision: "approve" | "deny";
-  readonly reason: string | null;
-  readonly at: number;
-}
 
 /** The questions of one task that wait for a person's word, and the words. The same question is asked once, however often it is put. */
 export class Approvals {

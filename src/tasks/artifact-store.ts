@@ -55,6 +55,7 @@ function inObject({ sql }: DurableObjectStorage): Store {
     where: "object",
     bytesMax: OBJECT_BYTES_MAX,
     async write() {
+      sql.exec("create table if not exists artifacts (piece integer primary key, bytes blob not null)");
       clear();
       let piece = 0;
       const pieces = cut(ROW_BYTES, async (bytes) => void sql.exec("insert into artifacts values (?, ?)", piece++, bytes));

@@ -1,11 +1,17 @@
+import type { tables } from "#db";
+import type { FileChange } from "#runner-protocol";
 import type { Engine, OutputSchema, Said } from "./engines/contract.ts";
 import type { Permissions } from "./permissions/verdict.ts";
 
 /** The states of a task, in the order that they come. */
-export type TaskStatus = "pending" | "running" | "waiting_approval" | "completed" | "failed" | "cancelled";
+export const STATUSES = ["pending", "running", "waiting_approval", "completed", "failed", "cancelled"] as const;
+export type TaskStatus = (typeof STATUSES)[number];
 
-/** Why a task ended: a closed set. */
-export type ExitReason = "ok" | "error" | "timeout" | "cancelled" | "oom" | "budget" | "policy" | "runner_lost";
+/** Why a task ended: the closed set that its row may hold. */
+export type ExitReason = NonNullable<(typeof tables.tasks.$inferSelect)["exitReason"]>;
+
+/** How long a task, its events and what it left are kept after its end. */
+export const KEPT_MS = 30 * 86_400_000;
 
 /** What a key's tasks may do, and how much they may use. */
 export interface Profile {
@@ -48,14 +54,6 @@ export interface Violation {
   readonly reason: string;
 }
 
-/** A file that a task changed; null where it is gone. */
-export interface TaskFile {
-  readonly path: string;
-  readonly change: "added" | "modified" | "deleted";
-  readonly bytes: number | null;
-  readonly sha256: string | null;
-}
-
 /** How a task ended. */
 export interface TaskEnd {
   readonly reason: ExitReason;
@@ -63,7 +61,7 @@ export interface TaskEnd {
   readonly exitCode: number | null;
   readonly cpuMs: number | null;
   readonly memoryPeakBytes: number | null;
-  readonly files: readonly TaskFile[];
+  readonly files: readonly FileChange[];
   /** What a person should know beside the reason. */
   readonly message: string | null;
 }
@@ -112,10 +110,17 @@ export interface Question {
   readonly input: unknown;
 }
 
+/** What a person said to a question. */
+export interface Word {
+  readonly decision: "approve" | "deny";
+  readonly reason: string | null;
+  readonly at: number;
+}
+
 /** A question, and the word on it; null while it waits. */
 export interface Approval extends Question {
   readonly askedAt: number;
-  readonly word: { readonly decision: "approve" | "deny"; readonly reason: string | null; readonly at: number } | null;
+  readonly word: Word | null;
 }
 
 /** A task as its object tells it: with the number of its last event, and once it has ended what it said and what was thought of it. */

@@ -1,6 +1,6 @@
 import type { LeaseStatus } from "#budget";
-import type { JobEvent } from "#runner-protocol";
-import type { Approval, ExitReason, Task, TaskEnd, TaskFile, TaskStatus } from "./contract.ts";
+import type { FileChange, JobEvent } from "#runner-protocol";
+import type { Approval, ExitReason, Task, TaskEnd, TaskStatus } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { NOT_EXECUTED } from "./permissions/verdict.ts";
 
@@ -53,7 +53,7 @@ export function statusOf(reason: ExitReason): TaskStatus {
   return reason === "cancelled" ? "cancelled" : "failed";
 }
 
-function firstOf(files: readonly TaskFile[]): TaskFile[] {
+function firstOf(files: readonly FileChange[]): FileChange[] {
   let chars = 0;
   const end = files.findIndex((file) => (chars += JSON.stringify(file).length) > FILES_CHARS_MAX);
   return end === -1 ? [...files] : files.slice(0, end);
@@ -65,8 +65,8 @@ export function endRefused(end: TaskEnd, refusal: string | undefined): TaskEnd {
   return { ...end, reason: "policy", message: [refusal, end.message].filter((each) => each !== null).join("; ") };
 }
 
-/** An end without a job. */
-export function refused(message: string, reason: ExitReason = "error"): TaskEnd {
+/** An end that no job has said: the task had none, or it is lost. */
+export function endUnsaid(message: string, reason: ExitReason = "error"): TaskEnd {
   return { reason, at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
 }
 
@@ -80,11 +80,11 @@ interface Before {
 
 /** What becomes of a task whose job is not made: null where it may be, when to look again, or how it ends without. */
 export function unbegun({ createdAt, effective }: Task, { dry, approval, cancelling }: Before): null | number | TaskEnd {
-  if (dry) return refused(NOT_EXECUTED, "ok");
+  if (dry) return endUnsaid(NOT_EXECUTED, "ok");
   const word = approval?.word;
   if (!approval || word?.decision === "approve") return null;
-  if (word) return refused(`denied by the task's owner${word.reason === null ? "" : `: ${word.reason}`}`, "policy");
-  if (cancelling) return refused("cancelled while it waited for a word", "cancelled");
+  if (word) return endUnsaid(`denied by the task's owner${word.reason === null ? "" : `: ${word.reason}`}`, "policy");
+  if (cancelling) return endUnsaid("cancelled while it waited for a word", "cancelled");
   const until = createdAt + effective.timeoutS * 1_000;
-  return Date.now() < until ? until : refused("nobody gave the word that it waited for", "timeout");
+  return Date.now() < until ? until : endUnsaid("nobody gave the word that it waited for", "timeout");
 }

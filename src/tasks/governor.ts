@@ -2,15 +2,13 @@ import { type AuditEvent, type RequestEvent, toolCallEntries } from "#audit";
 import { TollgateError } from "#core";
 import type { TaskNote, TaskState } from "./contract.ts";
 import { ASKING } from "./engines/contract.ts";
+import { inputOf, type ToolCall } from "./permissions/tools.ts";
 import { Judge, type Verdict } from "./permissions/verdict.ts";
-import type { TaskObject } from "./task.do.ts";
+import type { TaskPlatform } from "./tasks.ts";
 
 /** A call of a tool in an answer that the gateway passes on. */
-interface Called {
+interface Called extends ToolCall {
   readonly id: string;
-  readonly name: string;
-  /** The text of a JSON value, or a text in the tool's own form. */
-  readonly input: string;
 }
 
 /** Characters of a tool's input that stand in the log. */
@@ -20,18 +18,14 @@ const CAPACITY = 2_000;
 /** What a task may that began before there were permissions. */
 const UNBOUND = { tools: ["*"], agents: ["*"], skills: ["*"], deniedCommands: [], approveTools: [] };
 
-interface Tasks {
-  readonly objects: DurableObjectNamespace<TaskObject>;
-  readonly events: Queue;
-  readonly now: () => number;
-}
+type Platform = Pick<TaskPlatform, "objects" | "events" | "now">;
 
 /** What governs tasks at the wire, read once for each task: what one may does not change while it runs. */
 export class Governors {
-  readonly #platform: Tasks;
+  readonly #platform: Platform;
   readonly #known = new Map<string, Promise<Governor>>();
 
-  constructor(platform: Tasks) {
+  constructor(platform: Platform) {
     this.#platform = platform;
   }
 
@@ -60,11 +54,11 @@ export class Governors {
 /** Governs one task's calls: strips, judges, takes down. */
 class Governor {
   readonly #task: TaskState;
-  readonly #platform: Tasks;
+  readonly #platform: Platform;
   readonly #judge: Judge;
   readonly #asks: boolean;
 
-  constructor(task: TaskState, platform: Tasks) {
+  constructor(task: TaskState, platform: Platform) {
     this.#task = task;
     this.#platform = platform;
     this.#judge = new Judge({ ...UNBOUND, ...task.effective });
@@ -180,20 +174,11 @@ function noteOf(
     id,
     name,
     tool,
-    input: cut ? input.slice(0, INPUT_CHARACTERS).toWellFormed() : read(input),
+    input: cut ? input.slice(0, INPUT_CHARACTERS).toWellFormed() : inputOf(input),
     ...(cut ? { input_cut: true } : {}),
     verdict: outcome,
     ...(reason === null ? {} : { reason }),
     request,
   };
   return { origin, at, type: "tool_call", data };
-}
-
-/** What is no JSON is a text in the tool's own form. */
-function read(input: string): unknown {
-  try {
-    return JSON.parse(input);
-  } catch {
-    return input;
-  }
 }

@@ -1,5 +1,6 @@
 export { CONTAINER_GATEWAY } from "./container.ts";
-export type { Profile, TaskView } from "./contract.ts";
+export { type Profile, STATUSES, type TaskView } from "./contract.ts";
+export { ENGINES } from "./engines/contract.ts";
 export { taskFigures } from "./figures.ts";
 export { Governors } from "./governor.ts";
 export { Hook } from "./hook.ts";

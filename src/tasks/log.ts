@@ -10,7 +10,6 @@ const TABLES = `
   create table if not exists events
     (seq integer primary key, at integer not null, type text not null, data text not null, origin text unique);
   create table if not exists spec (piece integer primary key, bytes blob not null);
-  create table if not exists artifacts (piece integer primary key, bytes blob not null);
 `;
 
 /** How a task ended, and what it said. */

@@ -1,6 +1,6 @@
 import type { Profile, Violation } from "./contract.ts";
 import { permit, type Permit } from "./permit.ts";
-import { parseTask, rootOf, type Rules } from "./request.ts";
+import { type CallbackReach, parseTask, rootOf } from "./request.ts";
 
 /** What a request would run with, null where it would not run, and everything that is in its way. */
 export interface Prospect {
@@ -9,8 +9,8 @@ export interface Prospect {
 }
 
 /** What a request comes to under a profile: what is wrong with its form and what the profile has against the rest of it, at once. */
-export function prospectOf(body: unknown, profile: Profile | null, rules?: Rules): Prospect {
-  const { request, problems } = parseTask(body, rules);
+export function prospectOf(body: unknown, profile: Profile | null, reach?: CallbackReach): Prospect {
+  const { request, problems } = parseTask(body, reach);
   const met = profile && request && permit(profile, request);
   // What a profile has against a field that is wrong already would only repeat it.
   const wrong = new Set(problems.map(({ name }) => rootOf(name)));

@@ -3,7 +3,6 @@ import { asTollgateError, checkBaseUrl, nanoFromUsd, TollgateError } from "#core
 import { workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
-import { OFFERED } from "./engines/engines.ts";
 import { isRule } from "./permissions/rules.ts";
 import { inWords } from "./words.ts";
 
@@ -13,7 +12,6 @@ export const TASK_BYTES_MAX = 8 * 2 ** 20;
 /** An agent takes it as one argument. */
 const SCHEMA_CHARS_MAX = 65_536;
 
-const NOT_YET = "is not offered yet";
 const noNul = (text: string) => !text.includes("\0");
 const pattern = z.string().min(1).max(256).refine(noNul, { message: "must hold no NUL" });
 const patterns = z.array(pattern).max(200).default([]);
@@ -35,11 +33,9 @@ const file = z
 
 /** What a task may be asked to do: `POST /v1/task`. Limits that are not named are those of the key's profile. */
 const taskRequest = z.strictObject({
-  engine: z
-    .enum(ENGINES, {
-      error: ({ input }) => `${input === "workflow" ? `workflow ${NOT_YET}; ` : ""}must be one of ${OFFERED.join(", ")}`,
-    })
-    .refine((engine) => OFFERED.includes(engine), { message: `${NOT_YET}; must be one of ${OFFERED.join(", ")}` }),
+  engine: z.enum(ENGINES, {
+    error: ({ input }) => `${input === "workflow" ? "workflow is not offered yet; " : ""}must be one of ${ENGINES.join(", ")}`,
+  }),
   /** For `command`. Never a string: no shell reads it but one that it names. */
   argv: z
     .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
@@ -93,27 +89,27 @@ function isSchema(value: Record<string, unknown>): boolean {
 export type TaskRequest = z.output<typeof taskRequest>;
 
 /** Where a callback may lead. */
-export interface Rules {
+export interface CallbackReach {
   readonly allowPrivate: boolean;
 }
 
-const PUBLIC_ONLY: Rules = { allowPrivate: false };
+const PUBLIC_ONLY: CallbackReach = { allowPrivate: false };
 
 /** A task's request with everything that is wrong with it; `request` is what can be read of it, without the fields that are wrong. */
 export function parseTask(
   value: unknown,
-  rules: Rules = PUBLIC_ONLY,
+  reach: CallbackReach = PUBLIC_ONLY,
 ): { readonly request: TaskRequest | null; readonly problems: readonly Violation[] } {
   const read = taskRequest.safeParse(value, { error: inWords });
   const given = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
-  const found = [...(read.error?.issues ?? []).flatMap(problemsOf), ...misplaced(given), ...colliding(given), ...astray(given, rules)];
+  const found = [...(read.error?.issues ?? []).flatMap(problemsOf), ...misplaced(given), ...colliding(given), ...astray(given, reach)];
   const problems = found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at);
   return { request: read.data ?? remains(given, problems), problems };
 }
 
 /** Reads a task's request. @throws TollgateError `invalid_request` telling every problem, the first one's field as `param`. */
-export function readTask(value: unknown, rules?: Rules): TaskRequest {
-  const { request, problems } = parseTask(value, rules);
+export function readTask(value: unknown, reach?: CallbackReach): TaskRequest {
+  const { request, problems } = parseTask(value, reach);
   if (request && problems.length === 0) return request;
   const message = problems.map(({ field, reason }) => `${field ?? "The body"}: ${reason}`).join("; ");
   const field = problems[0]?.field ?? null;
@@ -143,7 +139,7 @@ function remains(given: Record<string, unknown>, problems: readonly Violation[])
 
 /** What a command has and an agent has not, and the other way about. */
 function misplaced(given: Record<string, unknown>): Violation[] {
-  const engine = OFFERED.find((each) => each === given["engine"]);
+  const engine = ENGINES.find((each) => each === given["engine"]);
   if (!engine) return [];
   const wanted = engine === "command" ? "argv" : "prompt";
   const foreign = engine === "command" ? ["prompt", "model", "output_schema"] : ["argv"];
@@ -176,7 +172,7 @@ function foldersOf(path: string): string[] {
 }
 
 /** A callback that would lead where none may. */
-function astray({ callback_url: url }: Record<string, unknown>, { allowPrivate }: Rules): Violation[] {
+function astray({ callback_url: url }: Record<string, unknown>, { allowPrivate }: CallbackReach): Violation[] {
   if (typeof url !== "string") return [];
   try {
     checkBaseUrl(url, allowPrivate, "callback_url");

@@ -1,12 +1,12 @@
 import { and, eq, isNull, lt } from "drizzle-orm";
 import { tables } from "#db";
+import { KEPT_MS } from "./contract.ts";
 import type { TaskPlatform } from "./tasks.ts";
 
 const { tasks } = tables;
 /** So long after its making a task has begun, or never will. */
 const BEGUN_MS = 60_000;
 const SWEPT_AT_ONCE = 50;
-const KEPT_MS = 30 * 86_400_000;
 
 /** Gives back the places and the money of tasks that were written down and, as something died between, never began; and drops what has outlived its time. */
 export async function sweepTasks({ db, objects, ledger, now }: TaskPlatform): Promise<void> {

@@ -6,23 +6,32 @@ import { readConfig } from "#config";
 import { connect, tables } from "#db";
 import { callbackSecret } from "#keys";
 import type { JobEvent, JobSpec } from "#runner-protocol";
-import { Approvals, type Word } from "./approvals.ts";
+import { Approvals } from "./approvals.ts";
 import { Artifacts } from "./artifacts.ts";
 import { Callbacks } from "./callback.ts";
 import { collect, keyOf } from "./collect.ts";
-import type { Approval, Feedback, Question, Task, TaskEnd, TaskNote, TaskState } from "./contract.ts";
+import {
+  type Approval,
+  type Feedback,
+  KEPT_MS,
+  type Question,
+  type Task,
+  type TaskEnd,
+  type TaskNote,
+  type TaskState,
+  type Word,
+} from "./contract.ts";
 import { dryRun, isDryCommand } from "./dry-run.ts";
-import type { Said } from "./engines/contract.ts";
 import { OwnRunner } from "./container.ts";
-import { adapterOf } from "./engines/engines.ts";
 import { endEntries } from "./end-entries.ts";
-import { endAsSaid, endOf, endPaid, endRefused, finalOf, refused, statusOf, unbegun } from "./end.ts";
+import { endAsSaid, endOf, endPaid, endRefused, endUnsaid, finalOf, statusOf, unbegun } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { TaskLog } from "./log.ts";
 import { withCosts } from "./money.ts";
 import { News } from "./news.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
+import { saidOf } from "./said.ts";
 import { taskShape } from "./shape.ts";
 
 /** The bindings that a task object uses. */
@@ -44,19 +53,13 @@ const LISTEN_MS = 60_000;
 const SILENCE_MS = 30_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
-/** So much of what an engine said stands in its result. */
-const TEXT_CHARS_MAX = 65_536;
-/** A larger result is none: a stored value holds 2 MB at most. */
-const STRUCTURED_CHARS_MAX = 500_000;
 const SETTLE_TRIES = 20;
 /** How often it is looked whether the calls of a task that ended are over. */
 const COUNT_MS = 2_000;
-/** How long events and what a task left are kept after its end. */
-const KEPT_MS = 30 * 86_400_000;
 
 /**
  * One task: its state, its events, what it left. The alarm alone drives it, and does everything so that it may be done again: a job is
- * made if absent, events are inserted or ignored by the runner's numbers, the last event and the end are one write.
+ * made if absent, an event of a known origin is ignored, the last event and the end are one write.
  */
 export class TaskObject extends DurableObject<TaskEnv> {
   readonly #log: TaskLog;
@@ -268,7 +271,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const busy = error instanceof RunnerRefusal && error.status === 503;
     if (error instanceof RunnerRefusal && !busy) {
       if (this.#log.spec() === null || error.status === 401) return this.#lost(task, `the runner lost the task: ${error.message}`);
-      return this.#end(task, refused(error.message));
+      return this.#end(task, endUnsaid(error.message));
     }
     if (error instanceof Error && error.name === "TimeoutError") return;
     this.#silentSince ??= Date.now();
@@ -277,13 +280,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   async #lost(task: Task, message: string): Promise<void> {
-    await this.#end(task, { ...refused(message), reason: "runner_lost" });
+    await this.#end(task, endUnsaid(message, "runner_lost"));
   }
 
   /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
   async #end(task: Task, exited: TaskEnd): Promise<void> {
     const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
-    const said = this.#said(task);
+    const said = saidOf(task, this.#log.stdout());
     const end = endPaid(endRefused(endAsSaid(exited, said), this.ctx.storage.kv.get("refusal")), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
@@ -294,12 +297,6 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
-  }
-
-  #said({ effective: { engine }, outputSchema = null }: Task): Said {
-    const said = adapterOf(engine).read(this.#log.stdout(), { outputSchema });
-    const fits = JSON.stringify(said.structured ?? null).length <= STRUCTURED_CHARS_MAX;
-    return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX), structured: fits ? said.structured : null };
   }
 
   /** What is left to do after the end: the audit, the owner is called back, and nothing stays at the runner. Then, after its time, nothing stays here. */

@@ -3,16 +3,13 @@ import { auditEntry } from "#audit";
 import type { LedgerStub } from "#budget";
 import { type Caller, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
-import { GATEWAY_INSIDE, type JobSpec } from "#runner-protocol";
+import type { JobSpec } from "#runner-protocol";
 import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
-import type { Assignment, Engine } from "./engines/contract.ts";
-import { base64Of } from "./engines/base64.ts";
-import { adapterOf, OFFERED } from "./engines/engines.ts";
+import { type Engine, ENGINES } from "./engines/contract.ts";
 import { questionOf } from "./hook.ts";
 import { takeMoney, withCosts } from "./money.ts";
 import { newTask } from "./new-task.ts";
 import { Oversight } from "./oversight.ts";
-import { matches } from "./permissions/glob.ts";
 import { commandsOf } from "./permissions/shell.ts";
 import { Judge } from "./permissions/verdict.ts";
 import { permit } from "./permit.ts";
@@ -20,6 +17,7 @@ import { ProfileStore } from "./profiles.ts";
 import { type Prospect, prospectOf } from "./prospect.ts";
 import { readTask, type TaskRequest } from "./request.ts";
 import { isInstalled, type RunnerHealth } from "./runner-health.ts";
+import { specOf } from "./spec.ts";
 import { sweepTasks } from "./sweep.ts";
 import type { TaskObject } from "./task.do.ts";
 
@@ -47,12 +45,6 @@ export interface TaskPlatform {
 }
 
 const ID = /^task_[0-9a-z]{24}$/;
-/** Of each task; generous for a command, and nothing to fear. */
-const PROCESSES = 256;
-const FILES = 100_000;
-const OUTPUT_BYTES = 4 * 2 ** 20;
-/** An agent writes down each result of each tool, and what it came to last. */
-const AGENT_OUTPUT_BYTES = 32 * 2 ** 20;
 /** How long after its time a task may still call: it is the runner's clock that ends it. */
 const IDENTITY_GRACE_MS = 60_000;
 
@@ -84,8 +76,8 @@ export class Tasks {
   /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
   async engines(): Promise<readonly Engine[] | null> {
     const { runner, health } = this.#platform;
-    if (health) return health.able(OFFERED);
-    return runner ? OFFERED.filter((engine) => !isInstalled(engine)) : [];
+    if (health) return health.able(ENGINES);
+    return runner ? ENGINES.filter((engine) => !isInstalled(engine)) : [];
   }
 
   /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `budget_exceeded`, `overloaded`. */
@@ -305,57 +297,6 @@ interface Approving {
 async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promise<Question | null> {
   const waits = argv && effective.mode !== "dry_run" && new Judge(effective).asks(commandsOf(argv));
   return waits ? questionOf(id, argv) : null;
-}
-
-/** Where each vendor's SDK and CLI look for an address and a key. The key opens nothing: what it stands for is put on outside. */
-const TO_THE_GATEWAY = {
-  OPENAI_BASE_URL: `${GATEWAY_INSIDE}/v1`,
-  OPENAI_API_KEY: "the-gateway-knows",
-  ANTHROPIC_BASE_URL: GATEWAY_INSIDE,
-  ANTHROPIC_API_KEY: "the-gateway-knows",
-};
-
-/** What the runner is told. */
-function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
-  const assignment = assignmentOf(request, effective);
-  const { argv, env, files, home = [], agent = null } = adapterOf(request.engine).launch(assignment);
-  return {
-    v: 1,
-    argv,
-    env: { ...(gateway && TO_THE_GATEWAY), ...env },
-    files: [...assignment.files, ...files],
-    home,
-    workingDirectory: request.working_directory,
-    filesystem: effective.filesystem,
-    limits: {
-      wallMs: Math.ceil(effective.timeoutS * 1000),
-      cpuCores: effective.cpuCores,
-      memoryBytes: effective.memoryMb * 2 ** 20,
-      processes: PROCESSES,
-      diskBytes: effective.diskMb * 2 ** 20,
-      files: FILES,
-      outputBytes: agent === null ? OUTPUT_BYTES : AGENT_OUTPUT_BYTES,
-    },
-    gateway,
-    agent,
-    strict,
-  };
-}
-
-function assignmentOf(
-  { argv, prompt, model, files, output_schema: outputSchema }: TaskRequest,
-  { tools, agents, skills }: Effective,
-): Assignment {
-  return {
-    argv: argv ?? [],
-    prompt: prompt ?? "",
-    model: model ?? null,
-    outputSchema: outputSchema ?? null,
-    files: files.map((file) => ({ path: file.path, base64: file.base64 ?? base64Of(file.text ?? "") })),
-    tools,
-    mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),
-    mayUse: (skill) => skills.some((pattern) => matches(pattern, skill)),
-  };
 }
 
 function noProfile({ profile }: Caller): Violation {

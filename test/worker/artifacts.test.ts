@@ -40,10 +40,7 @@ describe.each([
 ] as const)("A19: what a task left, %s", (where, place) => {
   const inside = <Result>(run: (left: Artifacts) => Promise<Result>) => {
     const objects = (env as unknown as Env).TASKS;
-    return runInDurableObject(objects.getByName(`artifacts ${where}`), async (_, { storage }) => {
-      storage.sql.exec("create table if not exists artifacts (piece integer primary key, bytes blob not null)");
-      return run(new Artifacts(storage, place));
-    });
+    return runInDurableObject(objects.getByName(`artifacts ${where}`), (_, { storage }) => run(new Artifacts(storage, place)));
   };
   const bytesOf = async (stream: ReadableStream | null) => stream && digestOf(await new Response(stream).arrayBuffer());
 

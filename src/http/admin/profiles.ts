@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { nanoFromUsd, usdFromNano } from "#core";
-import { isRule, type Profile, type ProfileRow, ProfileStore } from "#tasks";
+import { ENGINES, isRule, type Profile, type ProfileRow, ProfileStore } from "#tasks";
 import { iso } from "../time.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { byId, found, given, id, listOf, name, page, pagingOnly, usd } from "./shapes.ts";
@@ -10,7 +10,7 @@ const globs = z.array(z.string().min(1).max(256)).max(200);
 const rules = z.array(z.string().max(256).refine(isRule, "must be a tool, as in Read, Bash(git *) or mcp:weather:*")).max(200);
 /** Every field but the name. */
 const fields = {
-  engines: z.array(z.enum(["claude-code", "codex", "native", "command"])).max(4),
+  engines: z.array(z.enum(ENGINES)).max(ENGINES.length),
   tools: rules,
   agents: globs,
   skills: globs,

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { TollgateError } from "#core";
-import { type TaskFilter, taskShape, type TaskView } from "#tasks";
+import { STATUSES, type TaskFilter, taskShape, type TaskView } from "#tasks";
 import { type AdminApp, read, write } from "./operation.ts";
 import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
 
@@ -15,12 +15,11 @@ const task = z
     created_at: z.string(),
   })
   .openapi("TaskOverview");
-const statuses = z.enum(["pending", "running", "waiting_approval", "completed", "failed", "cancelled"]);
 const listing = z.strictObject({
   ...paging,
   key: id.optional(),
   team: id.optional(),
-  status: statuses.optional(),
+  status: z.enum(STATUSES).optional(),
 });
 const whose = z.strictObject({ key: id.optional(), team: id.optional(), all: z.literal(true).optional() });
 const cancelled = z.object({ cancelled: z.number() }).openapi("TasksCancelled");

@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { ENGINES, STATUSES } from "#tasks";
 import type { AdminApp } from "../admin/operation.ts";
 import { id, listOf, metadata, name, paging, usd } from "../admin/shapes.ts";
 
-const ENGINES = ["claude-code", "codex", "native", "command"] as const;
 const time = z.iso.datetime().nullable();
 const file = z.object({
   path: z.string(),
@@ -51,7 +51,7 @@ const task = z
   .object({
     id,
     object: z.literal("task"),
-    status: z.enum(["pending", "running", "waiting_approval", "completed", "failed", "cancelled"]),
+    status: z.enum(STATUSES),
     exit_reason: z.string().nullable(),
     engine: z.string(),
     mode: z.string(),

@@ -1,3 +1,4 @@
+import { WORKSPACE_INSIDE } from "#runner-protocol";
 import { type Command, commandsIn, commandsOf } from "./shell.ts";
 
 /** A call of a tool, as an agent makes it: the tool's own name and the text that it is given. */
@@ -19,8 +20,7 @@ export interface Use {
 type Fields = Readonly<Record<string, unknown>>;
 type Reader = (input: unknown, fields: Fields) => Partial<Use>;
 
-/** Where the workspace stands in a sandbox. */
-const WORKSPACE = "/workspace/";
+const WORKSPACE = `${WORKSPACE_INSIDE}/`;
 
 const nothing: Reader = () => ({});
 const command: Reader = (input, fields) => {
@@ -94,16 +94,24 @@ const TOOLS: ReadonlyMap<string, readonly [tool: string, read: Reader]> = new Ma
     web_search_preview: ["WebSearch", nothing],
     web_search_call: ["WebSearch", nothing],
     code_execution: ["CodeExecution", nothing],
+    bash_code_execution: ["CodeExecution", nothing],
+    text_editor_code_execution: ["CodeExecution", nothing],
     code_interpreter: ["CodeExecution", nothing],
     code_interpreter_call: ["CodeExecution", nothing],
     file_search: ["FileSearch", nothing],
     file_search_call: ["FileSearch", nothing],
+    image_generation: ["ImageGeneration", nothing],
+    image_generation_call: ["ImageGeneration", nothing],
+    computer: ["Computer", nothing],
+    computer_use_preview: ["Computer", nothing],
+    computer_call: ["Computer", nothing],
     list_mcp_resources: ["ListMcpResourcesTool", nothing],
     list_mcp_resource_templates: ["ListMcpResourcesTool", nothing],
     read_mcp_resource: ["ReadMcpResourceTool", nothing],
     update_plan: ["TodoWrite", nothing],
     request_user_input: ["AskUserQuestion", nothing],
     tool_search: ["ToolSearch", nothing],
+    tool_search_call: ["ToolSearch", nothing],
     tool_search_tool_regex: ["ToolSearch", nothing],
     tool_search_tool_bm25: ["ToolSearch", nothing],
   } satisfies Record<string, readonly [string, Reader]>),
@@ -128,7 +136,7 @@ export function toolNamed(name: string): string {
 /** What a call comes to. */
 export function useOf({ name, input }: ToolCall): Use {
   const [tool, read] = TOOLS.get(name) ?? TOOLS.get(plain(name)) ?? ([toolNamed(name), nothing] as const);
-  const value = parsed(input);
+  const value = inputOf(input);
   return { tool, commands: [], about: [], ...read(value, fieldsOf(value)) };
 }
 
@@ -142,8 +150,8 @@ function plain(name: string): string {
   return name.startsWith("mcp__") ? name : (name.split(/__|\./).at(-1) ?? name);
 }
 
-/** What is no JSON is a text in the tool's own form. */
-function parsed(input: string): unknown {
+/** What a tool is given: a JSON value, or where it is none a text in the tool's own form. */
+export function inputOf(input: string): unknown {
   try {
     return JSON.parse(input);
   } catch {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { OFFERED } from "../../../src/tasks/engines/engines.ts";
+import { ENGINES } from "../../../src/tasks/engines/contract.ts";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
 import { prospectOf } from "../../../src/tasks/prospect.ts";
 
@@ -8,7 +8,7 @@ const file = (path: unknown, rest: object = { text: "" }) => ({ ...good, files: 
 const judge = (body: unknown) => prospectOf(body, DEFAULT_PROFILE).violations.map(({ field, reason }) => [field, reason]);
 
 describe("A13: what is wrong with a task is told by field, in words", () => {
-  const ENGINE = `must be one of ${OFFERED.join(", ")}`;
+  const ENGINE = `must be one of ${ENGINES.join(", ")}`;
   const RELATIVE = "must be relative, without empty segments, . and ..";
   it.each<[string, unknown, string | null, string]>([
     ["no object", [], null, "must be an object"],

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Assignment } from "../../../../src/tasks/engines/contract.ts";
-import { adapterOf, OFFERED } from "../../../../src/tasks/engines/engines.ts";
+import { type Assignment, ENGINES } from "../../../../src/tasks/engines/contract.ts";
+import { adapterOf } from "../../../../src/tasks/engines/engines.ts";
 import { jobSpec } from "../../../../runner/protocol.ts";
 
 const nothing: Assignment = {
@@ -35,7 +35,7 @@ const nearLine = fc.oneof(
     .map((line) => JSON.stringify(line, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)) ?? ""),
 );
 
-describe.each(OFFERED)("%s", (engine) => {
+describe.each(ENGINES)("%s", (engine) => {
   const adapter = adapterOf(engine);
 
   it("says something of whatever was written, and never throws", () => {

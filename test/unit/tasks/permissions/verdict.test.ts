@@ -8,6 +8,26 @@ const judge = (given: Partial<Permissions>, name: string, input: unknown) =>
   new Judge({ ...NONE, ...given }).judge({ name, input: typeof input === "string" ? input : JSON.stringify(input) });
 const verdict = (...given: Parameters<typeof judge>) => judge(...given).outcome;
 
+/** A tool of a vendor's own by its type in a request, and by the name that calls of it bear. */
+const VENDORS_OWN = [
+  ["CodeExecution", "code_execution_20250825", "bash_code_execution"],
+  ["CodeExecution", "code_execution_20250825", "text_editor_code_execution"],
+  ["CodeExecution", "code_interpreter", "code_interpreter_call"],
+  ["ImageGeneration", "image_generation", "image_generation_call"],
+  ["Computer", "computer_use_preview", "computer_call"],
+  ["Computer", "computer_20250124", "computer"],
+  ["ToolSearch", "tool_search", "tool_search_call"],
+  ["WebSearch", "web_search_20250305", "web_search"],
+  ["FileSearch", "file_search", "file_search_call"],
+] as const;
+
+describe("A45: a tool of a vendor's own is one tool, offered and called", () => {
+  it.each(VENDORS_OWN)("%s: %s, %s", (tool, type, name) => {
+    expect(new Judge({ ...NONE, tools: [tool] }).offers(type, { dry: false })).toBe(true);
+    expect(judge({ tools: [tool] }, name, {})).toMatchObject({ tool, outcome: "allowed" });
+  });
+});
+
 describe("A45: what a call may be", () => {
   it.each<[readonly string[], string, unknown, string]>([
     [[], "Read", { file_path: "a" }, "denied"],
