@@ -38,7 +38,11 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     ["tasks run --json --time 5m -- make", "each event as one line of JSON"],
   ],
   async run({ operands, given, fields, gateway, output }) {
-    const argv = operands.length > 0 ? { argv: operands } : {};
+    const isCommand = (given.engine ?? "command") === "command";
+    if (isCommand && operands.length === 0)
+      throw misuse("Say what to run: a command after --, or --engine with --model and --prompt", "--");
+    if (!isCommand && operands.length > 0) throw misuse(`What ${given.engine} is to do is said by --prompt`, "--prompt");
+    const argv = isCommand ? { argv: operands } : {};
     const files = await Promise.all((given.file ?? []).map(carried));
     const body = { engine: "command", ...nested(fields), ...argv, ...(files.length > 0 ? { files } : {}) };
     const id = String((await gateway.write("POST", PATH, { as: "key", body }))?.["id"]);

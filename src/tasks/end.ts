@@ -13,7 +13,8 @@ export function endOf({ at, data }: Extract<JobEvent, { type: "exit" }>, uncolle
   const files = firstOf(data.files);
   const notes = [
     data.message,
-    data.signal && `ended by ${data.signal}`,
+    // Of a task that was stopped the reason says more than the signal that it was stopped by.
+    data.reason === "error" && data.signal && `ended by ${data.signal}`,
     data.droppedBytes > 0 && `${data.droppedBytes} bytes of output were dropped`,
     files.length < data.files.length && `${data.files.length - files.length} more files are not listed`,
     uncollected,

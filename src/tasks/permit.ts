@@ -1,3 +1,4 @@
+import { usdFromNano } from "#core";
 import type { Effective, Profile, Violation } from "./contract.ts";
 import { ASKING } from "./engines/contract.ts";
 import { covers } from "./permissions/glob.ts";
@@ -28,16 +29,14 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
   const limit = (field: "timeout_s" | "cpu_cores" | "memory_mb" | "disk_mb" | "max_cost_usd", most: number): number => {
     const asked = request[field];
     const value = asked ?? most;
-    // Money is compared in nano-USD, and told of elsewhere in USD.
-    if (field !== "max_cost_usd") explain.push({ field, value, from: asked === undefined ? "profile" : "request" });
-    if (value > most) {
-      const reason = field === "max_cost_usd" ? "more than the profile allows" : `the profile ${profile.name} allows ${most}`;
-      violations.push({ kind: "limit", name: field, field, reason });
-    }
+    // Money is compared in nano-USD, and told of in USD.
+    const told = (amount: number) => (field === "max_cost_usd" ? usdFromNano(amount) : amount);
+    explain.push({ field, value: told(value), from: asked === undefined ? "profile" : "request" });
+    if (value > most) violations.push({ kind: "limit", name: field, field, reason: `the profile ${profile.name} allows ${told(most)}` });
     return value;
   };
   if (!profile.engines.includes(request.engine)) {
-    violations.push({ kind: "engine", name: request.engine, field: "engine", reason: `not in the profile ${profile.name}` });
+    violations.push(notIn(profile, { kind: "engine", name: request.engine, field: "engine" }));
   }
   violations.push(...deniedIn(profile, request), ...tooMuchIn(profile, request));
   const permissions = permissionsOf(profile, request);
@@ -150,5 +149,5 @@ function from(field: string, values: readonly string[], source: Explanation["fro
 }
 
 function notIn({ name }: Profile, what: Omit<Violation, "reason">): Violation {
-  return { ...what, reason: `not in the profile ${name}` };
+  return { ...what, reason: `${what.name} is not in the profile ${name}` };
 }

@@ -300,7 +300,7 @@ async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promi
 }
 
 function noProfile({ profile }: Caller): Violation {
-  const reason = profile === null ? "the key has no profile" : `there is no profile ${profile}`;
+  const reason = profile === null ? "the key has no profile; an operator gives it one" : `there is no profile ${profile}`;
   return { kind: "profile", name: profile ?? "", field: null, reason };
 }
 

@@ -21,6 +21,14 @@ it("a field that the gateway refuses is traced to its option", async () => {
   expect([code, err]).toEqual([1, expect.stringContaining("--callback")]);
 });
 
+it.each([
+  [[], "a command after --"],
+  [["--engine", "native", "Say hello."], "--prompt"],
+])("tasks run %j says where what is to be done stands, and sends nothing", async (words, hint) => {
+  const { code, err } = await tollgate(["tasks", "run", ...words], { env });
+  expect([code, err]).toEqual([2, expect.stringContaining(hint)]);
+});
+
 describe.skipIf(UNABLE)("tollgate tasks", () => {
   it("run writes what the task writes, each to its own stream, and ends with its exit code", async () => {
     const folder = emptyFolder();

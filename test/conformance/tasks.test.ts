@@ -156,13 +156,18 @@ describe.skipIf(UNABLE)("a task", () => {
   });
 
   it.each<[string, Record<string, unknown>, string, string]>([
-    ["a command that fails", { argv: ["sh", "-c", "exit 3"] }, "failed", "error"],
-    ["a command that takes too long", { argv: ["sleep", "30"], timeout_s: 0.5 }, "failed", "timeout"],
-    ["a command that takes too much memory", { argv: ["sh", "-c", "head -c 200000000 /dev/zero | tail"], memory_mb: 32 }, "failed", "oom"],
-  ])("%s ends as what it is", async (_, asked, status, reason) => {
+    ["a command that fails", { argv: ["sh", "-c", "exit 3"] }, "error", "It ended with exit code 3"],
+    ["a command that takes too long", { argv: ["sleep", "30"], timeout_s: 0.5 }, "timeout", "It took longer than it may"],
+    [
+      "a command that takes too much memory",
+      { argv: ["sh", "-c", "head -c 200000000 /dev/zero | tail"], memory_mb: 32 },
+      "oom",
+      "It needed more memory than it may have",
+    ],
+  ])("%s ends as what it is, and says so", async (_, asked, reason, message) => {
     const { id } = await tasks.begin({ engine: "command", ...asked });
     const ended = await tasks.end(id);
-    expect([ended.status, ended.exit_reason, ended.error?.code]).toEqual([status, reason, reason]);
+    expect([ended.status, ended.exit_reason, ended.error]).toEqual(["failed", reason, { code: reason, message }]);
   });
 
   it("is cancelled, however often", async () => {

@@ -14,7 +14,7 @@ export interface TaskTold {
     readonly message: string | null;
     readonly files: readonly { readonly path: string }[];
   } | null;
-  readonly error: { readonly code: string } | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
 }
 
 /** An event as it is told. */

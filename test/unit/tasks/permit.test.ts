@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { usdFromNano } from "../../../src/core/money.ts";
 import type { Profile } from "../../../src/tasks/contract.ts";
 import { permit } from "../../../src/tasks/permit.ts";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
@@ -80,6 +81,8 @@ it("A44: what is not named is the profile's, what is named is the request's, and
       { field: "agents", value: "review*", from: "profile" },
       { field: "denied_commands", value: "curl *", from: "profile" },
       { field: "approve_tools", value: "Bash(x)", from: "request" },
+      { field: "timeout_s", value: permitted.timeoutS, from: "profile" },
+      { field: "max_cost_usd", value: usdFromNano(permitted.maxCostNano), from: "profile" },
     ]),
   );
   expect(asked({}).effective.tools).toEqual(permitted.tools);

@@ -70,6 +70,7 @@ describe("A13: what is wrong with a task is told by field, in words", () => {
     ["a negative time", { ...good, timeout_s: -1 }, "timeout_s", "must be more than 0"],
     ["a time that is text", { ...good, timeout_s: "60" }, "timeout_s", "must be a number"],
     ["more time than the profile has", { ...good, timeout_s: 301 }, "timeout_s", "the profile default allows 300"],
+    ["more money than the profile has", { ...good, max_cost_usd: "99" }, "max_cost_usd", "the profile default allows 0.5"],
     ["a negative number of cores", { ...good, cpu_cores: -1 }, "cpu_cores", "must be at least 0.01"],
     ["half a megabyte", { ...good, memory_mb: 16.5 }, "memory_mb", "must be a whole number"],
     ["too little memory", { ...good, memory_mb: 1 }, "memory_mb", "must be at least 16"],
@@ -105,7 +106,7 @@ describe("A13: what is wrong with a task is told by field, in words", () => {
       "allow_tools.0",
       "must be a tool, as in Read, Bash(git *) or mcp:weather:*",
     ],
-    ["a tool beyond the profile's", { ...good, allow_tools: ["Rocket"] }, "allow_tools.0", "not in the profile default"],
+    ["a tool beyond the profile's", { ...good, allow_tools: ["Rocket"] }, "allow_tools.0", "Rocket is not in the profile default"],
     ["a command that would wait as what it is not", { ...good, approve_tools: ["Read"] }, "approve_tools.0", "a command waits as Bash"],
     ["a field that nobody knows", { ...good, sudo: true }, "sudo", "is not a known field"],
   ])("%s", (_, body, field, reason) => {
