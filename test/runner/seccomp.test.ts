@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { DENIED, LAST_KNOWN, LOOKED_AT } from "../../runner/sandbox/calls.ts";
 import { seccompFilter } from "../../runner/sandbox/seccomp.ts";
-import unistd from "../cases/unistd.json" with { type: "json" };
+import unistd from "./unistd.json" with { type: "json" };
 
 const MACHINES = ["x64", "arm64"] as const;
 type Machine = (typeof MACHINES)[number];
