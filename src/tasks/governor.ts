@@ -4,7 +4,7 @@ import type { TaskNote, TaskState } from "./contract.ts";
 import { ASKING } from "./engines/contract.ts";
 import { inputOf, type ToolCall } from "./permissions/tools.ts";
 import { Judge, type Verdict } from "./permissions/verdict.ts";
-import type { TaskPlatform } from "./tasks.ts";
+import type { TaskPlatform } from "./platform.ts";
 
 /** A call of a tool in an answer that the gateway passes on. */
 interface Called extends ToolCall {

@@ -2,7 +2,7 @@ import { and, desc, eq, isNotNull, isNull, ne, type SQL } from "drizzle-orm";
 import { type Page, paged, type Paging, after, tables } from "#db";
 import type { TaskState, TaskStatus, TaskView } from "./contract.ts";
 import { withCosts } from "./money.ts";
-import type { TaskPlatform } from "./tasks.ts";
+import type { TaskPlatform } from "./platform.ts";
 
 const { tasks } = tables;
 /** So many objects are told at once. */

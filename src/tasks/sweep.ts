@@ -1,7 +1,7 @@
 import { and, eq, isNull, lt } from "drizzle-orm";
 import { tables } from "#db";
 import { KEPT_MS } from "./contract.ts";
-import type { TaskPlatform } from "./tasks.ts";
+import type { TaskPlatform } from "./platform.ts";
 
 const { tasks } = tables;
 /** So long after its making a task has begun, or never will. */

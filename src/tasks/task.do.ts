@@ -359,8 +359,8 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 }
 
-/** The next alarm stands already; the log is where the failure is told. */
+/** Tells of a failure that the next alarm, which stands already, takes up again. */
 function report({ id }: Task, error: unknown): void {
-  // oxlint-disable-next-line no-console -- as above.
+  // oxlint-disable-next-line no-console -- nobody waits for an alarm; the log is where its failure is told.
   console.error(JSON.stringify({ level: "error", code: "task_alarm", task: id, reason: String(error) }));
 }

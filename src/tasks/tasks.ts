@@ -1,8 +1,7 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { auditEntry } from "#audit";
-import type { LedgerStub } from "#budget";
 import { type Caller, TollgateError } from "#core";
-import { after, type Db, type Page, paged, type Paging, tables } from "#db";
+import { after, type Page, paged, type Paging, tables } from "#db";
 import type { JobSpec } from "#runner-protocol";
 import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
 import { type Engine, ENGINES } from "./engines/contract.ts";
@@ -13,36 +12,13 @@ import { Oversight } from "./oversight.ts";
 import { commandsOf } from "./permissions/shell.ts";
 import { Judge } from "./permissions/verdict.ts";
 import { permit } from "./permit.ts";
+import type { TaskPlatform } from "./platform.ts";
 import { ProfileStore } from "./profiles.ts";
 import { type Prospect, prospectOf } from "./prospect.ts";
 import { readTask, type TaskRequest } from "./request.ts";
-import { isInstalled, type RunnerHealth } from "./runner-health.ts";
+import { isInstalled } from "./runner-health.ts";
 import { specOf } from "./spec.ts";
 import { sweepTasks } from "./sweep.ts";
-import type { TaskObject } from "./task.do.ts";
-
-/** What tasks are made with. */
-export interface TaskPlatform {
-  readonly db: Db;
-  readonly events: Queue;
-  readonly objects: DurableObjectNamespace<TaskObject>;
-  readonly ledger: (team: string) => LedgerStub;
-  /** Whether there is a runner to run them. */
-  readonly runner: boolean;
-  /** What it says of itself; null where there is none that could be asked. */
-  readonly health: RunnerHealth | null;
-  /** Where the gateway is for its runner; null: where the task was asked for. */
-  readonly origin: string | null;
-  /** A credential for the calls of a task. */
-  readonly identity: (of: { readonly task: string; readonly key: string }, expiresAt: number) => Promise<string>;
-  /** What callbacks about a key's tasks are signed with. */
-  readonly callbackSecret: (key: string) => Promise<string>;
-  /** Whether a callback may lead to plain http and private addresses. */
-  readonly allowPrivate: boolean;
-  /** Refuses what a runner cannot enforce whole. */
-  readonly strict: boolean;
-  readonly now: () => number;
-}
 
 const ID = /^task_[0-9a-z]{24}$/;
 /** How long after its time a task may still call: it is the runner's clock that ends it. */

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EXITS } from "../../runner/native/contract.ts";
 import { call, FakeGateway, NativeAgent, resultsOf, type Step } from "../support/native.ts";
 
@@ -252,7 +252,7 @@ describe("a call of the model", () => {
     await gateway.stop();
     gateway.steps = [DONE];
     const going = agent.run(`http://127.0.0.1:${port}`);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await vi.waitFor(() => expect(agent.said).toContain("waiting for it"), 10_000);
     await gateway.listen(port);
     const { result, lines } = await going;
     expect([result.reason, lines[1]]).toEqual(["ok", { type: "notice", text: "the gateway cannot be reached; waiting for it" }]);

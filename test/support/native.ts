@@ -155,6 +155,7 @@ export class NativeAgent {
   readonly home = mkdtempSync(join(tmpdir(), "tollgate-native-"));
   readonly workspace = join(this.home, "workspace");
   #child: ChildProcess | null = null;
+  #said = { stdout: "", stderr: "" };
 
   constructor(files: Readonly<Record<string, string>> = {}) {
     mkdirSync(this.workspace);
@@ -170,6 +171,11 @@ export class NativeAgent {
     this.#child!.stdin!.write(text);
   }
 
+  /** What it has written so far. */
+  get said(): string {
+    return this.#said.stdout;
+  }
+
   async run(origin: string, asked: Partial<Assignment> = {}): Promise<Went> {
     const assignment = { prompt: "Do it.", model: "test/model", outputSchema: null, turnsMax: 20, ...asked };
     mkdirSync(join(this.home, ASSIGNMENT, ".."), { recursive: true });
@@ -182,6 +188,7 @@ export class NativeAgent {
     this.#child = child;
     child.stdin.on("error", () => undefined);
     const said = { stdout: "", stderr: "" };
+    this.#said = said;
     child.stdout.setEncoding("utf8").on("data", (text: string) => (said.stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (said.stderr += text));
     const [code] = (await once(child, "close")) as [number | null];
