@@ -14,8 +14,12 @@ export interface Bundle {
 /** The hash that names a text, such as a source: `sha256:` and hex. */
 export async function hashOf(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `sha256:${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  let hex = "";
+  for (const byte of new Uint8Array(digest)) hex += HEX[byte];
+  return `sha256:${hex}`;
 }
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Why a signature does not hold for a bundle; null where it does. `keys` are raw public keys in base64, by their ids. */
 export async function signatureFault(

@@ -1,14 +1,16 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { walk } from "../../src/policy/chain.ts";
+import type { Verdict } from "../../src/policy/contract.ts";
 import type { Facts } from "../../src/policy/engine/contract.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { LIMITS } from "../../src/policy/engine/limits.ts";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
+import { verdictOf } from "../../src/policy/verdict-text.ts";
 import { stepOf } from "../support/step.ts";
 
-const behindLoader = wallsOf({ module, walk, loader: env.POLICIES });
-const inOwn = wallsOf({ module, walk });
+const behindLoader = wallsOf({ module, walk, heard: verdictOf, loader: env.POLICIES });
+const inOwn = wallsOf({ module, walk, heard: verdictOf });
 const policy = (hash: string, body: string) => ({
   hash,
   source: `export default { name: "p", version: "1.0.0", evaluate(c) { ${body} } };`,
@@ -74,7 +76,7 @@ test("D13: limits that a deployment sets hold in both places", async () => {
   const plugins = [policy("endless", "for (;;);"), policy("endless too", "for (;;); ")];
   const asked = { tenant: "t", stage: "evaluate", steps: plugins.map(({ hash }, at) => ({ ...stepOf(hash), priority: at, mode: "shadow" as const })), plugins, facts: NO_FACTS } as const; // prettier-ignore
   for (const loader of [env.POLICIES, undefined]) {
-    const { findings } = await wallsOf({ module, walk, loader, limits }).judge(asked);
+    const { findings } = await wallsOf({ module, walk, heard: verdictOf, loader, limits }).judge(asked);
     expect(findings.map(({ fuel, failure }) => [fuel, failure])).toEqual([
       [12_345, "fuel"],
       [20_000 - 12_345, "fuel"],
@@ -92,9 +94,9 @@ describe("the outer wall", () => {
   test("threat 33: whoever stood within would have no binding and no network", async () => {
     const { asked, loader } = loading(() =>
       entrypoint(`const reached = await fetch("http://127.0.0.1:1/").then(() => true, (error) => String(error));
-        return JSON.stringify({ kind: "judged", outcome: { reached, env: Object.keys(this.env) } });`),
+        return JSON.stringify({ reached, env: Object.keys(this.env) });`),
     );
-    const walls = wallsOf({ module, walk, loader });
+    const walls = wallsOf({ module, walk, heard: (text) => JSON.parse(text) as Verdict, loader });
     const outcome = (await walls.judge({ tenant: "t", stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS })) as unknown;
     expect(outcome).toEqual({ reached: expect.stringContaining("not permitted to access the internet"), env: [] });
     expect(asked[0]!.code).toMatchObject({ env: {}, globalOutbound: null });
@@ -102,22 +104,22 @@ describe("the outer wall", () => {
 
   test("an isolate that does not answer is a timeout of each policy, after the time that was given", async () => {
     const { loader } = loading(() => entrypoint(`await new Promise((resolve) => setTimeout(resolve, 20_000));`));
-    const walls = wallsOf({ module, walk, loader, limits: { ...LIMITS, timeoutMs: 100 } });
+    const walls = wallsOf({ module, walk, heard: verdictOf, loader, limits: { ...LIMITS, timeoutMs: 100 } });
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ fuel: 0, outcome: "failed", failure: "timeout", reason: "did not answer in time" }]);
   });
 
   test("an isolate that breaks is a failure of each policy", async () => {
     const { loader } = loading(() => entrypoint(`throw new Error("inner matters");`));
-    const walls = wallsOf({ module, walk, loader });
+    const walls = wallsOf({ module, walk, heard: verdictOf, loader });
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ outcome: "failed", failure: "threw" }]);
     expect(JSON.stringify(said)).not.toContain("inner matters");
   });
 
   test("however many tenants there are, there are at most 32 isolates, and a tenant finds its own again", async () => {
-    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify({ kind: "judged", outcome: [] });`));
-    const walls = wallsOf({ module, walk, loader });
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify({ findings: [], denial: null, obligations: [] });`));
+    const walls = wallsOf({ module, walk, heard: verdictOf, loader });
     const ask = (tenant: string) => walls.judge({ tenant, stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS });
     for (let nth = 0; nth < 200; nth++) await ask(`team_${nth}`);
     const ids = new Set(asked.map(({ id }) => id));

@@ -51,6 +51,12 @@ export interface Facts {
   readonly own: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
+/** Facts as policies are given them: each as JSON, by its need. */
+export interface Written {
+  readonly shared: Readonly<Record<string, string>>;
+  readonly own: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 /** What the engine must know of a step of a chain. */
 export interface Judged {
   readonly policy: string;

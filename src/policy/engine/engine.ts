@@ -1,5 +1,6 @@
 import type { Evaluation, Plugin, Stage } from "./contract.ts";
 import { readSaid, type Said } from "./describe.ts";
+import { textOf } from "./facts.ts";
 import { FIXED, type Limits, LIMITS } from "./limits.ts";
 import { type Image, Machine, OutOfMemory } from "./machine.ts";
 import { type Answer, failed, readAnswer, readDecision } from "./read.ts";
@@ -127,7 +128,7 @@ export class Engine {
 
   /** The image of a policy with its settings, made where there is none. A failure is remembered too: it would come again. */
   *#configured(hash: string, settings: Question["settings"]): Turns<Opened> {
-    const text = JSON.stringify(settings);
+    const text = textOf(settings);
     const name = `${hash}\n${text}`;
     const known = this.#images.get(name);
     if (known) return known;

@@ -1,4 +1,4 @@
-import type { Evaluation, Facts, Judged, Plugin, Stage, Walk } from "./contract.ts";
+import type { Evaluation, Judged, Plugin, Stage, Walk, Written } from "./contract.ts";
 import { Engine } from "./engine.ts";
 import { contextsOf } from "./facts.ts";
 import type { Limits } from "./limits.ts";
@@ -9,7 +9,7 @@ import { Rota, type Turns } from "./turns.ts";
 export interface Asked<Step extends Judged> {
   readonly stage: Stage;
   readonly steps: readonly Step[];
-  readonly facts: Facts;
+  readonly facts: Written;
   readonly plugins: readonly Plugin[];
   /** What is known already of steps, each at its place: of those that run natively. */
   readonly known?: readonly (Evaluation | null)[];

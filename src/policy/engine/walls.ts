@@ -1,4 +1,6 @@
-import { type Evaluation, type Judged, type Plugin, type Walk, walked } from "./contract.ts";
+import { type Evaluation, type Facts, type Judged, type Plugin, type Walk, walked } from "./contract.ts";
+import { askedText, replyOf } from "./crossing.ts";
+import { written } from "./facts.ts";
 import { Inside, type Asked, type Reply } from "./inside.ts";
 import built from "./isolate.json" with { type: "json" };
 import { fnv1a } from "./fnv1a.ts";
@@ -8,8 +10,9 @@ import type { Registration } from "./registration.ts";
 import { LATE, within } from "./within.ts";
 
 /** A chain as a flow asks it. `plugins` holds every policy of its steps; their sources travel only where they are not known. */
-export interface Chain<Step extends Judged> extends Asked<Step> {
+export interface Chain<Step extends Judged> extends Omit<Asked<Step>, "facts"> {
   readonly tenant: string;
+  readonly facts: Facts;
 }
 
 /** Where policies run: behind two walls, or, where there is no Worker Loader, behind the inner one. */
@@ -24,6 +27,8 @@ export interface Walls<Step extends Judged, Outcome> {
 export interface Stones<Step extends Judged, Outcome> {
   readonly module: WebAssembly.Module;
   readonly walk: Walk<Step, Outcome>;
+  /** Reads what a chain of these steps came to, as an isolate of the Worker Loader wrote it. */
+  readonly heard: (text: string, steps: readonly Step[]) => Outcome;
   readonly loader?: WorkerLoader | undefined;
   readonly limits?: Limits;
 }
@@ -46,8 +51,9 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
   const { limits = LIMITS } = stones;
   const isolateOf = stones.loader ? loadedBy(stones.loader, { ...stones, limits }) : own({ ...stones, limits });
   return {
-    async judge({ tenant, plugins, ...asked }) {
-      const { known, steps } = asked;
+    async judge({ tenant, plugins, facts, ...chain }) {
+      const { known, steps } = chain;
+      const asked = { ...chain, facts: written(facts) };
       if (known?.every((each) => each !== null)) return walked(stones.walk(steps), (step) => known[steps.indexOf(step)]!);
       const isolate = isolateOf(tenant);
       const ask = async () => {
@@ -58,7 +64,7 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
         if (again.kind === "missing") throw new Error(`a chain names policies that came without a source: ${again.hashes.join(", ")}`);
         return again.outcome;
       };
-      const end = (evaluation: Evaluation["result"]) => walked(stones.walk(asked.steps), () => ({ fuel: 0, result: evaluation }));
+      const end = (evaluation: Evaluation["result"]) => walked(stones.walk(steps), () => ({ fuel: 0, result: evaluation }));
       return within(ask(), limits.timeoutMs).then(
         (outcome) => (outcome === LATE ? end(failed("timeout", "did not answer in time")) : outcome),
         () => end(failed("threw", "the isolate that it runs in broke")),
@@ -76,20 +82,20 @@ interface Isolate<Step extends Judged, Outcome> {
   register(plugin: Plugin): Promise<Registration>;
 }
 
-/** What a loaded isolate answers: a chain goes in and what it came to comes out as one text, since a tree of values costs far more on that way. */
+/** What a loaded isolate answers. `limits` are JSON, and the same whoever asks: they are part of its name. */
 export interface FarIsolate {
-  judge(asked: string): Promise<string>;
-  register(plugin: Plugin): Promise<Registration>;
+  judge(limits: string, asked: string): Promise<string>;
+  register(limits: string, plugin: Plugin): Promise<Registration>;
 }
 
-type Cut<Step extends Judged, Outcome> = Required<Pick<Stones<Step, Outcome>, "module" | "walk" | "limits">>;
+type Cut<Step extends Judged, Outcome> = Required<Pick<Stones<Step, Outcome>, "module" | "walk" | "heard" | "limits">>;
 
 function own<Step extends Judged, Outcome>({ module, walk, limits }: Cut<Step, Outcome>): (tenant: string) => Isolate<Step, Outcome> {
   let inside: Inside<Step, Outcome> | undefined;
   return () => (inside ??= new Inside(module, walk, limits));
 }
 
-function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, limits }: Cut<Step, Outcome>) {
+function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, heard, limits }: Cut<Step, Outcome>) {
   const code: WorkerLoaderWorkerCode = {
     compatibilityDate: COMPATIBILITY_DATE,
     mainModule: MAIN,
@@ -99,14 +105,15 @@ function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, 
     env: {},
     globalOutbound: null,
   };
-  const name = `policies-${built.digest}-${fnv1a(JSON.stringify(limits)).toString(36)}`;
+  const told = JSON.stringify(limits);
+  const name = `policies-${built.digest}-${fnv1a(told).toString(36)}`;
   return (tenant: string): Isolate<Step, Outcome> => {
     // The same tenant always finds the isolate that has loaded its policies.
     const stub = loader.get(`${name}-${fnv1a(tenant) % SLOTS}`, () => code);
-    const far = stub.getEntrypoint("Isolate", { props: limits }) as unknown as FarIsolate;
+    const far = stub.getEntrypoint("Isolate") as unknown as FarIsolate;
     return {
-      judge: async (asked) => JSON.parse(await far.judge(JSON.stringify(asked))) as Reply<Outcome>,
-      register: (plugin) => far.register(plugin),
+      judge: async (asked) => replyOf(await far.judge(told, askedText(asked)), (text) => heard(text, asked.steps)),
+      register: (plugin) => far.register(told, plugin),
     };
   };
 }
