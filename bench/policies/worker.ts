@@ -3,14 +3,13 @@ import type { Step } from "../../src/policy/contract.ts";
 import type { Facts, Plugin } from "../../src/policy/engine/contract.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
-import { verdictOf } from "../../src/policy/verdict-text.ts";
 
 interface Bindings {
   readonly POLICIES: WorkerLoader;
   readonly PLUGINS: readonly (Plugin & { readonly needs: readonly string[] })[];
 }
 
-const own = wallsOf({ module, walk, heard: verdictOf });
+const own = wallsOf({ module, walk });
 let loaded: typeof own | undefined;
 
 const FACTS: Facts = {
@@ -47,7 +46,7 @@ export default {
     await request.arrayBuffer();
     const plugins = PLUGINS.slice(0, Number(request.headers.get("x-policies")));
     if (plugins.length === 0) return new Response("[]");
-    loaded ??= wallsOf({ module, walk, heard: verdictOf, loader: POLICIES });
+    loaded ??= wallsOf({ module, walk, loader: POLICIES });
     const walls = request.headers.get("x-where") === "loader" ? loaded : own;
     const steps = plugins.map(({ hash, needs }, priority): Step => ({ ...STEP, policy: hash, hash, needs, priority }));
     const { denial, findings } = await walls.judge({ tenant: "team", stage: "evaluate", steps, plugins, facts: FACTS });

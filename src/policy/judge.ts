@@ -13,7 +13,6 @@ import { wallsOf } from "./engine/walls.ts";
 import { type Limits, LIMITS } from "./engine/limits.ts";
 import { failuresOf } from "./own-tests.ts";
 import { hashOf } from "./signature.ts";
-import { verdictOf } from "./verdict-text.ts";
 
 /** What a chain is asked, for a tenant. */
 export interface Question {
@@ -75,7 +74,7 @@ export function bench(
   { policyLimits, deployed = natives }: Pick<Config, "policyLimits"> & { readonly deployed?: readonly DeployedPolicy[] },
 ): { readonly judge: Judge; readonly register: Register } {
   const limits = { ...LIMITS, ...policyLimits };
-  const walls = wallsOf<Step, Verdict>({ module, walk, heard: verdictOf, loader, limits });
+  const walls = wallsOf<Step, Verdict>({ module, walk, loader, limits });
   const native = new NativeWalls({ loader, deployed, limits, code: built.native });
   return {
     async judge({ tenant, stage, chain, facts }) {

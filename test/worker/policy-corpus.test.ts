@@ -5,7 +5,6 @@ import type { Step } from "../../src/policy/contract.ts";
 import { Engine } from "../../src/policy/engine/engine.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
-import { verdictOf } from "../../src/policy/verdict-text.ts";
 import { BENIGN } from "../corpus/policies/benign.ts";
 import { CONTEXT, type Case, SHAPES } from "../corpus/policies/case.ts";
 import fuel from "../corpus/policies/fuel.json" with { type: "json" };
@@ -38,13 +37,15 @@ describe("threat 31: the corpus of policies, in workerd", () => {
 });
 
 describe("threat 31: the corpus of policies, behind the Worker Loader", () => {
-  const walls = wallsOf({ module, walk, heard: verdictOf, loader: env.POLICIES });
+  const walls = wallsOf({ module, walk, loader: env.POLICIES });
   const neighbour = { hash: "neighbour", source: SHAPES.object(BENIGN[0]!) };
 
   /** What a policy comes to behind the walls. Its neighbour is asked in the same chain, before it. */
   async function judged(policy: Case) {
     const plugin = { hash: policy.name, source: SHAPES.object(policy) };
-    const steps = [neighbour, plugin].map(({ hash }, priority): Step => ({ ...STEP, policy: hash, hash, priority }));
+    // What is given the time is asked each time, whatever it said before.
+    const needs = { [neighbour.hash]: [...STEP.needs, "time"] };
+    const steps = [neighbour, plugin].map(({ hash }, priority): Step => ({ ...STEP, needs: needs[hash] ?? STEP.needs, policy: hash, hash, priority })); // prettier-ignore
     const facts = { shared: JSON.parse(CONTEXT) as Record<string, unknown>, own: {} };
     return walls.judge({ tenant: "team", stage: "evaluate", steps, plugins: [neighbour, plugin], facts });
   }

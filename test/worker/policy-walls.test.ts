@@ -1,16 +1,14 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { walk } from "../../src/policy/chain.ts";
-import type { Verdict } from "../../src/policy/contract.ts";
 import type { Facts } from "../../src/policy/engine/contract.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { LIMITS } from "../../src/policy/engine/limits.ts";
 import { wallsOf } from "../../src/policy/engine/walls.ts";
-import { verdictOf } from "../../src/policy/verdict-text.ts";
 import { stepOf } from "../support/step.ts";
 
-const behindLoader = wallsOf({ module, walk, heard: verdictOf, loader: env.POLICIES });
-const inOwn = wallsOf({ module, walk, heard: verdictOf });
+const behindLoader = wallsOf({ module, walk, loader: env.POLICIES });
+const inOwn = wallsOf({ module, walk });
 const policy = (hash: string, body: string) => ({
   hash,
   source: `export default { name: "p", version: "1.0.0", evaluate(c) { ${body} } };`,
@@ -34,6 +32,12 @@ function loading(source: (asked: WorkerLoaderWorkerCode) => string) {
 const entrypoint = (judge: string) =>
   `import { WorkerEntrypoint } from "cloudflare:workers"; export class Isolate extends WorkerEntrypoint { async judge(asked) { ${judge} } }`;
 
+/** What an isolate answers where one step allows. */
+const allowed = (fuel = 1) => ({
+  kind: "judged",
+  evaluations: [{ fuel, result: { kind: "decision", value: { allowed: true, reason: "", metadata: {}, obligations: [] } } }],
+});
+
 describe.each([
   ["behind the Worker Loader", behindLoader],
   ["in the gateway's own isolate", inOwn],
@@ -54,7 +58,7 @@ describe.each([
   });
 
   test("are sent their sources once: what is known is asked by its hash", async () => {
-    const asked = { tenant: "t2", stage: "evaluate", steps: [stepOf("known")], facts: NO_FACTS } as const;
+    const asked = { tenant: "t2", stage: "evaluate", steps: [stepOf("known", ["time"])], facts: NO_FACTS } as const;
     const first = await walls.judge({ ...asked, plugins: [policy("known", "return { allowed: true };")] });
     expect(first.findings[0]!.outcome).toBe("allowed");
     expect(await walls.judge({ ...asked, plugins: [] })).toEqual(first);
@@ -76,7 +80,7 @@ test("D13: limits that a deployment sets hold in both places", async () => {
   const plugins = [policy("endless", "for (;;);"), policy("endless too", "for (;;); ")];
   const asked = { tenant: "t", stage: "evaluate", steps: plugins.map(({ hash }, at) => ({ ...stepOf(hash), priority: at, mode: "shadow" as const })), plugins, facts: NO_FACTS } as const; // prettier-ignore
   for (const loader of [env.POLICIES, undefined]) {
-    const { findings } = await wallsOf({ module, walk, heard: verdictOf, loader, limits }).judge(asked);
+    const { findings } = await wallsOf({ module, walk, loader, limits }).judge(asked);
     expect(findings.map(({ fuel, failure }) => [fuel, failure])).toEqual([
       [12_345, "fuel"],
       [20_000 - 12_345, "fuel"],
@@ -90,37 +94,105 @@ test("the same policy burns the same fuel in both places", async () => {
   expect(await behindLoader.judge(asked)).toEqual(await inOwn.judge(asked));
 });
 
+describe("what comes again as it was", () => {
+  const request = (model: string): Facts => ({ shared: { request: { model }, time: { hour: 3 }, messages: [] }, own: {} });
+
+  test("is asked once, and answered as it was: by the same facts, of the same policy with the same settings, for the same tenant", async () => {
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(allowed(77))});`));
+    const walls = wallsOf({ module, walk, loader });
+    const step = stepOf("a", ["request"]);
+    const ask = (tenant: string, model: string, steps = [step]) => walls.judge({ tenant, stage: "evaluate", steps, plugins: [], facts: request(model) }); // prettier-ignore
+    const first = await ask("t", "fast");
+    expect(first.findings).toMatchObject([{ outcome: "allowed", fuel: 77 }]);
+    for (let turn = 0; turn < 3; turn++) expect(await ask("t", "fast")).toEqual(first);
+    expect(asked).toHaveLength(1);
+    await ask("t", "slow");
+    await ask("t2", "fast");
+    await ask("t", "fast", [{ ...step, settings: { max: 1 } }]);
+    await ask("t", "fast", [{ ...step, hash: "b" }]);
+    await walls.judge({ tenant: "t", stage: "onResponse", steps: [step], plugins: [], facts: request("fast") });
+    expect(asked).toHaveLength(6);
+  });
+
+  test.each(["time", "messages", "response", "budget", "estimate", "counters:minute"])(
+    "is asked each time by a policy that is given %s",
+    async (need) => {
+      const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(allowed())});`));
+      const walls = wallsOf({ module, walk, loader });
+      const chain = {
+        tenant: "t",
+        stage: "evaluate",
+        steps: [stepOf("a", ["request", need])],
+        plugins: [],
+        facts: request("fast"),
+      } as const;
+      for (let turn = 0; turn < 3; turn++) await walls.judge(chain);
+      expect(asked).toHaveLength(3);
+    },
+  );
+
+  test("is asked again where it failed", async () => {
+    const failure = { kind: "judged", evaluations: [{ fuel: 9, result: { kind: "failed", failure: "threw", message: "m" } }] };
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(failure)});`));
+    const walls = wallsOf({ module, walk, loader });
+    const chain = { tenant: "t", stage: "evaluate", steps: [stepOf("a", ["request"])], plugins: [], facts: request("fast") } as const;
+    for (let turn = 0; turn < 2; turn++) expect((await walls.judge(chain)).findings).toMatchObject([{ failure: "threw", fuel: 9 }]);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("stands in its place among those that are asked, and an early denial is one still", async () => {
+    const walls = wallsOf({ module, walk, loader: env.POLICIES });
+    const plugins = [
+      policy("model", `return { allowed: c.request.model !== "never", reason: "model" };`),
+      policy("hour", `return { allowed: c.time.hour > 8, reason: "hour", metadata: c };`),
+    ];
+    const steps = [stepOf("model", ["request"]), { ...stepOf("hour", ["time"]), priority: 200 }];
+    const ask = async (model: string, hour: number) => {
+      const facts = { shared: { request: { model }, time: { hour } }, own: {} };
+      const { denial, findings } = await walls.judge({ tenant: "t", stage: "evaluate", steps, plugins, facts });
+      return [denial?.reason ?? null, findings.map(({ step, fuel }) => [step.policy, fuel > 0])];
+    };
+    for (let turn = 0; turn < 2; turn++) {
+      expect(await ask("fast", 9)).toEqual([null, [["model", true], ["hour", true]]]); // prettier-ignore
+      expect(await ask("fast", 7)).toEqual(["hour", [["model", true], ["hour", true]]]); // prettier-ignore
+      expect(await ask("never", 9)).toEqual(["model", [["model", true]]]);
+    }
+  });
+});
+
 describe("the outer wall", () => {
   test("threat 33: whoever stood within would have no binding and no network", async () => {
     const { asked, loader } = loading(() =>
       entrypoint(`const reached = await fetch("http://127.0.0.1:1/").then(() => true, (error) => String(error));
-        return JSON.stringify({ reached, env: Object.keys(this.env) });`),
+        const value = { allowed: true, reason: "", metadata: { reached, env: Object.keys(this.env) }, obligations: [] };
+        return JSON.stringify({ kind: "judged", evaluations: [{ fuel: 0, result: { kind: "decision", value } }] });`),
     );
-    const walls = wallsOf({ module, walk, heard: (text) => JSON.parse(text) as Verdict, loader });
-    const outcome = (await walls.judge({ tenant: "t", stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS })) as unknown;
-    expect(outcome).toEqual({ reached: expect.stringContaining("not permitted to access the internet"), env: [] });
+    const walls = wallsOf({ module, walk, loader });
+    const { findings } = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
+    expect(findings[0]!.metadata).toEqual({ reached: expect.stringContaining("not permitted to access the internet"), env: [] });
     expect(asked[0]!.code).toMatchObject({ env: {}, globalOutbound: null });
   });
 
   test("an isolate that does not answer is a timeout of each policy, after the time that was given", async () => {
     const { loader } = loading(() => entrypoint(`await new Promise((resolve) => setTimeout(resolve, 20_000));`));
-    const walls = wallsOf({ module, walk, heard: verdictOf, loader, limits: { ...LIMITS, timeoutMs: 100 } });
+    const walls = wallsOf({ module, walk, loader, limits: { ...LIMITS, timeoutMs: 100 } });
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ fuel: 0, outcome: "failed", failure: "timeout", reason: "did not answer in time" }]);
   });
 
   test("an isolate that breaks is a failure of each policy", async () => {
     const { loader } = loading(() => entrypoint(`throw new Error("inner matters");`));
-    const walls = wallsOf({ module, walk, heard: verdictOf, loader });
+    const walls = wallsOf({ module, walk, loader });
     const said = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
     expect(said.findings).toMatchObject([{ outcome: "failed", failure: "threw" }]);
     expect(JSON.stringify(said)).not.toContain("inner matters");
   });
 
   test("however many tenants there are, there are at most 32 isolates, and a tenant finds its own again", async () => {
-    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify({ findings: [], denial: null, obligations: [] });`));
-    const walls = wallsOf({ module, walk, heard: verdictOf, loader });
-    const ask = (tenant: string) => walls.judge({ tenant, stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS });
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(allowed())});`));
+    const walls = wallsOf({ module, walk, loader });
+    const ask = (tenant: string) =>
+      walls.judge({ tenant, stage: "evaluate", steps: [stepOf("a", ["time"])], plugins: [], facts: NO_FACTS });
     for (let nth = 0; nth < 200; nth++) await ask(`team_${nth}`);
     const ids = new Set(asked.map(({ id }) => id));
     expect(ids.size).toBeGreaterThan(16);

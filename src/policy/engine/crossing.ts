@@ -1,6 +1,6 @@
 import type { Judged, Plugin } from "./contract.ts";
 import { textOf } from "./facts.ts";
-import type { Asked, Reply } from "./inside.ts";
+import type { Asked } from "./inside.ts";
 import { Shelf } from "./shelf.ts";
 
 /** Steps of chains that are kept, as characters of their texts. */
@@ -49,17 +49,4 @@ export class AskedReader<Step extends Judged> {
     this.#steps.put(text, steps, text.length);
     return steps;
   }
-}
-
-const MISSING = "missing ";
-
-/** What came of a question as one text, with the outcome as its asker reads it. */
-export function replyText<Outcome>(reply: Reply<Outcome>, said: (outcome: Outcome) => string): string {
-  return reply.kind === "missing" ? `${MISSING}${JSON.stringify(reply.hashes)}` : said(reply.outcome);
-}
-
-/** Reads what came of a question. @throws where that cannot be read: then the isolate is broken. */
-export function replyOf<Outcome>(text: string, heard: (text: string) => Outcome): Reply<Outcome> {
-  if (!text.startsWith(MISSING)) return { kind: "judged", outcome: heard(text) };
-  return { kind: "missing", hashes: JSON.parse(text.slice(MISSING.length)) as readonly string[] };
 }

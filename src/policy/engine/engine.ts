@@ -3,7 +3,7 @@ import { readSaid, type Said } from "./describe.ts";
 import { textOf } from "./facts.ts";
 import { FIXED, type Limits, LIMITS } from "./limits.ts";
 import { type Image, Machine, OutOfMemory } from "./machine.ts";
-import { type Answer, failed, readAnswer, readDecision } from "./read.ts";
+import { type Answer, failed, OUT_OF_FUEL, readAnswer, readDecision } from "./read.ts";
 import { faultOfTest, type Registration, type TestRun } from "./registration.ts";
 import { Shelf } from "./shelf.ts";
 import { atOnce, counted, type Turns } from "./turns.ts";
@@ -177,7 +177,7 @@ export class Engine {
   }
 
   #trapped(trap: unknown): Failed {
-    if (this.#machine.fuel === 0) return failed("fuel", "burnt all its fuel");
+    if (this.#machine.fuel === 0) return OUT_OF_FUEL;
     if (trap instanceof OutOfMemory) return OUT_OF_MEMORY;
     return failed("threw", "stopped the engine that it runs in");
   }

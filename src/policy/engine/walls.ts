@@ -1,5 +1,5 @@
 import { type Evaluation, type Facts, type Judged, type Plugin, type Walk, walked } from "./contract.ts";
-import { askedText, replyOf } from "./crossing.ts";
+import { askedText } from "./crossing.ts";
 import { written } from "./facts.ts";
 import { Inside, type Asked, type Reply } from "./inside.ts";
 import built from "./isolate.json" with { type: "json" };
@@ -7,6 +7,7 @@ import { fnv1a } from "./fnv1a.ts";
 import { type Limits, LIMITS } from "./limits.ts";
 import { failed } from "./read.ts";
 import type { Registration } from "./registration.ts";
+import { Steady } from "./steady.ts";
 import { LATE, within } from "./within.ts";
 
 /** A chain as a flow asks it. `plugins` holds every policy of its steps; their sources travel only where they are not known. */
@@ -27,8 +28,6 @@ export interface Walls<Step extends Judged, Outcome> {
 export interface Stones<Step extends Judged, Outcome> {
   readonly module: WebAssembly.Module;
   readonly walk: Walk<Step, Outcome>;
-  /** Reads what a chain of these steps came to, as an isolate of the Worker Loader wrote it. */
-  readonly heard: (text: string, steps: readonly Step[]) => Outcome;
   readonly loader?: WorkerLoader | undefined;
   readonly limits?: Limits;
 }
@@ -49,23 +48,35 @@ const PLATFORM_LIMITS = { cpuMs: 2_000, subRequests: 0 };
 /** Builds the walls that can be built here. */
 export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outcome>): Walls<Step, Outcome> {
   const { limits = LIMITS } = stones;
-  const isolateOf = stones.loader ? loadedBy(stones.loader, { ...stones, limits }) : own({ ...stones, limits });
+  const isolateOf = stones.loader ? loadedBy<Step>(stones.loader, { ...stones, limits }) : own({ ...stones, limits });
+  const steady = new Steady(limits);
   return {
     async judge({ tenant, plugins, facts, ...chain }) {
-      const { known, steps } = chain;
-      const asked = { ...chain, facts: written(facts) };
-      if (known?.every((each) => each !== null)) return walked(stones.walk(steps), (step) => known[steps.indexOf(step)]!);
+      const { steps } = chain;
+      const asking = { ...chain, facts: written(facts) };
+      const names = steady.namesOf({ ...asking, tenant });
+      const known = steady.recall(names, chain.known);
+      const outcomeOf = (evaluations: readonly (Evaluation | null)[]) =>
+        walked(stones.walk(steps), (step) => at(evaluations, steps.indexOf(step)));
+      if (known.every((each) => each !== null)) return outcomeOf(known);
       const isolate = isolateOf(tenant);
       const ask = async () => {
+        const asked = { ...asking, known };
         const reply = await isolate.judge({ ...asked, plugins: [] });
-        if (reply.kind === "judged") return reply.outcome;
+        if (reply.kind === "judged") return reply.evaluations;
         const missing = plugins.filter(({ hash }) => reply.hashes.includes(hash));
         const again = await isolate.judge({ ...asked, plugins: missing });
         if (again.kind === "missing") throw new Error(`a chain names policies that came without a source: ${again.hashes.join(", ")}`);
-        return again.outcome;
+        return again.evaluations;
+      };
+      const answer = async () => {
+        const evaluations = await ask();
+        const outcome = outcomeOf(evaluations);
+        steady.keep(names, evaluations);
+        return outcome;
       };
       const end = (evaluation: Evaluation["result"]) => walked(stones.walk(steps), () => ({ fuel: 0, result: evaluation }));
-      return within(ask(), limits.timeoutMs).then(
+      return within(answer(), limits.timeoutMs).then(
         (outcome) => (outcome === LATE ? end(failed("timeout", "did not answer in time")) : outcome),
         () => end(failed("threw", "the isolate that it runs in broke")),
       );
@@ -76,9 +87,16 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
   };
 }
 
+/** What a step that the walk came to was answered. */
+function at(evaluations: readonly (Evaluation | null)[], place: number): Evaluation {
+  const evaluation = evaluations[place];
+  if (!evaluation) throw new Error("a chain was not walked to its end");
+  return evaluation;
+}
+
 /** What an isolate answers, near or far. */
-interface Isolate<Step extends Judged, Outcome> {
-  judge(asked: Asked<Step>): Promise<Reply<Outcome>>;
+interface Isolate<Step extends Judged> {
+  judge(asked: Asked<Step>): Promise<Reply>;
   register(plugin: Plugin): Promise<Registration>;
 }
 
@@ -88,14 +106,14 @@ export interface FarIsolate {
   register(limits: string, plugin: Plugin): Promise<Registration>;
 }
 
-type Cut<Step extends Judged, Outcome> = Required<Pick<Stones<Step, Outcome>, "module" | "walk" | "heard" | "limits">>;
+type Cut<Step extends Judged, Outcome> = Required<Pick<Stones<Step, Outcome>, "module" | "walk" | "limits">>;
 
-function own<Step extends Judged, Outcome>({ module, walk, limits }: Cut<Step, Outcome>): (tenant: string) => Isolate<Step, Outcome> {
-  let inside: Inside<Step, Outcome> | undefined;
+function own<Step extends Judged, Outcome>({ module, walk, limits }: Cut<Step, Outcome>): (tenant: string) => Isolate<Step> {
+  let inside: Inside<Step> | undefined;
   return () => (inside ??= new Inside(module, walk, limits));
 }
 
-function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, heard, limits }: Cut<Step, Outcome>) {
+function loadedBy<Step extends Judged>(loader: WorkerLoader, { module, limits }: Pick<Cut<Step, unknown>, "module" | "limits">) {
   const code: WorkerLoaderWorkerCode = {
     compatibilityDate: COMPATIBILITY_DATE,
     mainModule: MAIN,
@@ -107,12 +125,12 @@ function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, 
   };
   const told = JSON.stringify(limits);
   const name = `policies-${built.digest}-${fnv1a(told).toString(36)}`;
-  return (tenant: string): Isolate<Step, Outcome> => {
+  return (tenant: string): Isolate<Step> => {
     // The same tenant always finds the isolate that has loaded its policies.
     const stub = loader.get(`${name}-${fnv1a(tenant) % SLOTS}`, () => code);
     const far = stub.getEntrypoint("Isolate") as unknown as FarIsolate;
     return {
-      judge: async (asked) => replyOf(await far.judge(told, askedText(asked)), (text) => heard(text, asked.steps)),
+      judge: async (asked) => JSON.parse(await far.judge(told, askedText(asked))) as Reply,
       register: (plugin) => far.register(told, plugin),
     };
   };

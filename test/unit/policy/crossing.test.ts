@@ -1,9 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Verdict } from "../../../src/policy/contract.ts";
-import { AskedReader, askedText, replyOf, replyText } from "../../../src/policy/engine/crossing.ts";
+import { AskedReader, askedText } from "../../../src/policy/engine/crossing.ts";
 import { contextsOf, factsText, written } from "../../../src/policy/engine/facts.ts";
-import { verdictOf, verdictText } from "../../../src/policy/verdict-text.ts";
 import { stepOf } from "../../support/step.ts";
 
 const need = fc.constantFrom("time", "key", "request", "messages", "counters:minute", "counters:day");
@@ -31,11 +29,6 @@ describe("a question to an isolate", () => {
     const asked = () => askedText({ stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: { shared: {}, own: {} } });
     expect(reader.read(asked()).steps).toBe(reader.read(asked()).steps);
   });
-
-  it("that names what is not there comes back with its name", () => {
-    const back = replyOf(replyText({ kind: "missing", hashes: ["sha256:a", "judged"] }, String), String);
-    expect(back).toEqual({ kind: "missing", hashes: ["sha256:a", "judged"] });
-  });
 });
 
 describe("what a policy is given", () => {
@@ -60,36 +53,5 @@ describe("what a policy is given", () => {
         expect(factsText(given)).toBe(JSON.stringify([given.shared, given.own]));
       }),
     );
-  });
-});
-
-describe("what a chain came to", () => {
-  const steps = [stepOf("a"), stepOf("b")];
-  const found = {
-    failure: null,
-    reason: "r",
-    metadata: { n: 1 },
-    obligations: [{ type: "tag", tags: ["x"] }],
-    fuel: 7,
-    logs: "l",
-  } as const;
-  const findings = steps.map((step, at) => ({ ...found, step, outcome: at === 0 ? ("allowed" as const) : ("denied" as const) }));
-
-  it("comes back as it was, of the very steps that were asked", () => {
-    for (const verdict of [
-      { findings, denial: findings[1]!, obligations: [] },
-      { findings, denial: null, obligations: found.obligations },
-    ] satisfies Verdict[]) {
-      const read = verdictOf(verdictText(verdict, steps), steps);
-      expect(read).toEqual(verdict);
-      expect(read.findings.map(({ step }) => step)).toEqual([steps[0], steps[1]]);
-      expect(read.denial).toBe(verdict.denial === null ? null : read.findings[1]);
-    }
-  });
-
-  it("is none where it speaks of steps that nobody asked", () => {
-    const text = verdictText({ findings, denial: findings[1]!, obligations: [] }, steps);
-    expect(() => verdictOf(text, steps.slice(0, 1))).toThrow(RangeError);
-    expect(() => verdictOf(text.replace('"denial":1', '"denial":2'), steps)).toThrow(RangeError);
   });
 });
