@@ -17,12 +17,16 @@ export function textOf(value: unknown): string {
   return text;
 }
 
-/** Facts as policies are given them. */
-export function written({ shared, own }: Facts): Written {
-  return {
-    shared: writtenEach(shared),
-    own: Object.fromEntries(Object.entries(own).map(([policy, facts]) => [policy, writtenEach(facts)])),
-  };
+const writings = new WeakMap<Facts, Written>();
+
+/** Facts as policies are given them, written once as well. */
+export function written(facts: Facts): Written {
+  const known = writings.get(facts);
+  if (known) return known;
+  const own = Object.fromEntries(Object.entries(facts.own).map(([policy, mine]) => [policy, writtenEach(mine)]));
+  const all = { shared: writtenEach(facts.shared), own };
+  writings.set(facts, all);
+  return all;
 }
 
 function writtenEach(facts: Readonly<Record<string, unknown>>): Texts {
