@@ -1,3 +1,4 @@
+import { sha256 } from "#core";
 /** A signature as it comes with a bundle: whose key made it, and the 64 bytes in base64. */
 export interface Signature {
   readonly keyId: string;
@@ -13,13 +14,8 @@ export interface Bundle {
 
 /** The hash that names a text, such as a source: `sha256:` and hex. */
 export async function hashOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  let hex = "";
-  for (const byte of new Uint8Array(digest)) hex += HEX[byte];
-  return `sha256:${hex}`;
+  return `sha256:${await sha256(text)}`;
 }
-
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Why a signature does not hold for a bundle; null where it does. `keys` are raw public keys in base64, by their ids. */
 export async function signatureFault(

@@ -1,0 +1,11 @@
+const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Bytes as lower-case hex. */
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => PAIRS[byte]).join("");
+}
+
+/** SHA-256 of a text's UTF-8, in hex. */
+export async function sha256(text: string): Promise<string> {
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
+}
