@@ -140,8 +140,13 @@ describe("what comes again as it was", () => {
     expect(asked).toHaveLength(2);
   });
 
-  test("stands in its place among those that are asked, and an early denial is one still", async () => {
-    const walls = wallsOf({ module, walk, loader: env.POLICIES });
+  test("stands in its place among those that are asked, and where it denies first nobody is asked", async () => {
+    let calls = 0;
+    const get: WorkerLoader["get"] = (id, code) => {
+      calls++;
+      return env.POLICIES.get(id, code);
+    };
+    const walls = wallsOf({ module, walk, loader: { load: (code) => env.POLICIES.load(code), get } });
     const plugins = [
       policy("model", `return { allowed: c.request.model !== "never", reason: "model" };`),
       policy("hour", `return { allowed: c.time.hour > 8, reason: "hour", metadata: c };`),
@@ -149,13 +154,14 @@ describe("what comes again as it was", () => {
     const steps = [stepOf("model", ["request"]), { ...stepOf("hour", ["time"]), priority: 200 }];
     const ask = async (model: string, hour: number) => {
       const facts = { shared: { request: { model }, time: { hour } }, own: {} };
+      const before = calls;
       const { denial, findings } = await walls.judge({ tenant: "t", stage: "evaluate", steps, plugins, facts });
-      return [denial?.reason ?? null, findings.map(({ step, fuel }) => [step.policy, fuel > 0])];
+      return { denial: denial?.reason ?? null, burnt: findings.map(({ fuel }) => fuel > 0), calls: calls - before };
     };
-    for (let turn = 0; turn < 2; turn++) {
-      expect(await ask("fast", 9)).toEqual([null, [["model", true], ["hour", true]]]); // prettier-ignore
-      expect(await ask("fast", 7)).toEqual(["hour", [["model", true], ["hour", true]]]); // prettier-ignore
-      expect(await ask("never", 9)).toEqual(["model", [["model", true]]]);
+    for (const known of [false, true]) {
+      expect(await ask("fast", 9)).toEqual({ denial: null, burnt: [true, true], calls: 1 });
+      expect(await ask("fast", 7)).toEqual({ denial: "hour", burnt: [true, true], calls: 1 });
+      expect(await ask("never", 9)).toEqual({ denial: "model", burnt: [true], calls: known ? 0 : 1 });
     }
   });
 });

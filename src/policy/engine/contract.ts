@@ -76,3 +76,16 @@ export function walked<Step extends Judged, Outcome>(
   // prettier-ignore
   for (let next = walk.next(); ; next = walk.next(answer(next.value))) if (next.done) return next.value;
 }
+
+/** Walks a chain as far as it is known; null where it comes to a step of which nothing is. */
+export function reached<Step extends Judged, Outcome>(
+  walk: Generator<Step, Outcome, Evaluation>,
+  answer: (step: Step) => Evaluation | null,
+): { readonly outcome: Outcome } | null {
+  for (let next = walk.next(); ;) {
+    if (next.done) return { outcome: next.value };
+    const evaluation = answer(next.value);
+    if (!evaluation) return null;
+    next = walk.next(evaluation);
+  }
+}

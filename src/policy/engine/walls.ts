@@ -1,4 +1,4 @@
-import { type Evaluation, type Facts, type Judged, type Plugin, type Walk, walked } from "./contract.ts";
+import { type Evaluation, type Facts, type Judged, type Plugin, reached, type Walk, walked } from "./contract.ts";
 import { askedText } from "./crossing.ts";
 import { written } from "./facts.ts";
 import { Inside, type Asked, type Reply } from "./inside.ts";
@@ -57,8 +57,9 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
       const names = steady.namesOf({ ...asking, tenant });
       const known = steady.recall(names, chain.known);
       const outcomeOf = (evaluations: readonly (Evaluation | null)[]) =>
-        walked(stones.walk(steps), (step) => at(evaluations, steps.indexOf(step)));
-      if (known.every((each) => each !== null)) return outcomeOf(known);
+        reached(stones.walk(steps), (step) => evaluations[steps.indexOf(step)] ?? null);
+      const foreseen = outcomeOf(known);
+      if (foreseen) return foreseen.outcome;
       const isolate = isolateOf(tenant);
       const ask = async () => {
         const asked = { ...asking, known };
@@ -71,9 +72,10 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
       };
       const answer = async () => {
         const evaluations = await ask();
-        const outcome = outcomeOf(evaluations);
+        const found = outcomeOf(evaluations);
+        if (!found) throw new Error("a chain was not walked to its end");
         steady.keep(names, evaluations);
-        return outcome;
+        return found.outcome;
       };
       const end = (evaluation: Evaluation["result"]) => walked(stones.walk(steps), () => ({ fuel: 0, result: evaluation }));
       return within(answer(), limits.timeoutMs).then(
@@ -85,13 +87,6 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
       return isolateOf(REGISTRY).register(plugin);
     },
   };
-}
-
-/** What a step that the walk came to was answered. */
-function at(evaluations: readonly (Evaluation | null)[], place: number): Evaluation {
-  const evaluation = evaluations[place];
-  if (!evaluation) throw new Error("a chain was not walked to its end");
-  return evaluation;
 }
 
 /** What an isolate answers, near or far. */
