@@ -477,8 +477,9 @@ export const requestContents = sqliteTable(
 );
 
 /**
- * Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. What an entry says is searched
- * through `audit_search`, which a trigger fills (migrations/0014_audit_search.sql).
+ * Owned by audit, append-only by trigger; `seq` is the order of arrival. `prevHash` and `hash` stay null, and stand only because a Worker
+ * of before `auditSeals` names them while the next one is deployed. What an entry says is searched through `audit_search`, which a trigger
+ * fills (migrations/0014_audit_search.sql).
  */
 export const auditEntries = sqliteTable(
   "audit_entries",
@@ -525,6 +526,19 @@ export const auditEntries = sqliteTable(
     index("audit_entries_actor").on(table.actorId, table.at),
     index("audit_entries_severity").on(table.severity, table.at),
   ],
+);
+
+/** Owned by audit, append-only by trigger, filled by the chain's object: which place an entry has in which chain, and its hash there. */
+export const auditSeals = sqliteTable(
+  "audit_seals",
+  {
+    /** A team, or `deployment` for what is no team's. */
+    chain: text().notNull(),
+    seq: integer().notNull(),
+    entry: text().notNull(),
+    hash: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.chain, table.seq] }), uniqueIndex("audit_seals_entry").on(table.entry)],
 );
 
 /**
