@@ -20,8 +20,8 @@ export interface Asked {
   /** Places of the chain, both included. */
   readonly from?: number;
   readonly to?: number;
-  /** A hash that somebody kept, to be looked for. */
-  readonly head?: string;
+  /** Hashes that somebody kept, to be looked for. */
+  readonly heads?: readonly string[];
   readonly cursor?: string;
 }
 
@@ -42,13 +42,13 @@ export interface Verified {
   readonly checked: number;
   /** Entries that have no place yet, and are young enough to get one. */
   readonly unsealed: number;
-  /** Whether the kept hash was met. */
-  readonly headFound: boolean;
+  /** Those of the kept hashes that were met. */
+  readonly headsFound: readonly string[];
   readonly fault: Fault | null;
   readonly next: string | null;
 }
 
-const NOTHING: Verified = { checked: 0, unsealed: 0, headFound: false, fault: null, next: null };
+const NOTHING: Verified = { checked: 0, unsealed: 0, headsFound: [], fault: null, next: null };
 
 /**
  * One step of holding entries against their hashes: chain after chain by name, each from its first place to where its keeper says that
@@ -64,7 +64,11 @@ export async function verifyAudit(db: Db, keeper: AuditChain, asked: Asked, now:
   const head = heads[at];
   if (!head) throw wrongCursor();
   const to = Math.min(asked.to ?? head.seq, head.seq);
-  const verified = await walked(db, head, { from: start.seq, to: Math.min(to, start.seq + PLACES_AT_ONCE - 1), kept: asked.head });
+  const verified = await walked(db, head, {
+    from: start.seq,
+    to: Math.min(to, start.seq + PLACES_AT_ONCE - 1),
+    kept: new Set(asked.heads),
+  });
   if (verified.fault) return verified;
   const seq = start.seq + PLACES_AT_ONCE;
   if (seq <= to) return { ...verified, next: `${head.chain}.${seq}` };
@@ -103,22 +107,22 @@ function isPart({ from, to }: Asked): boolean {
 interface Stretch {
   readonly from: number;
   readonly to: number;
-  readonly kept: string | undefined;
+  readonly kept: ReadonlySet<string>;
 }
 
 /** Goes along one chain, from each hash to the next. */
 async function walked(db: Db, head: Head, { from, to, kept }: Stretch): Promise<Verified> {
   const places = new Map((await placesOf(db, head.chain, from - 1, to)).map((place) => [place.seq, place]));
   let previous = from === 1 ? NOTHING_BEFORE : places.get(from - 1)?.hash;
-  let headFound = false;
+  const headsFound: string[] = [];
   for (let seq = from; seq <= to; seq++) {
     const place = places.get(seq);
     const fault = previous === undefined ? gone(head.chain, from - 1) : await faultOf(head, seq, place, previous);
-    if (fault) return { ...NOTHING, checked: seq - from, headFound, fault };
+    if (fault) return { ...NOTHING, checked: seq - from, headsFound, fault };
     previous = place!.hash;
-    headFound ||= previous === kept;
+    if (kept.has(previous)) headsFound.push(previous);
   }
-  return { ...NOTHING, checked: to - from + 1, headFound };
+  return { ...NOTHING, checked: to - from + 1, headsFound };
 }
 
 async function faultOf(head: Head, seq: number, place: Place | undefined, previous: string): Promise<Fault | null> {

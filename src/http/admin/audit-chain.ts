@@ -5,6 +5,8 @@ import { iso } from "../time.ts";
 import { type AdminApp, read } from "./operation.ts";
 import { given, id } from "./shapes.ts";
 
+/** Hashes that were kept, with commas between them. */
+const HEADS = /^[0-9a-f]{64}(,[0-9a-f]{64}){0,19}$/;
 const seq = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 
 const head = z
@@ -25,7 +27,7 @@ const verification = z
     ok: z.boolean(),
     checked: z.number(),
     unsealed: z.number(),
-    head_found: z.boolean().nullable(),
+    heads_found: z.array(z.string()),
     fault: fault.nullable(),
     next_cursor: z.string().nullable(),
   })
@@ -53,10 +55,7 @@ export function auditChain(app: AdminApp): void {
     chain: id.optional(),
     from: seq.optional(),
     to: seq.optional(),
-    head: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/, "must be a hash: 64 hexadecimal digits")
-      .optional(),
+    head: z.string().regex(HEADS, "must be hashes: 64 hexadecimal digits each, twenty at most, with commas between them").optional(),
     cursor: z.string().min(1).max(256).optional(),
   });
   read(
@@ -70,7 +69,8 @@ export function auditChain(app: AdminApp): void {
       answer: verification,
     },
     async ({ query: asked }, context) => {
-      const { chain, from, to, head: kept } = asked;
+      const { head: kept, ...rest } = asked;
+      const { chain, from, to } = rest;
       const bound = from === undefined ? "to" : "from";
       if (chain === undefined && (from ?? to) !== undefined) {
         throw new TollgateError("invalid_request", `${bound} is a place of one chain: name it by chain`, { param: bound });
@@ -78,13 +78,13 @@ export function auditChain(app: AdminApp): void {
       if (from !== undefined && to !== undefined && from > to) {
         throw new TollgateError("invalid_request", "to must not be before from", { param: "to" });
       }
-      const found = await verifyAudit(context.env.db, context.env.chain, given(asked), context.env.now());
+      const found = await verifyAudit(context.env.db, context.env.chain, given({ ...rest, heads: kept?.split(",") }), context.env.now());
       return {
         object: "audit_verification",
         ok: found.fault === null,
         checked: found.checked,
         unsealed: found.unsealed,
-        head_found: kept === undefined ? null : found.headFound,
+        heads_found: found.headsFound,
         fault: found.fault,
         next_cursor: found.fault === null ? found.next : null,
       };
