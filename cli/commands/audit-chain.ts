@@ -43,7 +43,7 @@ export const verify = command({
   operands: [],
   options: {
     head: texts("a hash that was kept, which a chain must still hold; twenty at most", "head", "<hash>"),
-    chain: text("only this chain: a team's id, or deployment", "chain", "<id>"),
+    chain: text("only this chain: a team's id, or @deployment", "chain", "<id>"),
     from: count("only from this place of the chain on", "from", 1),
     to: count("only up to this place of the chain", "to", 1),
   },

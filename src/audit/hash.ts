@@ -3,8 +3,8 @@ import type { StoredEntry } from "./seals.ts";
 /** Where the previous hash would stand, for the first entry of a chain. */
 export const NOTHING_BEFORE = "0".repeat(64);
 
-/** The chain of what is no team's: what operators do to the deployment. */
-const DEPLOYMENT = "deployment";
+/** The chain of what is no team's: what operators do to the deployment. No team's id has such a mark. */
+const DEPLOYMENT = "@deployment";
 
 const DEPTH_MAX = 64;
 

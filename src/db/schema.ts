@@ -532,7 +532,7 @@ export const auditEntries = sqliteTable(
 export const auditSeals = sqliteTable(
   "audit_seals",
   {
-    /** A team, or `deployment` for what is no team's. */
+    /** A team, or `@deployment` for what is no team's. */
     chain: text().notNull(),
     seq: integer().notNull(),
     entry: text().notNull(),
@@ -560,10 +560,11 @@ export const alerts = sqliteTable(
         "security.event",
         "permission.denied",
         "audit.critical",
+        "audit.checkpoint",
       ],
     }).notNull(),
-    severity: text({ enum: ["warning", "critical"] }).notNull(),
-    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy", "task", "actor"] }).notNull(),
+    severity: text({ enum: ["info", "warning", "critical"] }).notNull(),
+    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy", "task", "actor", "audit"] }).notNull(),
     subjectId: text("subject_id").notNull(),
     threshold: integer().notNull(),
     /** When the window that it is about began; 0 for the one that has no beginning. */

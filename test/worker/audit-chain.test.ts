@@ -1,8 +1,16 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { platformOf } from "../../src/compose.ts";
+import { housekeeping } from "../../src/housekeeping.ts";
 import { chain, entriesFor, entriesOf, headOf, newTeam, verify, written } from "../support/chain.ts";
 import { deliver } from "../support/events.ts";
 import { ADMIN, admin, ask } from "../support/front.ts";
+
+interface Head {
+  readonly chain: string;
+  readonly seq: number;
+  readonly hash: string;
+}
 
 /** Canonical JSON by RFC 8785, written here once more, as somebody would who trusts no code of ours. */
 function canonical(value: unknown): string {
@@ -96,6 +104,27 @@ test("A58, threat 43: an entry that was given a place in a chain which nobody ke
   expect((await verify()).fault).toMatchObject({ kind: "inserted", chain: entry!.team, seq: null, entry: entry!.id });
 });
 
+test("threat 43: once a day every webhook, and the audit, is told where each chain ends, whatever number there is", async () => {
+  await Promise.all(Array.from({ length: 100 }, () => written(newTeam(), 1)));
+  const { id } = await admin<{ id: string }>("POST", "/webhooks", { url: "https://hooks.example.com/x", events: ["audit.checkpoint"] });
+  const platform = platformOf({ ...env } as Env);
+  const at = (hour: number) => housekeeping({ ...platform, now: () => Date.UTC(2026, 10, 21, hour) });
+  const teamsOnly = (heads: readonly Head[]) => heads.filter((head) => head.chain.startsWith("team_chain_"));
+  const before = teamsOnly(await chain.heads());
+  for (const hour of [0, 4, 23]) await at(hour);
+  const letters = async () => (await admin<{ data: { data: { heads: Head[] } }[] }>("GET", "/alerts?type=audit.checkpoint")).data;
+  const told = teamsOnly((await letters()).flatMap(({ data }) => data.heads));
+  expect(before.length).toBeGreaterThan(100);
+  expect(new Map(told.map((head) => [head.chain, head]))).toEqual(
+    new Map(before.map(({ chain, seq, hash }) => [chain, { chain, seq, hash }])),
+  );
+  expect(told).toHaveLength(before.length);
+  expect((await admin<{ data: unknown[] }>("GET", `/webhooks/${id}/deliveries`)).data).toHaveLength((await letters()).length);
+  const count = (await letters()).length;
+  await at(24);
+  expect(await letters()).toHaveLength(2 * count);
+});
+
 describe("A58: who asks", () => {
   test.each([
     ["from=1", 400, "from"],
@@ -104,9 +133,9 @@ describe("A58: who asks", () => {
     ["head=abc", 400, "head"],
     ["cursor=x", 400, "cursor"],
     ["cursor=team_none.1", 400, "cursor"],
-    ["chain=deployment&from=0", 400, "from"],
-    ["chain=deployment&from=3&to=2", 400, "to"],
-    ["chain=deployment&from=999999", 400, "from"],
+    ["chain=@deployment&from=0", 400, "from"],
+    ["chain=@deployment&from=3&to=2", 400, "to"],
+    ["chain=@deployment&from=999999", 400, "from"],
     ["seq=1", 400, "seq"],
   ])("%s is refused by name", async (query, status, param) => {
     await written(null, 1);
