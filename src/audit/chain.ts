@@ -1,6 +1,6 @@
 import type { Db } from "#db";
-import { chainOf, hashOf, NOTHING_BEFORE } from "./hash.ts";
-import { type Head, lastArrival, type Seal, type StoredEntry, tails, unsealed, unsealedBetween, writeSeals } from "./seals.ts";
+import { chainOf, hashOf, NOTHING_BEFORE, type StoredEntry } from "./hash.ts";
+import { type Head, lastArrival, type Seal, tails, unsealed, unsealedBetween, writeSeals } from "./seals.ts";
 
 const ENTRIES_AT_ONCE = 200;
 const HEAD = "head:";

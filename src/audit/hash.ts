@@ -1,4 +1,12 @@
-import type { StoredEntry } from "./seals.ts";
+import { sha256 } from "#core";
+import type { tables } from "#db";
+
+/** An audit entry as it stands in D1; what is JSON there is the text that stands there. */
+export type StoredEntry = Omit<typeof tables.auditEntries.$inferSelect, "before" | "after" | "details"> & {
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly details: string | null;
+};
 
 /** Where the previous hash would stand, for the first entry of a chain. */
 export const NOTHING_BEFORE = "0".repeat(64);
@@ -18,10 +26,8 @@ export function chainOf(team: string | null): string {
  * 8785), with the members that the admin plane shows of it, but `object`, `prev_hash` and `hash`. So an export can be held against
  * its hashes by anyone, with nothing of ours.
  */
-export async function hashOf(previous: string, entry: StoredEntry, seq: number): Promise<string> {
-  const text = `${previous}\n${canonical(said(entry, seq))}`;
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+export function hashOf(previous: string, entry: StoredEntry, seq: number): Promise<string> {
+  return sha256(`${previous}\n${canonical(said(entry, seq))}`);
 }
 
 /** All of an entry that counts. The names are those of the admin plane for good: another list of them would be another hash. */

@@ -2,7 +2,7 @@ import { and, asc, between, eq, getTableColumns, gt, inArray, isNull, lte, max, 
 import { alias } from "drizzle-orm/sqlite-core";
 import { type Db, tables } from "#db";
 import { insertAll } from "./consumer.ts";
-import { NOTHING_BEFORE } from "./hash.ts";
+import { NOTHING_BEFORE, type StoredEntry } from "./hash.ts";
 
 const { auditEntries, auditSeals } = tables;
 
@@ -23,13 +23,6 @@ const AS_STORED = {
   before: sql<string | null>`${auditEntries.before}`,
   after: sql<string | null>`${auditEntries.after}`,
   details: sql<string | null>`${auditEntries.details}`,
-};
-
-/** An audit entry as it stands in D1. */
-export type StoredEntry = Omit<typeof auditEntries.$inferSelect, "before" | "after" | "details"> & {
-  readonly before: string | null;
-  readonly after: string | null;
-  readonly details: string | null;
 };
 
 /** The entries of these that have no place in a chain, in the order of their arrival. */
