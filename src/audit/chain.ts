@@ -1,16 +1,23 @@
 import type { Db } from "#db";
 import { chainOf, hashOf, NOTHING_BEFORE, type StoredEntry } from "./hash.ts";
-import { type Head, lastArrival, type Seal, tails, unsealed, unsealedBetween, writeSeals } from "./seals.ts";
+import { type Head, lastArrival, oldestTime, type Seal, tails, unsealed, unsealedBetween, writeSeals } from "./seals.ts";
 
 const ENTRIES_AT_ONCE = 200;
 const HEAD = "head:";
 const PENDING = "pending";
 const EARLIER = "earlier";
 
+/** A deployment whose entries are older than this was there before the chain. */
+const GROWN_MS = 3_600_000;
+/** For so long a Worker of before the chain may still take batches while the next one is deployed. */
+const DEPLOYING_MS = 600_000;
+
 /** The entries that were there before the chain: which of them, by their arrival, are still to be given a place. */
 interface Earlier {
   readonly after: number;
   readonly until: number;
+  /** When the last of them has come; null once that is past. */
+  readonly closesAt: number | null;
 }
 
 /**
@@ -20,11 +27,13 @@ interface Earlier {
 export class Chain {
   readonly #storage: DurableObjectStorage;
   readonly #db: Db;
+  readonly #now: () => number;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(storage: DurableObjectStorage, db: Db) {
+  constructor(storage: DurableObjectStorage, db: Db, now: () => number = Date.now) {
     this.#storage = storage;
     this.#db = db;
+    this.#now = now;
   }
 
   /**
@@ -87,11 +96,16 @@ export class Chain {
   async #sealEarlier(): Promise<void> {
     const { kv } = this.#storage;
     let earlier = kv.get<Earlier>(EARLIER) ?? (await this.#begin());
+    if (earlier.closesAt !== null) {
+      const closesAt = this.#now() < earlier.closesAt ? earlier.closesAt : null;
+      earlier = { after: earlier.after, until: await lastArrival(this.#db), closesAt };
+      kv.put(EARLIER, earlier);
+    }
     while (earlier.after < earlier.until) {
       const entries = await unsealedBetween(this.#db, earlier.after, earlier.until, ENTRIES_AT_ONCE);
       await this.#append(entries);
       const last = entries.length < ENTRIES_AT_ONCE ? undefined : entries.at(-1);
-      earlier = { after: last?.seq ?? earlier.until, until: earlier.until };
+      earlier = { after: last?.seq ?? earlier.until, until: earlier.until, closesAt: earlier.closesAt };
       kv.put(EARLIER, earlier);
     }
   }
@@ -99,7 +113,10 @@ export class Chain {
   async #begin(): Promise<Earlier> {
     const { kv } = this.#storage;
     const found = await tails(this.#db);
-    const earlier = { after: 0, until: await lastArrival(this.#db) };
+    const until = await lastArrival(this.#db);
+    const oldest = await oldestTime(this.#db);
+    const grown = oldest !== null && oldest < this.#now() - GROWN_MS;
+    const earlier = { after: 0, until, closesAt: grown ? this.#now() + DEPLOYING_MS : null };
     this.#storage.transactionSync(() => {
       for (const head of found) kv.put(HEAD + head.chain, head);
       kv.put(EARLIER, earlier);

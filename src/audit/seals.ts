@@ -1,4 +1,4 @@
-import { and, asc, between, eq, getTableColumns, gt, inArray, isNull, lte, max, type SQL, sql } from "drizzle-orm";
+import { and, asc, between, eq, getTableColumns, gt, inArray, isNull, lte, max, min, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/sqlite-core";
 import { type Db, tables } from "#db";
 import { insertAll } from "./consumer.ts";
@@ -49,6 +49,12 @@ function withoutSeal(db: Db, where: SQL | undefined, limit = -1): Promise<Stored
 export async function lastArrival(db: Db): Promise<number> {
   const [row] = await db.select({ last: max(auditEntries.seq) }).from(auditEntries);
   return row?.last ?? 0;
+}
+
+/** The time of the oldest entry; null where there is none. */
+export async function oldestTime(db: Db): Promise<number | null> {
+  const [row] = await db.select({ oldest: min(auditEntries.at) }).from(auditEntries);
+  return row?.oldest ?? null;
 }
 
 /** Where each chain ends in D1. */

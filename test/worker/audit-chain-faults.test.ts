@@ -33,13 +33,13 @@ function dying(when: () => Crash) {
 let objects = 0;
 
 /** A keeper over a storage of its own, which may die and start again. */
-function keeper() {
+function keeper(now?: () => number) {
   const stub = env.CHAIN.getByName(`chain-faults-${++objects}`);
   let crash: Crash = null;
   const database = dying(() => crash);
   let living: Chain | null = null;
   const asked = <Answer>(what: (chain: Chain) => Promise<Answer>) =>
-    runInDurableObject(stub, (_, state) => what((living ??= new Chain(state.storage, database))));
+    runInDurableObject(stub, (_, state) => what((living ??= new Chain(state.storage, database, now))));
   return {
     seal: (ids) => asked((chain) => chain.seal(ids)),
     heads: () => asked((chain) => chain.heads()),
@@ -140,4 +140,31 @@ test("A58: whatever dies, comes again or comes at once: every entry has one plac
     }),
     { numRuns: 25 },
   );
+});
+
+// The last of the file: from here on the database looks like one that was there before the chain.
+test("A58: an upgrade seals what the Worker of before writes meanwhile, and nothing that appears ten minutes later", async () => {
+  let now = Date.now();
+  const fresh = keeper();
+  await fresh.heads();
+  const team = newTeam();
+  const [strange] = await arrived([team], 1);
+  expect((await fresh.heads()).map(({ chain }) => chain)).not.toContain(team);
+  // From now on there is an entry of two hours ago: what begins here was there before.
+  await deliver(entriesFor(team, 1, { at: now - 7_200_000 }));
+  const chain = keeper(() => now);
+  await chain.heads();
+  const places = async () => (await placesOf([team])).map((place) => place.split("/")[2]);
+  expect(await places()).toContain(strange);
+  const meanwhile = await arrived([team], 2);
+  now += 599_999;
+  await chain.heads();
+  const last = await arrived([team], 2);
+  now += 1;
+  await chain.heads();
+  expect(await allFits(chain, team)).toBe(6);
+  expect(await places()).toEqual(expect.arrayContaining([...meanwhile, ...last]));
+  await arrived([team], 1);
+  await chain.heads();
+  expect(await places()).toHaveLength(6);
 });
