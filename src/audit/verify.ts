@@ -9,6 +9,7 @@ const { auditEntries, auditSeals } = tables;
 
 /** Entries of 128 kB each, the most that one may have, still fit into an isolate's memory. */
 const PLACES_AT_ONCE = 500;
+const CHAINS_AT_ONCE = 25;
 const ENTRIES_AT_ONCE = 5_000;
 
 /** An entry is sealed within seconds, unless its message has to come again. */
@@ -61,20 +62,27 @@ export async function verifyAudit(db: Db, keeper: AuditChain, asked: Asked, now:
   const start = asked.cursor === undefined ? beginning(heads, asked) : readCursor(asked.cursor);
   if ("after" in start) return strangers({ db, keeper, asked, now }, start.after);
   const at = heads.findIndex(({ chain }) => chain === start.chain);
-  const head = heads[at];
-  if (!head) throw wrongCursor();
-  const to = Math.min(asked.to ?? head.seq, head.seq);
-  const verified = await walked(db, head, {
-    from: start.seq,
-    to: Math.min(to, start.seq + PLACES_AT_ONCE - 1),
-    kept: new Set(asked.heads),
-  });
-  if (verified.fault) return verified;
-  const seq = start.seq + PLACES_AT_ONCE;
-  if (seq <= to) return { ...verified, next: `${head.chain}.${seq}` };
-  const following = heads[at + 1];
-  if (following) return { ...verified, next: `${following.chain}.1` };
-  return { ...verified, next: isPart(asked) ? null : ENTRIES };
+  if (start.seq > Math.min(heads[at]?.seq ?? 0, asked.to ?? Number.MAX_SAFE_INTEGER)) throw wrongCursor();
+  return along(db, heads.slice(at), start.seq, asked);
+}
+
+/** Goes along the chains, from a place of the first one on, as far as one step goes. */
+async function along(db: Db, heads: readonly Head[], start: number, asked: Asked): Promise<Verified> {
+  const kept = new Set(asked.heads);
+  const headsFound: string[] = [];
+  let [checked, from] = [0, start];
+  for (const [at, head] of heads.entries()) {
+    if (at === CHAINS_AT_ONCE || checked === PLACES_AT_ONCE) return { ...NOTHING, checked, headsFound, next: `${head.chain}.${from}` };
+    const end = Math.min(asked.to ?? head.seq, head.seq);
+    const to = Math.min(end, from + PLACES_AT_ONCE - checked - 1);
+    const found = await walked(db, head, { from, to, kept });
+    checked += found.checked;
+    headsFound.push(...found.headsFound);
+    if (found.fault) return { ...NOTHING, checked, headsFound, fault: found.fault };
+    if (to < end) return { ...NOTHING, checked, headsFound, next: `${head.chain}.${to + 1}` };
+    from = 1;
+  }
+  return { ...NOTHING, checked, headsFound, next: isPart(asked) ? null : ENTRIES };
 }
 
 /** Cursors are `<chain>.<seq>`, then `~<id>`: after which entry. */

@@ -76,6 +76,27 @@ describe("A58: the chain", () => {
       expect(await verify(`chain=${team}&from=${from}&to=${to}`)).toMatchObject({ ok: true, checked });
   });
 
+  test("verification goes in steps, of a long chain and of many short ones, and counts each entry once", async () => {
+    const teams = Array.from({ length: 60 }, newTeam);
+    for (const team of teams) await written(team, 2);
+    await written(teams[30]!, 1_098);
+    const heads = await chain.heads();
+    let steps = 0;
+    let checked = 0;
+    for (let cursor = ""; ; steps++) {
+      const step = await admin<{ checked: number; next_cursor: string | null }>("GET", `/audit/chain/verify?${cursor}`);
+      expect(step).toMatchObject({ ok: true, fault: null });
+      expect(step.checked).toBeLessThanOrEqual(500);
+      checked += step.checked;
+      if (step.next_cursor === null) break;
+      cursor = `cursor=${encodeURIComponent(step.next_cursor)}`;
+    }
+    const all = (which: (name: string) => boolean) => heads.filter((head) => which(head.chain)).reduce((sum, { seq }) => sum + seq, 0);
+    expect(checked).toBeGreaterThanOrEqual(all(() => true));
+    expect(all((name) => teams.includes(name))).toBe(1_218);
+    expect(steps).toBeLessThan(10);
+  });
+
   test("hashes that were kept are found in the chains that go on from them", async () => {
     const teams = [newTeam(), newTeam()];
     const kept: string[] = [];
@@ -129,6 +150,8 @@ describe("A58: who asks", () => {
     ["head=abc", 400, "head"],
     ["cursor=x", 400, "cursor"],
     ["cursor=team_none.1", 400, "cursor"],
+    ["cursor=@deployment.999999", 400, "cursor"],
+    ["chain=@deployment&to=1&cursor=@deployment.2", 400, "cursor"],
     ["chain=@deployment&from=0", 400, "from"],
     ["chain=@deployment&from=3&to=2", 400, "to"],
     ["chain=@deployment&from=999999", 400, "from"],
