@@ -5,6 +5,7 @@ import { chain, verify } from "./audit-chain.ts";
 
 const COLUMNS: readonly Column[] = [
   { head: "AT", path: "at" },
+  { head: "SEQ", path: "seq", figure: true },
   { head: "SEVERITY", path: "severity" },
   { head: "TYPE", path: "type" },
   { head: "OUTCOME", path: "outcome" },

@@ -19,6 +19,6 @@ export function auditChainOf(namespace: DurableObjectNamespace<ChainObject>): Au
 
 /** Has those of written events that are audit entries sealed. Where it fails, the batch comes again: so each is sealed at least once. */
 export async function sealEntries(chain: AuditChain, events: readonly Event[]): Promise<void> {
-  const ids = events.filter(({ kind }) => kind === "audit").map((event) => (event as { readonly id: string }).id);
+  const ids = events.flatMap((event) => (event.kind === "audit" ? [event.id] : []));
   if (ids.length > 0) await chain.seal(ids);
 }

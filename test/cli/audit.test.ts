@@ -17,7 +17,7 @@ it("A57: audit search shows exactly the API's objects, by words, type, subject a
   expect(await rows(["audit", "search", "--q", '"zanzibar clove"', "--type", "key.create", "--from", "1h"])).toEqual([data[1]]);
   expect(await rows([...search, "--to", "1h"])).toEqual([]);
   const { out } = await tollgate(search);
-  expect(out.split("\n")[0]).toMatch(/^AT +SEVERITY +TYPE +OUTCOME +ACTOR +SUBJECT +TASK +DETAILS$/);
+  expect(out.split("\n")[0]).toMatch(/^AT +SEQ +SEVERITY +TYPE +OUTCOME +ACTOR +SUBJECT +TASK +DETAILS$/);
   expect(out).toContain("key.update");
 });
 

@@ -133,6 +133,17 @@ describe("A58, threat 43: an entry that is gone", () => {
     expect(await headOf(team)).toMatchObject({ seq: 5 });
   });
 
+  test("is missed after a restore, and what followed is verified from its second entry on", async () => {
+    const team = newTeam();
+    const ids = await written(team, 5);
+    await tamper("delete from audit_entries where id in (?, ?, ?)", ...ids.slice(2));
+    await tamper("delete from audit_seals where chain = ? and seq > 2", team);
+    await written(team, 3);
+    expect(await fault(team)).toEqual(["missing", 3, null]);
+    expect(await fault(team, "&from=6")).toEqual(["missing", 5, null]);
+    expect(await fault(team, "&from=7")).toBeNull();
+  });
+
   test("is found where those after it were given its place, and every hash was made anew", async () => {
     const team = newTeam();
     const ids = await written(team, 5);
