@@ -1,0 +1,97 @@
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { Admin } from "../support/gateway.ts";
+import { UNABLE } from "../support/runner.ts";
+import { TaskClient } from "../support/tasks.ts";
+
+const origin = inject("origin");
+const admin = new Admin({ origin, adminKey: inject("adminKey") });
+const heard: { url: string | undefined; headers: IncomingHttpHeaders }[] = [];
+let outside: Server;
+let place: string;
+let tasks: TaskClient;
+
+beforeAll(async () => {
+  outside = createServer(({ url, headers }, answer) => {
+    heard.push({ url, headers });
+    answer.end("from outside\n");
+  });
+  await new Promise<void>((resolve) => outside.listen(0, "127.0.0.2", resolve));
+  // Of loopback, but none of the names that are never asked of a proxy.
+  place = `127.0.0.2:${(outside.address() as AddressInfo).port}`;
+  await admin.call("POST", "/profiles", { name: "networked", network: { hosts: [place, "*.example.com"] }, memory_mb: 512 });
+  const { secret } = await admin.key({ name: "networked", profile: "networked" });
+  tasks = new TaskClient(origin, secret);
+});
+afterAll(() => {
+  outside.closeAllConnections();
+  outside.close();
+});
+
+/** Asks as any program does that goes by the environment. */
+const FETCH = `(async () => {
+  for (const url of process.argv.slice(1)) {
+    const answer = await fetch(url).then((got) => got.text(), (error) => "failed " + error.cause.message + "\\n");
+    process.stdout.write(answer.slice(0, 300));
+  }
+})()`;
+
+async function run(urls: readonly string[], hosts?: readonly string[]) {
+  const network = hosts ? { network: { hosts } } : {};
+  const { id } = await tasks.begin({ engine: "command", argv: ["/opt/tollgate/node", "-e", FETCH, ...urls], ...network });
+  const events = await tasks.events(id);
+  return { id, text: (await tasks.get(id)).result?.text ?? "", security: events.filter(({ type }) => type === "security") };
+}
+
+describe.skipIf(UNABLE)("A47: the hosts of a task", () => {
+  it("are reached by what goes by the proxy of the environment; the gateway is reached beside it, and nobody is shown its credential", async () => {
+    const { text, security } = await run([`http://${place}/a`, "http://127.0.0.1:8787/v1/models"], [place]);
+    expect(text).toMatch(/^from outside\n\{"object":"list"/);
+    expect(security).toEqual([]);
+    expect(heard.at(-1)).toMatchObject({ url: "/a", headers: { host: place } });
+    expect(JSON.stringify(heard)).not.toContain("sk-tg-");
+  });
+
+  it("are none where the request names none, whatever its profile allows", async () => {
+    const before = heard.length;
+    const { text } = await run([`http://${place}/none`]);
+    expect(text).toMatch(/^failed/);
+    expect(heard).toHaveLength(before);
+  });
+
+  it("A38, A56: others are denied, told of in the events and once in the audit", async () => {
+    const before = heard.length;
+    const { id, text, security } = await run(
+      ["http://other.example.org/", "http://other.example.org/b", `http://${place}/c`],
+      ["a.example.com"],
+    );
+    expect(text).toMatch(/^(failed .*\n){3}$/);
+    expect(heard).toHaveLength(before);
+    const denial = (host: string, port: number) => ({ event: "egress_denied", host, port, reason: "not_allowed" });
+    const [name = "", port = ""] = place.split(":");
+    expect(security.map(({ data }) => data)).toEqual([denial("other.example.org", 80), denial(name, Number(port))]);
+    const path = `/audit?type=security_event&task=${id}&order=asc`;
+    const data = await vi.waitFor(
+      async () => {
+        const found = await admin.call<{ data: Record<string, unknown>[] }>("GET", path);
+        expect(found.data.length).toBeGreaterThanOrEqual(2);
+        return found.data;
+      },
+      { timeout: 15_000, interval: 200 },
+    );
+    expect(data.map(({ severity, outcome, details }) => [severity, outcome, details])).toEqual([
+      ["warning", "denied", denial("other.example.org", 80)],
+      ["warning", "denied", denial(name, Number(port))],
+    ]);
+  });
+
+  it("are refused beyond the profile, each by its field", async () => {
+    const { status, error } = await tasks.refused({
+      engine: "command",
+      argv: ["true"],
+      network: { hosts: ["x.example.com", "example.org"] },
+    });
+    expect([status, error.code, error.param]).toEqual([403, "permission_denied", "network.hosts.1"]);
+  });
+});
