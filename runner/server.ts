@@ -56,7 +56,7 @@ function targetOf(method: string, path: string): { readonly id: string; readonly
 }
 
 function bearerOf({ headers: { authorization = "" } }: IncomingMessage): string {
-  return authorization.replace(/^Bearer /, "");
+  return authorization.replace(/^Bearer */, "");
 }
 
 /** A runner's jobs and its HTTP, protocol version 1. */

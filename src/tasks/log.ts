@@ -17,6 +17,9 @@ const TABLES = `
 /** By which a call is found, whatever else a task has said. */
 const CALLS = "create index if not exists calls on events (data ->> '$.id', data ->> '$.name') where type = 'tool_call'";
 
+/** Finds a call by its id and its tool's name. */
+export const CALLED = "select 1 from events where type = 'tool_call' and data ->> '$.id' = ? and data ->> '$.name' = ? limit 1";
+
 /** How a task ended, and what it said. */
 interface Ended extends Pick<TaskState, "status"> {
   readonly end: TaskEnd;
@@ -84,8 +87,7 @@ export class TaskLog {
 
   /** Whether a call of a tool stands there, by its id and the tool's name. */
   #called({ id, name }: { readonly id: string; readonly name: string }): boolean {
-    const sql = "select 1 from events where type = 'tool_call' and data ->> '$.id' = ? and data ->> '$.name' = ? limit 1";
-    return this.#storage.sql.exec(sql, id, name).next().done === false;
+    return this.#storage.sql.exec(CALLED, id, name).next().done === false;
   }
 
   /** Whether there is room for a call that came past the wire; counted with the asking. One that stands there already needs none. */
