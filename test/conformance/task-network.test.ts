@@ -1,7 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { Admin } from "../support/gateway.ts";
+import { FOREIGN_CALL, knowsForeignCalls } from "../support/foreign-call.ts";
 import { UNABLE } from "../support/runner.ts";
 import { TaskClient } from "../support/tasks.ts";
 
@@ -20,7 +21,11 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => outside.listen(0, "127.0.0.2", resolve));
   // Of loopback, but none of the names that are never asked of a proxy.
   place = `127.0.0.2:${(outside.address() as AddressInfo).port}`;
-  await admin.call("POST", "/profiles", { name: "networked", network: { hosts: [place, "*.example.com"] }, memory_mb: 512 });
+  await admin.call("POST", "/profiles", {
+    name: "networked",
+    network: { hosts: [place, "*.example.com", "10.255.255.1"] },
+    memory_mb: 512,
+  });
   const { secret } = await admin.key({ name: "networked", profile: "networked" });
   tasks = new TaskClient(origin, secret);
 });
@@ -28,6 +33,20 @@ afterAll(() => {
   outside.closeAllConnections();
   outside.close();
 });
+
+interface Entry {
+  readonly severity: string;
+  readonly outcome: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** So many security events of a task, once they have reached the database. */
+async function incidents(task: string, count: number): Promise<Entry[]> {
+  const path = `/audit?type=security_event&task=${task}&order=asc`;
+  const read = async () => (await admin.call<{ data: Entry[] }>("GET", path)).data;
+  await expect.poll(async () => (await read()).length, { timeout: 15_000, interval: 200 }).toBeGreaterThanOrEqual(count);
+  return read();
+}
 
 /** Asks as any program does that goes by the environment. */
 const FETCH = `(async () => {
@@ -71,19 +90,20 @@ describe.skipIf(UNABLE)("A47: the hosts of a task", () => {
     const denial = (host: string, port: number) => ({ event: "egress_denied", host, port, reason: "not_allowed" });
     const [name = "", port = ""] = place.split(":");
     expect(security.map(({ data }) => data)).toEqual([denial("other.example.org", 80), denial(name, Number(port))]);
-    const path = `/audit?type=security_event&task=${id}&order=asc`;
-    const data = await vi.waitFor(
-      async () => {
-        const found = await admin.call<{ data: Record<string, unknown>[] }>("GET", path);
-        expect(found.data.length).toBeGreaterThanOrEqual(2);
-        return found.data;
-      },
-      { timeout: 15_000, interval: 200 },
-    );
-    expect(data.map(({ severity, outcome, details }) => [severity, outcome, details])).toEqual([
+    expect((await incidents(id, 2)).map(({ severity, outcome, details }) => [severity, outcome, details])).toEqual([
       ["warning", "denied", denial("other.example.org", 80)],
       ["warning", "denied", denial(name, Number(port))],
     ]);
+  });
+
+  it("A38: one that leads into a private network is critical, and somebody is told", async () => {
+    const { id, text } = await run(["http://10.255.255.1/latest/meta-data"], ["10.255.255.1"]);
+    expect(text).toMatch(/^failed/);
+    const details = { event: "egress_denied", host: "10.255.255.1", port: 80, reason: "not_public" };
+    expect(await incidents(id, 1)).toMatchObject([{ severity: "critical", details }]);
+    const alerts = async () =>
+      (await admin.call<{ data: { type: string; subject: { id: string } }[] }>("GET", `/alerts?type=security.event&subject=${id}`)).data;
+    await expect.poll(alerts, { timeout: 10_000 }).toMatchObject([{ type: "security.event", severity: "critical" }]);
   });
 
   it("are refused beyond the profile, each by its field", async () => {
@@ -95,3 +115,15 @@ describe.skipIf(UNABLE)("A47: the hosts of a task", () => {
     expect([status, error.code, error.param]).toEqual([403, "permission_denied", "network.hosts.1"]);
   });
 });
+
+it.skipIf(UNABLE ?? !knowsForeignCalls())(
+  "A38, A56: a command that is killed for a system call says so at its end, and in the audit",
+  async () => {
+    const { path, base64 } = FOREIGN_CALL;
+    const script = `base64 -d < ${path} > run && chmod +x run && exec ./run`;
+    const { id } = await tasks.begin({ engine: "command", argv: ["sh", "-c", script], files: [{ path, text: base64 }] });
+    const { exit_reason, result } = await tasks.end(id);
+    expect([exit_reason, result?.exit_code, result?.message]).toEqual(["error", 159, "killed for a system call that no task may make"]);
+    expect(await incidents(id, 1)).toMatchObject([{ severity: "warning", details: { event: "system_call_killed", exit_code: 159 } }]);
+  },
+);
