@@ -278,7 +278,11 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#outbox.add(incidentEntry(task, data, at));
       this.#beside(task, this.#outbox.send());
     }
-    if (type === "status" && this.#log.task()?.status === "pending") this.#log.change({ status: "running", startedAt: at });
+    if (type === "status" && this.#log.task()?.status === "pending") {
+      this.#log.change({ status: "running", startedAt: at });
+      const { tasks } = tables;
+      this.#beside(task, connect(this.env.DB).update(tasks).set({ startedAt: at }).where(eq(tasks.id, task.id)));
+    }
     this.#wake();
   }
 
@@ -337,8 +341,8 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   /** What its runner says waits for nobody's receiver; what fails the next alarm takes up again. */
-  #beside(task: Task, work: Promise<unknown>): void {
-    this.ctx.waitUntil(work.catch((error: unknown) => report(task, error)));
+  #beside(task: Task, work: PromiseLike<unknown>): void {
+    this.ctx.waitUntil(Promise.resolve(work).catch((error: unknown) => report(task, error)));
   }
 
   #job({ id }: Task): RunnerJob | null {
