@@ -13,6 +13,8 @@ export interface Reach {
   readonly loopback: boolean;
   /** Of each job, both ways together. */
   readonly bytesMax: number;
+  /** So long nothing may be said on what is open. */
+  readonly idleMs: number;
 }
 
 /** A host and a port that a job asks for. */
@@ -25,7 +27,6 @@ type Denial = Extract<Incident, { event: "egress_denied" }>;
 
 const CONNECTIONS_MAX = 64;
 const CONNECT_MS = 10_000;
-const IDLE_MS = 120_000;
 const HEADER_BYTES_MAX = 16_384;
 const NOT_PASSED = new Set([...HOP_BY_HOP, "host"]);
 const NOT_ANSWERED = new Set(HOP_BY_HOP);
@@ -48,7 +49,7 @@ export class Egress {
   readonly #rules: readonly HostRule[];
   readonly #reach: Reach;
   readonly #tell: (denial: Denial) => void;
-  readonly #tunnels = new Set<Socket>();
+  readonly #open = new Set<Socket>();
   #calls = 0;
   #bytesLeft: number;
   #looking: Promise<unknown> = Promise.resolve();
@@ -62,9 +63,7 @@ export class Egress {
 
   /** `CONNECT host:port`: bytes both ways, which nobody looks into. */
   async tunnel({ url = "" }: http.IncomingMessage, client: Socket, head: Buffer): Promise<void> {
-    client.on("error", () => client.destroy());
-    this.#tunnels.add(client);
-    client.once("close", () => this.#tunnels.delete(client));
+    this.#opened(client);
     try {
       const place = placeIn(url);
       const upstream = await this.#connected(place, await this.#admitted(place, client));
@@ -105,7 +104,12 @@ export class Egress {
 
   /** Ends what is open; the server's own connections end with it. */
   close(): void {
-    for (const client of this.#tunnels) client.destroy();
+    for (const side of this.#open) side.destroy();
+  }
+
+  #opened(side: Socket): void {
+    this.#open.add(side);
+    side.on("error", () => side.destroy()).once("close", () => this.#open.delete(side));
   }
 
   /** Where a place is, once it is known that this job may reach it. Of a place that it may not nobody is asked: a name alone can carry a secret out. */
@@ -143,21 +147,20 @@ export class Egress {
   }
 
   #join(place: Place, client: Socket, upstream: Socket): void {
+    this.#opened(upstream);
     const end = () => {
       client.destroy();
       upstream.destroy();
     };
-    for (const [side, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      side.setTimeout(IDLE_MS, end);
-      side.on("error", end);
-      // A side that broke off takes the other along; what one that ended has said may still be on its way.
-      side.once("close", () => other.writableEnded || other.destroy());
+    for (const side of [client, upstream]) {
+      side.setTimeout(this.#reach.idleMs, end);
       this.#count(place, side, end);
-      side.pipe(other);
     }
+    // Nobody is left to be told anything. The other way about, what a host has said before its end may still be on its way.
+    client.once("close", () => upstream.destroy());
+    upstream.once("close", () => client.writableEnded || client.destroy());
+    client.pipe(upstream);
+    upstream.pipe(client);
   }
 
   #call(asked: http.IncomingMessage, { url, place, addresses, answer }: Forwarding): Promise<http.IncomingMessage> {
@@ -173,7 +176,7 @@ export class Egress {
         agent: false,
         maxHeaderSize: HEADER_BYTES_MAX,
       });
-      call.setTimeout(IDLE_MS, () => call.destroy(new Refusal(504, `${place.host} does not answer`)));
+      call.setTimeout(this.#reach.idleMs, () => call.destroy(new Refusal(504, `${place.host} does not answer`)));
       call.once("response", resolve).on("error", reject);
       answer.once("close", () => call.destroy());
       this.#count(place, asked, () => call.destroy());

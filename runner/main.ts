@@ -42,6 +42,9 @@ function readSettings(): z.infer<typeof settings> {
   return process.exit(2);
 }
 
+/** What a job has open to a host is ended after so long in which nothing was said. */
+const IDLE_MS = 120_000;
+
 const { RUNNER_SECRET: secret, RUNNER_STATE: state, RUNNER_HOST: host, RUNNER_PORT: at, ...most } = readSettings();
 const { RUNNER_JOBS_MAX: jobsMax, RUNNER_BODY_BYTES_MAX: bodyBytesMax, RUNNER_FOR: master, RUNNER_AGENTS: agents } = most;
 const { RUNNER_EGRESS: outwards, RUNNER_EGRESS_LOOPBACK: loopback, RUNNER_EGRESS_BYTES_MAX: bytesMax } = most;
@@ -51,7 +54,7 @@ const machine = await prepareMachine(state, agents).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : "the machine cannot be made ready"}\n`);
   return process.exit(1);
 });
-const runner = new Runner(machine, { secret, jobsMax, bodyBytesMax, reach: outwards ? { loopback, bytesMax } : null });
+const runner = new Runner(machine, { secret, jobsMax, bodyBytesMax, reach: outwards ? { loopback, bytesMax, idleMs: IDLE_MS } : null });
 const server = runner.listener();
 server.listen(at, host, () => {
   const address = server.address();

@@ -43,7 +43,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 };
 
 const BODIED: ReadonlySet<Operation> = new Set(["create", "stdin"]);
-const NOWHERE: Reach = { loopback: false, bytesMax: 0 };
+const NOWHERE: Reach = { loopback: false, bytesMax: 0, idleMs: 0 };
 const UNCLAIMED = new Refusal(401, "unauthorized", "The claim is not one for this");
 
 /** Which job, and what is to be done to it. */

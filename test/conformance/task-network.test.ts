@@ -72,6 +72,13 @@ describe.skipIf(UNABLE)("A47: the hosts of a task", () => {
     expect(JSON.stringify(heard)).not.toContain("sk-tg-");
   });
 
+  it("are reached by curl as it stands, over plain HTTP and through a tunnel", async () => {
+    const script = `curl -s http://${place}/plain; curl -s --proxytunnel http://${place}/tunnel; curl -s -o /dev/null -w '%{http_code}' http://example.org`;
+    const { id } = await tasks.begin({ engine: "command", argv: ["sh", "-c", script], network: { hosts: [place] } });
+    expect((await tasks.end(id)).result?.text).toBe("from outside\nfrom outside\n403");
+    expect(heard.slice(-2).map(({ url }) => url)).toEqual(["/plain", "/tunnel"]);
+  });
+
   it("are none where the request names none, whatever its profile allows", async () => {
     const before = heard.length;
     const { text } = await run([`http://${place}/none`]);

@@ -53,8 +53,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const TEST: Reach = { loopback: true, bytesMax: 2 ** 20 };
-const PUBLIC: Reach = { loopback: false, bytesMax: 2 ** 20 };
+const TEST: Reach = { loopback: true, bytesMax: 2 ** 20, idleMs: 10_000 };
+const PUBLIC: Reach = { ...TEST, loopback: false };
 
 /** A job's socket, as it stands for one that may reach some hosts, and what is told of it. */
 async function proxy(hosts: readonly string[], reach: Reach = TEST) {
@@ -182,7 +182,7 @@ describe("A47: what a job may not reach", () => {
 
   it("more bytes than a job may move end what moves them, and what comes after is refused", async () => {
     const place = `localhost:${portOf(echo)}`;
-    const { say, told } = await proxy([place], { loopback: true, bytesMax: 10_000 });
+    const { say, told } = await proxy([place], { ...TEST, bytesMax: 10_000 });
     const answer = await say(connect(place, "x".repeat(50_000))).catch(() => "");
     expect(answer.length).toBeLessThan(20_000);
     expect(await say(connect(place))).toMatch(/^HTTP\/1\.1 403 /);
@@ -208,6 +208,18 @@ describe("A47: what a job may not reach", () => {
     await new Promise((resolve) => first!.once("close", resolve));
     expect(await say(connect(place, "again"))).toContain("again");
     for (const connection of rest) connection.destroy();
+  });
+
+  it("what says nothing for too long is ended, and a host that does not answer is 504", async () => {
+    const silent = createSocketServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const place = `localhost:${portOf(silent)}`;
+    const { say, path } = await proxy([place], { ...TEST, idleMs: 200 });
+    const connection = createConnection(path, () => connection.write(connect(place)));
+    connection.resume();
+    await new Promise((resolve) => connection.once("close", resolve));
+    expect(await say(get(`http://${place}/`))).toMatch(/^HTTP\/1\.1 504 /);
+    silent.close();
   });
 
   it("headers of more than 16 KiB are not read", async () => {
@@ -269,7 +281,7 @@ describe.skipIf(UNABLE)("A47: from inside of a sandbox", () => {
     expect(JSON.stringify(heard)).not.toContain("of the job");
   });
 
-  it("what is open ends with the job", async () => {
+  it("what is open ends with the job, whatever its end", async () => {
     const place = `localhost:${portOf(echo)}`;
     const gateway = { url: "http://127.0.0.1:1", authorization: "x" };
     const connected = new Promise<void>((resolve) => echo.once("connection", (call) => call.once("close", () => resolve())));

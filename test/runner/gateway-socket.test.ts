@@ -44,7 +44,7 @@ afterEach(async () => {
 async function job(name: string): Promise<(bytes: string) => Promise<string>> {
   const path = join(folder, name);
   const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
-  const egress = new Egress([], { loopback: false, bytesMax: 0 }, () => undefined);
+  const egress = new Egress([], { loopback: false, bytesMax: 0, idleMs: 0 }, () => undefined);
   opened.push(await openGatewaySocket(path, { url, authorization: `Bearer ${name}` }, egress));
   return (bytes) =>
     new Promise((resolve, reject) => {
