@@ -113,7 +113,7 @@ export class Egress {
   }
 
   /** Where a place is, once it is known that this job may reach it. Of a place that it may not nobody is asked: a name alone can carry a secret out. */
-  async #admitted(place: Place, over: { once(event: "close", listener: () => void): unknown }): Promise<readonly LookupAddress[]> {
+  async #admitted(place: Place, over: Socket | http.ServerResponse): Promise<readonly LookupAddress[]> {
     if (!this.#rules.some((rule) => reaches(rule, place))) throw this.#denied(place, "not_allowed");
     if (this.#bytesLeft < 0) throw this.#denied(place, "bytes");
     if (this.#calls >= CONNECTIONS_MAX) throw new Refusal(503, `No more than ${CONNECTIONS_MAX} connections may be open`);
@@ -122,6 +122,7 @@ export class Egress {
     const addresses = isAddress(place.host) ? [literal(place)] : await this.#lookUp(place);
     const open = ({ address }: LookupAddress) => isPublic(address) || (this.#reach.loopback && isLoopback(address));
     if (!addresses.every(open)) throw this.#denied(place, "not_public");
+    if (over.destroyed) throw new Refusal(502, "Nobody waits for it any more");
     return addresses;
   }
 
@@ -178,6 +179,8 @@ export class Egress {
       });
       call.setTimeout(this.#reach.idleMs, () => call.destroy(new Refusal(504, `${place.host} does not answer`)));
       call.once("response", resolve).on("error", reject);
+      // One that ends in another protocol has said no response.
+      call.once("close", () => reject(new Refusal(502, "The host gave no answer")));
       answer.once("close", () => call.destroy());
       this.#count(place, asked, () => call.destroy());
       pipeline(asked, call, () => undefined);

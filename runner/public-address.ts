@@ -6,6 +6,8 @@ const PRIVATE = blocks("ipv4", [
   ["10.0.0.0", 8],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
+  // What Azure tells its machines of themselves, at an address that looks like anybody's.
+  ["168.63.129.16", 32],
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],

@@ -222,6 +222,22 @@ describe("A47: what a job may not reach", () => {
     silent.close();
   });
 
+  it("a host that turns to another protocol, or says nothing that can be read, is 502", async () => {
+    const odd = createSocketServer((call) => {
+      call
+        .on("error", () => undefined)
+        .once("data", (asked: Buffer) => {
+          const isFirst = asked.toString().includes("/upgrade");
+          call.end(isFirst ? "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n" : "nonsense\r\n\r\n");
+        });
+    });
+    await new Promise<void>((resolve) => odd.listen(0, "127.0.0.1", resolve));
+    const place = `localhost:${portOf(odd)}`;
+    const { say } = await proxy([place]);
+    for (const path of ["/upgrade", "/other"]) expect(await say(get(`http://${place}${path}`))).toMatch(/^HTTP\/1\.1 502 /);
+    odd.close();
+  });
+
   it("headers of more than 16 KiB are not read", async () => {
     const place = `localhost:${portOf(outside)}`;
     const { say } = await proxy([place]);
@@ -243,7 +259,7 @@ describe("A47: what a job may not reach", () => {
 it("A47: of addresses those of the public internet are public, and no others", () => {
   const open = ["1.1.1.1", "93.184.215.14", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450::1"];
   const shut =
-    "0.0.0.0 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.1 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1 255.255.255.255 " +
+    "0.0.0.0 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 168.63.129.16 169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.1 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1 255.255.255.255 " +
     ":: ::1 ::ffff:1.1.1.1 ::ffff:127.0.0.1 64:ff9b::1.1.1.1 64:ff9b:1::1 100::1 2001::1 2001:db8::1 2002:7f00:1::1 3fff::1 fc00::1 fd00::1 fe80::1 fe80::1%eth0 ff02::1 nonsense";
   expect(open.filter((address) => !isPublic(address))).toEqual([]);
   expect(shut.split(" ").filter(isPublic)).toEqual([]);
