@@ -5,8 +5,10 @@ import type { JobSpec } from "#runner-protocol";
 import { platformOf } from "../../src/compose.ts";
 import { mintTaskIdentity } from "../../src/keys/task-identity.ts";
 import type { Task } from "../../src/tasks/contract.ts";
+import { incidentEntry } from "../../src/tasks/incidents.ts";
 import { CALLED, TaskLog } from "../../src/tasks/log.ts";
 import { newTask } from "../../src/tasks/new-task.ts";
+import { Outbox } from "../../src/tasks/outbox.ts";
 import { permit } from "../../src/tasks/permit.ts";
 import { DEFAULT_PROFILE } from "../../src/tasks/profiles.ts";
 import { readTask } from "../../src/tasks/request.ts";
@@ -93,4 +95,28 @@ test("a call is found by an index, whatever else its task has said", async () =>
     ...storage.sql.exec<{ detail: string }>(`explain query plan ${CALLED}`, "t1", "Read"),
   ]);
   expect(plan.map(({ detail }) => detail).join()).toMatch(/SEARCH events USING (?:COVERING )?INDEX calls/);
+});
+
+test("A38: what the audit could not be told at once is told later, once and under the same id", async () => {
+  const entries = ["a.example", "b.example"].map((host) =>
+    incidentEntry(task, { event: "egress_denied", host, port: 443, reason: "not_allowed" }, 1),
+  );
+  const sent = await runInDurableObject(object, async (_, { storage }) => {
+    const heard: string[] = [];
+    let broken = true;
+    const send = async ({ id }: { id: string }) => {
+      if (broken && heard.length === 1) throw new Error("the queue is away");
+      heard.push(id);
+    };
+    const queue = { send } as unknown as Queue;
+    const outbox = new Outbox(storage, queue);
+    outbox.add(...entries);
+    await expect(outbox.send()).rejects.toThrow("the queue is away");
+    broken = false;
+    // As the object finds it when it is begun anew.
+    await new Outbox(storage, queue).send();
+    await outbox.send();
+    return heard;
+  });
+  expect(sent).toEqual(entries.map(({ id }) => id));
 });
