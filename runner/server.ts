@@ -5,6 +5,7 @@ import { digestOf, readClaim } from "./claim.ts";
 import { Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
 import { JOB_ID, jobSpec, type JobSpec, type Operation, PROTOCOL_VERSION } from "./protocol.ts";
+import { reasonOf, report } from "./report.ts";
 
 /** How a runner is set up. */
 export interface Settings {
@@ -197,8 +198,6 @@ function send(answer: ServerResponse, status: number, body?: unknown): void {
 function refuse(answer: ServerResponse, error: unknown): void {
   if (answer.headersSent) return void answer.destroy();
   const known = error instanceof Refusal ? error : new Refusal(500, "internal", "Something went wrong here");
-  if (known !== error)
-    process.stderr.write(`${JSON.stringify({ level: "error", reason: error instanceof Error ? error.message : "thrown" })}
-`);
+  if (known !== error) report(reasonOf(error));
   send(answer, known.status, { error: { code: known.code, message: known.message } });
 }
