@@ -3,6 +3,7 @@ import { access, constants, mkdir, readdir, readFile, rmdir, writeFile } from "n
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { JobLimits } from "../protocol.ts";
+import { reasonOf } from "../report.ts";
 
 const ROOT = "/sys/fs/cgroup";
 const PERIOD_US = 100_000;
@@ -131,12 +132,13 @@ async function untilEmpty(folder: string, strike: (processes: readonly number[])
 
 /** A cgroup can be removed a moment after its last process is gone. */
 async function removed(folder: string): Promise<void> {
+  let fault: unknown;
   for (let tries = 0; tries < KILL_TRIES && existsSync(folder); tries++) {
-    const fault: unknown = await rmdir(folder).catch((error: unknown) => error);
+    fault = await rmdir(folder).catch((error: unknown) => error);
     if (fault === undefined) return;
     await wait(KILL_WAIT_MS);
   }
-  if (existsSync(folder)) throw new Error(`${folder} cannot be removed`);
+  if (existsSync(folder)) throw new Error(`${folder} cannot be removed: ${reasonOf(fault)}`, { cause: fault });
 }
 
 async function handDown(folder: string): Promise<void> {
