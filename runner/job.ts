@@ -155,8 +155,7 @@ export class Job {
   async #finish(exit: Exit): Promise<void> {
     const cgroup = this.#walls?.cgroup ?? null;
     const used = await this.#found("what it used", () => cgroup?.used());
-    const files = await this.#found("what became of the workspace", () => this.#changes());
-    await this.#empty(cgroup);
+    const [files] = await Promise.all([this.#found("what became of the workspace", () => this.#changes()), this.#empty(cgroup)]);
     this.events.add({
       type: "exit",
       data: {
