@@ -1,11 +1,6 @@
 import { PLACES } from "./bounds.ts";
-import type { Upgrade, Visitor } from "./contract.ts";
+import { UPGRADE, type Upgrade, type Visitor } from "./contract.ts";
 import type { SocketObject } from "./socket.do.ts";
-
-/** The header that carries an upgrade to its object; no client's request ever reaches one. */
-export const UPGRADE = "x-socket";
-/** What an object answers where it does not take a socket in. */
-export const HERE = { unknown: 404, taken: 409 } as const;
 
 const SESSION = /^ses_(\d{2})[0-9a-f]{32}$/;
 
