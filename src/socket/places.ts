@@ -1,3 +1,4 @@
+import { hex } from "#core";
 import { PLACES } from "./bounds.ts";
 import { UPGRADE, type Upgrade, type Visitor } from "./contract.ts";
 import type { SocketObject } from "./socket.do.ts";
@@ -49,8 +50,7 @@ function placeOf(resume: Resume | null): number | null {
 }
 
 function newSession(place: number): string {
-  const random = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `ses_${String(place).padStart(2, "0")}${random}`;
+  return `ses_${String(place).padStart(2, "0")}${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
 }
 
 /** As text that any header can hold. */
