@@ -3,8 +3,11 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import { Egress, type Reach } from "./egress.ts";
 import { EventLog } from "./event-log.ts";
 import { openGatewaySocket } from "./gateway-socket.ts";
+import { hostRuleOf } from "./host-rule.ts";
+import { Incidents } from "./incidents.ts";
 import { BRIDGE, type Machine } from "./machine.ts";
 import { changesBetween, LIST, manifestOf, readManifest } from "./manifest.ts";
 import { type ExitReason, type FileChange, GATEWAY_INSIDE, type JobSpec } from "./protocol.ts";
@@ -19,14 +22,23 @@ const COLLECT_MS = 60_000;
 const COLLECT_MEMORY_BYTES = 256 * 2 ** 20;
 const PACK = ["tar", "--create", "--file=-", "--one-file-system", "--sort=name", "--numeric-owner", "--ignore-failed-read", "."];
 
-/** One command in one sandbox, from its making to the last trace of it. */
-export class Job {
+/** What a job is made of. */
+interface Asked {
   readonly id: string;
   /** The digest of the body that it was made of. */
   readonly digest: string;
+  readonly spec: JobSpec;
+}
+
+/** One command in one sandbox, from its making to the last trace of it. */
+export class Job {
+  readonly id: string;
+  readonly digest: string;
   readonly events = new EventLog();
+  readonly incidents = new Incidents(this.events);
   readonly #spec: JobSpec;
   readonly #machine: Machine;
+  readonly #reach: Reach;
   readonly #owner: Owner;
   #walls: Walls | null = null;
   #child: ChildProcess | null = null;
@@ -40,11 +52,12 @@ export class Job {
   #besides = 0;
   #over: Promise<void>;
 
-  constructor(id: string, digest: string, spec: JobSpec, machine: Machine) {
+  constructor({ id, digest, spec }: Asked, machine: Machine, reach: Reach) {
     this.id = id;
     this.digest = digest;
     this.#spec = spec;
     this.#machine = machine;
+    this.#reach = reach;
     this.#owner = machine.owners.take();
     this.#outputLeft = spec.limits.outputBytes;
     this.#over = this.#run();
@@ -96,7 +109,7 @@ export class Job {
       this.#walls = walls;
       await fill(walls.volume.workspace, files, owner);
       await fill(walls.volume.tmp, home, owner);
-      if (gateway) socket = await openGatewaySocket(join(walls.volume.run, "gw.sock"), gateway);
+      if (gateway) socket = await openGatewaySocket(join(walls.volume.run, "gw.sock"), gateway, this.#egress());
       if (!this.#ended) exit = await this.#command(walls);
     } catch (error) {
       this.#ended ??= "lost";
@@ -121,6 +134,11 @@ export class Job {
     await walls.cgroup?.kill();
     if (child.stdout!.readable || child.stderr!.readable) await Promise.race([once(child, "close"), timeUp()]);
     return { code, signal };
+  }
+
+  #egress(): Egress {
+    const rules = this.#spec.hosts.map(hostRuleOf).filter((rule) => rule !== null);
+    return new Egress(rules, this.#reach, (denial) => this.incidents.tell(denial));
   }
 
   #inside({ run }: Volume): Inside {
