@@ -48,7 +48,7 @@ export interface Effective extends Permissions {
 
 /** Something that a request asks for and may not have. */
 export interface Violation {
-  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "field";
+  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "model" | "field";
   readonly name: string;
   readonly field: string | null;
   readonly reason: string;

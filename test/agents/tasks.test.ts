@@ -35,7 +35,7 @@ async function stageOf(engine: Engine, script: Script, { profile = PROFILE, toke
   const [kind, base_url] = engine === "codex" ? ["anthropic", upstream.origin] : ["openai-compatible", `${upstream.origin}/v1`];
   await admin.call("POST", "/providers", { name, kind, base_url, api_key: "sk-other-vendor" });
   await admin.call("POST", "/prices", { provider: name, model: MODEL, rates: { input: "1", output: "2" }, source: "test" });
-  const key = await admin.key({ name, profile, models: { allow: [`${name}/${MODEL}`], deny: [] } });
+  const key = await admin.key({ name, profile, models: { allow: [`${name}/${MODEL}`, "tollgate/nothing"], deny: [] } });
   const tasks = new TaskClient(origin, key.secret);
   const run = async (asked: Record<string, unknown>) => {
     const { id } = await tasks.begin({ engine, model: `${name}/${MODEL}`, ...asked });
@@ -107,9 +107,9 @@ describe.skipIf(UNABLE).each(ENGINES)("%s in a task", (engine) => {
 
   it("A14: whose model refuses it has failed, and says why", async () => {
     const { run } = await stageOf(engine, ["Never said."]);
-    const { task } = await run({ prompt: "Hello", model: "nobody/knows-this" });
+    const { task } = await run({ prompt: "Hello", model: "tollgate/nothing" });
     expect([task.status, task.exit_reason]).toEqual(["failed", "error"]);
-    expect(task.result?.message).toContain("nobody/knows-this");
+    expect(task.result?.message).toContain("tollgate/echo");
   });
 
   it("A60: analysis: reads what is there, reports, and leaves it as it was", async () => {

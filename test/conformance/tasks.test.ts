@@ -88,6 +88,29 @@ describe("a request that asks for what it may not", () => {
     expect(right.explain).toContainEqual({ field: "filesystem", value: "readonly", from: "mode" });
   });
 
+  it("A49: a model that no call could reach is told beside all that is wrong, and refused as its calls would be", async () => {
+    const { secret } = await admin.key({ name: "tasks-models", profile: "default", models: { allow: ["tollgate/echo"], deny: [] } });
+    await admin.route("tasks-echo", ["tollgate/echo"]);
+    const own = new TaskClient(origin, secret);
+    const violationsOf = async (body: object) =>
+      (await own.call<{ violations: { kind: string; name: string; field: string }[] }>("POST", "/v1/task/validate", body)).violations;
+    const asked = { engine: "native", prompt: "hi" };
+    const refusals = [
+      ["nobody/knows-this", 404, "model_not_found"],
+      ["tollgate/other", 403, "permission_denied"],
+    ] as const;
+    for (const [model, status, code] of refusals) {
+      expect(await violationsOf({ ...asked, model, timeout_s: 99_999, surprise: 1 })).toMatchObject([
+        { field: "surprise" },
+        { kind: "limit", field: "timeout_s" },
+        { kind: "model", name: model, field: "model" },
+      ]);
+      const { status: given, error } = await own.refused({ ...asked, model });
+      expect([given, error.code, error.param]).toEqual([status, code, "model"]);
+    }
+    for (const model of ["tollgate/echo", "tasks-echo", "auto"]) expect(await violationsOf({ ...asked, model })).toEqual([]);
+  });
+
   it("a key without a profile may run nothing", async () => {
     const { secret } = await admin.key({ name: "tasks-none" });
     const { status, error } = await new TaskClient(origin, secret).refused(sh);
