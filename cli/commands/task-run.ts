@@ -29,6 +29,11 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     "max-cost": text("USD that its calls of models may cost", "max_cost_usd", "<usd>"),
     mode: choice("whether it may change its workspace", ["normal", "analysis_only", "dry_run"], "mode"),
     "allow-tool": texts("a tool that it may use, of those that the profile allows; all of them, if none is given", "allow_tools", "<rule>"),
+    "allow-agent": texts("a sub-agent that it may call, of the profile's", "allow_agents", "<name>"),
+    "allow-skill": texts("a skill that it may use, of the profile's", "allow_skills", "<name>"),
+    "approve-tool": texts("what waits for a person's word, beside what the profile says", "approve_tools", "<rule>"),
+    "output-schema": text("for an agent: a file with the JSON schema of what it is to come to", "output_schema", "<file>"),
+    "max-turns": count("for the native agent: how often it may ask its model (100)", "max_turns", 1),
     metadata: pairs("a fact that stands with it", "metadata"),
     callback: text("whom to tell of its end, by a signed POST", "callback_url", "<url>"),
   },
@@ -36,6 +41,7 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     ["tasks run -- sh -c 'sort names.txt'", "a command; its exit code is this program's"],
     ["tasks run --file names.txt --file ./etc/rules.json=rules.json -- cat names.txt rules.json", "with files of this machine"],
     ["tasks run --json --time 5m -- make", "each event as one line of JSON"],
+    ["tasks run --engine native --model auto --prompt 'Mend the tests.' --approve-tool 'Bash(git *)'", "an agent; git waits for a word"],
   ],
   async run({ operands, given, fields, gateway, output }) {
     const isCommand = (given.engine ?? "command") === "command";
@@ -44,7 +50,8 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     if (!isCommand && operands.length > 0) throw misuse(`What ${given.engine} is to do is said by --prompt`, "--prompt");
     const argv = isCommand ? { argv: operands } : {};
     const files = await Promise.all((given.file ?? []).map(carried));
-    const body = { engine: "command", ...nested(fields), ...argv, ...(files.length > 0 ? { files } : {}) };
+    const schema = given["output-schema"] === undefined ? {} : { output_schema: await schemaIn(given["output-schema"]) };
+    const body = { engine: "command", ...nested(fields), ...schema, ...argv, ...(files.length > 0 ? { files } : {}) };
     const id = String((await gateway.write("POST", PATH, { as: "key", body }))?.["id"]);
     if (!output.plain) await output.note(id);
     return follow({ gateway, output, id, after: 0 });
@@ -94,11 +101,25 @@ async function carried(given: string): Promise<{ readonly path: string; readonly
   const [name, inside] = given.includes("=")
     ? [given.slice(0, given.lastIndexOf("=")), given.slice(given.lastIndexOf("=") + 1)]
     : [given, given];
+  return { path: inside.replace(/^(\.\/)+/, ""), base64: await readGiven("--file", name, "base64") };
+}
+
+/** A JSON schema out of a file of this machine. */
+async function schemaIn(name: string): Promise<unknown> {
+  const text = await readGiven("--output-schema", name, "utf8");
   try {
-    return { path: inside.replace(/^(\.\/)+/, ""), base64: await readFile(name, "base64") };
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Failure("failed", `--output-schema: ${name} holds no JSON`, { code: "file", param: "--output-schema", cause });
+  }
+}
+
+async function readGiven(option: string, name: string, encoding: "base64" | "utf8"): Promise<string> {
+  try {
+    return await readFile(name, encoding);
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new Failure("failed", `--file: ${name} cannot be read (${why})`, { code: "file", param: "--file", cause });
+    throw new Failure("failed", `${option}: ${name} cannot be read (${why})`, { code: "file", param: option, cause });
   }
 }
 

@@ -9,6 +9,7 @@ const nothing: Assignment = {
   prompt: "Hi",
   model: null,
   outputSchema: null,
+  turnsMax: null,
   files: [],
   tools: [],
   mayCall: () => false,
