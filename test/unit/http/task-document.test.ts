@@ -11,7 +11,7 @@ interface Document {
 
 const document = JSON.parse(readFileSync("docs/openapi.json", "utf8")) as Document;
 
-it("A9: the document that clients are generated from has every route of tasks, and says where it is", () => {
+it("A4, A9: the document that clients are generated from has every route of tasks, and says where it is", () => {
   const app = readFileSync("src/http/app.ts", "utf8");
   const body = app.slice(app.indexOf("function offerTasks"), app.indexOf("/** One method of a path"));
   const served = [...body.matchAll(/(?:app\.(post|delete)\(|offer\(app, "(\w+)", )(?:base|`\$\{base\}([^`]*)`)/g)].map(
