@@ -10,6 +10,9 @@ import { installsIn } from "./installs.ts";
 import type { Scripted } from "./scripted.ts";
 import { ENGINES, stage, TOOLS } from "./stage.ts";
 
+// Each starts the gateway twice, and waits until what died with it is booked.
+vi.setConfig({ testTimeout: 300_000 });
+
 const PROFILE = "agents-killed";
 const NUMBER = [{ path: "in.txt", text: "the number is 42\n" }];
 
@@ -91,7 +94,12 @@ describe.skipIf(UNABLE).each(ENGINES)("kill -9 of the gateway under %s", (engine
     await killAndRestart();
     const events = await tasks.events(id);
     expect(numbers(events)).toEqual(upTo(events.length));
-    expect(await tasks.get(id)).toMatchObject({ status: "completed", exit_reason: "ok", result: { text: "The number is 42." } });
+    expect(await tasks.get(id)).toMatchObject({
+      status: "completed",
+      exit_reason: "ok",
+      error: null,
+      result: { text: "The number is 42." },
+    });
     expect(await artifact(id, "out.txt")).toBe("42\n");
     expect(upstream.heard.at(-1)!.results[1]).toContain("slept");
     expect(asked(upstream)).toEqual([1, 1, 1, 1]);

@@ -89,15 +89,20 @@ describe("a request that asks for what it may not", () => {
   });
 
   it("A49: a model that no call could reach is told beside all that is wrong, and refused as its calls would be", async () => {
-    const { secret } = await admin.key({ name: "tasks-models", profile: "default", models: { allow: ["tollgate/echo"], deny: [] } });
-    await admin.route("tasks-echo", ["tollgate/echo"]);
+    const models = { allow: ["tollgate/echo", "tasks-keyless/*"], deny: [] };
+    const { secret } = await admin.key({ name: "tasks-models", profile: "default", models });
+    await admin.call("POST", "/providers", { name: "tasks-keyless", kind: "openai", base_url: "http://127.0.0.1:9/v1" });
+    await admin.route("tasks-echo", ["tasks-keyless/m", "tollgate/echo"]);
+    await admin.route("tasks-other", ["tollgate/other"]);
     const own = new TaskClient(origin, secret);
     const violationsOf = async (body: object) =>
       (await own.call<{ violations: { kind: string; name: string; field: string }[] }>("POST", "/v1/task/validate", body)).violations;
     const asked = { engine: "native", prompt: "hi" };
     const refusals = [
       ["nobody/knows-this", 404, "model_not_found"],
+      ["tasks-keyless/m", 404, "model_not_found"],
       ["tollgate/other", 403, "permission_denied"],
+      ["tasks-other", 403, "permission_denied"],
     ] as const;
     for (const [model, status, code] of refusals) {
       expect(await violationsOf({ ...asked, model, timeout_s: 99_999, surprise: 1 })).toMatchObject([

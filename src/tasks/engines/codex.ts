@@ -9,7 +9,7 @@ const FLAGS = ["--json", "--skip-git-repo-check", "--ephemeral", "--dangerously-
 
 /**
  * Its settings, which stand in flags that nothing in the sandbox can overrule. A call that was refused is not made again, since it takes
- * a spent budget for a broken stream; one that reached nobody is, after waits that double: a restart of the gateway takes longer than six of them.
+ * a spent budget for a broken stream; one that reached nobody is, as often as a restart of the gateway may take.
  */
 const SETTINGS = {
   model_provider: "tollgate",
