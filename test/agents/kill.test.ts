@@ -118,10 +118,13 @@ describe.skipIf(UNABLE).each(ENGINES)("kill -9 of the gateway under %s", (engine
     const events = await tasks.events(id);
     expect(numbers(events)).toEqual(upTo(events.length));
     const ended = await tasks.end(id);
-    // Claude Code asks again for what broke off; Codex, which is told not to, fails of it and says so.
-    if (engine === "codex") expect([ended.status, ended.exit_reason, asked(upstream)]).toEqual(["failed", "error", [1, 1]]);
-    else expect([ended.status, ended.exit_reason, asked(upstream)]).toEqual(["completed", "ok", [1, 2, 1]]);
-    expect(ended.result?.files.map(({ path }) => path)).toEqual(engine === "codex" ? [] : ["out.txt"]);
+    // What broke off is asked for again once; not by Codex where it had heard the beginning, which then fails of it and says so.
+    const again = asked(upstream)[1] === 2;
+    if (engine === "claude-code") expect(again).toBe(true);
+    expect([ended.status, ended.exit_reason, asked(upstream)]).toEqual(
+      again ? ["completed", "ok", [1, 2, 1]] : ["failed", "error", [1, 1]],
+    );
+    expect(ended.result?.files.map(({ path }) => path)).toEqual(again ? ["out.txt"] : []);
     const { spent, statuses, task } = await booked(id, upstream);
     expect(statuses.filter((status) => status === "estimated")).toHaveLength(1);
     expect(Number(task.cost.spent_usd)).toBeCloseTo(spent, 9);
