@@ -1,3 +1,4 @@
+import { hex } from "#core";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const IV_BYTES = 12;
@@ -18,7 +19,7 @@ export async function placeOf(pepper: string, key: string, id: string): Promise<
   const peppered = await crypto.subtle.importKey("raw", encoder.encode(pepper), hash, false, ["sign"]);
   const drawn = await crypto.subtle.sign("HMAC", peppered, encoder.encode(`response\n${key}\n${id}`));
   const secret = await crypto.subtle.importKey("raw", drawn.slice(32), "AES-GCM", false, ["encrypt", "decrypt"]);
-  return { name: [...new Uint8Array(drawn, 0, 32)].map((byte) => byte.toString(16).padStart(2, "0")).join(""), secret };
+  return { name: hex(new Uint8Array(drawn, 0, 32)), secret };
 }
 
 /** A text under a place's secret. */

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type Caller, TollgateError } from "#core";
+import { type Caller, sha256, TollgateError } from "#core";
 import type { Approval, Question, Unasked } from "./contract.ts";
 import type { Governors } from "./governor.ts";
 import { toolNamed } from "./permissions/tools.ts";
@@ -95,6 +95,5 @@ function wrong(param: string): TollgateError {
 
 /** Of the call's own id and all that it is: an agent's ids may come again, with another call. */
 async function idOf(parts: readonly string[]): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
-  return `apr_${Array.from(new Uint8Array(digest, 0, 12), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return `apr_${(await sha256(JSON.stringify(parts))).slice(0, 24)}`;
 }
