@@ -4,12 +4,14 @@ import { pipeline } from "node:stream/promises";
 import { type Command, command } from "../command.ts";
 import { type Exit, Failure, misuse } from "../failure.ts";
 import type { Gateway } from "../gateway.ts";
-import { choice, count, duration, nested, pairs, text, texts } from "../option.ts";
+import { choice, count, duration, flag, nested, pairs, text, texts } from "../option.ts";
 import type { Output } from "../output.ts";
+import { cell } from "../print.ts";
 import { type TaskEvent, taskEvents } from "../task-stream.ts";
 
 const PATH = "/v1/task";
 const EXAMPLE = "task_1m7zk06zb000enaaja2mq311";
+const APPROVAL = "apr_3f0c9a7be1d24486";
 
 const run = command({
   name: "tasks run",
@@ -70,6 +72,24 @@ const events = command({
   run: ({ operands: [id = ""], given, gateway, output }) => follow({ gateway, output, id, after: given.after ?? 0 }),
 });
 
+const approve = command({
+  name: "tasks approve",
+  summary: "Say the word that a call of a task waits for: yes, or no by --deny.",
+  operands: ["<task>", "<approval>"],
+  options: {
+    deny: flag("it may not be; an agent is told so, a command never begins"),
+    reason: text("what the agent is told beside it", "reason"),
+  },
+  examples: [
+    [`tasks approve ${EXAMPLE} ${APPROVAL}`, "it goes on"],
+    [`tasks approve ${EXAMPLE} ${APPROVAL} --deny --reason 'not on a Friday'`, "it is told why not"],
+  ],
+  async run({ operands: [id, approval], given, fields, gateway, output }) {
+    const body = { id: approval, decision: given.deny ? "deny" : "approve", ...fields };
+    await output.object((await gateway.write("POST", `${place(id)}/approve`, { as: "key", body })) ?? {});
+  },
+});
+
 const artifacts = command({
   name: "tasks artifacts",
   summary: "Fetch what a task left: one file, or all of it as a tar.",
@@ -90,7 +110,7 @@ const artifacts = command({
 });
 
 /** `tasks run` and what follows from it: what a key runs itself. */
-export const taskRuns: readonly Command[] = [run, events, artifacts];
+export const taskRuns: readonly Command[] = [run, events, approve, artifacts];
 
 function place(id: string | undefined): string {
   return `${PATH}/${encodeURIComponent(id ?? "")}`;
@@ -135,7 +155,7 @@ async function follow({ gateway, output, id, after }: Following): Promise<Exit |
   try {
     let last: TaskEvent | null = null;
     for await (const event of taskEvents(gateway, id, after)) {
-      await told(event, output);
+      await told(event, id, output);
       last = event;
     }
     return last?.type === "exit" ? endOf(last, output) : endOf({ seq: 0, type: "exit", data: await exitOf(gateway, id) }, output);
@@ -145,8 +165,12 @@ async function follow({ gateway, output, id, after }: Following): Promise<Exit |
   }
 }
 
-async function told(event: TaskEvent, output: Output): Promise<void> {
+async function told(event: TaskEvent, task: string, output: Output): Promise<void> {
   if (output.plain) return output.object({ ...event });
+  const { id, tool, input, decision } = event.data;
+  if (event.type === "approval" && decision === undefined) {
+    await output.note(`${cell(tool)} waits for a word: ${cell(input)}\ntollgate tasks approve ${task} ${cell(id)}, or with --deny`);
+  }
   const written = event.data["text"];
   if (typeof written !== "string") return;
   if (event.type === "stdout") await output.file(written);

@@ -94,6 +94,28 @@ describe.skipIf(UNABLE)("tollgate tasks", () => {
     expect(task!.result).toMatchObject({ structured: { n: 0 } });
   });
 
+  it.each([
+    [[], 0, "yes\n"],
+    [["--deny", "--reason", "not today"], 1, ""],
+  ])("run tells of what waits for a word, and approve %j says it", async (words, code, out) => {
+    const child = start(["tasks", "run", "--approve-tool", "Bash(echo *)", "--", "echo", "yes"], { env });
+    child.stdin.end();
+    const said = { out: "", err: "" };
+    child.stdout.on("data", (part: Buffer) => (said.out += part.toString("utf8")));
+    const asked = new Promise<string[]>((resolve) => {
+      child.stderr.on("data", (part: Buffer) => {
+        said.err += part.toString("utf8");
+        const found = /tollgate (tasks approve task_\w+ apr_\w+),/.exec(said.err);
+        if (found) resolve(found[1]!.split(" "));
+      });
+    });
+    const told = await tollgate([...(await asked), ...words], { env });
+    expect([told.code, told.out]).toEqual([0, expect.stringMatching(words.length === 0 ? /^decision +approve$/m : /^reason +not today$/m)]);
+    expect(await new Promise((resolve) => child.once("close", resolve))).toBe(code);
+    expect(said.out).toBe(out);
+    expect(said.err).toContain("Bash waits for a word");
+  });
+
   it("Ctrl-C leaves the task running and says how to go on; cancel ends it", async () => {
     const child = start(["tasks", "run", "--", "sh", "-c", "echo up; sleep 60"], { env });
     child.stdin.end();
