@@ -42,7 +42,7 @@ export async function stage({ origin, adminKey }: Pick<Running, "origin" | "admi
     return { id, events, task: await tasks.get(id) };
   };
   const artifact = async (id: string, path: string) => (await tasks.raw("GET", `/v1/task/${id}/artifacts/${path}`)).text();
-  return { upstream, tasks, begin, run, artifact, key: key.id };
+  return { upstream, tasks, begin, run, artifact, key: key.id, secret: key.secret, model: `${name}/${MODEL}` };
 }
 
 /** A model's next step: a call of a tool that its agent offers. */
