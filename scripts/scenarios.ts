@@ -30,11 +30,8 @@ interface Ended {
   readonly result: { readonly structured: unknown; readonly files: readonly { readonly path: string; readonly change: string }[] } | null;
 }
 
-/** What a scenario came to: its tasks, and what is wrong with what they left; null where nothing is. */
-interface Outcome {
-  readonly tasks: readonly Ended[];
-  readonly wrong: string | null;
-}
+/** The tasks of the scenario at hand, as they ended. */
+const ended: Ended[] = [];
 
 /** `median` sorts its numbers as texts. */
 const STATS: File = {
@@ -56,7 +53,8 @@ const REVIEWER: File = {
   text: "---\nname: reviewer\ndescription: Finds what is wrong with code.\ntools: Read\n---\nSay which function is wrong, and why.\n",
 };
 
-const SCENARIOS: Readonly<Record<string, () => Promise<Outcome>>> = {
+/** Each says what is wrong with what its tasks left; null where nothing is. */
+const SCENARIOS: Readonly<Record<string, () => Promise<string | null>>> = {
   async analysis() {
     const output_schema = {
       type: "object",
@@ -67,17 +65,17 @@ const SCENARIOS: Readonly<Record<string, () => Promise<Outcome>>> = {
     const prompt = "One function of stats.js gives a wrong result for some numbers. Say which, by its name. Change nothing.";
     const task = await worked({ prompt, files: [STATS], mode: "analysis_only", output_schema });
     const named = (task.result?.structured as { readonly function?: unknown } | null)?.function;
-    return { tasks: [task], wrong: named === "median" ? null : `it names ${JSON.stringify(named ?? null)}, and not median` };
+    return named === "median" ? null : `it names ${JSON.stringify(named ?? null)}, and not median`;
   },
 
   async docs() {
     const prompt = "Write README.md: each function of stats.js by its name, what it does, and an example. Change nothing else.";
     const task = await worked({ prompt, files: [STATS] });
     const changed = (task.result?.files ?? []).map(({ path, change }) => `${change} ${path}`).join(", ");
-    if (changed !== "added README.md") return { tasks: [task], wrong: `it was to add README.md, and came to: ${changed || "nothing"}` };
+    if (changed !== "added README.md") return `it was to add README.md, and came to: ${changed || "nothing"}`;
     const text = await left(task, "README.md");
     const missing = ["mean", "median"].filter((name) => !text.includes(name));
-    return { tasks: [task], wrong: missing.length === 0 ? null : `README.md says nothing of ${missing.join(" and ")}` };
+    return missing.length === 0 ? null : `README.md says nothing of ${missing.join(" and ")}`;
   },
 
   async tests() {
@@ -88,36 +86,34 @@ const SCENARIOS: Readonly<Record<string, () => Promise<Outcome>>> = {
     const files = [await kept(task, "sum.sh"), await kept(task, "test.sh"), { ...BROKEN, path: "broken.sh" }];
     const check = 'test "$(sh sum.sh 19 23)" = 42 && sh test.sh && cp broken.sh sum.sh && ! sh test.sh';
     const checked = await ran({ engine: "command", argv: ["sh", "-c", check], files });
-    const wrong = checked.exit_reason === "ok" ? null : "sum.sh does not sum, or test.sh does not tell";
-    return { tasks: [task], wrong };
+    return checked.exit_reason === "ok" ? null : "sum.sh does not sum, or test.sh does not tell";
   },
 
   async agents() {
-    const tasks = given.engine === "claude-code" ? await underOneRoof() : await inTurns();
-    const mended = await kept(tasks.at(-1)!, STATS.path);
+    const mended = await kept(given.engine === "claude-code" ? await underOneRoof() : await inTurns(), STATS.path);
     const check = 'import("/workspace/stats.js").then(({ median }) => process.exit(median([10, 9, 1]) === 9 ? 0 : 1))';
     const checked = await ran({
       engine: "command",
       argv: [NODE, "-e", check],
       files: [mended, { path: "package.json", text: '{"type":"module"}' }],
     });
-    return { tasks, wrong: checked.exit_reason === "ok" ? null : "the median of 10, 9 and 1 is not 9" };
+    return checked.exit_reason === "ok" ? null : "the median of 10, 9 and 1 is not 9";
   },
 };
 
 /** An agent hands the looking to a sub-agent, and mends what that finds. */
-async function underOneRoof(): Promise<Ended[]> {
+async function underOneRoof(): Promise<Ended> {
   const prompt = "Have the sub-agent reviewer say what is wrong with stats.js. Then mend it as it says.";
-  return [await worked({ prompt, files: [STATS, REVIEWER], allow_agents: ["reviewer"] })];
+  return worked({ prompt, files: [STATS, REVIEWER], allow_agents: ["reviewer"] });
 }
 
 /** One agent says what is wrong, and another, which knows nothing but that, mends it. */
-async function inTurns(): Promise<Ended[]> {
+async function inTurns(): Promise<Ended> {
   const looking =
     "Write review.md: which function of stats.js gives a wrong result for some numbers, and how to mend it. Change nothing else.";
   const reviewed = await worked({ prompt: looking, files: [STATS] });
   const review = await kept(reviewed, "review.md");
-  return [reviewed, await worked({ prompt: "Mend stats.js as review.md says. Change nothing else.", files: [STATS, review] })];
+  return worked({ prompt: "Mend stats.js as review.md says. Change nothing else.", files: [STATS, review] });
 }
 
 async function call(path: string, body?: unknown): Promise<Response> {
@@ -133,9 +129,14 @@ async function ran(asked: object): Promise<Ended> {
   const { id } = (await (await call("", asked)).json()) as Ended;
   for (;;) {
     const task = (await (await call(`/${id}`)).json()) as Ended;
-    if (task.exit_reason !== null) return task;
+    if (task.exit_reason !== null) return keep(task);
     await wait(AGAIN_MS);
   }
+}
+
+function keep(task: Ended): Ended {
+  ended.push(task);
+  return task;
 }
 
 /** Has the agent work. @throws Error where it did not come to its end well. */
@@ -158,10 +159,11 @@ async function play(): Promise<boolean> {
   let well = true;
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
     const began = performance.now();
-    const { tasks, wrong } = await scenario().catch((error: unknown): Outcome => ({ tasks: [], wrong: (error as Error).message }));
-    const usd = tasks.reduce((sum, { cost }) => sum + Number(cost.spent_usd), 0);
+    ended.length = 0;
+    const wrong = await scenario().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+    const usd = ended.reduce((sum, { cost }) => sum + Number(cost.spent_usd), 0);
     const figures = `${((performance.now() - began) / 1_000).toFixed(1)} s  ${usd.toFixed(6)} USD`;
-    console.log(`${wrong === null ? "passed" : "failed"}  ${name.padEnd(8)}  ${figures}  ${wrong ?? tasks.map(({ id }) => id).join(" ")}`);
+    console.log(`${wrong === null ? "passed" : "failed"}  ${name.padEnd(8)}  ${figures}  ${wrong ?? ended.map(({ id }) => id).join(" ")}`);
     well &&= wrong === null;
   }
   return well;

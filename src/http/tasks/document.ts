@@ -85,7 +85,7 @@ const task = z
         message: z.string().nullable(),
       })
       .nullable(),
-    error: z.object({ code: z.enum(EXIT_REASONS), message: z.string() }).nullable(),
+    error: z.object({ code: z.enum(EXIT_REASONS).exclude(["ok"]), message: z.string() }).nullable(),
   })
   .openapi("Task");
 const violation = z.object({ kind: z.string(), name: z.string(), field: z.string().nullable(), reason: z.string() });
