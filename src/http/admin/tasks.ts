@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { TollgateError } from "#core";
-import { EXIT_REASONS, STATUSES, type TaskFilter, taskShape, type TaskView } from "#tasks";
 import { KeyStore, TenantStore } from "#keys";
+import { EXIT_REASONS, STATUSES, type TaskFilter, taskShape, type TaskView } from "#tasks";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
 
