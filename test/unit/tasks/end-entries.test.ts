@@ -18,7 +18,7 @@ it.each(["ok", "error", "timeout", "cancelled", "runner_lost"] as const)("A25: a
   expect(endEntries(TASK, end(reason), 7)).toMatchObject([{ ...whose, type: "task.end", outcome: reason === "ok" ? "ok" : "error" }]);
 });
 
-it("A38, A56: a task that is killed for its memory is a security event as well", () => {
+it("A38: a task that is killed for its memory is a security event as well", () => {
   const [event, ended] = endEntries(TASK, end("oom"), 1_500_000_000);
   expect(event).toMatchObject({
     type: "security_event",
