@@ -36,6 +36,7 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     "approve-tool": texts("what waits for a person's word, beside what the profile says", "approve_tools", "<rule>"),
     "output-schema": text("for an agent: a file with the JSON schema of what it is to come to", "output_schema", "<file>"),
     "max-turns": count("for the native agent: how often it may ask its model (100)", "max_turns", 1),
+    host: texts("a host that it is to reach, of those that the profile allows; none, if none is given", "network.hosts", "<host>"),
     metadata: pairs("a fact that stands with it", "metadata"),
     callback: text("whom to tell of its end, by a signed POST", "callback_url", "<url>"),
   },
@@ -171,6 +172,7 @@ async function told(event: TaskEvent, task: string, output: Output): Promise<voi
   if (event.type === "approval" && decision === undefined) {
     await output.note(`${cell(tool)} waits for a word: ${cell(input)}\ntollgate tasks approve ${task} ${cell(id)}, or with --deny`);
   }
+  if (event.type === "security") return output.note(`security: ${Object.values(event.data).join(" ")}`);
   const written = event.data["text"];
   if (typeof written !== "string") return;
   if (event.type === "stdout") await output.file(written);

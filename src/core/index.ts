@@ -7,5 +7,6 @@ export { newId } from "./ids.ts";
 export { type Currency, inCurrency } from "./currency.ts";
 export { masked } from "./mask.ts";
 export { type Femto, femtoFromNano, femtoFromUsd, type Nano, NANO_MAX, nanoCeil, nanoFromUsd, usdFromFemto, usdFromNano } from "./money.ts";
+export { type KnownTool, type ToolForm, toolKnownAs } from "./tools.ts";
 export { addUsage, inputTokens, NO_USAGE, outputTokens, type Usage } from "./usage.ts";
 export { aadOf, open, rewrap, Safe, seal, VaultError } from "./vault.ts";
