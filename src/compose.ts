@@ -1,3 +1,4 @@
+import { auditChainOf } from "#audit";
 import { AutoStore } from "#auto";
 import { BudgetStore, ledgerOf, Tills } from "#budget";
 import { cacheOf } from "#cache";
@@ -43,6 +44,7 @@ function compose(env: Env): Platform {
     estimators: new Estimators(),
     health: new Health(now),
     events: env.EVENTS,
+    chain: auditChainOf(env.CHAIN),
     authFailures: env.AUTH_FAILURES,
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES, config),
