@@ -216,7 +216,7 @@ describe.skipIf(UNABLE)("the gateway's socket", () => {
 });
 
 describe.skipIf(UNABLE)("a call to the runner", () => {
-  it("45: is refused without a claim for this very thing", async () => {
+  it("threat 45: is refused without a claim for this very thing", async () => {
     const body = JSON.stringify({});
     const id = runner.id();
     const wrong = [
