@@ -6,6 +6,7 @@ import {
   type Duties,
   dutiesOf,
   type Facts,
+  factsText,
   type Finding,
   hashOf,
   type Obligation,
@@ -137,11 +138,8 @@ export async function judged(
 ): Promise<readonly Obligation[]> {
   const { chain, judgement } = draft.policies;
   const steps = stepsAt(chain, stage);
-  const [sighted, blind] = partition(steps, ({ step }) => !step.needs.some((need) => unread.has(need)));
-  const [verdict, digest] = await Promise.all([
-    asking(stage, draft, { steps: sighted, facts, at }),
-    hashOf(JSON.stringify([facts.shared, facts.own])),
-  ]);
+  const [sighted, blind] = unread.size === 0 ? [steps, []] : partition(steps, ({ step }) => !step.needs.some((need) => unread.has(need)));
+  const [verdict, digest] = await Promise.all([asking(stage, draft, { steps: sighted, facts, at }), hashOf(factsText(facts))]);
   const whole = blind.length === 0 ? verdict : { ...verdict, findings: [...verdict.findings, ...blind.map(unasked)] };
   judgement.add(stage, whole, { chain: steps, given: { digest, factsFor: (step) => factsOf(step, facts) } });
   tellFailures(whole, draft, at);

@@ -5,7 +5,7 @@ export { type Counters, countersOf } from "./counter-stub.ts";
 export { wallTime } from "./engine/clock.ts";
 export type { Facts, Stage } from "./engine/contract.ts";
 export { PRIORITY_MAX } from "./engine/describe.ts";
-export { COUNTERS } from "./engine/facts.ts";
+export { COUNTERS, factsText } from "./engine/facts.ts";
 export { countDecisions, countFailures, countRequests, type DecisionRow, listDecisions, newestDecisions } from "./decisions.ts";
 export { bench, type Judge, type Register, stepsAt, unasked } from "./judge.ts";
 export { KeyPolicies } from "./key-policies.ts";

@@ -3,7 +3,7 @@ import { TollgateError } from "#core";
 import type { ActiveStep } from "./active.ts";
 import { walk } from "./chain.ts";
 import type { Finding, Step, Verdict } from "./contract.ts";
-import type { Described, Facts, Stage } from "./engine/contract.ts";
+import type { Described, Facts, Plugin, Stage } from "./engine/contract.ts";
 import { complaintsOf } from "./engine/inspect.ts";
 import built from "./engine/isolate.json" with { type: "json" };
 import { type DeployedPolicy, NativeWalls } from "./engine/native.ts";
@@ -31,9 +31,31 @@ export type Judge = (question: Question) => Promise<Verdict>;
  */
 export type Register = (source: string) => Promise<Described>;
 
-/** The steps of a chain that a stage asks. */
-export function stepsAt(chain: readonly ActiveStep[], stage: Stage): readonly ActiveStep[] {
-  return chain.filter(({ step }) => step.stages.includes(stage));
+type Chain = readonly ActiveStep[];
+
+const staged = new WeakMap<Chain, Partial<Record<Stage, Chain>>>();
+
+/** The steps of a chain that a stage asks; of one chain the same list each time, so that what is made of it need be made once. */
+export function stepsAt(chain: Chain, stage: Stage): Chain {
+  const known = staged.get(chain) ?? {};
+  staged.set(chain, known);
+  return (known[stage] ??= chain.filter(({ step }) => step.stages.includes(stage)));
+}
+
+/** What the walls must know of a chain. */
+interface Cut {
+  readonly steps: readonly Step[];
+  readonly plugins: readonly Plugin[];
+}
+
+const cuts = new WeakMap<Chain, Cut>();
+
+function cutOf(chain: Chain): Cut {
+  const known = cuts.get(chain);
+  if (known) return known;
+  const cut = { steps: chain.map(({ step }) => step), plugins: chain.map(({ plugin }) => plugin) };
+  cuts.set(chain, cut);
+  return cut;
 }
 
 /** What is found of a step that could not be asked, since what it needs cannot be read: a failure of its own, for which nothing was burnt. */
@@ -56,8 +78,8 @@ export function bench(
   const native = new NativeWalls({ loader, deployed, limits, code: built.native });
   return {
     async judge({ tenant, stage, chain, facts }) {
-      const steps = chain.map(({ step }) => step);
-      const asked = { tenant, stage, facts, steps, plugins: chain.map(({ plugin }) => plugin) };
+      const { steps, plugins } = cutOf(chain);
+      const asked = { tenant, stage, facts, steps, plugins };
       if (!steps.some(({ hash }) => native.has(hash))) return walls.judge(asked);
       return walls.judge({ ...asked, known: await native.evaluations({ stage, steps, facts }) });
     },

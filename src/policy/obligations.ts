@@ -132,8 +132,11 @@ const SAME = {
   require_approval: "first",
 } as const satisfies Record<(typeof DUTIES)[number], keyof typeof RULES>;
 
+const NO_DUTIES: Duties = { redactions: [], route: null, maxTokens: null, rpm: null, tags: [], approval: null };
+
 /** Brings the obligations of a chain together, by the rules above; they come in the order of the chain. */
 export function dutiesOf(obligations: readonly Obligation[]): Duties {
+  if (obligations.length === 0) return NO_DUTIES;
   const of = <Type extends Obligation["type"]>(type: Type) =>
     obligations.filter((each): each is Extract<Obligation, { type: Type }> => each.type === type);
   const limits = of("limit");

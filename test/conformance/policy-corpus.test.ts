@@ -31,7 +31,8 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => sink.listen(0, "127.0.0.1", resolve));
   victim = await at.admin.key({ name: "victim" });
   neighbour = await at.admin.key({ name: "neighbour" });
-  const source = SHAPES.object(BENIGN[0]!).replace('"tried"', '"beside"');
+  // What is given the time is asked each time, whatever it said before.
+  const source = SHAPES.object(BENIGN[0]!).replace('"tried"', '"beside"').replace('["request"]', '["request", "time"]');
   await activate(await upload("beside", "1.0.0", source), neighbour.id);
   watching = Promise.all([watchHealth(), watchNeighbour()]);
 });

@@ -372,6 +372,28 @@ describe("replay", () => {
     expect((await entries("policy.replay", first))[0]!.details).toMatchObject({ content_read: 7, not_replayable: 5 });
   });
 
+  test("D16: a request that comes again as it was is answered and on record as the first, one that does not by its own", async () => {
+    const name = freshName();
+    const { id: key, secret } = await newKey();
+    const code = `export default { name: "${name}", version: "1.0.0", needs: ["request"],
+      evaluate: ({ request: { max_tokens: n } }) => ({ allowed: n < 9, reason: "asks for " + n, metadata: { spun: Array.from({ length: n }, (_, i) => i) }, obligations: n < 9 ? [{ type: "tag", tags: ["n" + n] }] : [] }) };`;
+    const { id } = await admin("POST", "/policies", { name, version: "1.0.0", source: code, signature: null });
+    await activate(id, { scope: { kind: "key", id: key }, mode: "enforce" });
+    const asked = [3, 3, 6, 3, 12, 12];
+    const answers: Response[] = [];
+    for (const max_tokens of asked)
+      answers.push(await ask("POST", "/v1/chat/completions", { as: secret, body: { ...chat("hi"), max_tokens }, platform }));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 403, 403]);
+    const logged = async () => (await admin("GET", `/policies/decisions?policy=${name}`))["data"] as Json[];
+    await expect.poll(async () => (await logged()).length, { timeout: 15_000, interval: 50 }).toBe(6);
+    const byRequest = new Map((await logged()).map(({ request, outcome, reason, metadata, obligations, fuel, context_digest, facts }) => [request, { outcome, reason, metadata, obligations, fuel, context_digest, facts }]));
+    const said = answers.map((answer) => byRequest.get(answer.headers.get("x-request-id")!)!);
+    expect(said.map(({ reason }) => reason)).toEqual(asked.map((n) => `asks for ${n}`));
+    expect(said[0]!["fuel"]).toBeGreaterThan(0);
+    expect([said[1], said[3], said[5]]).toEqual([said[0], said[0], said[4]]);
+    expect(new Set(said.map(({ fuel }) => fuel)).size).toBe(3);
+  }); // prettier-ignore
+
   test("the decision log is filtered and paged, and an ordinary key may not read it", async () => {
     const { data } = await admin("GET", "/policies/decisions?outcome=denied&limit=2");
     expect(data.length).toBeGreaterThan(0);

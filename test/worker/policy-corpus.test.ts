@@ -43,7 +43,9 @@ describe("threat 31: the corpus of policies, behind the Worker Loader", () => {
   /** What a policy comes to behind the walls. Its neighbour is asked in the same chain, before it. */
   async function judged(policy: Case) {
     const plugin = { hash: policy.name, source: SHAPES.object(policy) };
-    const steps = [neighbour, plugin].map(({ hash }, priority): Step => ({ ...STEP, policy: hash, hash, priority }));
+    // What is given the time is asked each time, whatever it said before.
+    const needs = { [neighbour.hash]: [...STEP.needs, "time"] };
+    const steps = [neighbour, plugin].map(({ hash }, priority): Step => ({ ...STEP, needs: needs[hash] ?? STEP.needs, policy: hash, hash, priority })); // prettier-ignore
     const facts = { shared: JSON.parse(CONTEXT) as Record<string, unknown>, own: {} };
     return walls.judge({ tenant: "team", stage: "evaluate", steps, plugins: [neighbour, plugin], facts });
   }

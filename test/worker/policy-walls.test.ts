@@ -32,6 +32,12 @@ function loading(source: (asked: WorkerLoaderWorkerCode) => string) {
 const entrypoint = (judge: string) =>
   `import { WorkerEntrypoint } from "cloudflare:workers"; export class Isolate extends WorkerEntrypoint { async judge(asked) { ${judge} } }`;
 
+/** What an isolate answers where one step allows. */
+const allowed = (fuel = 1) => ({
+  kind: "judged",
+  evaluations: [{ fuel, result: { kind: "decision", value: { allowed: true, reason: "", metadata: {}, obligations: [] } } }],
+});
+
 describe.each([
   ["behind the Worker Loader", behindLoader],
   ["in the gateway's own isolate", inOwn],
@@ -52,7 +58,7 @@ describe.each([
   });
 
   test("are sent their sources once: what is known is asked by its hash", async () => {
-    const asked = { tenant: "t2", stage: "evaluate", steps: [stepOf("known")], facts: NO_FACTS } as const;
+    const asked = { tenant: "t2", stage: "evaluate", steps: [stepOf("known", ["time"])], facts: NO_FACTS } as const;
     const first = await walls.judge({ ...asked, plugins: [policy("known", "return { allowed: true };")] });
     expect(first.findings[0]!.outcome).toBe("allowed");
     expect(await walls.judge({ ...asked, plugins: [] })).toEqual(first);
@@ -88,15 +94,88 @@ test("the same policy burns the same fuel in both places", async () => {
   expect(await behindLoader.judge(asked)).toEqual(await inOwn.judge(asked));
 });
 
+describe("what comes again as it was", () => {
+  const request = (model: string): Facts => ({ shared: { request: { model }, time: { hour: 3 }, messages: [] }, own: {} });
+
+  test("is asked once, and answered as it was: by the same facts, of the same policy with the same settings, for the same tenant", async () => {
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(allowed(77))});`));
+    const walls = wallsOf({ module, walk, loader });
+    const step = stepOf("a", ["request"]);
+    const ask = (tenant: string, model: string, steps = [step]) => walls.judge({ tenant, stage: "evaluate", steps, plugins: [], facts: request(model) }); // prettier-ignore
+    const first = await ask("t", "fast");
+    expect(first.findings).toMatchObject([{ outcome: "allowed", fuel: 77 }]);
+    for (let turn = 0; turn < 3; turn++) expect(await ask("t", "fast")).toEqual(first);
+    expect(asked).toHaveLength(1);
+    await ask("t", "slow");
+    await ask("t2", "fast");
+    await ask("t", "fast", [{ ...step, settings: { max: 1 } }]);
+    await ask("t", "fast", [{ ...step, hash: "b" }]);
+    await walls.judge({ tenant: "t", stage: "onResponse", steps: [step], plugins: [], facts: request("fast") });
+    expect(asked).toHaveLength(6);
+  });
+
+  test.each(["time", "messages", "response", "budget", "estimate", "counters:minute"])(
+    "is asked each time by a policy that is given %s",
+    async (need) => {
+      const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(allowed())});`));
+      const walls = wallsOf({ module, walk, loader });
+      const chain = {
+        tenant: "t",
+        stage: "evaluate",
+        steps: [stepOf("a", ["request", need])],
+        plugins: [],
+        facts: request("fast"),
+      } as const;
+      for (let turn = 0; turn < 3; turn++) await walls.judge(chain);
+      expect(asked).toHaveLength(3);
+    },
+  );
+
+  test("is asked again where it failed", async () => {
+    const failure = { kind: "judged", evaluations: [{ fuel: 9, result: { kind: "failed", failure: "threw", message: "m" } }] };
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(failure)});`));
+    const walls = wallsOf({ module, walk, loader });
+    const chain = { tenant: "t", stage: "evaluate", steps: [stepOf("a", ["request"])], plugins: [], facts: request("fast") } as const;
+    for (let turn = 0; turn < 2; turn++) expect((await walls.judge(chain)).findings).toMatchObject([{ failure: "threw", fuel: 9 }]);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("stands in its place among those that are asked, and where it denies first nobody is asked", async () => {
+    let calls = 0;
+    const get: WorkerLoader["get"] = (id, code) => {
+      calls++;
+      return env.POLICIES.get(id, code);
+    };
+    const walls = wallsOf({ module, walk, loader: { load: (code) => env.POLICIES.load(code), get } });
+    const plugins = [
+      policy("model", `return { allowed: c.request.model !== "never", reason: "model" };`),
+      policy("hour", `return { allowed: c.time.hour > 8, reason: "hour", metadata: c };`),
+    ];
+    const steps = [stepOf("model", ["request"]), { ...stepOf("hour", ["time"]), priority: 200 }];
+    const ask = async (model: string, hour: number) => {
+      const facts = { shared: { request: { model }, time: { hour } }, own: {} };
+      const before = calls;
+      const { denial, findings } = await walls.judge({ tenant: "t", stage: "evaluate", steps, plugins, facts });
+      return { denial: denial?.reason ?? null, burnt: findings.map(({ fuel }) => fuel > 0), calls: calls - before };
+    };
+    for (const known of [false, true]) {
+      expect(await ask("fast", 9)).toEqual({ denial: null, burnt: [true, true], calls: 1 });
+      expect(await ask("fast", 7)).toEqual({ denial: "hour", burnt: [true, true], calls: 1 });
+      expect(await ask("never", 9)).toEqual({ denial: "model", burnt: [true], calls: known ? 0 : 1 });
+    }
+  });
+});
+
 describe("the outer wall", () => {
   test("threat 33: whoever stood within would have no binding and no network", async () => {
     const { asked, loader } = loading(() =>
       entrypoint(`const reached = await fetch("http://127.0.0.1:1/").then(() => true, (error) => String(error));
-        return JSON.stringify({ kind: "judged", outcome: { reached, env: Object.keys(this.env) } });`),
+        const value = { allowed: true, reason: "", metadata: { reached, env: Object.keys(this.env) }, obligations: [] };
+        return JSON.stringify({ kind: "judged", evaluations: [{ fuel: 0, result: { kind: "decision", value } }] });`),
     );
     const walls = wallsOf({ module, walk, loader });
-    const outcome = (await walls.judge({ tenant: "t", stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS })) as unknown;
-    expect(outcome).toEqual({ reached: expect.stringContaining("not permitted to access the internet"), env: [] });
+    const { findings } = await walls.judge({ tenant: "t", stage: "evaluate", steps: [stepOf("a")], plugins: [], facts: NO_FACTS });
+    expect(findings[0]!.metadata).toEqual({ reached: expect.stringContaining("not permitted to access the internet"), env: [] });
     expect(asked[0]!.code).toMatchObject({ env: {}, globalOutbound: null });
   });
 
@@ -116,9 +195,10 @@ describe("the outer wall", () => {
   });
 
   test("however many tenants there are, there are at most 32 isolates, and a tenant finds its own again", async () => {
-    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify({ kind: "judged", outcome: [] });`));
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(allowed())});`));
     const walls = wallsOf({ module, walk, loader });
-    const ask = (tenant: string) => walls.judge({ tenant, stage: "evaluate", steps: [], plugins: [], facts: NO_FACTS });
+    const ask = (tenant: string) =>
+      walls.judge({ tenant, stage: "evaluate", steps: [stepOf("a", ["time"])], plugins: [], facts: NO_FACTS });
     for (let nth = 0; nth < 200; nth++) await ask(`team_${nth}`);
     const ids = new Set(asked.map(({ id }) => id));
     expect(ids.size).toBeGreaterThan(16);

@@ -51,6 +51,12 @@ export interface Facts {
   readonly own: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
+/** Facts as policies are given them: each as JSON, by its need. */
+export interface Written {
+  readonly shared: Readonly<Record<string, string>>;
+  readonly own: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 /** What the engine must know of a step of a chain. */
 export interface Judged {
   readonly policy: string;
@@ -69,4 +75,17 @@ export function walked<Step extends Judged, Outcome>(
 ): Outcome {
   // prettier-ignore
   for (let next = walk.next(); ; next = walk.next(answer(next.value))) if (next.done) return next.value;
+}
+
+/** Walks a chain as far as it is known; null where it comes to a step of which nothing is. */
+export function reached<Step extends Judged, Outcome>(
+  walk: Generator<Step, Outcome, Evaluation>,
+  answer: (step: Step) => Evaluation | null,
+): { readonly outcome: Outcome } | null {
+  for (let next = walk.next(); ;) {
+    if (next.done) return { outcome: next.value };
+    const evaluation = answer(next.value);
+    if (!evaluation) return null;
+    next = walk.next(evaluation);
+  }
 }

@@ -1,8 +1,9 @@
 import type { Evaluation, Plugin, Stage } from "./contract.ts";
 import { readSaid, type Said } from "./describe.ts";
+import { textOf } from "./facts.ts";
 import { FIXED, type Limits, LIMITS } from "./limits.ts";
 import { type Image, Machine, OutOfMemory } from "./machine.ts";
-import { type Answer, failed, readAnswer, readDecision } from "./read.ts";
+import { type Answer, failed, OUT_OF_FUEL, readAnswer, readDecision } from "./read.ts";
 import { faultOfTest, type Registration, type TestRun } from "./registration.ts";
 import { Shelf } from "./shelf.ts";
 import { atOnce, counted, type Turns } from "./turns.ts";
@@ -127,7 +128,7 @@ export class Engine {
 
   /** The image of a policy with its settings, made where there is none. A failure is remembered too: it would come again. */
   *#configured(hash: string, settings: Question["settings"]): Turns<Opened> {
-    const text = JSON.stringify(settings);
+    const text = textOf(settings);
     const name = `${hash}\n${text}`;
     const known = this.#images.get(name);
     if (known) return known;
@@ -176,7 +177,7 @@ export class Engine {
   }
 
   #trapped(trap: unknown): Failed {
-    if (this.#machine.fuel === 0) return failed("fuel", "burnt all its fuel");
+    if (this.#machine.fuel === 0) return OUT_OF_FUEL;
     if (trap instanceof OutOfMemory) return OUT_OF_MEMORY;
     return failed("threw", "stopped the engine that it runs in");
   }

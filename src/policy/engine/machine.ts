@@ -88,6 +88,7 @@ const decoder = new TextDecoder();
 export class Machine {
   readonly #engine: Exports;
   readonly #memory: Uint8Array;
+  readonly #view: DataView;
   #entry: Handle = 0;
   /** The machine with its guest and no policy. */
   readonly empty: Image;
@@ -98,8 +99,9 @@ export class Machine {
       importsOf(() => this.#memory),
     );
     this.#engine = exports as unknown as Exports;
-    // The memory never grows (the build gives it its whole size), so one view stays good.
+    // The memory never grows (the build gives it its whole size), so a view stays good.
     this.#memory = new Uint8Array(this.#engine.memory.buffer);
+    this.#view = new DataView(this.#engine.memory.buffer);
     this.empty = this.#boot(`${GUEST}(${logsCharacters})`);
   }
 
@@ -192,8 +194,7 @@ export class Machine {
   #call(values: readonly (string | Handle)[]): Handle {
     const handles = values.map((value) => (typeof value === "string" ? this.#string(value) : value));
     const at = this.#room(handles.length * 4);
-    const view = new DataView(this.#memory.buffer);
-    for (const [nth, handle] of handles.entries()) view.setUint32(at + nth * 4, handle, true);
+    for (const [nth, handle] of handles.entries()) this.#view.setUint32(at + nth * 4, handle, true);
     return this.#engine.qjs_call(this.#entry, this.#engine.qjs_get_undefined(), handles.length, at);
   }
 
@@ -210,7 +211,7 @@ export class Machine {
   }
 
   #put(text: string): { at: number; length: number } {
-    const bytes = encoder.encode(text);
+    const bytes = encoded(text);
     const at = this.#room(bytes.length + 1);
     this.#memory.set(bytes, at);
     this.#memory[at + bytes.length] = 0;
@@ -229,7 +230,7 @@ export class Machine {
     const length = this.#room(4);
     const at = this.#engine.qjs_get_string_len(value, length);
     if (at === 0) return null;
-    const bytes = new DataView(this.#memory.buffer).getUint32(length, true);
+    const bytes = this.#view.getUint32(length, true);
     const whole = bytes <= max;
     return { text: decoder.decode(this.#memory.subarray(at, at + (whole ? bytes : max))), whole };
   }
@@ -241,6 +242,15 @@ export class Machine {
   #said(value: Handle): string {
     return this.#text(value, FIXED.reasonCharacters)?.text ?? "threw what cannot be told";
   }
+}
+
+const scratch = new Uint8Array(16 * 1024);
+
+/** A text's bytes, good until the next is encoded: small ones are many, and leave nothing to be collected. */
+function encoded(text: string): Uint8Array {
+  // No character of JavaScript takes more than three bytes.
+  if (text.length * 3 > scratch.length) return encoder.encode(text);
+  return scratch.subarray(0, encoder.encodeInto(text, scratch).written);
 }
 
 /** The host found no room in the machine for what it must put there. */

@@ -1,12 +1,11 @@
 import type { Evaluation, Judged, Stage } from "./contract.ts";
 import { readSaid, type Said } from "./describe.ts";
-import { contextsOf } from "./facts.ts";
+import { contextsOf, written } from "./facts.ts";
 import { fnv1a } from "./fnv1a.ts";
-import type { Asked } from "./inside.ts";
 import type { Limits } from "./limits.ts";
 import { failed, readDecision } from "./read.ts";
 import { faultOfTest, type Registration, type TestRun } from "./registration.ts";
-import { COMPATIBILITY_DATE } from "./walls.ts";
+import { type Chain, COMPATIBILITY_DATE } from "./walls.ts";
 import { LATE, within } from "./within.ts";
 
 /** A policy of the operator's own that came with the deployment, and runs as the platform runs any code. */
@@ -76,8 +75,8 @@ export class NativeWalls {
   }
 
   /** Asks the native ones among the steps of a chain, all in one call; null for each of the others. It never throws. */
-  async evaluations({ stage, steps, facts }: Omit<Asked<Judged>, "plugins">): Promise<readonly (Evaluation | null)[]> {
-    const contextOf = contextsOf(facts);
+  async evaluations({ stage, steps, facts }: Pick<Chain<Judged>, "stage" | "steps" | "facts">): Promise<readonly (Evaluation | null)[]> {
+    const contextOf = contextsOf(written(facts));
     const native = steps.filter(({ hash }) => this.has(hash));
     const asked = native.map((step) => ({ ...step, stage, context: contextOf(step) }));
     const evaluations = await this.#asked(asked);

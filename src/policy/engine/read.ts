@@ -45,6 +45,9 @@ export function failed(failure: Extract<Evaluation["result"], { kind: "failed" }
   return { kind: "failed" as const, failure, message: cleaned(message) };
 }
 
+/** What an evaluation comes to that its fuel does not reach for. */
+export const OUT_OF_FUEL = failed("fuel", "burnt all its fuel");
+
 /** Text of a policy as others may see it: one line of bounded length, without what cannot be seen. */
 export function cleaned(text: string): string {
   return text.replace(UNSEEN, " ").slice(0, FIXED.reasonCharacters).toWellFormed();

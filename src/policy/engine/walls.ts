@@ -1,15 +1,19 @@
-import { type Evaluation, type Judged, type Plugin, type Walk, walked } from "./contract.ts";
+import { type Evaluation, type Facts, type Judged, type Plugin, reached, type Walk, walked } from "./contract.ts";
+import { askedText } from "./crossing.ts";
+import { written } from "./facts.ts";
 import { Inside, type Asked, type Reply } from "./inside.ts";
 import built from "./isolate.json" with { type: "json" };
 import { fnv1a } from "./fnv1a.ts";
 import { type Limits, LIMITS } from "./limits.ts";
 import { failed } from "./read.ts";
 import type { Registration } from "./registration.ts";
+import { Steady } from "./steady.ts";
 import { LATE, within } from "./within.ts";
 
 /** A chain as a flow asks it. `plugins` holds every policy of its steps; their sources travel only where they are not known. */
-export interface Chain<Step extends Judged> extends Asked<Step> {
+export interface Chain<Step extends Judged> extends Omit<Asked<Step>, "facts"> {
   readonly tenant: string;
+  readonly facts: Facts;
 }
 
 /** Where policies run: behind two walls, or, where there is no Worker Loader, behind the inner one. */
@@ -44,22 +48,37 @@ const PLATFORM_LIMITS = { cpuMs: 2_000, subRequests: 0 };
 /** Builds the walls that can be built here. */
 export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outcome>): Walls<Step, Outcome> {
   const { limits = LIMITS } = stones;
-  const isolateOf = stones.loader ? loadedBy(stones.loader, { ...stones, limits }) : own({ ...stones, limits });
+  const isolateOf = stones.loader ? loadedBy<Step>(stones.loader, { ...stones, limits }) : own({ ...stones, limits });
+  const steady = new Steady(limits);
   return {
-    async judge({ tenant, plugins, ...asked }) {
-      const { known, steps } = asked;
-      if (known?.every((each) => each !== null)) return walked(stones.walk(steps), (step) => known[steps.indexOf(step)]!);
+    async judge({ tenant, plugins, facts, ...chain }) {
+      const { steps } = chain;
+      const asking = { ...chain, facts: written(facts) };
+      const names = steady.namesOf({ ...asking, tenant });
+      const known = steady.recall(names, chain.known);
+      const outcomeOf = (evaluations: readonly (Evaluation | null)[]) =>
+        reached(stones.walk(steps), (step) => evaluations[steps.indexOf(step)] ?? null);
+      const foreseen = outcomeOf(known);
+      if (foreseen) return foreseen.outcome;
       const isolate = isolateOf(tenant);
       const ask = async () => {
+        const asked = { ...asking, known };
         const reply = await isolate.judge({ ...asked, plugins: [] });
-        if (reply.kind === "judged") return reply.outcome;
+        if (reply.kind === "judged") return reply.evaluations;
         const missing = plugins.filter(({ hash }) => reply.hashes.includes(hash));
         const again = await isolate.judge({ ...asked, plugins: missing });
         if (again.kind === "missing") throw new Error(`a chain names policies that came without a source: ${again.hashes.join(", ")}`);
-        return again.outcome;
+        return again.evaluations;
       };
-      const end = (evaluation: Evaluation["result"]) => walked(stones.walk(asked.steps), () => ({ fuel: 0, result: evaluation }));
-      return within(ask(), limits.timeoutMs).then(
+      const answer = async () => {
+        const evaluations = await ask();
+        const found = outcomeOf(evaluations);
+        if (!found) throw new Error("a chain was not walked to its end");
+        steady.keep(names, evaluations);
+        return found.outcome;
+      };
+      const end = (evaluation: Evaluation["result"]) => walked(stones.walk(steps), () => ({ fuel: 0, result: evaluation }));
+      return within(answer(), limits.timeoutMs).then(
         (outcome) => (outcome === LATE ? end(failed("timeout", "did not answer in time")) : outcome),
         () => end(failed("threw", "the isolate that it runs in broke")),
       );
@@ -71,25 +90,25 @@ export function wallsOf<Step extends Judged, Outcome>(stones: Stones<Step, Outco
 }
 
 /** What an isolate answers, near or far. */
-interface Isolate<Step extends Judged, Outcome> {
-  judge(asked: Asked<Step>): Promise<Reply<Outcome>>;
+interface Isolate<Step extends Judged> {
+  judge(asked: Asked<Step>): Promise<Reply>;
   register(plugin: Plugin): Promise<Registration>;
 }
 
-/** What a loaded isolate answers: a chain goes in and what it came to comes out as one text, since a tree of values costs far more on that way. */
+/** What a loaded isolate answers. `limits` are JSON, and the same whoever asks: they are part of its name. */
 export interface FarIsolate {
-  judge(asked: string): Promise<string>;
-  register(plugin: Plugin): Promise<Registration>;
+  judge(limits: string, asked: string): Promise<string>;
+  register(limits: string, plugin: Plugin): Promise<Registration>;
 }
 
 type Cut<Step extends Judged, Outcome> = Required<Pick<Stones<Step, Outcome>, "module" | "walk" | "limits">>;
 
-function own<Step extends Judged, Outcome>({ module, walk, limits }: Cut<Step, Outcome>): (tenant: string) => Isolate<Step, Outcome> {
-  let inside: Inside<Step, Outcome> | undefined;
+function own<Step extends Judged, Outcome>({ module, walk, limits }: Cut<Step, Outcome>): (tenant: string) => Isolate<Step> {
+  let inside: Inside<Step> | undefined;
   return () => (inside ??= new Inside(module, walk, limits));
 }
 
-function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, limits }: Cut<Step, Outcome>) {
+function loadedBy<Step extends Judged>(loader: WorkerLoader, { module, limits }: Pick<Cut<Step, unknown>, "module" | "limits">) {
   const code: WorkerLoaderWorkerCode = {
     compatibilityDate: COMPATIBILITY_DATE,
     mainModule: MAIN,
@@ -99,14 +118,15 @@ function loadedBy<Step extends Judged, Outcome>(loader: WorkerLoader, { module, 
     env: {},
     globalOutbound: null,
   };
-  const name = `policies-${built.digest}-${fnv1a(JSON.stringify(limits)).toString(36)}`;
-  return (tenant: string): Isolate<Step, Outcome> => {
+  const told = JSON.stringify(limits);
+  const name = `policies-${built.digest}-${fnv1a(told).toString(36)}`;
+  return (tenant: string): Isolate<Step> => {
     // The same tenant always finds the isolate that has loaded its policies.
     const stub = loader.get(`${name}-${fnv1a(tenant) % SLOTS}`, () => code);
-    const far = stub.getEntrypoint("Isolate", { props: limits }) as unknown as FarIsolate;
+    const far = stub.getEntrypoint("Isolate") as unknown as FarIsolate;
     return {
-      judge: async (asked) => JSON.parse(await far.judge(JSON.stringify(asked))) as Reply<Outcome>,
-      register: (plugin) => far.register(plugin),
+      judge: async (asked) => JSON.parse(await far.judge(told, askedText(asked))) as Reply,
+      register: (plugin) => far.register(told, plugin),
     };
   };
 }

@@ -4,6 +4,7 @@ import type { Evaluation, Judged } from "../../../src/policy/engine/contract.ts"
 import { Engine } from "../../../src/policy/engine/engine.ts";
 import { Inside } from "../../../src/policy/engine/inside.ts";
 import { LIMITS } from "../../../src/policy/engine/limits.ts";
+import { Steady } from "../../../src/policy/engine/steady.ts";
 import { atOnce, counted } from "../../../src/policy/engine/turns.ts";
 import { compiledEngine } from "../../support/policy-engine.ts";
 
@@ -21,8 +22,36 @@ it("the policies of a chain burn one budget together, so that many bombs burn no
   const inside = new Inside(compiledEngine, every, LIMITS);
   const reply = await inside.judge({ stage: "evaluate", steps: bombs(5), plugins: [BOMB], facts: NO_FACTS });
   if (reply.kind === "missing") throw new Error("the source was there");
-  expect(reply.outcome.map(({ fuel }) => fuel)).toEqual([10_000_000, 10_000_000, 0, 0, 0]);
-  expect(reply.outcome.map(({ result }) => result)).toEqual(Array(5).fill(expect.objectContaining({ failure: "fuel" })));
+  expect(reply.evaluations.map((each) => each?.fuel)).toEqual([10_000_000, 10_000_000, 0, 0, 0]);
+  expect(reply.evaluations.map((each) => each?.result)).toEqual(Array(5).fill(expect.objectContaining({ failure: "fuel" })));
+});
+
+it("what is known of a policy burns the fuel that it burnt, and fails where the others have left less", async () => {
+  const inside = new Inside(compiledEngine, every, LIMITS);
+  const known = (fuel: number) =>
+    ({ fuel, result: { kind: "decision", value: { allowed: true, reason: "", metadata: {}, obligations: [] } } }) as const;
+  const chain = { stage: "evaluate", steps: bombs(3), plugins: [BOMB], facts: NO_FACTS } as const;
+  const fuelOf = async (fuel: number) => {
+    const reply = await inside.judge({ ...chain, known: [null, known(fuel), null] });
+    if (reply.kind === "missing") throw new Error("the source was there");
+    return reply.evaluations.map((each) => [each?.fuel, each?.result.kind === "failed" ? each.result.failure : "decided"]);
+  };
+  expect(await fuelOf(4_000)).toEqual([[10_000_000, "fuel"], [4_000, "decided"], [9_996_000, "fuel"]]); // prettier-ignore
+  expect(await fuelOf(10_000_001)).toEqual([[10_000_000, "fuel"], [10_000_000, "fuel"], [0, "fuel"]]); // prettier-ignore
+});
+
+it("what is kept of a chain is left out where it would burn more together than a chain may", () => {
+  const steady = new Steady({ chainFuel: 10_000 });
+  const steps = ["a", "b"].map((hash) => ({ policy: hash, hash, needs: ["request"], settings: {} }));
+  const names = steady.namesOf({ tenant: "t", stage: "evaluate", steps, facts: { shared: { request: "{}" }, own: {} } });
+  const said = (fuel: number) =>
+    ({ fuel, result: { kind: "decision", value: { allowed: true, reason: "", metadata: {}, obligations: [] } } }) as const;
+  expect(steady.recall(names, undefined)).toEqual([null, null]);
+  steady.keep(names, [said(6_000), null]);
+  expect(steady.recall(names, undefined)).toEqual([said(6_000), null]);
+  steady.keep(names, [null, said(4_001)]);
+  expect(steady.recall(names, undefined)).toEqual([null, null]);
+  expect(steady.recall(names, [null, said(1)])).toEqual([said(6_000), said(1)]);
 });
 
 it("of many bombs at once one goes off at a time: whatever else the thread has to do comes in between", async () => {
@@ -76,7 +105,7 @@ it("a fact that nobody gathered is null to the policy that declared it", async (
   const steps = [{ policy: "p", hash: "h", needs: ["budget", "counters:day"], settings: { a: 1 } }];
   const reply = await inside.judge({ stage: "evaluate", steps, plugins, facts: NO_FACTS });
   expect(reply).toMatchObject({
-    outcome: [{ result: { value: { metadata: { c: { budget: null, counters: { day: null }, config: { a: 1 } } } } } }],
+    evaluations: [{ result: { value: { metadata: { c: { budget: null, counters: { day: null }, config: { a: 1 } } } } } }],
   });
 });
 
