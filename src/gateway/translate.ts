@@ -6,13 +6,14 @@ import {
   isPacked,
   type Pair,
   StreamTranslator,
+  TONGUES,
   tongueOf,
   translateAnswer,
   translateError,
   translateRequest,
 } from "#translation";
 import { itemsOf } from "#responses";
-import { type Ask, readAsk, withInput } from "#wire";
+import { type Ask, madeAsk, withInput } from "#wire";
 import type { Arrival } from "./contract.ts";
 
 /** That a provider answers in another dialect than its caller speaks. */
@@ -77,7 +78,7 @@ export function spoken(asked: Ask, { surface, upstream, target, price, maxOutput
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
   const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
   const { body, dropped, custom, spaces } = translateRequest(asked.body.value, { from, to }, target.model, dress);
-  const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
+  const ask = madeAsk(TONGUES[to].surface, body);
   const includeUsage = asked.wantsUsage || arrival.costInUsage;
   return {
     ask,
@@ -122,14 +123,6 @@ function tellingOf({ asked, translation }: Translated, now: number) {
   const fields = { instructions, metadata: metadata ?? {}, previous_response_id: previous, store: keeps && store !== false };
   const echo = pair.from === "openai-responses" ? { echo: { id: responseId, fields } } : {};
   return { requestId, includeUsage, custom, spaces, created: Math.floor(now / 1000), ...echo };
-}
-
-/** Headers of one vendor are nothing to another. */
-const VENDORS = /^(anthropic|openai)-/;
-
-/** The caller's headers without those that speak of its own dialect. */
-export function withoutVendors(headers: Headers): Headers {
-  return new Headers([...headers].filter(([name]) => !VENDORS.test(name)));
 }
 
 /** A provider's whole answer in the caller's dialect; null where it is none. */
