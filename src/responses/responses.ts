@@ -1,7 +1,7 @@
 import { TollgateError } from "#core";
 import type { Kept } from "./contract.ts";
 import type { ResponseObject } from "./responses.do.ts";
-import { open, placeOf, seal } from "./seal.ts";
+import { open, pepperOf, placeOf, seal } from "./seal.ts";
 
 /** What each key may name again. An id of another key is, by construction, one that is not there. */
 export interface Responses {
@@ -24,22 +24,24 @@ const ID = /^[\w-]{1,256}$/;
 
 /** The responses of a deployment, by the binding of their class. */
 export function responsesOf(namespace: DurableObjectNamespace<ResponseObject>, pepper: string): Responses {
+  let drawing: Promise<CryptoKey> | null = null;
+  const place = async ({ key, id }: Owner) => placeOf(await (drawing ??= pepperOf(pepper)), key, id);
   return {
-    keep: async ({ key, id }, kept, until) => {
-      const place = await placeOf(pepper, key, id);
-      const sealed = await seal(place, JSON.stringify(kept));
+    keep: async (owner, kept, until) => {
+      const its = await place(owner);
+      const sealed = await seal(its, JSON.stringify(kept));
       if (sealed.length > BYTES_MAX) throw new TollgateError("payload_too_large", `A response of over ${BYTES_MAX} bytes is not kept`);
-      await asked(() => namespace.getByName(place.name).keep(sealed, until));
+      await asked(() => namespace.getByName(its.object).keep(its.name, sealed, until));
     },
-    find: async ({ key, id }) => {
-      if (!ID.test(id)) return null;
-      const place = await placeOf(pepper, key, id);
-      const sealed = await asked(() => namespace.getByName(place.name).read());
-      return sealed && (JSON.parse(await open(place, new Uint8Array(sealed))) as Kept);
+    find: async (owner) => {
+      if (!ID.test(owner.id)) return null;
+      const its = await place(owner);
+      const sealed = await asked(() => namespace.getByName(its.object).read(its.name));
+      return sealed && (JSON.parse(await open(its, new Uint8Array(sealed))) as Kept);
     },
-    forget: async ({ key, id }) => {
-      const { name } = await placeOf(pepper, key, id);
-      await asked(() => namespace.getByName(name).forget());
+    forget: async (owner) => {
+      const { object, name } = await place(owner);
+      await asked(() => namespace.getByName(object).forget(name));
     },
   };
 }

@@ -5,20 +5,27 @@ const encoder = new TextEncoder();
 
 /** Where something is kept, and what opens it. */
 export interface Place {
+  /** Of the object; a key's responses are spread over sixteen, by the first digit of their names: a busy key is more than one thread. */
+  readonly object: string;
+  /** Within it. */
   readonly name: string;
   readonly secret: CryptoKey;
+}
+
+/** The deployment's pepper, as places are drawn with it. */
+export async function pepperOf(text: string): Promise<CryptoKey> {
+  return crypto.subtle.importKey("raw", encoder.encode(text), { name: "HMAC", hash: "SHA-512" }, false, ["sign"]);
 }
 
 /**
  * The place of an id of a key. Both its name and its secret are drawn from the id, which nothing stores: whoever reads the storage, even
  * beside the deployment's secrets, neither finds nor opens what is kept there without it. Another key's id is another place.
  */
-export async function placeOf(pepper: string, key: string, id: string): Promise<Place> {
-  const hash = { name: "HMAC", hash: "SHA-512" };
-  const peppered = await crypto.subtle.importKey("raw", encoder.encode(pepper), hash, false, ["sign"]);
-  const drawn = await crypto.subtle.sign("HMAC", peppered, encoder.encode(`response\n${key}\n${id}`));
+export async function placeOf(pepper: CryptoKey, key: string, id: string): Promise<Place> {
+  const drawn = await crypto.subtle.sign("HMAC", pepper, encoder.encode(`response\n${key}\n${id}`));
   const secret = await crypto.subtle.importKey("raw", drawn.slice(32), "AES-GCM", false, ["encrypt", "decrypt"]);
-  return { name: [...new Uint8Array(drawn, 0, 32)].map((byte) => byte.toString(16).padStart(2, "0")).join(""), secret };
+  const name = [...new Uint8Array(drawn, 0, 32)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { object: `${key}/${name[0]}`, name, secret };
 }
 
 /** A text under a place's secret. */
