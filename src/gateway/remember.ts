@@ -3,6 +3,7 @@ import { keepsResponses } from "#providers";
 import { itemsOf, type Json, type Kept, listed } from "#responses";
 import { fieldsOf, SseReader } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
+import type { Pass } from "./passes.ts";
 
 const DAY_MS = 86_400_000;
 /** As long as OpenAI keeps a response (https://platform.openai.com/docs/guides/conversation-state). */
@@ -40,23 +41,19 @@ export async function rememberAnswer(text: string, draft: Draft, at: Gateway): P
 }
 
 /**
- * A stream that is kept as it passes; the very same where it is not. Every byte passes as it came, and at once, but for the end: that
+ * Keeps a stream as it passes; nothing is done where it is not kept. Every byte passes as it came, and at once, but for the end: that
  * waits until what it ends stands, so that whoever has read it can go on from it, whatever happens here.
  */
-export function rememberStream(stream: ReadableStream<Uint8Array>, draft: Draft, at: Gateway): ReadableStream<Uint8Array> {
+export function remembering(draft: Draft, at: Gateway): readonly Pass[] {
   const where = whereKept(draft, at);
-  if (where === null) return stream;
+  if (where === null) return [];
   const memory = new Memory(where, draft, at);
   const events = new SseReader((data, event) => memory.see(data, event));
-  return stream.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform: (chunk, controller) => {
-        events.push(chunk);
-        if (!memory.over) return controller.enqueue(chunk);
-        return memory.stands().then(() => controller.enqueue(chunk));
-      },
-    }),
-  );
+  const push = (chunk: Uint8Array) => {
+    events.push(chunk);
+    return memory.over ? memory.stands().then(() => chunk) : chunk;
+  };
+  return [{ push }];
 }
 
 /** What is to be remembered of one answer. */

@@ -15,6 +15,7 @@ import {
 import { itemsOf } from "#responses";
 import { type Ask, madeAsk, withInput } from "#wire";
 import type { Arrival } from "./contract.ts";
+import type { Pass } from "./passes.ts";
 
 /** That a provider answers in another dialect than its caller speaks. */
 export interface Translation {
@@ -135,16 +136,10 @@ export function errorIn({ pair, requestId }: Translation, text: string, status: 
   return translateError(text, pair, status, requestId);
 }
 
-/** A provider's stream in the caller's dialect; each chunk's events leave together. */
-export function streamIn(translated: Translated, stream: ReadableStream<Uint8Array>, now: number): ReadableStream<Uint8Array> {
+/** Says a provider's stream in the caller's dialect; each chunk's events leave together. */
+export function sayingIn(translated: Translated, now: number): Pass {
   const translator = new StreamTranslator(translated.translation.pair, tellingOf(translated, now));
   const encoder = new TextEncoder();
-  const send = (text: string, controller: TransformStreamDefaultController<Uint8Array>) =>
-    void (text === "" || controller.enqueue(encoder.encode(text)));
-  return stream.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform: (chunk, controller) => send(translator.push(chunk), controller),
-      flush: (controller) => send(translator.end(), controller),
-    }),
-  );
+  const bytesOf = (text: string) => (text === "" ? null : encoder.encode(text));
+  return { push: (chunk) => bytesOf(translator.push(chunk)), end: () => bytesOf(translator.end()) };
 }
