@@ -1,7 +1,7 @@
 import { AUTO, type AutoTable, type Decision, decide, type Features, type Out, readFeatures } from "#auto";
 import { foresee, type KeyStatus, refusalError } from "#budget";
 import { asTollgateError, type Caller, TollgateError } from "#core";
-import { listModels, resolveModel } from "#models";
+import { answersInWords, listModels, resolveModel } from "#models";
 import { callable } from "#providers";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
@@ -151,14 +151,13 @@ function paid(model: string, draft: Draft, { status, at }: Court): Fault | null 
   return { model, code: "over_budget", error: refusalError(verdict) };
 }
 
-/** Everything that can be called beside the table, the cheapest first and the built-in provider last. What rates no output gives none. */
+/** Everything that can be called beside the table, the cheapest first and the built-in provider last. */
 function atHand({ upstreams, aliases, book }: Directory, caller: Caller, at: number): string[] {
   const providers = new Set([...upstreams].filter(([, upstream]) => callable(upstream)).map(([name]) => name));
   const cards = listModels({ providers, aliases, book, team: caller.team, at });
-  const ranked = cards.flatMap(({ id, provider, price: { state, rates } }) => {
-    if (state === "priced" && (rates.output ?? null) === null) return [];
+  const ranked = cards.filter(answersInWords).map(({ id, provider, price: { state, rates } }) => {
     const dear = state === "free" ? 0 : state === "unknown" ? Infinity : Number(rates.input ?? 0) + Number(rates.output);
-    return [{ id, last: provider === "tollgate" ? 1 : 0, dear }];
+    return { id, last: provider === "tollgate" ? 1 : 0, dear };
   });
   return ranked.toSorted((a, b) => a.last - b.last || a.dear - b.dear || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
 }
