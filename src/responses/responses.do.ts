@@ -5,6 +5,12 @@ const PIECE_BYTES = 1_000_000;
 /** What ends within the same hour is swept together; none of it is told once its own time is over. */
 const SWEEP_MS = 3_600_000;
 
+/** Bytes that nobody here can open, and their name. */
+export interface Sealed {
+  readonly name: string;
+  readonly sealed: Uint8Array;
+}
+
 /**
  * A share of what one key may name again: sealed bytes under names, each with its end. Nothing is stored for a name that was only asked
  * for. Answers leave once what they tell stands on disk, which is the platform's own promise.
@@ -12,16 +18,11 @@ const SWEEP_MS = 3_600_000;
 export class ResponseObject extends DurableObject<object> {
   #isMade = false;
 
-  /** Keeps bytes until a time, in the place of any before. */
-  async keep(name: string, sealed: Uint8Array, until: number): Promise<void> {
-    const { sql } = this.ctx.storage;
+  /** Keeps bytes until a time, each in the place of any before under its name: all of them or none. */
+  async keep(all: readonly Sealed[], until: number): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#make();
-      sql.exec("DELETE FROM kept WHERE name = ?", name);
-      for (let from = 0; from < sealed.length; from += PIECE_BYTES) {
-        const piece = sealed.slice(from, from + PIECE_BYTES);
-        sql.exec("INSERT INTO kept (name, piece, until, sealed) VALUES (?, ?, ?, ?)", name, from / PIECE_BYTES, until, piece);
-      }
+      for (const each of all) this.#put(each, until);
     });
     await this.#wake(until);
   }
@@ -48,6 +49,15 @@ export class ResponseObject extends DurableObject<object> {
     if (this.#holdsAny()) this.ctx.storage.sql.exec("DELETE FROM kept WHERE until <= ?", Date.now());
     const next = this.#firstEnd();
     await (next === null ? this.#clear() : this.#wake(next));
+  }
+
+  #put({ name, sealed }: Sealed, until: number): void {
+    const { sql } = this.ctx.storage;
+    sql.exec("DELETE FROM kept WHERE name = ?", name);
+    for (let from = 0; from < sealed.length; from += PIECE_BYTES) {
+      const piece = sealed.slice(from, from + PIECE_BYTES);
+      sql.exec("INSERT INTO kept (name, piece, until, sealed) VALUES (?, ?, ?, ?)", name, from / PIECE_BYTES, until, piece);
+    }
   }
 
   #make(): void {

@@ -1,12 +1,12 @@
 import { TollgateError } from "#core";
 import type { Kept } from "./contract.ts";
-import type { ResponseObject } from "./responses.do.ts";
-import { open, pepperOf, placeOf, seal } from "./seal.ts";
+import type { ResponseObject, Sealed } from "./responses.do.ts";
+import { open, pepperOf, type Place, placeOf, seal } from "./seal.ts";
 
 /** What each key may name again. An id of another key is, by construction, one that is not there. */
 export interface Responses {
-  /** Keeps it until a time; stands on disk when it returns. @throws TollgateError `payload_too_large`, `overloaded`. */
-  keep(owner: Owner, kept: Kept, until: number): Promise<void>;
+  /** Keeps the same under some ids of a key until a time; stands on disk when it returns. @throws TollgateError `payload_too_large`, `overloaded`. */
+  keep(under: { readonly key: string; readonly ids: readonly string[] }, kept: Kept, until: number): Promise<void>;
   find(owner: Owner): Promise<Kept | null>;
   forget(owner: Owner): Promise<void>;
 }
@@ -27,11 +27,14 @@ export function responsesOf(namespace: DurableObjectNamespace<ResponseObject>, p
   let drawing: Promise<CryptoKey> | null = null;
   const place = async ({ key, id }: Owner) => placeOf(await (drawing ??= pepperOf(pepper)), key, id);
   return {
-    keep: async (owner, kept, until) => {
-      const its = await place(owner);
-      const sealed = await seal(its, JSON.stringify(kept));
-      if (sealed.length > BYTES_MAX) throw new TollgateError("payload_too_large", `A response of over ${BYTES_MAX} bytes is not kept`);
-      await asked(() => namespace.getByName(its.object).keep(its.name, sealed, until));
+    keep: async ({ key, ids }, kept, until) => {
+      const text = JSON.stringify(kept);
+      const rows = await Promise.all(ids.map(async (id) => sealedAt(await place({ key, id }), text)));
+      const calls = [...Map.groupBy(rows, ({ object }) => object)].map(([object, all]) => {
+        const sealed = all.map(({ object: _, ...each }) => each);
+        return asked(() => namespace.getByName(object).keep(sealed, until));
+      });
+      await Promise.all(calls);
     },
     find: async (owner) => {
       if (!ID.test(owner.id)) return null;
@@ -44,6 +47,12 @@ export function responsesOf(namespace: DurableObjectNamespace<ResponseObject>, p
       await asked(() => namespace.getByName(object).forget(name));
     },
   };
+}
+
+async function sealedAt(place: Place, text: string): Promise<Sealed & Pick<Place, "object">> {
+  const sealed = await seal(place, text);
+  if (sealed.length > BYTES_MAX) throw new TollgateError("payload_too_large", `A response of over ${BYTES_MAX} bytes is not kept`);
+  return { object: place.object, name: place.name, sealed };
 }
 
 /** Once more where the object went away, which is safe as every call may be repeated. */

@@ -5,7 +5,7 @@ const encoder = new TextEncoder();
 
 /** Where something is kept, and what opens it. */
 export interface Place {
-  /** Of the object; a key's responses are spread over sixteen, by the first digit of their names: a busy key is more than one thread. */
+  /** Of the object; a key's responses are spread over sixteen, so that a busy key is more than one thread. */
   readonly object: string;
   /** Within it. */
   readonly name: string;
@@ -25,7 +25,13 @@ export async function placeOf(pepper: CryptoKey, key: string, id: string): Promi
   const drawn = await crypto.subtle.sign("HMAC", pepper, encoder.encode(`response\n${key}\n${id}`));
   const secret = await crypto.subtle.importKey("raw", drawn.slice(32), "AES-GCM", false, ["encrypt", "decrypt"]);
   const name = [...new Uint8Array(drawn, 0, 32)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { object: `${key}/${name[0]}`, name, secret };
+  return { object: `${key}/${shelfOf(id)}`, name, secret };
+}
+
+/** By the end of the id: OpenAI's response and its items end alike (`resp_…0bb6a6b452d3795b`, `msg_…0bb6a6b452d3795b` in its reference), and are kept in one call. */
+function shelfOf(id: string): string {
+  const last = id.at(-1) ?? "";
+  return /[0-9a-f]/.test(last) ? last : ((last.codePointAt(0) ?? 0) % 16).toString(16);
 }
 
 /** A text under a place's secret. */
