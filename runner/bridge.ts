@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createConnection, createServer } from "node:net";
+import { constants } from "node:os";
 
 /**
  * Runs inside the sandbox as the job's first process: `node bridge.ts PORT SOCKET COMMAND…`. Agents know how to call an address, not a
@@ -21,5 +22,5 @@ server.listen(Number(port), "127.0.0.1", () => {
     process.stderr.write(`${command}: ${error.message}\n`);
     process.exit(127);
   });
-  child.once("exit", (code, signal) => process.exit(code ?? (signal === "SIGKILL" ? 137 : 143)));
+  child.once("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal!]));
 });

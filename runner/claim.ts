@@ -1,4 +1,4 @@
-import { base64url, jwtVerify, SignJWT } from "jose";
+import { base64url, errors, jwtVerify, SignJWT } from "jose";
 import { CLAIM_AUDIENCE, CLAIM_SECONDS_MAX, type Claims, claims, type Operation } from "./protocol.ts";
 
 const encoder = new TextEncoder();
@@ -23,13 +23,17 @@ export function signClaim(
     .sign(encoder.encode(secret));
 }
 
-/** What a bearer claims; null where it is not signed by us, not fresh, or not for a runner. */
-export async function readClaim(secret: string, bearer: string): Promise<Claims | null> {
+/** Why a bearer claims nothing. */
+type ClaimFault = "missing" | "forged" | "expired";
+
+/** What a bearer claims; why nothing, where it is not signed by us for a runner, or not fresh. */
+export async function readClaim(secret: string, bearer: string): Promise<Claims | ClaimFault> {
+  if (bearer === "") return "missing";
   const options = { algorithms: ["HS256"], audience: CLAIM_AUDIENCE, maxTokenAge: CLAIM_SECONDS_MAX };
   try {
     const { payload } = await jwtVerify(bearer, encoder.encode(secret), options);
-    return claims.safeParse(payload).data ?? null;
-  } catch {
-    return null;
+    return claims.safeParse(payload).data ?? "forged";
+  } catch (error) {
+    return error instanceof errors.JWTExpired ? "expired" : "forged";
   }
 }

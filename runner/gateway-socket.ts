@@ -1,30 +1,36 @@
 import { chmod } from "node:fs/promises";
 import * as http from "node:http";
 import * as https from "node:https";
+import type { Socket } from "node:net";
 import { pipeline } from "node:stream";
+import type { Egress } from "./egress.ts";
+import { framingOf, HOP_BY_HOP, passed } from "./headers.ts";
 import type { JobSpec } from "./protocol.ts";
 
-/** Headers of one connection, which say nothing of the next. */
-const HOP_BY_HOP = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"];
 /** What a job may not say of itself: its credential is ours to give. */
-const CREDENTIALS = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-tollgate-api-key", "cookie", "proxy-authorization"];
+const CREDENTIALS = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-tollgate-api-key", "cookie"];
 const NOT_ASKED = new Set([...HOP_BY_HOP, ...CREDENTIALS, "host"]);
 const NOT_ANSWERED = new Set(HOP_BY_HOP);
 /** So long a connection is kept for the next call; shorter than whoever answers keeps it. */
 const KEPT_MS = 5_000;
 
 /**
- * Listens on a unix socket for one job's calls and makes them calls to the gateway, with the job's credential. The credential is never
- * inside the sandbox, and nothing but the gateway is ever called.
+ * Listens on a unix socket for one job's calls and makes those of a path calls to the gateway, with the job's credential, which is never
+ * inside the sandbox. What is asked of it as of a proxy goes to `egress`, without any credential of ours.
  */
-export async function openGatewaySocket(path: string, { url, authorization }: NonNullable<JobSpec["gateway"]>): Promise<http.Server> {
+export async function openGatewaySocket(
+  path: string,
+  { url, authorization }: NonNullable<JobSpec["gateway"]>,
+  egress: Egress,
+): Promise<http.Server> {
   const base = new URL(url);
   const { Agent, request } = base.protocol === "https:" ? https : http;
   // No two jobs share a connection: what one of them might leave on it no other hears.
   const agent = new Agent({ keepAlive: true, timeout: KEPT_MS });
   const server = http.createServer((asked, answer) => {
-    // The path is the caller's, the origin never: "//elsewhere" stays a path, and "http://elsewhere/" would go before the host.
-    if (!asked.url?.startsWith("/")) return tell(answer, 400, { code: "invalid_request", message: "Only paths are called here" });
+    // The path is the caller's, the origin never: "//elsewhere" stays a path, and "http://elsewhere/" is for the proxy alone.
+    if (/^[a-z]+:/i.test(asked.url ?? "")) return void egress.forward(asked, answer);
+    if (!asked.url?.startsWith("/")) return tell(answer, 400, { code: "invalid_request", message: "Only paths and hosts are called here" });
     const headers = { ...passed(asked, NOT_ASKED), ...framingOf(asked), host: base.host, authorization };
     const target = {
       agent,
@@ -41,7 +47,11 @@ export async function openGatewaySocket(path: string, { url, authorization }: No
     answer.once("close", () => call.destroy());
     pipeline(asked, call, () => undefined);
   });
-  server.once("close", () => agent.destroy());
+  server.on("connect", (asked, client, head) => void egress.tunnel(asked, client as Socket, head));
+  server.once("close", () => {
+    agent.destroy();
+    egress.close();
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(path, resolve);
@@ -49,19 +59,6 @@ export async function openGatewaySocket(path: string, { url, authorization }: No
   // Its folder is one job's own; the job's user must be able to connect.
   await chmod(path, 0o666);
   return server;
-}
-
-/**
- * A body of no told length goes on in chunks whatever the method is: without a frame it would stand behind a GET as a request of its own,
- * with headers of the job's choosing.
- */
-function framingOf({ headers }: http.IncomingMessage): Record<string, string> {
-  return headers["transfer-encoding"] === undefined ? {} : { "transfer-encoding": "chunked" };
-}
-
-function passed({ headers }: http.IncomingMessage, dropped: ReadonlySet<string>): Record<string, string | string[]> {
-  const kept = Object.entries(headers).filter(([name, value]) => value !== undefined && !dropped.has(name));
-  return Object.fromEntries(kept) as Record<string, string | string[]>;
 }
 
 /** What never left may be asked again; what broke off later may have been done. */

@@ -2,8 +2,11 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { join } from "node:path";
+import { Egress, type Reach } from "./egress.ts";
 import { EventLog } from "./event-log.ts";
 import { openGatewaySocket } from "./gateway-socket.ts";
+import { hostRuleOf } from "./host-rule.ts";
+import { Incidents } from "./incidents.ts";
 import { BRIDGE, type Machine } from "./machine.ts";
 import { changesBetween, LIST, manifestOf, readManifest } from "./manifest.ts";
 import { type ExitReason, type FileChange, GATEWAY_INSIDE, type JobSpec } from "./protocol.ts";
@@ -16,14 +19,23 @@ const COLLECT_MS = 60_000;
 const UNLISTED = "what became of the workspace could not be listed";
 const COLLECT_MEMORY_BYTES = 256 * 2 ** 20;
 
-/** One command in one sandbox, from its making to the last trace of it. */
-export class Job {
+/** What a job is made of. */
+interface Asked {
   readonly id: string;
   /** The digest of the body that it was made of. */
   readonly digest: string;
+  readonly spec: JobSpec;
+}
+
+/** One command in one sandbox, from its making to the last trace of it. */
+export class Job {
+  readonly id: string;
+  readonly digest: string;
   readonly events = new EventLog();
+  readonly incidents = new Incidents(this.events);
   readonly #spec: JobSpec;
   readonly #machine: Machine;
+  readonly #reach: Reach;
   readonly #owner: Owner;
   #volume: Volume | null = null;
   #child: ChildProcess | null = null;
@@ -33,11 +45,12 @@ export class Job {
   #ended: ExitReason | null = null;
   #over: Promise<void>;
 
-  constructor(id: string, digest: string, spec: JobSpec, machine: Machine) {
+  constructor({ id, digest, spec }: Asked, machine: Machine, reach: Reach) {
     this.id = id;
     this.digest = digest;
     this.#spec = spec;
     this.#machine = machine;
+    this.#reach = reach;
     this.#owner = machine.owners.take();
     this.#outputLeft = spec.limits.outputBytes;
     this.#over = this.#run();
@@ -97,7 +110,7 @@ export class Job {
       this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, this.#machine.mounts ? limits : null);
       await fill(this.#volume.workspace, files, this.#owner);
       await fill(this.#volume.tmp, home, this.#owner);
-      if (this.#spec.gateway) socket = await openGatewaySocket(join(this.#volume.run, "gw.sock"), this.#spec.gateway);
+      if (this.#spec.gateway) socket = await openGatewaySocket(join(this.#volume.run, "gw.sock"), this.#spec.gateway, this.#egress());
       if (!this.#ended) status = await this.#command(this.#volume, cgroup);
     } catch (error) {
       this.#ended ??= "lost";
@@ -123,6 +136,11 @@ export class Job {
     await cgroup?.kill();
     if (child.stdout!.readable || child.stderr!.readable) await Promise.race([once(child, "close"), timeUp()]);
     return { code, signal, message: null };
+  }
+
+  #egress(): Egress {
+    const rules = this.#spec.hosts.map(hostRuleOf).filter((rule) => rule !== null);
+    return new Egress(rules, this.#reach, (denial) => this.incidents.tell(denial));
   }
 
   #inside({ run }: Volume): Inside {

@@ -18,6 +18,15 @@ const settings = z.object({
   RUNNER_FOR: z.string().optional(),
   /** A folder with installs of agents, `claude-code` and `codex`, that jobs may name. */
   RUNNER_AGENTS: z.string().optional(),
+  /** Lets jobs reach the hosts that they are allowed; without it none reaches any. */
+  RUNNER_EGRESS: z.stringbool().default(false),
+  /** For tests: hosts of this machine's own loopback are public enough. */
+  RUNNER_EGRESS_LOOPBACK: z.stringbool().default(false),
+  RUNNER_EGRESS_BYTES_MAX: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(2 ** 30),
   RUNNER_JOBS_MAX: z.coerce.number().int().min(1).max(4_000).default(50),
   RUNNER_BODY_BYTES_MAX: z.coerce
     .number()
@@ -33,15 +42,19 @@ function readSettings(): z.infer<typeof settings> {
   return process.exit(2);
 }
 
+/** What a job has open to a host is ended after so long in which nothing was said. */
+const IDLE_MS = 120_000;
+
 const { RUNNER_SECRET: secret, RUNNER_STATE: state, RUNNER_HOST: host, RUNNER_PORT: at, ...most } = readSettings();
 const { RUNNER_JOBS_MAX: jobsMax, RUNNER_BODY_BYTES_MAX: bodyBytesMax, RUNNER_FOR: master, RUNNER_AGENTS: agents } = most;
+const { RUNNER_EGRESS: outwards, RUNNER_EGRESS_LOOPBACK: loopback, RUNNER_EGRESS_BYTES_MAX: bytesMax } = most;
 // A child that is given the runner's environment by mistake must not be given what signs claims.
 delete process.env["RUNNER_SECRET"];
 const machine = await prepareMachine(state, agents).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : "the machine cannot be made ready"}\n`);
   return process.exit(1);
 });
-const runner = new Runner(machine, { secret, jobsMax, bodyBytesMax });
+const runner = new Runner(machine, { secret, jobsMax, bodyBytesMax, reach: outwards ? { loopback, bytesMax, idleMs: IDLE_MS } : null });
 const server = runner.listener();
 server.listen(at, host, () => {
   const address = server.address();

@@ -1,4 +1,7 @@
 import * as z from "zod";
+import { hostRuleOf } from "./host-rule.ts";
+
+export { hostRuleOf, reaches } from "./host-rule.ts";
 
 /**
  * The whole contract between the Worker and a runner, version 1: HTTP/1.1, JSON, and NDJSON for events. Both sides import this file.
@@ -77,6 +80,15 @@ export const AGENT_PROGRAMS = {
 
 const files = z.array(z.strictObject({ path: workspacePath, base64: z.base64(), executable: z.boolean().optional() })).max(10_000);
 
+/** A host that a job may reach, as it is written. */
+export const host = z
+  .string()
+  .max(270)
+  .refine((text) => hostRuleOf(text) !== null, { message: "must be a host, as in example.com, *.example.com or example.com:8443" });
+
+/** So many hosts are named at most. */
+export const HOSTS_MAX = 100;
+
 /** One command in one sandbox. */
 export const jobSpec = z.strictObject({
   v: z.literal(PROTOCOL_VERSION),
@@ -111,6 +123,11 @@ export const jobSpec = z.strictObject({
    * inside. Null for a job that reaches nothing.
    */
   gateway: z.strictObject({ url: z.url({ protocol: /^https?$/ }), authorization: z.string().min(1).max(4096) }).nullable(),
+  /**
+   * The hosts that it may reach over the gateway's socket, by CONNECT and plain HTTP; a runner whose operator allows none refuses a job
+   * that names any.
+   */
+  hosts: z.array(host).max(HOSTS_MAX).default([]),
   /** The agent whose program the sandbox is given, to be read; a runner that does not have it refuses the job. */
   agent: agentName.nullable().default(null),
   /** Refuses the job where this runner cannot enforce every limit. */
@@ -129,6 +146,12 @@ export const fileChange = z.object({
 });
 
 export type FileChange = z.infer<typeof fileChange>;
+
+/**
+ * The exit code of a command that was killed by SIGSYS, as the filter of system calls does: by another machine's calls. It may also be one
+ * that a command has chosen; a call that is merely refused leaves none.
+ */
+export const KILLED_FOR_CALL = 128 + 31;
 
 /** Why a job ended. */
 export const exitReason = z.enum(["ok", "error", "timeout", "cancelled", "oom", "lost"]);
@@ -151,6 +174,28 @@ export const jobExit = z.object({
 
 export type JobExit = z.infer<typeof jobExit>;
 
+/** What a claim lets its bearer do, to one job. */
+export const operation = z.enum(["create", "events", "stdin", "cancel", "artifacts", "delete"]);
+
+export type Operation = z.infer<typeof operation>;
+
+/** Something in a job that is a matter of security: the same is told once, and of each job no more than so many. */
+export const incident = z.discriminatedUnion("event", [
+  /** It asked for a host that it may not reach, for one that leads into a private network, or for more than it may move. */
+  z.object({
+    event: z.literal("egress_denied"),
+    host: z.string().max(253),
+    port: z.int(),
+    reason: z.enum(["not_allowed", "not_public", "bytes"]),
+  }),
+  /** Somebody asked something of it with no claim, or with one that is not signed by us, is over, or is of something else. */
+  z.object({ event: z.literal("claim_refused"), op: operation, reason: z.enum(["missing", "forged", "expired", "rebound"]) }),
+  /** There were more than these. */
+  z.object({ event: z.literal("incidents_untold"), told: z.int() }),
+]);
+
+export type Incident = z.infer<typeof incident>;
+
 const eventHead = { v: z.literal(PROTOCOL_VERSION), seq: z.int().positive(), at: z.int() };
 
 /** What happened in a job. `seq` begins at 1 and has no gaps. */
@@ -158,6 +203,7 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ ...eventHead, type: z.literal("status"), data: z.object({ status: z.enum(["starting", "running"]) }) }),
   z.object({ ...eventHead, type: z.literal("stdout"), data: z.object({ text: z.string() }) }),
   z.object({ ...eventHead, type: z.literal("stderr"), data: z.object({ text: z.string() }) }),
+  z.object({ ...eventHead, type: z.literal("security"), data: incident }),
   z.object({ ...eventHead, type: z.literal("exit"), data: jobExit }),
 ]);
 
@@ -187,14 +233,11 @@ export const health = z.object({
   capabilities,
   /** The agents that jobs may name, each of which has said its version in a sandbox here. */
   agents: z.array(z.object({ name: agentName, version: z.string() })).default([]),
+  /** Whether its operator lets jobs reach hosts at all. */
+  egress: z.boolean().default(false),
 });
 
 export type Health = z.infer<typeof health>;
-
-/** What a claim lets its bearer do, to one job. */
-export const operation = z.enum(["create", "events", "stdin", "cancel", "artifacts", "delete"]);
-
-export type Operation = z.infer<typeof operation>;
 
 /**
  * A claim: a JWT by HS256 with the shared secret, `aud` the runner, `sub` the job's id. `spec` is the base64url SHA-256 of the body

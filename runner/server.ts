@@ -2,9 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { digestOf, readClaim } from "./claim.ts";
+import type { Reach } from "./egress.ts";
 import { Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
-import { JOB_ID, jobSpec, type JobSpec, type Operation, PROTOCOL_VERSION } from "./protocol.ts";
+import { type Incident, JOB_ID, jobSpec, type JobSpec, type Operation, PROTOCOL_VERSION } from "./protocol.ts";
 
 /** How a runner is set up. */
 export interface Settings {
@@ -12,7 +13,11 @@ export interface Settings {
   readonly secret: string;
   readonly jobsMax: number;
   readonly bodyBytesMax: number;
+  /** What jobs may reach at all; null: nothing but the gateway. */
+  readonly reach: Reach | null;
 }
+
+type ClaimRefused = Extract<Incident, { event: "claim_refused" }>;
 
 /** A request that is not done, and why. */
 class Refusal extends Error {
@@ -38,6 +43,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 };
 
 const BODIED: ReadonlySet<Operation> = new Set(["create", "stdin"]);
+const NOWHERE: Reach = { loopback: false, bytesMax: 0, idleMs: 0 };
 const UNCLAIMED = new Refusal(401, "unauthorized", "The claim is not one for this");
 
 /** Which job, and what is to be done to it. */
@@ -50,7 +56,7 @@ function targetOf(method: string, path: string): { readonly id: string; readonly
 }
 
 function bearerOf({ headers: { authorization = "" } }: IncomingMessage): string {
-  return authorization.replace(/^Bearer /, "");
+  return authorization.replace(/^Bearer */, "");
 }
 
 /** A runner's jobs and its HTTP, protocol version 1. */
@@ -58,6 +64,8 @@ export class Runner {
   readonly #jobs = new Map<string, Job>();
   readonly #machine: Machine;
   readonly #settings: Settings;
+  /** Why claims for no job of ours were refused in this minute. */
+  #refused: { readonly minute: number; readonly reasons: Set<string> } = { minute: 0, reasons: new Set() };
 
   constructor(machine: Machine, settings: Settings) {
     this.#machine = machine;
@@ -83,18 +91,37 @@ export class Runner {
     const { id, op } = targetOf(request.method ?? "", url.pathname);
     // The claim is looked at before a byte of the body is taken; that it is of this very body, after.
     const claim = await readClaim(this.#settings.secret, bearerOf(request));
-    if (claim?.sub !== id || claim.op !== op) throw UNCLAIMED;
+    if (typeof claim === "string") throw this.#unclaimed(id, op, claim);
+    if (claim.sub !== id || claim.op !== op) throw this.#unclaimed(id, op, "rebound");
     const body = BODIED.has(op) ? await this.#read(request) : Buffer.alloc(0);
     if (op !== "create") return this.#act(op, id, { answer, body, after: Number(url.searchParams.get("after") ?? 0) });
     const digest = await digestOf(body);
-    if (claim.spec !== digest) throw UNCLAIMED;
+    if (claim.spec !== digest) throw this.#unclaimed(id, op, "rebound");
     this.#create(id, { body, digest }, answer);
+  }
+
+  /** Told in the job that somebody wanted something of; where there is none, in the log, a few times a minute at most. */
+  #unclaimed(id: string, op: Operation, reason: ClaimRefused["reason"]): Refusal {
+    const incident: ClaimRefused = { event: "claim_refused", op, reason };
+    const job = this.#jobs.get(id);
+    if (job) job.incidents.tell(incident);
+    else this.#noted(incident);
+    return UNCLAIMED;
+  }
+
+  #noted(incident: ClaimRefused): void {
+    const minute = Math.floor(Date.now() / 60_000);
+    if (this.#refused.minute !== minute) this.#refused = { minute, reasons: new Set() };
+    if (this.#refused.reasons.has(incident.reason)) return;
+    this.#refused.reasons.add(incident.reason);
+    process.stderr.write(`${JSON.stringify({ level: "warning", ...incident })}\n`);
   }
 
   #health(answer: ServerResponse): void {
     const { capabilities, agents } = this.#machine;
     const running = [...this.#jobs.values()].filter((job) => !job.events.ended).length;
-    send(answer, 200, { v: PROTOCOL_VERSION, ok: capabilities.sandbox, jobs: running, capabilities, agents: agents.found });
+    const egress = this.#settings.reach !== null;
+    send(answer, 200, { v: PROTOCOL_VERSION, ok: capabilities.sandbox, jobs: running, capabilities, agents: agents.found, egress });
   }
 
   #create(id: string, { body, digest }: { readonly body: Buffer; readonly digest: string }, answer: ServerResponse): void {
@@ -102,15 +129,22 @@ export class Runner {
     if (known && known.digest !== digest) throw new Refusal(409, "conflict", "Another job has this id");
     if (known) return send(answer, 200, { id });
     const spec = readSpec(body);
+    this.#checkOffered(spec);
+    const running = [...this.#jobs.values()].filter((job) => !job.events.ended).length;
+    if (running >= this.#settings.jobsMax) throw new Refusal(503, "busy", `${running} jobs are running`);
+    this.#jobs.set(id, new Job({ id, digest, spec }, this.#machine, this.#settings.reach ?? NOWHERE));
+    send(answer, 201, { id });
+  }
+
+  /** Refuses what this runner cannot do, or may not. */
+  #checkOffered(spec: JobSpec): void {
     const { sandbox, memory, processes, cpu, disk, uidPerJob, seccomp, missing } = this.#machine.capabilities;
     const whole = [memory, processes, cpu, disk, uidPerJob, seccomp].every(Boolean);
     if (!sandbox || (spec.strict && !whole)) throw new Refusal(422, "unenforceable", missing.join("; "));
     if (spec.agent !== null && !this.#machine.agents.found.some(({ name }) => name === spec.agent))
       throw new Refusal(422, "agent_missing", `This runner has no ${spec.agent}; RUNNER_AGENTS names the folder that it is installed in`);
-    const running = [...this.#jobs.values()].filter((job) => !job.events.ended).length;
-    if (running >= this.#settings.jobsMax) throw new Refusal(503, "busy", `${running} jobs are running`);
-    this.#jobs.set(id, new Job(id, digest, spec, this.#machine));
-    send(answer, 201, { id });
+    if (spec.hosts.length > 0 && this.#settings.reach === null)
+      throw new Refusal(422, "no_egress", "This runner lets jobs reach no hosts; RUNNER_EGRESS allows it");
   }
 
   async #act(

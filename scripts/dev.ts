@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { whenOrphaned } from "./orphan.ts";
 import { prepare } from "./prepare.ts";
 import { startRunner } from "./runner.ts";
 import { build } from "./runtime.ts";
@@ -27,4 +28,5 @@ const wrangler = join(import.meta.dirname, "../node_modules/wrangler/bin/wrangle
 const words = ["dev", "--persist-to", folder, "--env-file", file, "--port", String(port)];
 const server = spawn(process.execPath, [wrangler, ...words], { stdio: "inherit", env: { ...process.env, WRANGLER_LOG: "log" } });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => server.kill(signal));
+whenOrphaned(() => server.kill("SIGTERM"));
 server.once("exit", (code) => process.exit(code ?? 1));

@@ -26,6 +26,9 @@ const READY_MS = 60_000;
 const LOOK_MS = 500;
 const END_MS = 10_000;
 
+/** What of a gateway's settings its own runner is given. */
+const PASSED_ON = /^RUNNER_(AGENTS$|EGRESS)/;
+
 /** What is missing where it could simply be installed. */
 export const NOT_INSTALLED = "bubblewrap is not installed";
 
@@ -57,7 +60,7 @@ export async function startRunner(folder: string, given: Record<string, string>,
   const serves = left !== null && isRunner(left.pid) && (await answers(left.port));
   if (left !== null && !serves) await end(left.pid);
   let launching: Promise<void> | null = null;
-  const settings = { RUNNER_SECRET: secret, ...(given["RUNNER_AGENTS"] ? { RUNNER_AGENTS: given["RUNNER_AGENTS"] } : {}) };
+  const settings = { RUNNER_SECRET: secret, ...Object.fromEntries(Object.entries(given).filter(([name]) => PASSED_ON.test(name))) };
   let noted = serves ? left : await launch(folder, settings, await freePort());
   // One that dies is started again at the same port: what it ran is lost, what comes is not.
   const watch = setInterval(() => {

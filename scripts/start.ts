@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { readConfig } from "#config";
 import { greeting } from "./greeting.ts";
+import { whenOrphaned } from "./orphan.ts";
 import { prepare } from "./prepare.ts";
 import { boot, build, freePort, keepTime, workerdChildren } from "./runtime.ts";
 import { startRunner } from "./runner.ts";
@@ -37,6 +38,7 @@ async function start(): Promise<void> {
   console.log(greeting({ port, first, development, secrets, given, noRunner: runner.why }));
   const stop = () => void runtime.dispose().then(() => process.exit(0));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+  whenOrphaned(stop);
 }
 
 await start().catch((error: unknown) => {

@@ -14,7 +14,7 @@ export interface Secrets {
 }
 
 const DEV_VARS = ".dev.vars";
-const PASSED = /^(TOLLGATE_|OPENAI_|ANTHROPIC_|OLLAMA_|RUNNER_URL$|RUNNER_SECRET$|RUNNER_AGENTS$)/;
+const PASSED = /^(TOLLGATE_|OPENAI_|ANTHROPIC_|OLLAMA_|RUNNER_URL$|RUNNER_SECRET$|RUNNER_AGENTS$|RUNNER_EGRESS)/;
 
 /** Where a development gateway keeps everything that survives a restart. */
 export function stateFolder(): string {

@@ -29,6 +29,7 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     "max-cost": text("USD that its calls of models may cost", "max_cost_usd", "<usd>"),
     mode: choice("whether it may change its workspace", ["normal", "analysis_only", "dry_run"], "mode"),
     "allow-tool": texts("a tool that it may use, of those that the profile allows; all of them, if none is given", "allow_tools", "<rule>"),
+    host: texts("a host that it is to reach, of those that the profile allows; none, if none is given", "network.hosts", "<host>"),
     metadata: pairs("a fact that stands with it", "metadata"),
     callback: text("whom to tell of its end, by a signed POST", "callback_url", "<url>"),
   },
@@ -126,6 +127,7 @@ async function follow({ gateway, output, id, after }: Following): Promise<Exit |
 
 async function told(event: TaskEvent, output: Output): Promise<void> {
   if (output.plain) return output.object({ ...event });
+  if (event.type === "security") return output.note(`security: ${Object.values(event.data).join(" ")}`);
   const written = event.data["text"];
   if (typeof written !== "string") return;
   if (event.type === "stdout") await output.file(written);

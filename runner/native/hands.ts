@@ -2,7 +2,8 @@ import { abridge } from "./abridge.ts";
 import type { ToolResultBlock, ToolUseBlock } from "./messages.ts";
 import type { Permission } from "./permission.ts";
 import type { Report } from "./report.ts";
-import { Input, ToolError } from "./tools/contract.ts";
+import { ToolError } from "./tool-error.ts";
+import { Input } from "./tools/contract.ts";
 import { toolNamed } from "./tools/tools.ts";
 import type { Workspace } from "./workspace.ts";
 

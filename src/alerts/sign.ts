@@ -1,3 +1,4 @@
+import { hex } from "#core";
 const encoder = new TextEncoder();
 
 /**
@@ -13,8 +14,4 @@ export async function signature(secret: string, seconds: number, body: string): 
 /** A signing secret: 256 bits, marked as what it is so that scanners of secrets know it. */
 export function newSigningSecret(): string {
   return `whsec_${hex(crypto.getRandomValues(new Uint8Array(32)))}`;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,3 +1,5 @@
+import { type KnownTool, toolKnownAs } from "#core";
+
 /** What a tool does beside being called. */
 export interface Deed {
   readonly type: "file_access" | "bash_command" | "agent_call" | "skill_call";
@@ -7,38 +9,8 @@ export interface Deed {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The tools of Claude Code, Codex, the native agent and the vendors' own that are about files. */
-const FILE_TOOLS: ReadonlyMap<string, "read" | "write"> = new Map([
-  ...["Read", "NotebookRead", "Glob", "Grep", "LS", "List", "view_image", "read_file", "list_dir", "grep_files"].map(
-    (name) => [name, "read"] as const,
-  ),
-  ...["Write", "Edit", "MultiEdit", "NotebookEdit", "apply_patch_call"].map((name) => [name, "write"] as const),
-]);
-/** One of these reads where its `command` is `view`, and else writes. */
-const EDITORS: ReadonlySet<string> = new Set([
-  "str_replace_based_edit_tool",
-  "str_replace_editor",
-  "text_editor",
-  "text_editor_code_execution",
-]);
-const COMMAND_TOOLS: ReadonlySet<string> = new Set([
-  "Bash",
-  "bash",
-  "bash_code_execution",
-  "Monitor",
-  "PowerShell",
-  "exec_command",
-  "unified_exec",
-  "shell",
-  "shell_command",
-  "local_shell",
-  "local_shell_call",
-  "shell_call",
-  "container.exec",
-  "write_stdin",
-]);
-const AGENT_TOOLS: ReadonlySet<string> = new Set(["Task", "Agent", "spawn_agent"]);
-const SKILL_TOOLS: ReadonlySet<string> = new Set(["Skill"]);
+/** By their canonical names, the tools that only read files; others that are about files write them. */
+const READERS: ReadonlySet<string> = new Set(["Read", "Glob", "Grep"]);
 
 /** Of a patch over very many files so many are listed; the rest is counted. */
 const PATHS_MAX = 100;
@@ -48,21 +20,16 @@ const PATHS_MAX = 100;
  * A tool that is not known is a call and nothing more.
  */
 export function deedsOf(tool: string, input: unknown): Deed[] {
-  const name = plainName(tool);
+  const known = toolKnownAs(tool);
+  const { name, form } = known;
   const fields = fieldsOf(input);
-  const command = COMMAND_TOOLS.has(name) ? commandOf(input, fields) : null;
+  const command = form === "command" || form === "keys" ? commandOf(input, fields) : null;
   return [
     ...(command === null ? [] : [ran(name, command)]),
-    ...touched(name, { input, fields, command }),
-    ...(AGENT_TOOLS.has(name) ? [agentCall(fields)] : []),
-    ...(SKILL_TOOLS.has(name) ? [skillCall(fields)] : []),
+    ...touched(known, { input, fields, command }),
+    ...(form === "agent" ? [agentCall(fields)] : []),
+    ...(form === "skill" ? [skillCall(fields)] : []),
   ];
-}
-
-/** A tool's own name, without the namespace that it is told under; tools of MCP servers have names of their servers' choosing. */
-function plainName(tool: string): string {
-  if (COMMAND_TOOLS.has(tool) || tool.startsWith("mcp__")) return tool;
-  return tool.split(/__|\./).at(-1)!;
 }
 
 function fieldsOf(input: unknown): Fields {
@@ -107,19 +74,15 @@ interface Given {
 }
 
 /** The files of a call. Codex takes a patch that a shell is to read for a patch, so that one counts as well. */
-function touched(name: string, { input, fields, command }: Given): Deed[] {
-  const patch = name === "apply_patch" ? (textOf(fields, ["input", "patch"]) ?? said(input)) : command;
-  const patched = patch === null ? [] : patchedBy(patch);
-  if (name === "apply_patch" || patched.length > 0) return [accessed("write", patched)];
-  const access = accessOf(name, fields);
-  if (!access) return [];
-  const named = { ...fields, ...fieldsOf(fields["operation"]) };
-  return [accessed(access, [textOf(named, ["file_path", "notebook_path", "path", "dir_path"]) ?? "."])];
-}
-
-function accessOf(name: string, { command }: Fields): "read" | "write" | undefined {
-  if (EDITORS.has(name)) return command === "view" ? "read" : "write";
-  return FILE_TOOLS.get(name);
+function touched({ tool, form }: KnownTool, { input, fields, command }: Given): Deed[] {
+  const text = form === "patch" ? (textOf(fields, ["input", "patch"]) ?? said(input)) : command;
+  const patched = text === null ? [] : patchedBy(text);
+  const named = textOf(fieldsOf(fields["operation"]), ["path"]);
+  if (form === "patch") return [accessed("write", named === null ? patched : [...patched, named])];
+  if (patched.length > 0) return [accessed("write", patched)];
+  if (form !== "file" && form !== "editor") return [];
+  const reads = form === "editor" ? fields["command"] === "view" : READERS.has(tool);
+  return [accessed(reads ? "read" : "write", [textOf(fields, ["file_path", "notebook_path", "path", "dir_path"]) ?? "."])];
 }
 
 function accessed(access: "read" | "write", paths: readonly string[]): Deed {

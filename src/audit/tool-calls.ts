@@ -1,4 +1,4 @@
-import { masked } from "#core";
+import { masked, sha256 } from "#core";
 import { abridged } from "./abridge.ts";
 import type { AuditEvent } from "./contract.ts";
 import { type Deed, deedsOf } from "./deeds.ts";
@@ -101,9 +101,4 @@ function read(input: string): unknown {
   } catch {
     return input;
   }
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,4 +1,4 @@
-import { type Capability, isSurface, type Surface } from "#core";
+import { type Capability, isSurface, sha256, type Surface } from "#core";
 import { canonical } from "#wire";
 import type { Question } from "./contract.ts";
 
@@ -40,7 +40,5 @@ export async function digestOf(question: Question): Promise<string> {
   const idle = VENDORS.has(kind) && !isSurface(capability) ? IDLE_MEMBERS[capability] : [];
   const headers = [...question.headers].filter(([name]) => !IDLE_HEADERS.test(name));
   const frame = ["tollgate-cache/1", scope.kind, scope.id, asked, capability, provider, kind, baseUrl, model, search, headers];
-  const text = `${JSON.stringify(frame)}\n${canonical(question.body, new Set(idle))}`;
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return sha256(`${JSON.stringify(frame)}\n${canonical(question.body, new Set(idle))}`);
 }

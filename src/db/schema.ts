@@ -761,6 +761,8 @@ export const tasks = sqliteTable(
     model: text(),
     exitReason: text("exit_reason", { enum: ["ok", "error", "timeout", "cancelled", "oom", "budget", "policy", "runner_lost"] }),
     createdAt: integer("created_at").notNull(),
+    /** Null before its command, or its agent, has begun. */
+    startedAt: integer("started_at"),
     /** Null while it has its place among those that a key may run at once. */
     endedAt: integer("ended_at"),
     /** What its owner thought of it, from 1 to 5. */

@@ -6,15 +6,14 @@ import type { Content } from "#content";
 import type { Caller } from "#core";
 import type { Event, RequestEvent } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
-import type { Bounds, Limits, Price, Target } from "#models";
-import type { ActivePolicies, ActiveStep, Counters, Judge, Obligation } from "#policy";
+import type { Bounds, Limits, Price, Receipt, Target } from "#models";
+import type { ActivePolicies, ActiveStep, Counter, Counters, Facts as PolicyFacts, Judge, Obligation, Ticket } from "#policy";
 import type { Upstream } from "#providers";
 import type { Responses } from "#responses";
 import type { Health, Perseverance } from "#routes";
-import type { CalledTool } from "#wire";
+import type { Pair, Spaces } from "#translation";
+import type { Ask, CalledTool } from "#wire";
 import type { DirectoryCache } from "./directory.ts";
-import type { Spoken } from "./translate.ts";
-import type { Counts, Gathered } from "./facts.ts";
 import type { Judgement } from "./judgement.ts";
 import type { Keeper } from "./keeper.ts";
 
@@ -92,6 +91,31 @@ export interface Arrival {
   readonly costInUsage: boolean;
 }
 
+/** That a provider answers in another dialect than its caller speaks. */
+export interface Translation {
+  readonly pair: Pair;
+  /** Fields of the request that the provider's dialect has no words for. */
+  readonly dropped: readonly string[];
+  readonly requestId: string;
+  /** The caller wants the usage at the end of a stream. */
+  readonly includeUsage: boolean;
+  /** Names of custom tools that the provider was told of as functions. */
+  readonly custom: ReadonlySet<string>;
+  /** Tools that the provider was told of under one name in place of two. */
+  readonly spaces: Spaces;
+  /** Whether responses are kept here at all. */
+  readonly keeps: boolean;
+  /** The id of a response, which a provider of another dialect gives none. */
+  readonly responseId: string;
+}
+
+/** A request as it is sent, as it was asked, and what stands between the two: null where both are one. */
+export interface Spoken {
+  readonly ask: Ask;
+  readonly asked: Ask;
+  readonly translation: Translation | null;
+}
+
 /** One request with all decided but its money: who asks, which upstream answers, at which price. */
 export interface Draft extends Spoken {
   readonly arrival: Arrival;
@@ -149,4 +173,35 @@ export interface Standing {
   readonly gathered: Gathered;
   readonly judged: Draft;
   readonly obligations: readonly Obligation[];
+}
+
+/** A ticket that a request took of a counter, for the policy that declares it. */
+export interface Taken {
+  readonly policy: string;
+  /** The need that declares it. */
+  readonly need: string;
+  readonly counter: Counter;
+  readonly ticket: Ticket;
+}
+
+/** Needs that could not be read, and that only shadows have: they are not asked, and the request goes on without them. */
+export type Unread = ReadonlySet<string>;
+
+/** Where a request was counted. */
+export interface Counts {
+  readonly taken: readonly Taken[];
+  readonly unread: Unread;
+}
+
+/** What a chain is given. */
+export interface Gathered {
+  readonly facts: PolicyFacts;
+  readonly unread: Unread;
+}
+
+/** What a request is billed. `chargedNano` stands where the amount is no receipt's sum, because nobody can say what the provider billed. */
+export interface Bill {
+  readonly receipt: Receipt;
+  readonly status: "actual" | "estimated";
+  readonly chargedNano?: number;
 }

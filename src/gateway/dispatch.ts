@@ -1,14 +1,7 @@
 import { attempt, concluded, totalMsOf } from "./attempt.ts";
-import type { Answer } from "./answer.ts";
 import type { Gateway } from "./contract.ts";
 import type { Hold } from "./hold.ts";
-import { Trip } from "./trip.ts";
-
-/** An answer that is the request's, and the hold of the target that gives it. */
-export interface Dispatched {
-  readonly answer: Answer;
-  readonly hold: Hold;
-}
+import { type Dispatched, Trip } from "./trip.ts";
 
 /**
  * Sends a request to its target, or to one target of its route after the other until one answers. When nothing comes back the hold is

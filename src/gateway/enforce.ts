@@ -15,8 +15,8 @@ import {
   type Verdict,
 } from "#policy";
 import { redactRequest, redactText } from "#wire";
-import type { Draft, Gateway, Standing } from "./contract.ts";
-import { CONTENT_NEEDS, count, type Counts, gather, type Gathered, messagesOf, uncounted, withFact } from "./facts.ts";
+import type { Counts, Draft, Gateway, Gathered, Standing } from "./contract.ts";
+import { CONTENT_NEEDS, count, gather, messagesOf, uncounted, withFact } from "./facts.ts";
 import type { Hold } from "./hold.ts";
 import { redrafted } from "./redraft.ts";
 

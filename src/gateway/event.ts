@@ -2,9 +2,8 @@ import type { RequestEvent } from "#audit";
 import type { Decision } from "#auto";
 import type { Amount } from "#budget";
 import { nanoCeil, type TollgateError, usdFromFemto, usdFromNano } from "#core";
-import type { Receipt } from "#models";
 import type { Ask } from "#wire";
-import type { Arrival, Draft } from "./contract.ts";
+import type { Arrival, Bill, Draft } from "./contract.ts";
 import type { Judgement } from "./judgement.ts";
 import { NO_PAST, type Past } from "./past.ts";
 
@@ -28,13 +27,6 @@ export interface Ending {
   readonly ownOutput?: number | null;
   /** What refused it, or had it stop. */
   readonly fault?: TollgateError;
-}
-
-/** What a request is billed. `chargedNano` stands where the amount is no receipt's sum, because nobody can say what the provider billed. */
-export interface Bill {
-  readonly receipt: Receipt;
-  readonly status: "actual" | "estimated";
-  readonly chargedNano?: number;
 }
 
 /** A request as its record tells of it: what was sent, what was reserved for it, and what was tried before. */

@@ -2,7 +2,7 @@ import type { BudgetStatus } from "#budget";
 import { TollgateError, usdFromNano } from "#core";
 import { type ActiveStep, type Counter, COUNTERS, type Facts, type Ticket, WINDOW_S_MAX, wallTime } from "#policy";
 import { type Ask, saidInRequest } from "#wire";
-import type { Draft, Gateway } from "./contract.ts";
+import type { Counts, Draft, Gateway, Gathered, Taken } from "./contract.ts";
 import { unreachable } from "./hold.ts";
 
 /** Needs that hold what somebody said; no record of a decision keeps them. */
@@ -10,30 +10,6 @@ export const CONTENT_NEEDS: ReadonlySet<string> = new Set(["messages", "response
 const BUDGET = "budget";
 const PARAMETER_MAX = 256;
 const PARAMETERS_MAX = 64;
-
-/** A ticket that a request took of a counter, for the policy that declares it. */
-interface Taken {
-  readonly policy: string;
-  /** The need that declares it. */
-  readonly need: string;
-  readonly counter: Counter;
-  readonly ticket: Ticket;
-}
-
-/** Needs that could not be read, and that only shadows have: they are not asked, and the request goes on without them. */
-type Unread = ReadonlySet<string>;
-
-/** Where a request was counted. */
-export interface Counts {
-  readonly taken: readonly Taken[];
-  readonly unread: Unread;
-}
-
-/** What a chain is given. */
-export interface Gathered {
-  readonly facts: Facts;
-  readonly unread: Unread;
-}
 
 const NOT_COUNTED: Counts = { taken: [], unread: new Set() };
 

@@ -2,8 +2,8 @@ import type { RequestEvent } from "#audit";
 import { type Amount, type Asked, type Granted, type LedgerStub, type Refusal, refusalError } from "#budget";
 import { outputTokens, inputTokens, nanoCeil, NO_USAGE, TollgateError, type Usage } from "#core";
 import { outputCap, receipt, type Receipt } from "#models";
-import type { Draft, Gateway } from "./contract.ts";
-import { type Bill, type Ending, requestEvent } from "./event.ts";
+import type { Bill, Draft, Gateway } from "./contract.ts";
+import { type Ending, requestEvent } from "./event.ts";
 import { type Lost, NO_PAST, type Past, tokensWithLost, withLost } from "./past.ts";
 import { holdWider, together, type Wider, widerLedgersOf, within } from "./wider.ts";
 

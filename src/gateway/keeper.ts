@@ -1,5 +1,4 @@
 import { type Ended, type Facts, joined, type Shelf } from "#cache";
-import type { Gateway } from "./contract.ts";
 import { within } from "./deadline.ts";
 
 /** How often one that has nothing to tell says that it is still there; the cache gives it three times as long. */
@@ -8,6 +7,12 @@ const BEAT_MS = 3_000;
 /** What waits to be told; more is not kept in memory for a cache that does not listen, nor would it go into one message. */
 const UNTOLD_BYTES_MAX = 24 * 1024 * 1024;
 
+/** What keeps the isolate alive for work beside the answer, and the clock. */
+interface Aside {
+  readonly background: (work: Promise<unknown>) => void;
+  readonly now: () => number;
+}
+
 /**
  * Tells the cache of an answer while it is being made, beside its client and never in its way: one call at a time, with all that has
  * come since the last. What it cannot tell costs the answer nothing; followers then help themselves.
@@ -15,7 +20,7 @@ const UNTOLD_BYTES_MAX = 24 * 1024 * 1024;
 export class Keeper {
   readonly #shelf: Shelf;
   readonly #flight: string;
-  readonly #at: Pick<Gateway, "background" | "now">;
+  readonly #at: Aside;
   readonly #over = Promise.withResolvers<true>();
   #isOver = false;
   #facts: Facts | null = null;
@@ -25,7 +30,7 @@ export class Keeper {
   #toldAt: number;
   #followers = 0;
 
-  constructor(shelf: Shelf, flight: string, at: Pick<Gateway, "background" | "now">) {
+  constructor(shelf: Shelf, flight: string, at: Aside) {
     this.#shelf = shelf;
     this.#flight = flight;
     this.#at = at;

@@ -2,7 +2,7 @@ import type { RequestEvent } from "#audit";
 import type { Amount } from "#budget";
 import { inputTokens, outputTokens } from "#core";
 import type { Target } from "#models";
-import type { Bill } from "./event.ts";
+import type { Bill } from "./contract.ts";
 
 /** One call to a provider, as callers and records are told of it; `status` is null where no answer came. */
 export type Attempt = RequestEvent["invocation"]["attempts"][number];

@@ -130,7 +130,7 @@ class Memory {
     const { account } = recall.original ?? upstream;
     const days = Math.max(VENDOR_DAYS, this.#at.config.TOLLGATE_RESPONSES_DAYS);
     try {
-      await null;
+      await Promise.resolve();
       while (this.#untold.length > 0)
         await this.#write(this.#untold.splice(0), { v: 1, at: "provider", provider: upstream.name, account }, days);
     } finally {

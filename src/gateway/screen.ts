@@ -1,8 +1,8 @@
 import { asTollgateError, type Capability, isSurface } from "#core";
 import { dutiesOf, REDACT_MAX, stepsAt } from "#policy";
 import { type JudgeStretch, redactAnswer, saidInAnswer, screened } from "#wire";
-import type { Draft, Gateway } from "./contract.ts";
-import { gather, type Gathered, withFact } from "./facts.ts";
+import type { Draft, Gateway, Gathered } from "./contract.ts";
+import { gather, withFact } from "./facts.ts";
 import { judged } from "./enforce.ts";
 
 /**

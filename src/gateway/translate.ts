@@ -1,46 +1,11 @@
 import type { Capability } from "#core";
 import type { Price, Target } from "#models";
 import { speaks, type Upstream } from "#providers";
-import {
-  type Spaces,
-  isPacked,
-  type Pair,
-  StreamTranslator,
-  TONGUES,
-  tongueOf,
-  translateAnswer,
-  translateError,
-  translateRequest,
-} from "#translation";
+import { isPacked, StreamTranslator, TONGUES, tongueOf, translateAnswer, translateError, translateRequest } from "#translation";
 import { itemsOf } from "#responses";
 import { type Ask, madeAsk, withInput } from "#wire";
-import type { Arrival } from "./contract.ts";
+import type { Arrival, Spoken, Translation } from "./contract.ts";
 import type { Pass } from "./passes.ts";
-
-/** That a provider answers in another dialect than its caller speaks. */
-export interface Translation {
-  readonly pair: Pair;
-  /** Fields of the request that the provider's dialect has no words for. */
-  readonly dropped: readonly string[];
-  readonly requestId: string;
-  /** The caller wants the usage at the end of a stream. */
-  readonly includeUsage: boolean;
-  /** Names of custom tools that the provider was told of as functions. */
-  readonly custom: ReadonlySet<string>;
-  /** Tools that the provider was told of under one name in place of two. */
-  readonly spaces: Spaces;
-  /** Whether responses are kept here at all. */
-  readonly keeps: boolean;
-  /** The id of a response, which a provider of another dialect gives none. */
-  readonly responseId: string;
-}
-
-/** A request as it is sent, as it was asked, and what stands between the two: null where both are one. */
-export interface Spoken {
-  readonly ask: Ask;
-  readonly asked: Ask;
-  readonly translation: Translation | null;
-}
 
 /** Where a provider takes several dialects that the caller does not speak, the one that most providers know. */
 const PREFERRED = ["chat.completions", "messages", "responses"] as const;

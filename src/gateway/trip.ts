@@ -5,7 +5,6 @@ import type { Answer } from "./answer.ts";
 import { attempt, concluded, type Failure, totalMsOf } from "./attempt.ts";
 import { beginning } from "./beginning.ts";
 import type { Course, Draft, Gateway } from "./contract.ts";
-import type { Dispatched } from "./dispatch.ts";
 import { enforceElsewhere } from "./enforce.ts";
 import { type Hold, underOwnCap } from "./hold.ts";
 import { Journey, type Stop } from "./journey.ts";
@@ -14,6 +13,12 @@ import { usedBeforeContent } from "./used.ts";
 
 /** How long a stream's first word is waited for where nothing else is said: a model that thinks unseen must not keep its client without a sign. */
 const PREAMBLE_MS = 10_000;
+
+/** An answer that is the request's, and the hold of the target that gives it. */
+export interface Dispatched {
+  readonly answer: Answer;
+  readonly hold: Hold;
+}
 
 /** How an attempt ended; `fault` is null where its answer, or its failure, is the request's. */
 interface Met {

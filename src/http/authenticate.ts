@@ -1,6 +1,6 @@
 import { auditEntry } from "#audit";
 import { asTollgateError, type Caller, TollgateError } from "#core";
-import { readCredential } from "#keys";
+import { readCredential, TaskRefused } from "#keys";
 import type { Platform } from "./platform.ts";
 
 /** How old a key's facts may be where no ledger is asked: the bound on revocation. */
@@ -52,17 +52,21 @@ async function refuseGuesser(platform: Platform, request: Request, error: Tollga
   const { success } = await platform.authFailures.limit({ key: addressOf(request) });
   if (!success)
     throw new TollgateError("rate_limited", "Too many failed authentications from this address", { retryAfterMs: 60_000, cause: error });
-  const details = { reason: error.facts.reason ?? null };
+  const reason = error.facts.reason ?? null;
+  const behind = error.cause instanceof TaskRefused ? { task: error.cause.task, key: error.cause.key } : {};
+  const details = { reason };
   const entry = auditEntry({
     type: "auth.failed",
     severity: "warning",
     outcome: "denied",
     actor: { kind: "system", id: "gateway" },
     details,
+    ...behind,
   });
   // What a wrong credential is told does not hang on the queue.
   try {
     await platform.events.send(entry);
+    if (behind.task !== undefined) await platform.tasks.credentialRefused(behind.task, reason ?? "");
   } catch {
     // oxlint-disable-next-line no-console -- the log is where the failure is told instead; the reason is a fixed word of ours.
     console.error(JSON.stringify({ level: "error", code: "audit_unsent", type: entry.type, details }));

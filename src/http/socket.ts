@@ -29,7 +29,7 @@ export async function socket(context: Context<Http>): Promise<Response> {
   if (!answer)
     throw new TollgateError("rate_limited", "All sockets that this key may have are open; close one", {
       retryAfterMs: 60_000,
-      details: { limit: "concurrency", scope: "key" },
+      details: { limit: "concurrency", scope: { kind: "key", id: caller.key } },
     });
   return upgraded(answer.webSocket, protocol);
 }

@@ -6,11 +6,16 @@ const HOUR_MS = 3_600_000;
 
 /** What `/metrics` tells of tasks. They take minutes, so theirs is a longer window than that of requests. */
 export async function taskFamilies(db: Db, now: number): Promise<Family[]> {
-  const { running, ended, durations } = await taskFigures(db, now - HOUR_MS);
+  const { pending, running, ended, durations } = await taskFigures(db, now - HOUR_MS);
   return [
     gauge(
+      "tollgate_pending_tasks",
+      "Tasks that have not begun, by the tasks in D1, by engine.",
+      pending.map(({ engine, tasks: value }) => ({ labels: { engine }, value })),
+    ),
+    gauge(
       "tollgate_running_tasks",
-      "Tasks that have not ended, by the tasks in D1, by engine.",
+      "Tasks that have begun and not ended, by the tasks in D1, by engine.",
       running.map(({ engine, tasks: value }) => ({ labels: { engine }, value })),
     ),
     gauge(

@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import type { Caller } from "#core";
 import { type Db, tables } from "#db";
-import { refuseKey } from "./refusal.ts";
+import { refuseKey, TaskRefused } from "./refusal.ts";
 import { certified, digest, equalText, parse } from "./secret.ts";
 import { isTaskIdentity, readTaskIdentity } from "./task-identity.ts";
 
@@ -77,7 +77,7 @@ export class KeyRing {
     const known = this.#recall(key);
     const fresh = known && now - known.readAt <= ageMsMax ? known : await this.#read(key);
     const caller = alive(fresh.caller, now);
-    if (!caller) throw refuseKey("the task's key is unknown, disabled or expired");
+    if (!caller) throw refuseKey("the task's key is unknown, disabled or expired", new TaskRefused({ task, key }));
     return { ...caller, task };
   }
 

@@ -1,3 +1,4 @@
+import { hex } from "#core";
 /** The two parts of a key's text: `id` may stand in logs, `secret` nowhere. */
 export interface SecretParts {
   readonly id: string;
@@ -52,8 +53,7 @@ export async function certified(pepper: string, id: string): Promise<boolean> {
 
 /** HMAC-SHA-256 of public id and secret under the pepper, in hex: a dump of the database verifies nothing without the Worker secret. */
 export async function digest(pepper: string, parts: SecretParts): Promise<string> {
-  const bytes = await hmac(pepper, `secret:${parts.id}:${parts.secret}`);
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(await hmac(pepper, `secret:${parts.id}:${parts.secret}`));
 }
 
 /** Compares in a time that depends on the length only, so that timing names no matching prefix. */

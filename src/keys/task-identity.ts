@@ -1,5 +1,5 @@
 import { base64url } from "jose";
-import { refuseKey } from "./refusal.ts";
+import { refuseKey, TaskRefused } from "./refusal.ts";
 import { equalText, hmac } from "./secret.ts";
 
 /** Who a task's calls come from: the task, and the key that began it. */
@@ -28,8 +28,9 @@ export async function readTaskIdentity(pepper: string, text: string, now: number
   const [, task, key, expires, signed] = FORM.exec(text) ?? [];
   if (!task || !key || !expires || !signed) throw refuseKey("malformed");
   if (!equalText(await signature(pepper, `${task}-${key}-${expires}`), signed)) throw refuseKey("not minted here");
-  if (parseInt(expires, 36) <= now) throw refuseKey("the task's time is over");
-  return { task: `task_${task}`, key: `key_${key}` };
+  const identity = { task: `task_${task}`, key: `key_${key}` };
+  if (parseInt(expires, 36) <= now) throw refuseKey("the task's time is over", new TaskRefused(identity));
+  return identity;
 }
 
 async function signature(pepper: string, named: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { sha256 } from "#core";
 /** A signature as it comes with a bundle: whose key made it, and the 64 bytes in base64. */
 export interface Signature {
   readonly keyId: string;
@@ -13,8 +14,7 @@ export interface Bundle {
 
 /** The hash that names a text, such as a source: `sha256:` and hex. */
 export async function hashOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `sha256:${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return `sha256:${await sha256(text)}`;
 }
 
 /** Why a signature does not hold for a bundle; null where it does. `keys` are raw public keys in base64, by their ids. */

@@ -30,11 +30,17 @@ export function responsesOf(namespace: DurableObjectNamespace<ResponseObject>, p
     keep: async ({ key, ids }, kept, until) => {
       const text = JSON.stringify(kept);
       const rows = await Promise.all(ids.map(async (id) => sealedAt(await place({ key, id }), text)));
-      const calls = [...Map.groupBy(rows, ({ object }) => object)].map(([object, all]) => {
-        const sealed = all.map(({ object: _, ...each }) => each);
-        return asked(() => namespace.getByName(object).keep(sealed, until));
-      });
-      await Promise.all(calls);
+      const shelves = Map.groupBy(rows, ({ object }) => object);
+      await Promise.all(
+        [...shelves].map(([object, own]) =>
+          asked(() =>
+            namespace.getByName(object).keep(
+              own.map(({ row }) => row),
+              until,
+            ),
+          ),
+        ),
+      );
     },
     find: async (owner) => {
       if (!ID.test(owner.id)) return null;
@@ -49,10 +55,11 @@ export function responsesOf(namespace: DurableObjectNamespace<ResponseObject>, p
   };
 }
 
-async function sealedAt(place: Place, text: string): Promise<Sealed & Pick<Place, "object">> {
+/** A text as it is kept at a place. @throws TollgateError `payload_too_large`. */
+async function sealedAt({ object, ...place }: Place, text: string): Promise<{ readonly object: string; readonly row: Sealed }> {
   const sealed = await seal(place, text);
   if (sealed.length > BYTES_MAX) throw new TollgateError("payload_too_large", `A response of over ${BYTES_MAX} bytes is not kept`);
-  return { object: place.object, name: place.name, sealed };
+  return { object, row: { name: place.name, sealed } };
 }
 
 /** Once more where the object went away, which is safe as every call may be repeated. */

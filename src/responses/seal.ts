@@ -1,3 +1,4 @@
+import { hex } from "#core";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const IV_BYTES = 12;
@@ -24,7 +25,7 @@ export async function pepperOf(text: string): Promise<CryptoKey> {
 export async function placeOf(pepper: CryptoKey, key: string, id: string): Promise<Place> {
   const drawn = await crypto.subtle.sign("HMAC", pepper, encoder.encode(`response\n${key}\n${id}`));
   const secret = await crypto.subtle.importKey("raw", drawn.slice(32), "AES-GCM", false, ["encrypt", "decrypt"]);
-  const name = [...new Uint8Array(drawn, 0, 32)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const name = hex(new Uint8Array(drawn, 0, 32));
   return { object: `${key}/${shelfOf(id)}`, name, secret };
 }
 
@@ -35,7 +36,7 @@ function shelfOf(id: string): string {
 }
 
 /** A text under a place's secret. */
-export async function seal({ secret }: Place, text: string): Promise<Bytes> {
+export async function seal({ secret }: Pick<Place, "secret">, text: string): Promise<Bytes> {
   const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
   const cipher = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv }, secret, encoder.encode(text)));
   const sealed = new Uint8Array(IV_BYTES + cipher.length);

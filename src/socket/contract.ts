@@ -42,3 +42,8 @@ export interface Ground {
   /** The session is over: its place is free. */
   readonly over: () => void;
 }
+
+/** The header that carries an upgrade to its object; no client's request ever reaches one. */
+export const UPGRADE = "x-socket";
+/** What an object answers where it does not take a socket in. */
+export const HERE = { unknown: 404, taken: 409 } as const;

@@ -1,11 +1,7 @@
+import { hex } from "#core";
 import { PLACES } from "./bounds.ts";
-import type { Upgrade, Visitor } from "./contract.ts";
+import { UPGRADE, type Upgrade, type Visitor } from "./contract.ts";
 import type { SocketObject } from "./socket.do.ts";
-
-/** The header that carries an upgrade to its object; no client's request ever reaches one. */
-export const UPGRADE = "x-socket";
-/** What an object answers where it does not take a socket in. */
-export const HERE = { unknown: 404, taken: 409 } as const;
 
 const SESSION = /^ses_(\d{2})[0-9a-f]{32}$/;
 
@@ -54,8 +50,7 @@ function placeOf(resume: Resume | null): number | null {
 }
 
 function newSession(place: number): string {
-  const random = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `ses_${String(place).padStart(2, "0")}${random}`;
+  return `ses_${String(place).padStart(2, "0")}${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
 }
 
 /** As text that any header can hold. */

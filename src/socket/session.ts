@@ -302,7 +302,7 @@ export class Session {
 function crowded(message: string, used: number): TollgateError {
   return new TollgateError("rate_limited", message, {
     retryAfterMs: 1_000,
-    details: { limit: "concurrency", scope: "socket", max: REQUESTS_MAX, used },
+    details: { limit: "concurrency", scope: { kind: "socket" }, max: REQUESTS_MAX, used },
   });
 }
 

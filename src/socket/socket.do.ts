@@ -1,8 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { TollgateError } from "#core";
 import { CLOSED, IDLE_MS } from "./bounds.ts";
-import { type Ground, type Upgrade, upgrade, type Visitor } from "./contract.ts";
-import { HERE, UPGRADE } from "./places.ts";
+import { type Ground, HERE, UPGRADE, type Upgrade, upgrade, type Visitor } from "./contract.ts";
 import { Session } from "./session.ts";
 
 /** What a socket that sleeps is remembered by. In the runtime's memory, never on disk: it holds the key's text. */

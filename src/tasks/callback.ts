@@ -1,6 +1,8 @@
 import { postSigned } from "#alerts";
 import { auditEntry, type AuditEvent } from "#audit";
+import { readConfig } from "#config";
 import { newId } from "#core";
+import { callbackSecret } from "#keys";
 import type { Callback, Task } from "./contract.ts";
 
 /** What posting needs: what to sign with, where it may lead, and whom to tell what became of it. */
@@ -8,6 +10,12 @@ export interface CallbackWay {
   readonly secret: (key: string) => Promise<string>;
   readonly allowPrivate: boolean;
   readonly audit: (entry: AuditEvent) => Promise<unknown>;
+}
+
+/** The way of a deployment, by what it is configured with. */
+export function callbackWay(env: { readonly EVENTS: Queue }): CallbackWay {
+  const { TOLLGATE_PEPPER: pepper, allowPrivateUpstreams: allowPrivate } = readConfig(env);
+  return { secret: (key) => callbackSecret(pepper, key), allowPrivate, audit: (entry) => env.EVENTS.send(entry) };
 }
 
 /** A callback as it is stored. */

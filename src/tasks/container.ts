@@ -44,3 +44,10 @@ export class OwnRunner {
     if (this.#container.running) await this.#container.destroy();
   }
 }
+
+/** The secret of a container's runner: its task's alone, and as old as the task. */
+export function secretIn({ kv }: DurableObjectStorage): string {
+  const secret = kv.get<string>("secret") ?? crypto.randomUUID() + crypto.randomUUID();
+  kv.put("secret", secret);
+  return secret;
+}

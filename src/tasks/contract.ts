@@ -24,6 +24,7 @@ export interface Profile {
   readonly deniedCommands: readonly string[];
   /** What waits for a person's word; absent in profiles of before there were approvals. */
   readonly approveTools?: readonly string[];
+  /** What a task may reach beyond the gateway, where its request names it. */
   readonly hosts: readonly string[];
   readonly filesystem: "none" | "readonly" | "readwrite";
   /** Of each key, at once. */
@@ -38,6 +39,8 @@ export interface Profile {
 /** What a task runs with, once its profile and its request are one. */
 export interface Effective extends Permissions {
   readonly engine: Engine;
+  /** What it may reach beyond the gateway. */
+  readonly hosts: readonly string[];
   readonly filesystem: Profile["filesystem"];
   readonly timeoutS: number;
   readonly cpuCores: number;
@@ -48,7 +51,7 @@ export interface Effective extends Permissions {
 
 /** Something that a request asks for and may not have. */
 export interface Violation {
-  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "field";
+  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "host" | "field";
   readonly name: string;
   readonly field: string | null;
   readonly reason: string;
@@ -120,6 +123,9 @@ export interface Word {
 /** Why a question is not put: its task has ended, or too many wait already. */
 export type Unasked = "ended" | "full";
 
+/** What becomes of a call that an agent asks about: it is taken down, or was before; its task has ended, or has asked about too many. */
+export type Taken = "taken" | "known" | "ended" | "full";
+
 /** A question, and the word on it; null while it waits. */
 export interface Approval extends Question {
   readonly askedAt: number;
@@ -145,7 +151,7 @@ export interface TaskView extends TaskState {
 export interface TaskEvent {
   readonly seq: number;
   readonly at: number;
-  readonly type: "status" | "stdout" | "stderr" | "model_call" | "tool_call" | "approval" | "exit";
+  readonly type: "status" | "stdout" | "stderr" | "model_call" | "tool_call" | "approval" | "security" | "exit";
   readonly data: Readonly<Record<string, unknown>>;
 }
 

@@ -1,7 +1,8 @@
 import type { LeaseStatus } from "#budget";
-import type { FileChange, JobEvent } from "#runner-protocol";
+import { type FileChange, type JobEvent, KILLED_FOR_CALL } from "#runner-protocol";
 import type { Approval, ExitReason, Task, TaskEnd, TaskStatus } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
+import { RunnerRefusal } from "./runner.ts";
 import { NOT_EXECUTED } from "./permissions/verdict.ts";
 
 /** Of the list of changed files so much is kept: a stored value holds 2 MB at most. */
@@ -15,6 +16,7 @@ export function endOf({ at, data }: Extract<JobEvent, { type: "exit" }>, uncolle
     data.message,
     // Of a task that was stopped the reason says more than the signal that it was stopped by.
     data.reason === "error" && data.signal && `ended by ${data.signal}`,
+    data.reason === "error" && data.code === KILLED_FOR_CALL && "killed for a system call that no task may make",
     data.droppedBytes > 0 && `${data.droppedBytes} bytes of output were dropped`,
     files.length < data.files.length && `${data.files.length - files.length} more files are not listed`,
     uncollected,
@@ -68,6 +70,20 @@ export function endRefused(end: TaskEnd, refusal: string | undefined): TaskEnd {
 /** An end that no job has said: the task had none, or it is lost. */
 export function endUnsaid(message: string, reason: ExitReason = "error"): TaskEnd {
   return { reason, at: Date.now(), exitCode: null, cpuMs: null, memoryPeakBytes: null, files: [], message };
+}
+
+/** After so long without an answer of the runner a task is given up. */
+export const SILENCE_MS = 30_000;
+
+/** The end of a task whose runner was not heard; null while it may come back. A job that the runner does not know was lost with it. */
+export function endUnheard(error: unknown, { made, silentMs }: { readonly made: boolean; readonly silentMs: number }): TaskEnd | null {
+  const busy = error instanceof RunnerRefusal && error.status === 503;
+  if (error instanceof RunnerRefusal && !busy) {
+    const lost = made || error.status === 401;
+    return lost ? endUnsaid(`the runner lost the task: ${error.message}`, "runner_lost") : endUnsaid(error.message);
+  }
+  if (silentMs <= SILENCE_MS) return null;
+  return endUnsaid(busy ? `no runner was free: ${error.message}` : "the runner does not answer", "runner_lost");
 }
 
 /** What stands before a task's job. */

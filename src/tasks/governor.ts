@@ -1,6 +1,6 @@
 import { type AuditEvent, type RequestEvent, toolCallEntries } from "#audit";
 import { TollgateError } from "#core";
-import type { TaskNote, TaskState } from "./contract.ts";
+import type { Taken, TaskNote, TaskState } from "./contract.ts";
 import { ASKING } from "./engines/contract.ts";
 import { inputOf, type ToolCall } from "./permissions/tools.ts";
 import { Judge, type Verdict } from "./permissions/verdict.ts";
@@ -83,7 +83,7 @@ class Governor {
     const reason = cut ? (cut.reason ?? `${cut.tool} waits for a person's word, and this engine cannot wait`) : null;
     const told = verdicts.map((verdict) => (reason === null ? verdict : withheld(verdict, reason)));
     const at = this.#platform.now();
-    const taken = calls.map((call, index): Taken => ({ call, verdict: told[index]!, order: before + index }));
+    const taken = calls.map((call, index): Call => ({ call, verdict: told[index]!, order: before + index }));
     const notes = taken.map(({ call, verdict, order }) => noteOf(call, verdict, { origin: `tool:${request}:${order}`, at, request }));
     await Promise.all([this.#object.note(notes, reason), this.#audit(taken, request, at)]);
     return reason;
@@ -94,11 +94,14 @@ class Governor {
     const verdict = this.#judge.judge(call);
     const at = this.#platform.now();
     const note = noteOf(call, verdict, { origin: `hook:${request}`, at, request });
-    if (await this.#object.noteUnseen(call, note)) await this.#audit([{ call, verdict, order: 0 }], request, at);
-    return verdict;
+    const taken = await (this.#object.noteUnseen(call, note) as Promise<Taken>);
+    if (taken === "taken") await this.#audit([{ call, verdict, order: 0 }], request, at);
+    if (taken !== "full") return verdict;
+    await this.#object.incident({ event: "question_refused", reason: "uncounted" });
+    return { ...verdict, outcome: "denied", reason: "this task has asked about more calls than are taken down" };
   }
 
-  async #audit(taken: readonly Taken[], request: string, at: number): Promise<void> {
+  async #audit(taken: readonly Call[], request: string, at: number): Promise<void> {
     const { id: task, key, team, effective } = this.#task;
     const entries = await Promise.all(
       taken.map(({ call: { name, input }, verdict: { outcome, reason }, order }) =>
@@ -135,7 +138,7 @@ class Governor {
 }
 
 /** A call, what became of it, and its place in its answer. */
-interface Taken {
+interface Call {
   readonly call: Called;
   readonly verdict: Verdict;
   readonly order: number;

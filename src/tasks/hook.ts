@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type Caller, TollgateError } from "#core";
+import { type Caller, sha256, TollgateError } from "#core";
 import type { Approval, Question, Unasked } from "./contract.ts";
 import type { Governors } from "./governor.ts";
 import { toolNamed } from "./permissions/tools.ts";
@@ -53,7 +53,10 @@ export class Hook {
     const { outcome, reason } = await governor.asked({ id, name, input }, request);
     if (outcome === "allowed") return told("allow", "the task's permissions allow it");
     if (outcome !== "ask") return told("deny", reason ?? outcome);
-    if (input.length > SHOWN_CHARACTERS) return told("deny", "it waits for a person's word, and is too long to be shown");
+    if (input.length > SHOWN_CHARACTERS) {
+      await this.#objects.getByName(task).incident({ event: "question_refused", reason: "unshowable" });
+      return told("deny", "it waits for a person's word, and is too long to be shown");
+    }
     const question = { id: await idOf([id, name, input]), tool: toolNamed(name), input: given };
     return this.#word(task, question, signal);
   }
@@ -63,7 +66,10 @@ export class Hook {
     while (!signal.aborted) {
       const approval = await (object.ask(question, WAIT_MS) as Promise<Approval | Unasked>);
       if (approval === "ended") return told("deny", "the task has ended");
-      if (approval === "full") return told("deny", "too many calls of this task wait for a person's word");
+      if (approval === "full") {
+        await object.incident({ event: "question_refused", reason: "unasked" });
+        return told("deny", "too many calls of this task wait for a person's word");
+      }
       if (approval.word === null) continue;
       const { decision, reason } = approval.word;
       if (decision === "approve") return told("allow", reason ?? "approved");
@@ -95,6 +101,5 @@ function wrong(param: string): TollgateError {
 
 /** Of the call's own id and all that it is: an agent's ids may come again, with another call. */
 async function idOf(parts: readonly string[]): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
-  return `apr_${Array.from(new Uint8Array(digest, 0, 12), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return `apr_${(await sha256(JSON.stringify(parts))).slice(0, 24)}`;
 }

@@ -4,6 +4,7 @@ export { ENGINES } from "./engines/contract.ts";
 export { taskFigures } from "./figures.ts";
 export { Governors } from "./governor.ts";
 export { Hook } from "./hook.ts";
+export { checkHosts, isHost } from "./hosts.ts";
 export type { TaskFilter } from "./oversight.ts";
 export { isRule } from "./permissions/rules.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";

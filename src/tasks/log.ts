@@ -1,16 +1,24 @@
 import type { JobSpec } from "#runner-protocol";
-import type { Feedback, Task, TaskEnd, TaskEvent, TaskNote, TaskState } from "./contract.ts";
+import type { Feedback, Taken, Task, TaskEnd, TaskEvent, TaskNote, TaskState } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 
 /** A stored value holds 2 MB at most. */
 const PIECE_BYTES = 1_000_000;
 const EVENTS_AT_ONCE = 200;
+/** So many calls are taken down that came past the wire: each is an event, and costs whoever makes it nothing. */
+const UNSEEN_MAX = 1_000;
 
 const TABLES = `
   create table if not exists events
     (seq integer primary key, at integer not null, type text not null, data text not null, origin text unique);
   create table if not exists spec (piece integer primary key, bytes blob not null);
 `;
+
+/** By which a call is found, whatever else a task has said. */
+const CALLS = "create index if not exists calls on events (data ->> '$.id', data ->> '$.name') where type = 'tool_call'";
+
+/** Finds a call by its id and its tool's name. */
+export const CALLED = "select 1 from events where type = 'tool_call' and data ->> '$.id' = ? and data ->> '$.name' = ? limit 1";
 
 /** How a task ended, and what it said. */
 interface Ended extends Pick<TaskState, "status"> {
@@ -25,7 +33,9 @@ export class TaskLog {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    if (this.task() && !this.#has("origin")) storage.sql.exec("alter table events add column origin text");
+    if (!this.task()) return;
+    if (!this.#has("origin")) storage.sql.exec("alter table events add column origin text");
+    storage.sql.exec(CALLS);
   }
 
   /** The task; null where none began. */
@@ -39,6 +49,7 @@ export class TaskLog {
   begin(task: Task, spec: JobSpec): void {
     this.#storage.transactionSync(() => {
       this.#storage.sql.exec(TABLES);
+      this.#storage.sql.exec(CALLS);
       this.#storage.kv.put("task", task);
       const bytes = new TextEncoder().encode(JSON.stringify(spec));
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.#put(at / PIECE_BYTES, bytes.slice(at, at + PIECE_BYTES));
@@ -75,17 +86,26 @@ export class TaskLog {
   }
 
   /** Whether a call of a tool stands there, by its id and the tool's name. */
-  called({ id, name }: { readonly id: string; readonly name: string }): boolean {
-    const sql = "select 1 from events where type = 'tool_call' and data ->> '$.id' = ? and data ->> '$.name' = ? limit 1";
-    return this.#storage.sql.exec(sql, id, name).next().done === false;
+  #called({ id, name }: { readonly id: string; readonly name: string }): boolean {
+    return this.#storage.sql.exec(CALLED, id, name).next().done === false;
   }
 
-  /** Takes down what the runner says, by its own numbers, which only grow. */
-  hear({ seq, at, type, data }: TaskEvent): void {
-    this.#storage.transactionSync(() => {
-      if (seq <= this.heard()) return;
+  /** Whether there is room for a call that came past the wire; counted with the asking. One that stands there already needs none. */
+  takes(call: { readonly id: string; readonly name: string }): Exclude<Taken, "ended"> {
+    if (this.#called(call)) return "known";
+    const before = this.#storage.kv.get<number>("unseen") ?? 0;
+    if (before >= UNSEEN_MAX) return "full";
+    this.#storage.kv.put("unseen", before + 1);
+    return "taken";
+  }
+
+  /** Takes down what the runner says, by its own numbers, which only grow; whether it was said for the first time. */
+  hear({ seq, at, type, data }: TaskEvent): boolean {
+    return this.#storage.transactionSync(() => {
+      if (seq <= this.heard()) return false;
       this.add({ origin: `runner:${seq}`, at, type, data });
       this.#storage.kv.put("heard", seq);
+      return true;
     });
   }
 

@@ -1,6 +1,7 @@
 import { usdFromNano } from "#core";
 import type { Effective, Profile, Violation } from "./contract.ts";
 import { ASKING } from "./engines/contract.ts";
+import { hostsOf } from "./hosts.ts";
 import { covers } from "./permissions/glob.ts";
 import { type Rule, ruleOf, rulesOf, within } from "./permissions/rules.ts";
 import { commandsOf } from "./permissions/shell.ts";
@@ -42,12 +43,16 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
   const permissions = permissionsOf(profile, request);
   explain.push(...permissions.explain);
   violations.push(...permissions.violations);
+  const network = hostsOf(profile, request);
+  explain.push(...from("network.hosts", network.hosts, "request"), ...from("network.hosts_without", network.without, "mode"));
+  violations.push(...network.beyond.map((each) => notIn(profile, { kind: "host", ...each })));
   const readonly = request.mode !== "normal" && profile.filesystem === "readwrite";
   const filesystem = readonly ? "readonly" : profile.filesystem;
   explain.push({ field: "filesystem", value: filesystem, from: readonly ? "mode" : "profile" });
   const effective: Effective = {
     ...permissions.granted,
     engine: request.engine,
+    hosts: network.hosts,
     filesystem,
     timeoutS: limit("timeout_s", profile.timeoutS),
     cpuCores: limit("cpu_cores", profile.cpuCores),

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { asTollgateError, checkBaseUrl, nanoFromUsd, TollgateError } from "#core";
-import { workspacePath } from "#runner-protocol";
+import { host, HOSTS_MAX, workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
 import { isRule } from "./permissions/rules.ts";
@@ -65,6 +65,8 @@ const taskRequest = z.strictObject({
   allow_skills: patterns,
   /** What waits for a person's word, of what is allowed. */
   approve_tools: rules,
+  /** What it is to reach beyond the gateway, of what the profile allows; nothing where nothing is named. */
+  network: z.strictObject({ hosts: z.array(host).max(HOSTS_MAX).default([]) }).optional(),
   /** For an agent: a JSON schema of what it is to come to. */
   output_schema: z
     .record(z.string(), z.json())

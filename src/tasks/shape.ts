@@ -58,11 +58,11 @@ export function verdictShape({ permit, violations }: Prospect) {
 }
 
 function effectiveShape({ effective }: Permit) {
-  const { engine, mode, filesystem, timeoutS, cpuCores, memoryMb, diskMb, maxCostNano } = effective;
+  const { engine, mode, filesystem, timeoutS, cpuCores, memoryMb, diskMb, maxCostNano, hosts } = effective;
   const { tools, agents, skills, deniedCommands, approveTools } = effective;
   const may = { tools, agents, skills, denied_commands: deniedCommands, approve_tools: approveTools };
   const limits = { timeout_s: timeoutS, cpu_cores: cpuCores, memory_mb: memoryMb, disk_mb: diskMb, max_cost_usd: usdFromNano(maxCostNano) };
-  return { engine, mode, ...may, filesystem, network: { hosts: [] }, ...limits };
+  return { engine, mode, ...may, filesystem, network: { hosts }, ...limits };
 }
 
 function reasonIn({ reason, exitCode }: NonNullable<TaskView["end"]>): string {

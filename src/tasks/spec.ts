@@ -21,6 +21,13 @@ const TO_THE_GATEWAY = {
   ANTHROPIC_API_KEY: "the-gateway-knows",
 };
 
+/** The proxy to hosts is where the gateway is. Each program looks for it by a name of its own; Node by none, unless it is told to. */
+const TO_HOSTS = {
+  ...Object.fromEntries(["HTTP_PROXY", "HTTPS_PROXY"].flatMap((name) => [name, name.toLowerCase()]).map((name) => [name, GATEWAY_INSIDE])),
+  ...Object.fromEntries(["NO_PROXY", "no_proxy"].map((name) => [name, "localhost,127.0.0.1,::1"])),
+  NODE_USE_ENV_PROXY: "1",
+};
+
 /** What the runner is told of a task. */
 export function specOf(request: TaskRequest, effective: Effective, { gateway, strict }: Pick<JobSpec, "gateway" | "strict">): JobSpec {
   const assignment = assignmentOf(request, effective);
@@ -28,7 +35,7 @@ export function specOf(request: TaskRequest, effective: Effective, { gateway, st
   return {
     v: 1,
     argv,
-    env: { ...(gateway && TO_THE_GATEWAY), ...env },
+    env: { ...(gateway && TO_THE_GATEWAY), ...(effective.hosts.length > 0 ? TO_HOSTS : {}), ...env },
     files: [...assignment.files, ...files],
     home,
     workingDirectory: request.working_directory,
@@ -43,6 +50,7 @@ export function specOf(request: TaskRequest, effective: Effective, { gateway, st
       outputBytes: agent === null ? OUTPUT_BYTES : AGENT_OUTPUT_BYTES,
     },
     gateway,
+    hosts: [...effective.hosts],
     agent,
     strict,
   };

@@ -1,20 +1,18 @@
 import { DurableObject } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
-import type { AuditEvent } from "#audit";
 import { ledgerOf } from "#budget";
-import { readConfig } from "#config";
 import { connect, tables } from "#db";
-import { callbackSecret } from "#keys";
 import type { JobEvent, JobSpec } from "#runner-protocol";
 import { Approvals } from "./approvals.ts";
 import { Artifacts } from "./artifacts.ts";
-import { Callbacks } from "./callback.ts";
+import { Callbacks, callbackWay } from "./callback.ts";
 import { collect, keyOf } from "./collect.ts";
 import {
   type Approval,
   type Feedback,
   KEPT_MS,
   type Question,
+  type Taken,
   type Task,
   type TaskEnd,
   type TaskNote,
@@ -23,14 +21,16 @@ import {
   type Word,
 } from "./contract.ts";
 import { dryRun, isDryCommand } from "./dry-run.ts";
-import { OwnRunner } from "./container.ts";
+import { OwnRunner, secretIn } from "./container.ts";
 import { endEntries } from "./end-entries.ts";
-import { endAsSaid, endOf, endPaid, endRefused, endUnsaid, finalOf, statusOf, unbegun } from "./end.ts";
+import { endAsSaid, endOf, endPaid, endRefused, endUnheard, endUnsaid, finalOf, SILENCE_MS, statusOf, unbegun } from "./end.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
+import { type Incident, incidentEntry, incidentNote } from "./incidents.ts";
 import { TaskLog } from "./log.ts";
 import { finalCost, withCosts } from "./money.ts";
 import { News } from "./news.ts";
+import { Outbox } from "./outbox.ts";
 import { RunnerJob, RunnerRefusal } from "./runner.ts";
 import { saidOf } from "./said.ts";
 import { taskShape } from "./shape.ts";
@@ -50,8 +50,6 @@ interface TaskEnv {
 const AGAIN_MS = 1_000;
 /** How long one alarm listens to the runner. */
 const LISTEN_MS = 60_000;
-/** After so long without an answer of the runner the task is given up. */
-const SILENCE_MS = 30_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
 const SETTLE_TRIES = 20;
@@ -71,16 +69,18 @@ export class TaskObject extends DurableObject<TaskEnv> {
   readonly #callbacks: Callbacks;
   readonly #artifacts: Artifacts;
   readonly #approvals: Approvals;
+  readonly #outbox: Outbox;
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
     this.#log = new TaskLog(ctx.storage);
-    this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => this.#secret()) : null;
+    this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => secretIn(ctx.storage)) : null;
     this.#sockets = new EventSockets(ctx, this.#log);
     this.#callbacks = new Callbacks(ctx.storage);
     this.#artifacts = new Artifacts(ctx.storage, env.ARTIFACTS ?? null);
     this.#approvals = new Approvals(ctx.storage, this.#log);
+    this.#outbox = new Outbox(ctx.storage, env.EVENTS);
   }
 
   /** Begins, once what is asked is answered; it runs on its own from here. One that began already stays what it is. */
@@ -118,11 +118,20 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#wake();
   }
 
-  /** Takes down a call that an agent asks about, where nobody has taken it down; whether it was so. */
-  noteUnseen(call: { readonly id: string; readonly name: string }, note: TaskNote): boolean {
-    if (this.#log.task()?.end !== null || this.#log.called(call)) return false;
+  /** Takes down a call that an agent asks about, where nobody has taken it down. */
+  noteUnseen(call: { readonly id: string; readonly name: string }, note: TaskNote): Taken {
+    const taken = this.#log.task()?.end === null ? this.#log.takes(call) : "ended";
+    if (taken === "taken") this.note([note], null);
+    return taken;
+  }
+
+  /** Takes down what the gateway saw of it that is a matter of security: the same once, also after its end. */
+  async incident(incident: Incident): Promise<void> {
+    const task = this.#log.task();
+    const note = incidentNote(incident, Date.now());
+    if (!task || !this.#outbox.addOnce(note.origin, incidentEntry(task, incident, note.at))) return;
     this.note([note], null);
-    return true;
+    await this.#outbox.send();
   }
 
   /** Puts a question to whoever owns the task, and waits so long for the word on it; why it is not put, where it is not. */
@@ -210,11 +219,12 @@ export class TaskObject extends DurableObject<TaskEnv> {
     if (!job) return this.#lost(task, "this gateway has no runner any more");
     const late = task.createdAt + task.effective.timeoutS * 1000 + SILENCE_MS + GRACE_MS;
     if (Date.now() > late) return this.#lost(task, "the runner did not say an end in time");
-    this.#callBeside(task);
+    this.#beside(task, this.#call(task));
+    this.#beside(task, this.#outbox.send());
     if (this.#log.spec() !== null && !(await this.#mayBegin(task))) return;
     let exit: Extract<JobEvent, { type: "exit" }> | null = null;
     try {
-      exit = await this.#follow(job);
+      exit = await this.#follow(task, job);
     } catch (error) {
       return this.#unheard(task, error);
     }
@@ -240,13 +250,13 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const task = this.#log.task();
     if (fresh && task) {
       this.#callbacks.ask(task, Date.now());
-      this.#callBeside(task);
+      this.#beside(task, this.#call(task));
     }
     return approval;
   }
 
   /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
-  async #follow(job: RunnerJob): Promise<Extract<JobEvent, { type: "exit" }> | null> {
+  async #follow(task: Task, job: RunnerJob): Promise<Extract<JobEvent, { type: "exit" }> | null> {
     const spec = this.#log.spec();
     if (spec) {
       await this.#own?.start();
@@ -257,28 +267,31 @@ export class TaskObject extends DurableObject<TaskEnv> {
     for await (const event of job.events(this.#log.heard(), AbortSignal.timeout(LISTEN_MS))) {
       this.#silentSince = null;
       if (event.type === "exit") return event;
-      this.#take(event);
+      this.#take(task, event);
     }
     return null;
   }
 
-  #take({ seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
-    this.#log.hear({ seq, at, type, data });
-    if (type === "status" && this.#log.task()?.status === "pending") this.#log.change({ status: "running", startedAt: at });
+  #take(task: Task, { seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
+    const fresh = this.#log.hear({ seq, at, type, data });
+    if (fresh && type === "security") {
+      this.#outbox.add(incidentEntry(task, data, at));
+      this.#beside(task, this.#outbox.send());
+    }
+    if (type === "status" && this.#log.task()?.status === "pending") {
+      this.#log.change({ status: "running", startedAt: at });
+      const { tasks } = tables;
+      this.#beside(task, connect(this.env.DB).update(tasks).set({ startedAt: at }).where(eq(tasks.id, task.id)));
+    }
     this.#wake();
   }
 
-  /** A job that the runner does not know was lost with it; a runner that does not answer is given time to come back. */
+  /** A runner that does not answer is given time to come back; one that was listened to for long enough has said nothing wrong. */
   async #unheard(task: Task, error: unknown): Promise<void> {
-    const busy = error instanceof RunnerRefusal && error.status === 503;
-    if (error instanceof RunnerRefusal && !busy) {
-      if (this.#log.spec() === null || error.status === 401) return this.#lost(task, `the runner lost the task: ${error.message}`);
-      return this.#end(task, endUnsaid(error.message));
-    }
     if (error instanceof Error && error.name === "TimeoutError") return;
     this.#silentSince ??= Date.now();
-    if (Date.now() - this.#silentSince <= SILENCE_MS) return;
-    await this.#lost(task, busy ? `no runner was free: ${error.message}` : "the runner does not answer");
+    const end = endUnheard(error, { made: this.#log.spec() === null, silentMs: Date.now() - this.#silentSince });
+    if (end) await this.#end(task, end);
   }
 
   async #lost(task: Task, message: string): Promise<void> {
@@ -292,7 +305,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const end = endPaid(endRefused(endAsSaid(exited, said), this.ctx.storage.kv.get("refusal")), lease!);
     const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
     await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.ctx.storage.kv.put("entries", endEntries(task, end, lease!.spent));
+    this.#outbox.add(...endEntries(task, end, lease!.spent));
     const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
     this.#callbacks.ask(task, end.at);
     const { text, structured } = said;
@@ -308,9 +321,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
       await this.#artifacts.remove(keyOf(task));
       return this.ctx.storage.deleteAll();
     }
-    // An entry's id is the same each time, and the audit takes an id once.
-    for (const entry of kv.get<AuditEvent[]>("entries") ?? []) await this.env.EVENTS.send(entry);
-    kv.delete("entries");
+    await this.#outbox.send();
     const callAgainAt = await this.#call(task);
     const tries = (kv.get<number>("forgetting") ?? 0) + 1;
     kv.put("forgetting", tries);
@@ -325,32 +336,19 @@ export class TaskObject extends DurableObject<TaskEnv> {
 
   /** Calls the owner back where that is due; when it is due next, or null. */
   #call(task: Task): Promise<number | null> {
-    const { TOLLGATE_PEPPER: pepper, allowPrivateUpstreams: allowPrivate } = readConfig(this.env);
     const view = () => withCosts((team) => ledgerOf(this.env.LEDGER, team), [this.view()!]);
-    return this.#callbacks.send(task, async () => JSON.stringify(taskShape((await view())[0]!)), {
-      secret: (key) => callbackSecret(pepper, key),
-      allowPrivate,
-      audit: (entry) => this.env.EVENTS.send(entry),
-    });
+    return this.#callbacks.send(task, async () => JSON.stringify(taskShape((await view())[0]!)), callbackWay(this.env));
   }
 
-  /** The same while it runs: what its runner says waits for nobody's receiver. */
-  #callBeside(task: Task): void {
-    this.ctx.waitUntil(this.#call(task).catch((error: unknown) => report(task, error)));
+  /** What its runner says waits for nobody's receiver; what fails the next alarm takes up again. */
+  #beside(task: Task, work: PromiseLike<unknown>): void {
+    this.ctx.waitUntil(Promise.resolve(work).catch((error: unknown) => report(task, error)));
   }
 
   #job({ id }: Task): RunnerJob | null {
     if (this.#own) return new RunnerJob(this.#own.at, id);
     const { RUNNER_URL: url, RUNNER_SECRET: secret } = this.env;
     return url && secret ? new RunnerJob({ url, secret, fetch: (to, init) => fetch(to, init) }, id) : null;
-  }
-
-  /** The secret of the container's runner: this task's alone, and as old as the task. */
-  #secret(): string {
-    const { kv } = this.ctx.storage;
-    const secret = kv.get<string>("secret") ?? crypto.randomUUID() + crypto.randomUUID();
-    kv.put("secret", secret);
-    return secret;
   }
 
   #wake(): void {

@@ -3,11 +3,12 @@ import { auditEntry } from "#audit";
 import { type Caller, TollgateError } from "#core";
 import { after, type Page, paged, type Paging, tables } from "#db";
 import type { JobSpec } from "#runner-protocol";
-import type { Approval, Effective, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
+import type { Approval, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
 import { type Engine, ENGINES } from "./engines/contract.ts";
 import { questionOf } from "./hook.ts";
 import { takeMoney, withCosts } from "./money.ts";
 import { newTask } from "./new-task.ts";
+import { unoffered } from "./offered.ts";
 import { Oversight } from "./oversight.ts";
 import { commandsOf } from "./permissions/shell.ts";
 import { Judge } from "./permissions/verdict.ts";
@@ -45,8 +46,8 @@ export class Tasks {
   async validate(caller: Caller, body: unknown): Promise<Prospect> {
     const profile = await this.#profile(caller);
     const { permit, violations } = prospectOf(body, profile, this.#platform);
-    const missing = permit && (await this.#missing(permit.effective));
-    return { permit, violations: [...(profile ? [] : [noProfile(caller)]), ...violations, ...(missing ? [missing] : [])] };
+    const missing = permit ? await unoffered(permit.effective, this.#platform.health) : [];
+    return { permit, violations: [...(profile ? [] : [noProfile(caller)]), ...violations, ...missing] };
   }
 
   /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
@@ -65,8 +66,8 @@ export class Tasks {
     if (violations.length > 0) throw await this.#denied(caller, violations, requestId);
     if (!this.#platform.runner)
       throw new TollgateError("overloaded", "This gateway has no runner for tasks: it needs RUNNER_URL and RUNNER_SECRET");
-    const missing = await this.#missing(request);
-    if (missing) throw new TollgateError("invalid_request", `engine: ${missing.reason}`, { param: "engine" });
+    const [missing] = await unoffered(effective, this.#platform.health);
+    if (missing) throw new TollgateError("invalid_request", `${missing.field}: ${missing.reason}`, { param: missing.field });
     const now = this.#platform.now();
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
@@ -166,6 +167,11 @@ export class Tasks {
     return this.get(caller, id);
   }
 
+  /** Takes down that a task's credential was shown when it opened nothing. */
+  async credentialRefused(task: string, reason: string): Promise<void> {
+    await this.#object(task).incident({ event: "credential_refused", reason });
+  }
+
   /** A task's events after one, until its exit, as server-sent events. @throws TollgateError `not_found`. */
   async events(caller: Caller, id: string, after: number): Promise<Response> {
     await this.#state(caller, id);
@@ -211,15 +217,6 @@ export class Tasks {
     const url = this.#platform.origin ?? (asked.startsWith("https:") ? asked : null);
     if (url === null) throw new TollgateError("overloaded", "This gateway does not know its own address: it needs TOLLGATE_URL");
     return { url, authorization: `Bearer ${await this.#platform.identity({ task: id, key }, until)}` };
-  }
-
-  /** An agent that the runner has not got. Of one that does not answer nothing is said: it may be back in a moment. */
-  async #missing({ engine }: Pick<Effective, "engine">): Promise<Violation | null> {
-    if (!isInstalled(engine)) return null;
-    const found = await this.#platform.health?.read();
-    if (!found?.ok || found.agents.some(({ name }) => name === engine)) return null;
-    const reason = `${engine} is not installed where tasks run; whoever runs the runner installs it (RUNNER_AGENTS)`;
-    return { kind: "engine", name: engine, field: "engine", reason };
   }
 
   async #profile({ profile }: Caller): Promise<Profile | null> {

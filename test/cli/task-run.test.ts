@@ -21,6 +21,11 @@ it("a field that the gateway refuses is traced to its option", async () => {
   expect([code, err]).toEqual([1, expect.stringContaining("--callback")]);
 });
 
+it("A47: a host that the profile does not allow is traced to its option", async () => {
+  const { code, err } = await tollgate(["tasks", "run", "--host", "example.com", "--", "true"], { env });
+  expect([code, err]).toEqual([1, expect.stringContaining("--host")]);
+});
+
 it.each([
   [[], "a command after --"],
   [["--engine", "native", "Say hello."], "--prompt"],
@@ -37,6 +42,14 @@ describe.skipIf(UNABLE)("tollgate tasks", () => {
     const ran = await tollgate(["tasks", "run", "--file", file, "--", "sh", "-c", "sort in/names.txt; echo oops >&2; exit 7"], { env });
     expect([ran.code, ran.out]).toEqual([7, "Ada\nGrace\n"]);
     expect(ran.err).toMatch(/^task_[0-9a-z]{24}\noops\nThe task ended: error\n$/);
+  });
+
+  it("A38: run says aside what the task was denied", async () => {
+    const ask =
+      "exec 3<>/dev/tcp/127.0.0.1/8787; printf 'CONNECT a.example:443 HTTP/1.1\\r\\nhost: a.example\\r\\n\\r\\n' >&3; head -n 1 <&3";
+    const { out, err } = await tollgate(["tasks", "run", "--", "bash", "-c", ask], { env });
+    expect(out).toContain("403 Forbidden");
+    expect(err).toContain("security: egress_denied a.example 443 not_allowed\n");
   });
 
   it("run --json says each event in order; show, list, events and artifacts say the same of it afterwards", async () => {

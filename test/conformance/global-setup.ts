@@ -41,6 +41,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     TOLLGATE_TIMEOUT_IDLE_S: "3",
     TOLLGATE_TIMEOUT_FIRST_BYTE_S: "4",
     TOLLGATE_TIMEOUT_BODY_S: "3",
+    // Hosts of tasks are tried on loopback.
+    RUNNER_EGRESS: "true",
+    RUNNER_EGRESS_LOOPBACK: "true",
   });
   project.provide("origin", origin);
   project.provide("adminKey", adminKey);

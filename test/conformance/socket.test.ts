@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { json as jsonOf } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { SseReader } from "#wire";
 import { Cutter } from "../support/cutter.ts";
@@ -437,9 +438,10 @@ describe("who may open a socket", () => {
   });
 
   it("a key has 32 sockets at most, and one that closes makes room", async () => {
-    const { secret } = await set.admin.key({ name: "socket-places" });
+    const { id, secret } = await set.admin.key({ name: "socket-places" });
     const all = await Promise.all(Array.from({ length: 32 }, () => open({ key: secret })));
     await expect(open({ key: secret })).rejects.toThrow();
+    expect(await refusedSocket(secret)).toMatchObject({ error: { details: { limit: "concurrency", scope: { kind: "key", id } } } });
     all[7]!.close(1000);
     await all[7]!.until(() => all[7]!.closed !== null);
     const again = await open({ key: secret });
@@ -447,6 +449,25 @@ describe("who may open a socket", () => {
     for (const client of [...all, again]) client.close(1000);
   });
 });
+
+/** What a socket that is not opened is answered. */
+function refusedSocket(key: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const upgrade = {
+      connection: "upgrade",
+      upgrade: "websocket",
+      "sec-websocket-version": "13",
+      "sec-websocket-key": btoa("0123456789abcdef"),
+    };
+    const asked = request(`${set.origin}/v1/ws`, { headers: { ...upgrade, authorization: `Bearer ${key}` } }, (answer) => {
+      jsonOf(answer).then(resolve, reject);
+    });
+    asked
+      .once("error", reject)
+      .once("upgrade", () => reject(new Error("it was opened")))
+      .end();
+  });
+}
 
 /** Resident memory of the gateway's workerd processes, in megabytes. */
 function memory(): number {

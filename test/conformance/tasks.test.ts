@@ -283,3 +283,25 @@ describe.skipIf(UNABLE)("a task", () => {
     expect((await tasks.end(next.id)).exit_reason).toBe("ok");
   });
 });
+
+it.skipIf(UNABLE)("A61: a task counts as pending until it has begun, and as running until it has ended", { timeout: 60_000 }, async () => {
+  await admin.call("POST", "/profiles", { name: "tasks-counted", engines: ["command"], approve_tools: ["Bash(sleep *)"] });
+  const { secret } = await admin.key({ name: "tasks-counted", profile: "tasks-counted" });
+  const mine = new TaskClient(origin, secret);
+  const counts = async () => {
+    const answer = await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${inject("adminKey")}` } });
+    const text = await answer.text();
+    return ["pending", "running"].map((state) =>
+      Number(new RegExp(`^tollgate_${state}_tasks\\{engine="command"\\} (\\d+)$`, "m").exec(text)?.[1] ?? 0),
+    );
+  };
+  const { id } = await mine.begin({ engine: "command", argv: ["sleep", "60"] });
+  const { approvals } = (await mine.until(id, ({ status }) => status === "waiting_approval")) as TaskTold & { approvals: { id: string }[] };
+  // The figures are ten seconds old at most.
+  await expect.poll(async () => (await counts())[0], { timeout: 15_000, interval: 500 }).toBeGreaterThanOrEqual(1);
+  await mine.call("POST", `/v1/task/${id}/approve`, { id: approvals[0]!.id, decision: "approve" });
+  await mine.until(id, ({ status }) => status === "running");
+  await expect.poll(async () => (await counts())[1], { timeout: 15_000, interval: 500 }).toBeGreaterThanOrEqual(1);
+  await mine.call("DELETE", `/v1/task/${id}`);
+  await mine.end(id);
+});

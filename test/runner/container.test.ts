@@ -73,6 +73,7 @@ const spec: JobSpec = {
     outputBytes: 10_000,
   },
   gateway: null,
+  hosts: [],
   agent: null,
   strict: false,
 };

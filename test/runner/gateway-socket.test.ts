@@ -4,6 +4,7 @@ import { type AddressInfo, createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Egress } from "../../runner/egress.ts";
 import { openGatewaySocket } from "../../runner/gateway-socket.ts";
 
 interface Heard {
@@ -43,7 +44,8 @@ afterEach(async () => {
 async function job(name: string): Promise<(bytes: string) => Promise<string>> {
   const path = join(folder, name);
   const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
-  opened.push(await openGatewaySocket(path, { url, authorization: `Bearer ${name}` }));
+  const egress = new Egress([], { loopback: false, bytesMax: 0, idleMs: 0 }, () => undefined);
+  opened.push(await openGatewaySocket(path, { url, authorization: `Bearer ${name}` }, egress));
   return (bytes) =>
     new Promise((resolve, reject) => {
       let said = "";
@@ -67,10 +69,15 @@ describe("A job's way to the gateway", () => {
     ]);
   });
 
-  it.each(["http://elsewhere.test/v1/models", "*"])("a target that is no path, %s, is not called", async (target) => {
+  it.each([
+    ["OPTIONS http://elsewhere.test/v1/models", 403],
+    ["OPTIONS file:///etc/passwd", 400],
+    ["CONNECT elsewhere.test:443", 403],
+    ["OPTIONS *", 400],
+  ])("a target that is no path, %s, is not called: %d", async (target, status) => {
     const say = await job("one");
-    const said = await say(`OPTIONS ${target} HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n`);
-    expect(said).toMatch(/^HTTP\/1\.1 400 /);
+    const said = await say(`${target} HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n`);
+    expect(said).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(heard).toEqual([]);
   });
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ToolError } from "../../runner/native/tools/contract.ts";
+import { ToolError } from "../../runner/native/tool-error.ts";
 import { Workspace } from "../../runner/native/workspace.ts";
 
 const base = realpathSync(mkdtempSync(join(tmpdir(), "tollgate-workspace-")));

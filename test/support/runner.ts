@@ -32,6 +32,7 @@ const QUIET: JobSpec = {
     outputBytes: 2 ** 20,
   },
   gateway: null,
+  hosts: [],
   agent: null,
   strict: false,
 };

@@ -270,7 +270,7 @@ describe("routes in /metrics", () => {
 });
 
 describe("A61, A70: tasks in /metrics", () => {
-  test("those that run, those that ended by engine and reason, and how long they took", async () => {
+  test("those that wait to begin, those that run, those that ended by engine and reason, and how long they took", async () => {
     const db = connect(env.DB);
     const now = Date.now();
     const row = (id: string, engine: string, agoMs: number, ended?: { reason: "ok" | "timeout"; ms: number }) => ({
@@ -286,10 +286,12 @@ describe("A61, A70: tasks in /metrics", () => {
       row("a", "command", 60_000, { reason: "ok", ms: 900 }),
       row("b", "command", 60_000, { reason: "ok", ms: 4_000 }),
       row("c", "native", 600_000, { reason: "timeout", ms: 300_000 }),
-      row("d", "native", 600_000),
+      { ...row("d", "native", 600_000), startedAt: now - 599_000 },
+      row("g", "native", 60_000),
+      row("h", "native", 60_000),
       // Before the hour: what ended then is not of it, what runs still runs.
       row("e", "command", 7_200_000, { reason: "ok", ms: 10 }),
-      row("f", "codex", 7_200_000),
+      { ...row("f", "codex", 7_200_000), startedAt: now - 7_100_000 },
     ]);
     const { of } = read((await scrape()).text);
     const values = (name: string) => of(name).map(({ labels, value }) => [...Object.values(labels), value]);
@@ -297,6 +299,7 @@ describe("A61, A70: tasks in /metrics", () => {
       ["codex", 1],
       ["native", 1],
     ]);
+    expect(values("tollgate_pending_tasks")).toEqual([["native", 2]]);
     expect(values("tollgate_hour_tasks").toSorted()).toEqual([
       ["command", "ok", 2],
       ["native", "timeout", 1],

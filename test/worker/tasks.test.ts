@@ -50,6 +50,32 @@ test("a profile is made with what it was not told, changed, listed, and its name
   const changed = await admin("PATCH", `/profiles/${made.id}`, { memory_mb: 64, max_cost_usd: "1.25" });
   expect(changed).toMatchObject({ name: "small", timeout_s: 5, memory_mb: 64, max_cost_usd: "1.25" });
   expect((await admin<{ data: unknown[] }>("GET", "/profiles")).data).toEqual([changed]);
-  const hosts = await ask("PATCH", `/admin/v1/profiles/${made.id}`, { as: ADMIN, body: { network: { hosts: ["example.test"] } } });
-  expect([hosts.status, (await errorOf(hosts)).param]).toEqual([400, "network.hosts"]);
+  const hosts = ["example.com", "*.example.com:8443"];
+  expect(await admin("PATCH", `/profiles/${made.id}`, { network: { hosts } })).toMatchObject({ memory_mb: 64, network: { hosts } });
+});
+
+test.each(["*", "*.com", "https://example.com", "10.0.0.1", "169.254.169.254:80", "localhost", "[::1]", "db.internal"])(
+  "A47: a profile cannot name %s for a host, and is told where it does",
+  async (host) => {
+    const bindings = { TOLLGATE_ENV: "production" } as Partial<Env>;
+    const body = { name: "reaching", network: { hosts: ["example.com", host] } };
+    const answer = await ask("POST", "/admin/v1/profiles", { as: ADMIN, body, bindings });
+    expect([answer.status, (await errorOf(answer)).param]).toEqual([400, "network.hosts.1"]);
+  },
+);
+
+test("A47: where tasks run in containers of their own none is promised a host", async () => {
+  const bindings = { RUNNER_CONTAINER: "true" } as Partial<Env>;
+  await admin("POST", "/profiles", { name: "contained", network: { hosts: ["example.com"] } });
+  const { secret } = await newKey({ profile: "contained" });
+  const asked = { ...TRUE, network: { hosts: ["example.com"] } };
+  const begun = await ask("POST", "/v1/task", { as: secret, body: asked, bindings });
+  expect([begun.status, await errorOf(begun)]).toEqual([
+    400,
+    expect.objectContaining({ param: "network.hosts", message: expect.stringContaining("RUNNER_EGRESS") as string }),
+  ]);
+  const validated = (await (await ask("POST", "/v1/task/validate", { as: secret, body: asked, bindings })).json()) as {
+    violations: object[];
+  };
+  expect(validated.violations).toMatchObject([{ kind: "host", name: "example.com", field: "network.hosts" }]);
 });

@@ -1,6 +1,7 @@
 import { abridge } from "../abridge.ts";
 import { runCommand } from "./command.ts";
-import { inputSchema, type Tool, ToolError } from "./contract.ts";
+import { ToolError } from "../tool-error.ts";
+import { inputSchema, type Tool } from "./contract.ts";
 
 const TIMEOUT_MS = 120_000;
 const TIMEOUT_MS_MAX = 600_000;

@@ -1,9 +1,5 @@
+import { ToolError } from "../tool-error.ts";
 import type { Workspace } from "../workspace.ts";
-
-/** What a tool tells the model where it cannot do what it is asked. */
-export class ToolError extends Error {
-  override readonly name = "ToolError";
-}
 
 /** A tool of the agent's. Names and inputs are Claude Code's, so that one profile governs both. */
 export interface Tool {

@@ -1,4 +1,5 @@
-import { inputSchema, type Tool, ToolError } from "./contract.ts";
+import { ToolError } from "../tool-error.ts";
+import { inputSchema, type Tool } from "./contract.ts";
 import { textIn } from "./read.ts";
 import { refill } from "./write.ts";
 

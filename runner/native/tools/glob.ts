@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { matchesGlob, relative } from "node:path";
 import type { Workspace } from "../workspace.ts";
-import { inputSchema, type Tool, ToolError } from "./contract.ts";
+import { ToolError } from "../tool-error.ts";
+import { inputSchema, type Tool } from "./contract.ts";
 
 const FOUND_MAX = 200;
 

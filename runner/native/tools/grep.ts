@@ -2,7 +2,8 @@ import { stat } from "node:fs/promises";
 import { abridge } from "../abridge.ts";
 import type { Workspace } from "../workspace.ts";
 import { runCommand } from "./command.ts";
-import { type Input, inputSchema, type Tool, ToolError } from "./contract.ts";
+import { ToolError } from "../tool-error.ts";
+import { type Input, inputSchema, type Tool } from "./contract.ts";
 import { matching } from "./glob.ts";
 
 const MODES: Readonly<Record<string, readonly string[]>> = { files_with_matches: ["-l"], content: ["-H"], count: ["-c", "-H"] };

@@ -1,4 +1,5 @@
-import { inputSchema, type Tool, ToolError } from "./contract.ts";
+import { ToolError } from "../tool-error.ts";
+import { inputSchema, type Tool } from "./contract.ts";
 
 const BYTES_MAX = 10 * 2 ** 20;
 const LINES = 2_000;

@@ -1,5 +1,5 @@
 import { and, eq, isNull, lt } from "drizzle-orm";
-import { TollgateError } from "#core";
+import { sha256, TollgateError } from "#core";
 import { type Db, tables } from "#db";
 
 const { idempotency } = tables;
@@ -23,11 +23,6 @@ const KEPT_MS = 24 * 3_600_000;
 const ABANDONED_MS = 60_000;
 const KEY_MAX = 255;
 
-async function digestOf(text: string): Promise<string> {
-  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /**
  * Runs a write once per actor, route and key: a repeat with the same body gets the first answer, its secret left out.
  * @throws TollgateError `idempotency_mismatch` with another body, `overloaded` while the first is still at work.
@@ -36,7 +31,7 @@ export async function once(db: Db, attempt: Attempt, now: number, run: () => Pro
   if (attempt.key === "" || attempt.key.length > KEY_MAX) {
     throw new TollgateError("invalid_request", `Idempotency-Key must hold 1 to ${KEY_MAX} characters`, { param: "idempotency-key" });
   }
-  const bodyDigest = await digestOf(attempt.body);
+  const bodyDigest = await sha256(attempt.body);
   const { actor, route, key } = attempt;
   const row = and(eq(idempotency.actor, actor), eq(idempotency.route, route), eq(idempotency.key, key));
   await db.delete(idempotency).where(and(row, lt(idempotency.createdAt, now - KEPT_MS)));

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { nanoFromUsd, usdFromNano } from "#core";
-import { ENGINES, isRule, type Profile, type ProfileRow, ProfileStore } from "#tasks";
+import { checkHosts, ENGINES, isHost, isRule, type Profile, type ProfileRow, ProfileStore } from "#tasks";
 import { iso } from "../time.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { byId, found, given, id, listOf, name, page, pagingOnly, usd } from "./shapes.ts";
@@ -8,6 +8,7 @@ import { byId, found, given, id, listOf, name, page, pagingOnly, usd } from "./s
 const resource = "profiles";
 const globs = z.array(z.string().min(1).max(256)).max(200);
 const rules = z.array(z.string().max(256).refine(isRule, "must be a tool, as in Read, Bash(git *) or mcp:weather:*")).max(200);
+const hosts = z.array(z.string().max(270).refine(isHost, "must be a host, as in example.com, *.example.com or example.com:8443")).max(100);
 /** Every field but the name. */
 const fields = {
   engines: z.array(z.enum(ENGINES)).max(ENGINES.length),
@@ -16,7 +17,7 @@ const fields = {
   skills: globs,
   denied_commands: globs,
   approve_tools: rules,
-  network: z.strictObject({ hosts: z.array(z.string()).max(0, "hosts are not offered yet").default([]) }),
+  network: z.strictObject({ hosts: hosts.default([]) }),
   filesystem: z.enum(["none", "readonly", "readwrite"]),
   max_concurrent_tasks: z.number().int().min(1).max(1_000),
   cpu_cores: z.number().min(0.01).max(64),
@@ -73,8 +74,9 @@ function shapeOf({ id, name, permits, createdAt }: ProfileRow) {
   };
 }
 
-/** What was named, as the store calls it. */
-function permitsOf(body: z.output<typeof patch>) {
+/** What was named, as the store calls it. @throws TollgateError `invalid_request` for a host that no task may reach. */
+function permitsOf(body: z.output<typeof patch>, { env }: AdminContext) {
+  checkHosts(body.network?.hosts ?? [], env.config.allowPrivateUpstreams);
   return given({
     engines: body.engines,
     tools: body.tools,
@@ -99,7 +101,7 @@ export function profiles(app: AdminApp): void {
     app,
     { method: "post", path: "/profiles", resource, summary: "Create a profile", body: create, answer: profile, status: 201 },
     async ({ body }, context) => {
-      const row = await store(context).create({ name: body.name, ...permitsOf(body) } as Profile);
+      const row = await store(context).create({ name: body.name, ...permitsOf(body, context) } as Profile);
       return { answer: shapeOf(row), audit: { type: "profile.create", subject: { kind: "profile", id: row.id }, after: shapeOf(row) } };
     },
   );
@@ -122,7 +124,7 @@ function profileChanges(app: AdminApp): void {
     { method: "patch", path: "/profiles/{id}", resource, summary: "Change a profile", params: byId, body: patch, answer: profile },
     async ({ params, body }, context) => {
       const before = found(await store(context).get(params.id), "profile");
-      const row = await store(context).patch(params.id, permitsOf(body));
+      const row = await store(context).patch(params.id, permitsOf(body, context));
       const audit = { type: "profile.update", subject: { kind: "profile", id: row.id }, before: shapeOf(before), after: shapeOf(row) };
       return { answer: shapeOf(row), audit };
     },

@@ -43,6 +43,10 @@ const request = z
     allow_agents: z.array(z.string()).optional(),
     allow_skills: z.array(z.string()).optional(),
     approve_tools: z.array(z.string()).optional().describe("What waits for a person's word"),
+    network: z
+      .object({ hosts: z.array(z.string()) })
+      .optional()
+      .describe("What it is to reach beyond the gateway, of what its profile allows: example.com, *.example.com, example.com:8443"),
     output_schema: z.looseObject({}).nullish().describe("For an agent: a JSON schema of what it is to come to"),
     callback_url: z.url().nullish().describe("Who is told of its end, and of what waits for a word, by a signed POST"),
   })

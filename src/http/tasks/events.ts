@@ -19,7 +19,7 @@ export const taskEvents = forCaller(async (context, caller) => {
   if (socket) return upgraded(socket, protocol);
   throw new TollgateError("rate_limited", "All sockets that a task may have are open; close one", {
     retryAfterMs: 60_000,
-    details: { limit: "concurrency", scope: "task" },
+    details: { limit: "concurrency", scope: { kind: "task", id } },
   });
 });
 

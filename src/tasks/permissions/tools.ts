@@ -1,3 +1,4 @@
+import { type ToolForm, toolKnownAs } from "#core";
 import { WORKSPACE_INSIDE } from "#runner-protocol";
 import { type Command, commandsIn, commandsOf } from "./shell.ts";
 
@@ -20,6 +21,8 @@ export interface Use {
 type Fields = Readonly<Record<string, unknown>>;
 type Reader = (input: unknown, fields: Fields) => Partial<Use>;
 
+/** The canonical name of what a provider runs in sandboxes of its own. */
+const PROVIDERS_OWN = "CodeExecution";
 const WORKSPACE = `${WORKSPACE_INSIDE}/`;
 
 const nothing: Reader = () => ({});
@@ -53,114 +56,46 @@ const agent: Reader = (_, fields) => {
 const skill: Reader = (_, fields) => ({ about: [(textOf(fields, ["skill", "command", "name"]) ?? "").replace(/^task:/, "")] });
 const domain: Reader = (_, fields) => ({ about: [`domain:${hostOf(textOf(fields, ["url"]) ?? "")}`] });
 
-/** What agents call their tools, and the canonical name of each. A tool that is not here has the name that it has. */
-const TOOLS: ReadonlyMap<string, readonly [tool: string, read: Reader]> = new Map(
-  Object.entries({
-    Bash: ["Bash", command],
-    Monitor: ["Bash", command],
-    PowerShell: ["Bash", command],
-    bash: ["Bash", command],
-    exec_command: ["Bash", command],
-    unified_exec: ["Bash", command],
-    shell: ["Bash", command],
-    shell_command: ["Bash", command],
-    local_shell: ["Bash", command],
-    local_shell_call: ["Bash", command],
-    shell_call: ["Bash", command],
-    "container.exec": ["Bash", command],
-    write_stdin: ["Bash", typed],
-    BashOutput: ["Bash", running],
-    TaskOutput: ["Bash", running],
-    KillShell: ["Bash", running],
-    TaskStop: ["Bash", running],
-    Read: ["Read", file],
-    NotebookRead: ["Read", file],
-    view_image: ["Read", file],
-    read_file: ["Read", file],
-    Glob: ["Glob", file],
-    LS: ["Glob", file],
-    List: ["Glob", file],
-    list_dir: ["Glob", file],
-    Grep: ["Grep", file],
-    grep_files: ["Grep", file],
-    Write: ["Write", file],
-    Edit: ["Edit", file],
-    MultiEdit: ["Edit", file],
-    NotebookEdit: ["NotebookEdit", file],
-    apply_patch: ["Edit", patch],
-    apply_patch_call: ["Edit", patch],
-    text_editor: ["Edit", editor],
-    str_replace_editor: ["Edit", editor],
-    str_replace_based_edit_tool: ["Edit", editor],
-    Agent: ["Agent", agent],
-    Task: ["Agent", agent],
-    spawn_agent: ["Agent", agent],
-    Skill: ["Skill", skill],
-    WebFetch: ["WebFetch", domain],
-    web_fetch: ["WebFetch", domain],
-    WebSearch: ["WebSearch", nothing],
-    web_search: ["WebSearch", nothing],
-    web_search_preview: ["WebSearch", nothing],
-    web_search_call: ["WebSearch", nothing],
-    code_execution: ["CodeExecution", nothing],
-    bash_code_execution: ["CodeExecution", nothing],
-    text_editor_code_execution: ["CodeExecution", nothing],
-    code_interpreter: ["CodeExecution", nothing],
-    code_interpreter_call: ["CodeExecution", nothing],
-    file_search: ["FileSearch", nothing],
-    file_search_call: ["FileSearch", nothing],
-    image_generation: ["ImageGeneration", nothing],
-    image_generation_call: ["ImageGeneration", nothing],
-    computer: ["Computer", nothing],
-    computer_use_preview: ["Computer", nothing],
-    computer_call: ["Computer", nothing],
-    list_mcp_resources: ["ListMcpResourcesTool", nothing],
-    list_mcp_resource_templates: ["ListMcpResourcesTool", nothing],
-    read_mcp_resource: ["ReadMcpResourceTool", nothing],
-    update_plan: ["TodoWrite", nothing],
-    request_user_input: ["AskUserQuestion", nothing],
-    tool_search: ["ToolSearch", nothing],
-    tool_search_call: ["ToolSearch", nothing],
-    tool_search_tool_regex: ["ToolSearch", nothing],
-    tool_search_tool_bm25: ["ToolSearch", nothing],
-  } satisfies Record<string, readonly [string, Reader]>),
-);
+const READERS: Readonly<Record<ToolForm, Reader>> = {
+  command,
+  keys: typed,
+  running,
+  file,
+  editor,
+  patch,
+  agent,
+  skill,
+  url: domain,
+  other: nothing,
+};
 
 /** Tools that act on nothing but the conversation: no profile needs to name them. */
 export const HARMLESS: ReadonlySet<string> = new Set(["TodoWrite", "AskUserQuestion", "ToolSearch", "StructuredOutput"]);
 /** Tools that change nothing by themselves. */
-const READERS: ReadonlySet<string> = new Set([
+const UNCHANGING: ReadonlySet<string> = new Set([
   ...HARMLESS,
   ..."Read Glob Grep LSP WebFetch WebSearch FileSearch ListMcpResourcesTool ReadMcpResourceTool".split(" "),
 ]);
 /** Tools of which other tools do the work, and those are judged. */
 const BY_OTHERS: ReadonlySet<string> = new Set(["Agent", "Skill"]);
 
-/** A tool's canonical name. Tools of the vendors' own carry the date of their version behind it. */
+/** A tool's canonical name. */
 export function toolNamed(name: string): string {
-  return known(name)[0];
-}
-
-function known(name: string): readonly [tool: string, read: Reader] {
-  const undated = name.replace(/_\d{4}_?\d{2}_?\d{2}$/, "");
-  return TOOLS.get(undated) ?? TOOLS.get(plain(undated)) ?? [undated, nothing];
+  return toolKnownAs(name).tool;
 }
 
 /** What a call comes to. */
 export function useOf({ name, input }: ToolCall): Use {
-  const [tool, read] = known(name);
+  const { tool, form } = toolKnownAs(name);
   const value = inputOf(input);
-  return { tool, commands: [], about: [], ...read(value, fieldsOf(value)) };
+  const use = { tool, commands: [], about: [], ...READERS[form](value, fieldsOf(value)) };
+  // What runs at a provider's is one thing, whatever it is given.
+  return tool === PROVIDERS_OWN ? { ...use, tool } : use;
 }
 
 /** Whether a tool may change something when it is called. */
 export function changes(tool: string): boolean {
-  return !READERS.has(tool) && !BY_OTHERS.has(tool);
-}
-
-/** Codex groups tools of its own in namespaces; tools of MCP servers keep theirs. */
-function plain(name: string): string {
-  return name.startsWith("mcp__") ? name : (name.split(/__|\./).at(-1) ?? name);
+  return !UNCHANGING.has(tool) && !BY_OTHERS.has(tool);
 }
 
 /** What a tool is given: a JSON value, or where it is none a text in the tool's own form. */

@@ -54,6 +54,7 @@ describe("A52 to A55: what a call is in the audit", () => {
     ["shell_call", { action: { commands: ["cd /tmp", "ls"], timeout_ms: 5 } }, [command("shell_call", "cd /tmp\nls")]],
     ["shell_call", { action: { commands: [] } }, []],
     ["apply_patch_call", { operation: { type: "update_file", path: "a.ts", diff: "@@" } }, [file("write", "a.ts")]],
+    ["apply_patch", { operation: { path: "x" }, input: PATCH }, [file("write", "src/a.ts", "src/b.ts", "c d.txt", "x")]],
     ["str_replace_based_edit_tool", { command: "view", path: "/etc/hosts" }, [file("read", "/etc/hosts")]],
     ["str_replace_based_edit_tool", { command: "create", path: "a.ts", file_text: "" }, [file("write", "a.ts")]],
     ["mcp__files__Read", { file_path: "a" }, []],

@@ -3,7 +3,7 @@ import { usdFromNano } from "../../../src/core/money.ts";
 import type { Profile } from "../../../src/tasks/contract.ts";
 import { permit } from "../../../src/tasks/permit.ts";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
-import { readTask } from "../../../src/tasks/request.ts";
+import { parseTask, readTask } from "../../../src/tasks/request.ts";
 
 const profile: Profile = { ...DEFAULT_PROFILE, deniedCommands: ["curl *", "*sudo*", "rm -rf /"], timeoutS: 60 };
 const ask = (fields: object) => permit(profile, readTask({ engine: "command", argv: ["true"], ...fields }));
@@ -95,3 +95,46 @@ it.each([
   const request = readTask({ engine, prompt: "x", model: "m", approve_tools: ["Bash(git push *)"] });
   expect(permit(permitted, request).violations.map(({ field }) => field)).toEqual(fields);
 });
+
+const reaching: Profile = { ...profile, hosts: ["example.com", "*.example.net", "api.example.org:8443"] };
+const reach = (hosts: readonly string[], more: object = {}) =>
+  permit(reaching, readTask({ engine: "command", argv: ["true"], network: { hosts }, ...more }));
+
+it.each<[readonly string[], readonly string[]]>([
+  [["example.com", "EXAMPLE.com:443", "a.b.example.net", "*.b.example.net", "x.example.net:80", "api.example.org:8443"], []],
+  [["www.example.com"], ["network.hosts.0"]],
+  [["example.net"], ["network.hosts.0"]],
+  [
+    ["example.com:8443", "*.example.com"],
+    ["network.hosts.0", "network.hosts.1"],
+  ],
+  [["api.example.org"], ["network.hosts.0"]],
+  [
+    ["notexample.net", "93.184.215.14"],
+    ["network.hosts.0", "network.hosts.1"],
+  ],
+])("A47: %j is reached, but for %j", (hosts, beyond) => {
+  expect(reach(hosts).violations.map(({ kind, field }) => [kind, field])).toEqual(beyond.map((field) => ["host", field]));
+});
+
+it("A47: a task reaches what it names and its profile allows, nothing by default, and nothing where it only looks", () => {
+  expect(permit(reaching, readTask({ engine: "command", argv: ["true"] })).effective.hosts).toEqual([]);
+  const { effective, explain } = reach(["example.com"]);
+  expect(effective.hosts).toEqual(["example.com"]);
+  expect(explain).toContainEqual({ field: "network.hosts", value: "example.com", from: "request" });
+  for (const mode of ["analysis_only", "dry_run"]) {
+    const only = reach(["example.com"], { mode });
+    expect(only.effective.hosts).toEqual([]);
+    expect(only.explain).toContainEqual({ field: "network.hosts_without", value: "example.com", from: "mode" });
+  }
+});
+
+it.each(["*", "*.com", "a b", "http://example.com", "example.com:0", "127.1", ""])(
+  "A47: %j is no host, and said so by its field",
+  (host) => {
+    const { problems } = parseTask({ engine: "command", argv: ["true"], network: { hosts: ["example.com", host] } });
+    expect(problems).toEqual([
+      { kind: "field", name: "network.hosts.1", field: "network.hosts.1", reason: expect.stringContaining("must be a host") },
+    ]);
+  },
+);
