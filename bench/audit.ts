@@ -132,6 +132,8 @@ const COMMON = '"workspace"';
 
 /** What is asked, with other values each time where the name says "one". */
 const SEARCHES: Readonly<Record<string, () => string>> = {
+  // Asked for the first time, in the round that does not count, it seals all that was filled in: searches show places from then on.
+  "verify a step, 500 entries": () => "/audit/chain/verify",
   "newest 50": () => "/audit",
   "one task, in its order": () => `/audit?task=${anyTask()}&order=asc`,
   "one task, commands": () => `/audit?task=${anyTask()}&type=bash_command`,

@@ -4,7 +4,8 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cgroups, cgroupKind } from "../runner/sandbox/cgroup.ts";
 import { start } from "../runner/sandbox/sandbox.ts";
-import { makeVolume, unmountBelow } from "../runner/sandbox/volume.ts";
+import { unmountBelow } from "../runner/sandbox/volume.ts";
+import { raise, raze } from "../runner/sandbox/walls.ts";
 import { startGateway } from "./gateway.ts";
 
 /**
@@ -132,17 +133,14 @@ async function sandbox(cgroups: Cgroups): Promise<{ readonly ms: number; readonl
   const id = `bench-${++made}`;
   const owner = { uid: 61_000 + (made % 1_000), gid: 61_000 + (made % 1_000) };
   const before = performance.now();
-  const cgroup = await cgroups.make(id, LIMITS);
-  const volume = await makeVolume(join(folder, id), owner, LIMITS);
+  const walls = await raise({ jobs: folder, cgroups, mounts: true }, { id, owner, limits: LIMITS });
   const inside = { argv: ["true"], env: {}, workingDirectory: ".", workspace: "readwrite", given: {} } as const;
-  const child = start(inside, { volume, owner, cgroup, limits: LIMITS });
+  const child = start(inside, walls);
   child.stdin!.end();
   await exited(child);
   const ms = performance.now() - before;
-  const cpuMs = (await cgroup?.used())?.cpuMs ?? Number.NaN;
-  await cgroup?.kill();
-  await cgroup?.remove();
-  await volume.remove();
+  const cpuMs = (await walls.cgroup?.used())?.cpuMs ?? Number.NaN;
+  await raze(walls);
   return { ms, cpuMs };
 }
 

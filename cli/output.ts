@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { Failure } from "./failure.ts";
 import type { Page, Row } from "./gateway.ts";
-import { at, cell, type Column, jsonText, pairs, printable, printableLines, table } from "./print.ts";
+import { apart, at, type Column, columnsOf, jsonText, pairs, printable, printableLines, table } from "./print.ts";
 
 /** A stream that may be a terminal. */
 export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean };
@@ -60,7 +60,7 @@ export class Output {
    * `known` has for the list's path, or else one for each value.
    */
   details(row: Row, known: Readonly<Record<string, readonly Column[]>> = {}): string[] {
-    const { values, lists } = apart(row, "");
+    const { values, lists } = apart(row);
     const tables = lists.map(([name, members]) => [
       "",
       this.#bold(printable(name)),
@@ -111,34 +111,6 @@ export class Output {
   #bold(text: string): string {
     return styleText("bold", text, { stream: this.#out });
   }
-}
-
-type Parts = { readonly values: [string, unknown][]; readonly lists: [string, readonly Row[]][] };
-
-/** An object's single values by their paths, apart from the lists of objects within it. */
-function apart(row: Row, prefix: string): Parts {
-  const parts: Parts = { values: [], lists: [] };
-  for (const [name, value] of Object.entries(row)) {
-    const path = `${prefix}${name}`;
-    if (isObject(value) && Object.keys(value).length > 0) {
-      const inner = apart(value, `${path}.`);
-      parts.values.push(...inner.values);
-      parts.lists.push(...inner.lists);
-    } else if (Array.isArray(value) && value.some(isObject)) parts.lists.push([path, value.filter(isObject)]);
-    else parts.values.push([path, isObject(value) ? null : value]);
-  }
-  return parts;
-}
-
-/** A column for each value that any of the rows has. */
-function columnsOf(rows: readonly Row[]): Column[] {
-  const values = rows.map((row) => apart(row, "").values);
-  const paths = [...new Set(values.flatMap((each) => each.map(([path]) => path)))];
-  return paths.map((path) => ({ head: path, path, figure: rows.every((row) => /^-?\d+(\.\d+)?$|^-$/.test(cell(at(row, path)))) }));
-}
-
-function isObject(value: unknown): value is Row {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function unknownField(field: string, row: Row): Failure {

@@ -26,7 +26,7 @@ export function parse(argv: readonly string[], commands: readonly Command[]): As
   if (switched("help") || words.length === 0) return { kind: "help", topic: command?.name ?? topicOf(words, commands) };
   if (!command) throw unknownCommand(words, commands);
   const table = { ...EVERYWHERE, ...command.options };
-  const { given, operands } = readAll(argv, table);
+  const { given, operands } = readAll(argv, table, command);
   const own = operands.slice(command.name.split(" ").length);
   checkOperands(own, command);
   return { kind: "command", command, operands: own, given, everywhere: given as Given<typeof EVERYWHERE> };
@@ -53,7 +53,7 @@ function parserTable(table: OptionTable) {
   return Object.fromEntries(entries);
 }
 
-function readAll(argv: readonly string[], table: OptionTable) {
+function readAll(argv: readonly string[], table: OptionTable, { operands: named }: Command) {
   const options = parserTable(table);
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
   const found = new Map<string, string[]>();
@@ -62,7 +62,7 @@ function readAll(argv: readonly string[], table: OptionTable) {
     if (token.kind === "positional") operands.push(token.value);
     if (token.kind !== "option") continue;
     const option = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
-    if (!option || !token.rawName.startsWith("--")) throw unknownOption(token.rawName, table);
+    if (!option || !token.rawName.startsWith("--")) throw unknownOption(token.rawName, table, isOpen(named));
     found.set(token.name, [...(found.get(token.name) ?? []), valueOf(token, option)]);
   }
   const given = Object.fromEntries([...found].map(([name, texts]) => [name, read(name, texts, table[name]!)]));
@@ -102,11 +102,16 @@ function checkOperands(own: readonly string[], { name, operands }: Command): voi
   if (missing !== undefined && !missing.startsWith("["))
     throw misuse(`${name} needs ${missing}: tollgate ${name} ${operands.join(" ")}`, missing);
   // Not repeated to the terminal: it may be a secret that lost its option.
-  const open = operands.at(-1)?.endsWith("…") ?? false;
+  const open = isOpen(operands);
   const taken = operands.length === 0 ? "nothing" : `only ${operands.join(" ")}`;
   if (own.length > operands.length && !open) throw misuse(`${name} takes ${taken} beside its options; ${own.length} words were given`);
   const empty = own.indexOf("");
   if (empty >= 0) throw misuse(`${operands[empty] ?? operands.at(-1)} is empty`, operands[empty] ?? operands.at(-1));
+}
+
+/** Whether any number of words may follow: a command's own, with options of its own among them. */
+function isOpen(operands: readonly string[]): boolean {
+  return operands.at(-1)?.endsWith("…") ?? false;
 }
 
 /** What help is asked about: a command, a group of them, or (the empty topic) all. */
@@ -127,10 +132,11 @@ function unknownCommand(words: readonly string[], commands: readonly Command[]):
   return misuse(`There is no command ${JSON.stringify(asked)}; ${hint}`, asked);
 }
 
-function unknownOption(rawName: string, table: OptionTable): Failure {
+function unknownOption(rawName: string, table: OptionTable, open: boolean): Failure {
   const near = nearest(
     rawName,
     Object.keys(table).map((name) => `--${name}`),
   );
-  return misuse(`There is no option ${rawName} here${near === null ? "" : `; did you mean ${near}?`}`, rawName);
+  const hints = [...(near === null ? [] : [`did you mean ${near}?`]), ...(open ? ["options of what is to be run stand behind --"] : [])];
+  return misuse([`There is no option ${rawName} here`, ...hints].join("; "), rawName);
 }

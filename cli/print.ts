@@ -1,3 +1,5 @@
+import type { Row } from "./gateway.ts";
+
 /** One column of a table: its head, and where its value stands in a row. */
 export interface Column {
   readonly head: string;
@@ -98,4 +100,33 @@ function atPoint(cells: readonly string[], head: string): string[] {
   const lines = parts.map(([left, right]) => left!.padStart(whole) + right!.padEnd(fraction));
   const width = Math.max(whole + fraction, head.length);
   return [head.padStart(width), ...lines.map((line) => line.padStart(width))];
+}
+
+/** An object's single values, and the lists of objects in it, each by its path. */
+type Parts = { readonly values: [string, unknown][]; readonly lists: [string, readonly Row[]][] };
+
+/** An object's single values by their paths, apart from the lists of objects within it. */
+export function apart(row: Row, prefix = ""): Parts {
+  const parts: Parts = { values: [], lists: [] };
+  for (const [name, value] of Object.entries(row)) {
+    const path = `${prefix}${name}`;
+    if (isObject(value) && Object.keys(value).length > 0) {
+      const inner = apart(value, `${path}.`);
+      parts.values.push(...inner.values);
+      parts.lists.push(...inner.lists);
+    } else if (Array.isArray(value) && value.some(isObject)) parts.lists.push([path, value.filter(isObject)]);
+    else parts.values.push([path, isObject(value) ? null : value]);
+  }
+  return parts;
+}
+
+/** A column for each value that any of the rows has. */
+export function columnsOf(rows: readonly Row[]): Column[] {
+  const values = rows.map((row) => apart(row).values);
+  const paths = [...new Set(values.flatMap((each) => each.map(([path]) => path)))];
+  return paths.map((path) => ({ head: path, path, figure: rows.every((row) => /^-?\d+(\.\d+)?$|^-$/.test(cell(at(row, path)))) }));
+}
+
+function isObject(value: unknown): value is Row {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

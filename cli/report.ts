@@ -1,7 +1,8 @@
 import { type Command, EVERYWHERE } from "./command.ts";
 import type { Failure } from "./failure.ts";
 import { optionOf } from "./option.ts";
-import { jsonText, pairs, printable } from "./print.ts";
+import type { Row } from "./gateway.ts";
+import { apart, columnsOf, jsonText, pairs, printable, table } from "./print.ts";
 
 /** A failure in the API's own envelope, one line: what a program reads from standard error. */
 export function failureJson({ message, facts }: Failure): string {
@@ -13,13 +14,23 @@ export function failureJson({ message, facts }: Failure): string {
 export function failureLines({ message, facts, exit }: Failure, command: Command | null): string[] {
   const { code, status, param, request, details } = facts;
   const option = param && command ? optionOf({ ...EVERYWHERE, ...command.options }, param) : null;
+  const { values, lists } = apart((details ?? {}) as Row);
   const known: [string, unknown][] = [
     ["option", option],
     ["code", status === undefined ? null : `${code} (${status})`],
     ["request", request],
-    ...Object.entries(details ?? {}).map(([name, value]): [string, unknown] => [name, value]),
+    ...values,
   ];
   const told = known.filter(([, value]) => value !== null && value !== undefined);
   const help = exit === "usage" ? [`tollgate help${command ? ` ${command.name}` : ""} tells more.`] : [];
-  return [printable(message), ...pairs(told.map(([name, value]) => [`  ${name}`, value])), ...help];
+  const tables = lists
+    .filter(([, rows]) => !rows.every((row) => isToldBy(message, row)))
+    .flatMap(([, rows]) => table(columnsOf(rows), rows));
+  const indented = tables.map((line) => `  ${line}`);
+  return [printable(message), ...pairs(told.map(([name, value]) => [`  ${name}`, value])), ...indented, ...help];
+}
+
+/** What is wrong, in the words that the message has for it already. */
+function isToldBy(message: string, { reason }: Row): boolean {
+  return typeof reason === "string" && message.includes(reason);
 }

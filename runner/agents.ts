@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AGENT_PROGRAMS, type AgentName, agentName, type Health } from "./protocol.ts";
+import { reasonOf } from "./report.ts";
 import { tryOut, type Ground } from "./trial.ts";
 
 /** Where an agent's own folder is among what npm installs: a program for each machine, in a package of its own. */
@@ -52,7 +53,7 @@ export async function findAgents(folder: string | undefined, ground: Ground, ope
       found.push({ name, version: await versionOf(name, opened, ground) });
       folders.set(name, opened);
     } catch (error) {
-      missing.push(`${name}: ${error instanceof Error ? error.message : "threw what cannot be told"}`);
+      missing.push(`${name}: ${reasonOf(error)}`);
     }
   }
   const given = (name: AgentName | null): Record<string, string> => {

@@ -11,6 +11,8 @@ import type { JobSpec } from "./protocol.ts";
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-tollgate-api-key", "cookie"];
 const NOT_ASKED = new Set([...HOP_BY_HOP, ...CREDENTIALS, "host"]);
 const NOT_ANSWERED = new Set(HOP_BY_HOP);
+/** Agents count how often they try again, and wait as long as they are told: ten times this is longer than a gateway takes to start. */
+const AWAY_S = 5;
 /** So long a connection is kept for the next call; shorter than whoever answers keeps it. */
 const KEPT_MS = 5_000;
 
@@ -66,7 +68,7 @@ function refuse(answer: http.ServerResponse, error: Error): void {
   if (answer.headersSent) return void answer.destroy();
   const unsent = "code" in error && (error.code === "ECONNREFUSED" || error.code === "ENOTFOUND" || error.code === "EHOSTUNREACH");
   if (!unsent) return tell(answer, 502, { code: "upstream_error", message: "The connection to the gateway broke" });
-  answer.setHeader("retry-after", "1");
+  answer.setHeader("retry-after", String(AWAY_S));
   tell(answer, 503, { code: "overloaded", message: "The gateway cannot be reached" });
 }
 

@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { Egress, type Reach } from "./egress.ts";
 import { EventLog } from "./event-log.ts";
 import { openGatewaySocket } from "./gateway-socket.ts";
@@ -10,14 +11,16 @@ import { Incidents } from "./incidents.ts";
 import { BRIDGE, type Machine } from "./machine.ts";
 import { changesBetween, LIST, manifestOf, readManifest } from "./manifest.ts";
 import { type ExitReason, type FileChange, GATEWAY_INSIDE, type JobSpec } from "./protocol.ts";
+import { reasonOf, report } from "./report.ts";
 import type { Cgroup, Used } from "./sandbox/cgroup.ts";
 import { GATEWAY_SOCKET, type Inside, start } from "./sandbox/sandbox.ts";
-import { fill, makeVolume, type Owner, type Volume } from "./sandbox/volume.ts";
+import { fill, type Owner, type Volume } from "./sandbox/volume.ts";
+import { raise, type Walls } from "./sandbox/walls.ts";
 
 const BRIDGE_PORT = new URL(GATEWAY_INSIDE).port;
 const COLLECT_MS = 60_000;
-const UNLISTED = "what became of the workspace could not be listed";
 const COLLECT_MEMORY_BYTES = 256 * 2 ** 20;
+const PACK = ["tar", "--create", "--file=-", "--one-file-system", "--sort=name", "--numeric-owner", "--ignore-failed-read", "."];
 
 /** What a job is made of. */
 interface Asked {
@@ -37,12 +40,16 @@ export class Job {
   readonly #machine: Machine;
   readonly #reach: Reach;
   readonly #owner: Owner;
-  #volume: Volume | null = null;
+  #walls: Walls | null = null;
   #child: ChildProcess | null = null;
   #outputLeft: number;
   #droppedBytes = 0;
   /** What ended it, where something of ours did. */
   #ended: ExitReason | null = null;
+  /** What of it could not be done or found out. */
+  readonly #faults: string[] = [];
+  #cleaned = true;
+  #besides = 0;
   #over: Promise<void>;
 
   constructor({ id, digest, spec }: Asked, machine: Machine, reach: Reach) {
@@ -72,25 +79,17 @@ export class Job {
 
   /** Packs the workspace inside a sandbox; null before the end, and where there is nothing to pack. */
   async pack(): Promise<ChildProcess | null> {
-    if (!this.events.ended || !this.#volume || this.#spec.filesystem === "none") return null;
-    return this.#beside([
-      "tar",
-      "--create",
-      "--file=-",
-      "--one-file-system",
-      "--sort=name",
-      "--numeric-owner",
-      "--ignore-failed-read",
-      ".",
-    ]);
+    if (!this.events.ended || !this.#walls || this.#spec.filesystem === "none") return null;
+    const { child } = await this.#beside(this.#walls, PACK);
+    return child;
   }
 
   /** Ends it and removes all that is left of it. */
   async remove(): Promise<void> {
     this.cancel();
     await this.#over;
-    await this.#volume?.remove();
-    this.#volume = null;
+    await this.#walls?.volume.remove();
+    this.#walls = null;
     this.#machine.owners.give(this.#owner);
   }
 
@@ -100,42 +99,41 @@ export class Job {
   }
 
   async #run(): Promise<void> {
-    const { limits, files, home } = this.#spec;
+    const { limits, files, home, gateway } = this.#spec;
+    const owner = this.#owner;
     this.events.add({ type: "status", data: { status: "starting" } });
-    let cgroup: Cgroup | null = null;
     let socket: Server | null = null;
-    let status: Status = { code: null, signal: null, message: null };
+    let exit: Exit = { code: null, signal: null };
     try {
-      cgroup = await this.#machine.cgroups.make(this.id, limits);
-      this.#volume = await makeVolume(join(this.#machine.jobs, this.id), this.#owner, this.#machine.mounts ? limits : null);
-      await fill(this.#volume.workspace, files, this.#owner);
-      await fill(this.#volume.tmp, home, this.#owner);
-      if (this.#spec.gateway) socket = await openGatewaySocket(join(this.#volume.run, "gw.sock"), this.#spec.gateway, this.#egress());
-      if (!this.#ended) status = await this.#command(this.#volume, cgroup);
+      const walls = await raise(this.#machine, { id: this.id, owner, limits });
+      this.#walls = walls;
+      await fill(walls.volume.workspace, files, owner);
+      await fill(walls.volume.tmp, home, owner);
+      if (gateway) socket = await openGatewaySocket(join(walls.volume.run, "gw.sock"), gateway, this.#egress());
+      if (!this.#ended) exit = await this.#command(walls);
     } catch (error) {
       this.#ended ??= "lost";
-      status = { ...status, message: error instanceof Error ? error.message : "threw what cannot be told" };
+      this.#tell("lost", error);
     }
     socket?.closeAllConnections();
     socket?.close();
-    await this.#finish(status, cgroup);
+    await this.#finish(exit);
   }
 
-  async #command(volume: Volume, cgroup: Cgroup | null): Promise<Status> {
-    const { limits } = this.#spec;
-    const child = start(this.#inside(volume), { volume, owner: this.#owner, cgroup, limits });
+  async #command(walls: Walls): Promise<Exit> {
+    const child = start(this.#inside(walls.volume), walls);
     this.#child = child;
     child.stdin!.on("error", () => undefined);
     this.#listen(child, "stdout");
     this.#listen(child, "stderr");
     this.events.add({ type: "status", data: { status: "running" } });
-    const late = setTimeout(() => this.#end("timeout"), limits.wallMs);
+    const late = setTimeout(() => this.#end("timeout"), walls.limits.wallMs);
     const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
     clearTimeout(late);
     // Daemons may hold the pipes open: they die before the last of the output is waited for.
-    await cgroup?.kill();
+    await walls.cgroup?.kill();
     if (child.stdout!.readable || child.stderr!.readable) await Promise.race([once(child, "close"), timeUp()]);
-    return { code, signal, message: null };
+    return { code, signal };
   }
 
   #egress(): Egress {
@@ -172,80 +170,95 @@ export class Job {
     if (this.#child?.pid !== undefined && this.#child.exitCode === null) this.#child.kill("SIGKILL");
   }
 
-  async #finish(status: Status, cgroup: Cgroup | null): Promise<void> {
-    const used = (await cgroup?.used()) ?? null;
-    const files = await this.#changes().catch(() => null);
-    const cleaned = await emptied(cgroup);
+  async #finish(exit: Exit): Promise<void> {
+    const cgroup = this.#walls?.cgroup ?? null;
+    const used = await this.#found("what it used", () => cgroup?.used());
+    const [files] = await Promise.all([this.#found("what became of the workspace", () => this.#changes()), this.#empty(cgroup)]);
     this.events.add({
       type: "exit",
       data: {
-        reason: this.#reason(status, used),
-        code: status.code,
-        signal: status.signal,
+        ...exit,
+        reason: this.#reason(exit, used),
         cpuMs: used?.cpuMs ?? null,
         memoryPeakBytes: used?.memoryPeakBytes ?? null,
         droppedBytes: this.#droppedBytes,
         files: files ?? [],
-        cleaned,
-        message: [status.message, files ? null : UNLISTED].filter(Boolean).join("; ") || null,
+        cleaned: this.#cleaned,
+        message: this.#faults.join("; ") || null,
       },
     });
   }
 
   /** By what the kernel counted, since a command may exit as it likes. */
-  #reason({ code }: Status, used: Used | null): ExitReason {
+  #reason({ code }: Exit, used: Used | null): ExitReason {
     if (this.#ended) return this.#ended;
     if (used?.outOfMemory && code !== 0) return "oom";
     return code === 0 ? "ok" : "error";
   }
 
   async #changes(): Promise<FileChange[]> {
-    if (!this.#volume || this.#spec.filesystem !== "readwrite") return [];
-    const lister = await this.#beside(LIST);
-    const parts: Buffer[] = [];
-    for await (const part of lister.stdout!) parts.push(part as Buffer);
-    return changesBetween(manifestOf(this.#spec.files), readManifest(Buffer.concat(parts)));
+    if (!this.#walls || this.#spec.filesystem !== "readwrite") return [];
+    const { child, over } = await this.#beside(this.#walls, LIST);
+    const listed = await buffer(child.stdout!);
+    await over;
+    return changesBetween(manifestOf(this.#spec.files), readManifest(listed));
   }
 
   /** Runs a command of ours on what the job has left, in a sandbox that may only read it, and cleans up behind itself. */
-  async #beside(argv: readonly string[]): Promise<ChildProcess> {
-    const limits = { ...this.#spec.limits, memoryBytes: COLLECT_MEMORY_BYTES, cpuCores: 1, processes: 64 };
+  async #beside(walls: Walls, argv: readonly string[]): Promise<{ readonly child: ChildProcess; readonly over: Promise<void> }> {
+    const limits = { ...walls.limits, memoryBytes: COLLECT_MEMORY_BYTES, cpuCores: 1, processes: 64 };
     const cgroup = await this.#machine.cgroups.make(`${this.id}-beside-${++this.#besides}`, limits);
     const inside = { argv, env: {}, workingDirectory: ".", workspace: "readonly", given: {} } as const;
-    const child = start(inside, { volume: this.#volume!, owner: this.#owner, cgroup, limits });
+    const child = start(inside, { ...walls, cgroup, limits });
     child.stdin!.end();
     child.stderr!.resume();
     const late = setTimeout(() => child.kill("SIGKILL"), COLLECT_MS);
-    child.once("exit", () => {
-      clearTimeout(late);
-      void emptied(cgroup);
-    });
-    return child;
+    const over = once(child, "exit")
+      .catch((error: unknown) => this.#tell("what was run beside it", error))
+      .then(() => {
+        clearTimeout(late);
+        return this.#empty(cgroup);
+      });
+    return { child, over };
   }
 
-  #besides = 0;
+  /** Leaves nothing of a cgroup. */
+  async #empty(cgroup: Cgroup | null): Promise<void> {
+    try {
+      await cgroup?.kill();
+      await cgroup?.remove();
+    } catch (error) {
+      this.#cleaned = false;
+      this.#tell("what it left", error);
+    }
+  }
+
+  /** What is found out at the end; what cannot be is told instead, and keeps no job from its exit. */
+  async #found<T>(what: string, find: () => Promise<T> | undefined): Promise<T | null> {
+    try {
+      return (await find()) ?? null;
+    } catch (error) {
+      this.#tell(what, error);
+      return null;
+    }
+  }
+
+  /** With the exit; after that, to whoever runs the runner. */
+  #tell(what: string, error: unknown): void {
+    const fault = `${what}: ${reasonOf(error)}`;
+    if (this.events.ended) report(`${this.id}: ${fault}`);
+    else this.#faults.push(fault);
+  }
 }
 
-/** How a command ended; `message` where it never began. */
-interface Status {
+/** How a command ended; neither where it never began. */
+interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
-  readonly message: string | null;
 }
 
 const CLOSE_MS = 2_000;
 
 function timeUp(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref());
-}
-
-/** Whether nothing of a cgroup is left. */
-async function emptied(cgroup: Cgroup | null): Promise<boolean> {
-  try {
-    await cgroup?.kill();
-    await cgroup?.remove();
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { type Agents, findAgents } from "./agents.ts";
 import { Owners } from "./owners.ts";
 import { type Capabilities, HOOK_INSIDE, NATIVE_INSIDE, NODE_INSIDE } from "./protocol.ts";
+import { reasonOf } from "./report.ts";
 import { Cgroups, cgroupKind } from "./sandbox/cgroup.ts";
 import { seccompFilter } from "./sandbox/seccomp.ts";
 import { isRoot, makeJobsFolder, reapVolumes, unmountable, unmountBelow } from "./sandbox/volume.ts";
@@ -29,15 +30,10 @@ export const BRIDGE = {
 } as const;
 
 /** What jobs need of the machine that they run on, found and made ready once. */
-export interface Machine {
-  readonly jobs: string;
-  readonly cgroups: Cgroups;
-  /** Whether anything may be mounted: what limits the disk of a job. */
-  readonly mounts: boolean;
+export interface Machine extends Ground {
   readonly capabilities: Capabilities;
   /** The host's files for BRIDGE. */
   readonly bridge: Readonly<Record<keyof typeof BRIDGE, string>>;
-  readonly owners: Owners;
   readonly agents: Agents;
   /** Gives back what was made ready. */
   release(): Promise<void>;
@@ -78,7 +74,7 @@ async function triedOut(cgroups: Cgroups): Promise<string | null> {
     await cgroup?.remove();
     return cgroup ? null : "no cgroup can be made";
   } catch (error) {
-    return error instanceof Error ? error.message : "no cgroup can be made";
+    return reasonOf(error);
   }
 }
 
@@ -138,7 +134,7 @@ interface Failures {
 
 /** Tries the walls, rather than to believe what the machine says of itself: a sandbox that can see the host's network is none. */
 async function probe(ground: Ground, { unlimited, unmounted }: Failures): Promise<Capabilities> {
-  const sandboxed = await trial(ground).catch((error: unknown) => (error instanceof Error ? error.message : "threw what cannot be told"));
+  const sandboxed = await trial(ground).catch(reasonOf);
   const filtered = seccompFilter() !== null;
   const limited = unlimited === null;
   const missing = [

@@ -13,17 +13,18 @@ export type Manifest = ReadonlyMap<string, Entry>;
 
 /**
  * Lists every file below the working directory, sizes first and digests after, each ended by NUL: names may hold anything else. It runs
- * in a sandbox, since what the job has left may be links to anywhere.
+ * in a sandbox, since what the job has left may be links to anywhere. Its last word is one that no file's record can be.
  */
 export const LIST = [
   "/bin/sh",
   "-c",
-  String.raw`find . -xdev -type f -printf 's%s %P\0'; find . -xdev -type f -printf '%P\0' | xargs -0 -r sha256sum -z --`,
+  String.raw`find . -xdev -type f -printf 's%s %P\0'; find . -xdev -type f -printf '%P\0' | xargs -0 -r sha256sum -z --; printf 'end\0'`,
 ];
 
-/** Reads what LIST has said. */
+/** Reads what LIST has said. @throws Error where it was broken off: what it did not come to would be taken for deleted. */
 export function readManifest(listed: Buffer): Manifest {
   const records = listed.toString("utf8").split("\0").filter(Boolean);
+  if (records.at(-1) !== "end") throw new Error("the list of files was broken off");
   const digests = new Map(records.flatMap((record) => (DIGEST.test(record) ? [[record.slice(66), record.slice(0, 64)] as const] : [])));
   const sizes = records.flatMap((record) => {
     const [, bytes = "", path = ""] = SIZE.exec(record) ?? [];

@@ -6,6 +6,7 @@ import type { Reach } from "./egress.ts";
 import { Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
 import { type Incident, JOB_ID, jobSpec, type JobSpec, type Operation, PROTOCOL_VERSION } from "./protocol.ts";
+import { reasonOf, report } from "./report.ts";
 
 /** How a runner is set up. */
 export interface Settings {
@@ -231,8 +232,6 @@ function send(answer: ServerResponse, status: number, body?: unknown): void {
 function refuse(answer: ServerResponse, error: unknown): void {
   if (answer.headersSent) return void answer.destroy();
   const known = error instanceof Refusal ? error : new Refusal(500, "internal", "Something went wrong here");
-  if (known !== error)
-    process.stderr.write(`${JSON.stringify({ level: "error", reason: error instanceof Error ? error.message : "thrown" })}
-`);
+  if (known !== error) report(reasonOf(error));
   send(answer, known.status, { error: { code: known.code, message: known.message } });
 }

@@ -1,9 +1,8 @@
-import { join } from "node:path";
+import { once } from "node:events";
 import type { Owners } from "./owners.ts";
 import type { JobLimits } from "./protocol.ts";
-import type { Cgroups } from "./sandbox/cgroup.ts";
 import { start } from "./sandbox/sandbox.ts";
-import { makeVolume } from "./sandbox/volume.ts";
+import { raise, raze, type Site, type Walls } from "./sandbox/walls.ts";
 
 /** What a command of ours said before it ended, or was ended. */
 export interface Said {
@@ -12,10 +11,7 @@ export interface Said {
 }
 
 /** What a trial needs of a machine that is not ready yet. */
-export interface Ground {
-  readonly jobs: string;
-  readonly cgroups: Cgroups;
-  readonly mounts: boolean;
+export interface Ground extends Site {
   readonly owners: Owners;
 }
 
@@ -28,26 +24,26 @@ export interface Trial {
 }
 
 /** Runs a command in a sandbox such as jobs have, and leaves nothing of it. */
-export async function tryOut({ jobs, cgroups, mounts, owners }: Ground, { name, argv, given, limits }: Trial): Promise<Said> {
-  const owner = owners.take();
-  const id = `${name}-${process.pid}`;
-  const cgroup = await cgroups.make(id, limits);
-  const volume = await makeVolume(join(jobs, id), owner, mounts ? limits : null);
+export async function tryOut(ground: Ground, { name, argv, given, limits }: Trial): Promise<Said> {
+  const owner = ground.owners.take();
+  let walls: Walls | null = null;
   try {
-    const inside = { argv, env: {}, workingDirectory: ".", workspace: "readwrite", given } as const;
-    const child = start(inside, { volume, owner, cgroup, limits });
-    const said = { out: "", err: "" };
-    child.stdout!.on("data", (bytes: Buffer) => (said.out += bytes.toString()));
-    child.stderr!.on("data", (bytes: Buffer) => (said.err += bytes.toString()));
-    child.stdin!.end();
-    const late = setTimeout(() => child.kill("SIGKILL"), limits.wallMs);
-    await new Promise((resolve) => child.once("close", resolve));
-    clearTimeout(late);
-    return said;
+    walls = await raise(ground, { id: `${name}-${process.pid}`, owner, limits });
+    return await heard(walls, { argv, given });
   } finally {
-    await cgroup?.kill();
-    await cgroup?.remove();
-    await volume.remove();
-    owners.give(owner);
+    if (walls) await raze(walls);
+    ground.owners.give(owner);
   }
+}
+
+async function heard(walls: Walls, { argv, given }: Pick<Trial, "argv" | "given">): Promise<Said> {
+  const child = start({ argv, env: {}, workingDirectory: ".", workspace: "readwrite", given }, walls);
+  const said = { out: "", err: "" };
+  child.stdout!.on("data", (bytes: Buffer) => (said.out += bytes.toString()));
+  child.stderr!.on("data", (bytes: Buffer) => (said.err += bytes.toString()));
+  child.stdin!.end();
+  const late = setTimeout(() => child.kill("SIGKILL"), walls.limits.wallMs);
+  await once(child, "close");
+  clearTimeout(late);
+  return said;
 }

@@ -1,3 +1,4 @@
+import { auditChainOf } from "#audit";
 import { AutoStore } from "#auto";
 import { BudgetStore, ledgerOf, Tills } from "#budget";
 import { cacheOf } from "#cache";
@@ -5,7 +6,7 @@ import { type Config, readConfig } from "#config";
 import { Contents } from "#content";
 import { connect, type Db } from "#db";
 import { Estimators } from "#estimate";
-import { DirectoryCache, type DirectorySource } from "#gateway";
+import { barrier, DirectoryCache, type DirectorySource } from "#gateway";
 import type { Platform } from "#http";
 import { callbackSecret, KeyRing, mintTaskIdentity } from "#keys";
 import { ModelStore, PriceStore } from "#models";
@@ -34,14 +35,16 @@ function compose(env: Env): Platform {
   const now = () => Date.now();
   const governors = new Governors({ objects: env.TASKS, events: env.EVENTS, now });
   const tills = new Tills((team) => ledgerOf(env.LEDGER, team), now);
+  const directory = new DirectoryCache(config, directorySource(db, config, now), now);
   return {
     config,
     db,
     keys: new KeyRing(db, config.TOLLGATE_PEPPER, now, config.TOLLGATE_DEV_KEY ?? null),
-    directory: new DirectoryCache(config, directorySource(db, config, now), now),
+    directory,
     estimators: new Estimators(),
     health: new Health(now),
     events: env.EVENTS,
+    chain: auditChainOf(env.CHAIN),
     authFailures: env.AUTH_FAILURES,
     ledger: (team, background) => tills.ledger(team, background),
     ...bench(engine, env.POLICIES, config),
@@ -57,6 +60,7 @@ function compose(env: Env): Platform {
       runner: config.RUNNER_URL !== undefined || config.RUNNER_CONTAINER,
       health: config.RUNNER_URL === undefined ? null : new RunnerHealth(config.RUNNER_URL, now),
       origin: config.RUNNER_CONTAINER ? CONTAINER_GATEWAY : (config.TOLLGATE_URL ?? null),
+      barrier: async (model, caller) => barrier(model, caller, await directory.reload(), now()),
       callbackSecret: (key) => callbackSecret(config.TOLLGATE_PEPPER, key),
       allowPrivate: config.allowPrivateUpstreams,
       identity: (of, expiresAt) => mintTaskIdentity(config.TOLLGATE_PEPPER, of, expiresAt),

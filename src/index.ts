@@ -1,10 +1,11 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { consume } from "#audit";
+import { consume, sealEntries } from "#audit";
 import { createApp, errorResponse, throughDoor } from "#http";
 import { platformOf } from "./compose.ts";
 import { housekeeping } from "./housekeeping.ts";
 import { EVERY_MINUTE, watch, watchTheClock } from "./watch.ts";
 
+export { ChainObject } from "./audit/chain.do.ts";
 export { LedgerObject } from "./budget/ledger.do.ts";
 export { CacheObject } from "./cache/cache.do.ts";
 export { CounterObject } from "./policy/counters.do.ts";
@@ -31,7 +32,10 @@ export default {
   },
   async queue(batch, env, context) {
     const platform = platformOf(env);
-    await consume(batch, platform.db, (events) => watch(platform, events, (work) => context.waitUntil(work)));
+    await consume(batch, platform.db, async (events) => {
+      await sealEntries(platform.chain, events);
+      await watch(platform, events, (work) => context.waitUntil(work));
+    });
   },
   scheduled: ({ cron }, env) => (cron === EVERY_MINUTE ? watchTheClock(platformOf(env)) : housekeeping(platformOf(env))),
 } satisfies ExportedHandler<Env>;

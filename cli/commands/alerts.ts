@@ -13,6 +13,7 @@ export const ALERTS = [
   "security.event",
   "permission.denied",
   "audit.critical",
+  "audit.checkpoint",
 ] as const;
 
 const COLUMNS: readonly Column[] = [
@@ -32,7 +33,7 @@ const list = command({
   operands: [],
   options: {
     type: choice("only of this type", ALERTS, "type"),
-    severity: choice("only so grave", ["warning", "critical"], "severity"),
+    severity: choice("only so grave", ["info", "warning", "critical"], "severity"),
     team: text("only about this team", "team", "<id>"),
     key: text("only about this key", "key", "<id>"),
     subject: text("only about this budget, key, task or provider/model", "subject", "<id>"),

@@ -1,9 +1,11 @@
 import { type Command, command, rowsMax } from "../command.ts";
 import { choice, moment, text } from "../option.ts";
 import type { Column } from "../print.ts";
+import { chain, verify } from "./audit-chain.ts";
 
 const COLUMNS: readonly Column[] = [
   { head: "AT", path: "at" },
+  { head: "SEQ", path: "seq", figure: true },
   { head: "SEVERITY", path: "severity" },
   { head: "TYPE", path: "type" },
   { head: "OUTCOME", path: "outcome" },
@@ -43,5 +45,5 @@ part of a word, and case does not count.`,
   },
 });
 
-/** `audit`: who did what. */
-export const audit: readonly Command[] = [search];
+/** `audit`: who did what, and whether that is still what is said. */
+export const audit: readonly Command[] = [search, verify, chain];

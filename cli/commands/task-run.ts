@@ -4,12 +4,14 @@ import { pipeline } from "node:stream/promises";
 import { type Command, command } from "../command.ts";
 import { type Exit, Failure, misuse } from "../failure.ts";
 import type { Gateway } from "../gateway.ts";
-import { choice, count, duration, nested, pairs, text, texts } from "../option.ts";
+import { choice, count, duration, flag, nested, pairs, text, texts } from "../option.ts";
 import type { Output } from "../output.ts";
+import { cell } from "../print.ts";
 import { type TaskEvent, taskEvents } from "../task-stream.ts";
 
 const PATH = "/v1/task";
 const EXAMPLE = "task_1m7zk06zb000enaaja2mq311";
+const APPROVAL = "apr_3f0c9a7be1d24486";
 
 const run = command({
   name: "tasks run",
@@ -29,6 +31,11 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     "max-cost": text("USD that its calls of models may cost", "max_cost_usd", "<usd>"),
     mode: choice("whether it may change its workspace", ["normal", "analysis_only", "dry_run"], "mode"),
     "allow-tool": texts("a tool that it may use, of those that the profile allows; all of them, if none is given", "allow_tools", "<rule>"),
+    "allow-agent": texts("a sub-agent that it may call, of the profile's", "allow_agents", "<name>"),
+    "allow-skill": texts("a skill that it may use, of the profile's", "allow_skills", "<name>"),
+    "approve-tool": texts("what waits for a person's word, beside what the profile says", "approve_tools", "<rule>"),
+    "output-schema": text("for an agent: a file with the JSON schema of what it is to come to", "output_schema", "<file>"),
+    "max-turns": count("for the native agent: how often it may ask its model (100)", "max_turns", 1),
     host: texts("a host that it is to reach, of those that the profile allows; none, if none is given", "network.hosts", "<host>"),
     metadata: pairs("a fact that stands with it", "metadata"),
     callback: text("whom to tell of its end, by a signed POST", "callback_url", "<url>"),
@@ -37,6 +44,7 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     ["tasks run -- sh -c 'sort names.txt'", "a command; its exit code is this program's"],
     ["tasks run --file names.txt --file ./etc/rules.json=rules.json -- cat names.txt rules.json", "with files of this machine"],
     ["tasks run --json --time 5m -- make", "each event as one line of JSON"],
+    ["tasks run --engine native --model auto --prompt 'Mend the tests.' --approve-tool 'Bash(git *)'", "an agent; git waits for a word"],
   ],
   async run({ operands, given, fields, gateway, output }) {
     const isCommand = (given.engine ?? "command") === "command";
@@ -45,7 +53,8 @@ tasks events goes on with it, tasks cancel --mine ends it. It acts for TOLLGATE_
     if (!isCommand && operands.length > 0) throw misuse(`What ${given.engine} is to do is said by --prompt`, "--prompt");
     const argv = isCommand ? { argv: operands } : {};
     const files = await Promise.all((given.file ?? []).map(carried));
-    const body = { engine: "command", ...nested(fields), ...argv, ...(files.length > 0 ? { files } : {}) };
+    const schema = given["output-schema"] === undefined ? {} : { output_schema: await schemaIn(given["output-schema"]) };
+    const body = { engine: "command", ...nested(fields), ...schema, ...argv, ...(files.length > 0 ? { files } : {}) };
     const id = String((await gateway.write("POST", PATH, { as: "key", body }))?.["id"]);
     if (!output.plain) await output.note(id);
     return follow({ gateway, output, id, after: 0 });
@@ -62,6 +71,24 @@ const events = command({
     [`tasks events ${EXAMPLE} --after 12 --json`, "for a program: one event per line"],
   ],
   run: ({ operands: [id = ""], given, gateway, output }) => follow({ gateway, output, id, after: given.after ?? 0 }),
+});
+
+const approve = command({
+  name: "tasks approve",
+  summary: "Say the word that a call of a task waits for: yes, or no by --deny.",
+  operands: ["<task>", "<approval>"],
+  options: {
+    deny: flag("it may not be; an agent is told so, a command never begins"),
+    reason: text("what the agent is told beside it", "reason"),
+  },
+  examples: [
+    [`tasks approve ${EXAMPLE} ${APPROVAL}`, "it goes on"],
+    [`tasks approve ${EXAMPLE} ${APPROVAL} --deny --reason 'not on a Friday'`, "it is told why not"],
+  ],
+  async run({ operands: [id, approval], given, fields, gateway, output }) {
+    const body = { id: approval, decision: given.deny ? "deny" : "approve", ...fields };
+    await output.object((await gateway.write("POST", `${place(id)}/approve`, { as: "key", body })) ?? {});
+  },
 });
 
 const artifacts = command({
@@ -84,7 +111,7 @@ const artifacts = command({
 });
 
 /** `tasks run` and what follows from it: what a key runs itself. */
-export const taskRuns: readonly Command[] = [run, events, artifacts];
+export const taskRuns: readonly Command[] = [run, events, approve, artifacts];
 
 function place(id: string | undefined): string {
   return `${PATH}/${encodeURIComponent(id ?? "")}`;
@@ -95,11 +122,25 @@ async function carried(given: string): Promise<{ readonly path: string; readonly
   const [name, inside] = given.includes("=")
     ? [given.slice(0, given.lastIndexOf("=")), given.slice(given.lastIndexOf("=") + 1)]
     : [given, given];
+  return { path: inside.replace(/^(\.\/)+/, ""), base64: await readGiven("--file", name, "base64") };
+}
+
+/** A JSON schema out of a file of this machine. */
+async function schemaIn(name: string): Promise<unknown> {
+  const text = await readGiven("--output-schema", name, "utf8");
   try {
-    return { path: inside.replace(/^(\.\/)+/, ""), base64: await readFile(name, "base64") };
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Failure("failed", `--output-schema: ${name} holds no JSON`, { code: "file", param: "--output-schema", cause });
+  }
+}
+
+async function readGiven(option: string, name: string, encoding: "base64" | "utf8"): Promise<string> {
+  try {
+    return await readFile(name, encoding);
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new Failure("failed", `--file: ${name} cannot be read (${why})`, { code: "file", param: "--file", cause });
+    throw new Failure("failed", `${option}: ${name} cannot be read (${why})`, { code: "file", param: option, cause });
   }
 }
 
@@ -115,7 +156,7 @@ async function follow({ gateway, output, id, after }: Following): Promise<Exit |
   try {
     let last: TaskEvent | null = null;
     for await (const event of taskEvents(gateway, id, after)) {
-      await told(event, output);
+      await told(event, id, output);
       last = event;
     }
     return last?.type === "exit" ? endOf(last, output) : endOf({ seq: 0, type: "exit", data: await exitOf(gateway, id) }, output);
@@ -125,8 +166,12 @@ async function follow({ gateway, output, id, after }: Following): Promise<Exit |
   }
 }
 
-async function told(event: TaskEvent, output: Output): Promise<void> {
+async function told(event: TaskEvent, task: string, output: Output): Promise<void> {
   if (output.plain) return output.object({ ...event });
+  const { id, tool, input, decision } = event.data;
+  if (event.type === "approval" && decision === undefined) {
+    await output.note(`${cell(tool)} waits for a word: ${cell(input)}\ntollgate tasks approve ${task} ${cell(id)}, or with --deny`);
+  }
   if (event.type === "security") return output.note(`security: ${Object.values(event.data).join(" ")}`);
   const written = event.data["text"];
   if (typeof written !== "string") return;

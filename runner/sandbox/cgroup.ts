@@ -3,6 +3,7 @@ import { access, constants, mkdir, readdir, readFile, rmdir, writeFile } from "n
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { JobLimits } from "../protocol.ts";
+import { reasonOf } from "../report.ts";
 
 const ROOT = "/sys/fs/cgroup";
 const PERIOD_US = 100_000;
@@ -13,7 +14,7 @@ export type CgroupKind = "v2" | "v1" | "none";
 
 /** What a cgroup saw of its processes. */
 export interface Used {
-  readonly cpuMs: number;
+  readonly cpuMs: number | null;
   /** Null where the kernel does not tell: cgroup v2 before Linux 5.19. */
   readonly memoryPeakBytes: number | null;
   readonly outOfMemory: boolean;
@@ -21,7 +22,7 @@ export interface Used {
 
 /** The kernel's own account of one job: what it may use, and who belongs to it. */
 export interface Cgroup {
-  /** Files that a process writes itself into before it becomes the job. */
+  /** Files that a process of one thread writes `0` into, itself, before it becomes the job. */
   readonly doors: readonly string[];
   used(): Promise<Used>;
   /** Kills all there are, daemons included. @throws Error where some will not die. */
@@ -39,26 +40,37 @@ export class Cgroups {
     this.#family = family;
   }
 
-  /** Makes the cgroup of a job; null where there are none. */
+  /** Makes the cgroup of a job; null where there are none. @throws Error where there is one of this name, or it cannot be limited. */
   async make(id: string, limits: JobLimits): Promise<Cgroup | null> {
-    const name = join(this.#family, id);
     if (this.kind === "none") return null;
-    return this.kind === "v2" ? makeSecond(name, limits) : makeFirst(name, limits);
+    const cgroup = this.#named(id);
+    await cgroup.claim();
+    try {
+      await cgroup.limit(limits);
+      return cgroup;
+    } catch (error) {
+      await cgroup.remove();
+      throw error;
+    }
   }
 
   /** Ends whatever a runner that died has left. */
   async reap(): Promise<void> {
     if (this.kind === "none") return;
     const family = join(ROOT, this.kind === "v2" ? "" : "pids", this.#family);
-    const entries = await readdir(family, { withFileTypes: true }).catch(() => []);
+    const entries = await readdir(family, { withFileTypes: true }).catch(emptyIfGone([]));
     for (const { name } of entries.filter((entry) => entry.isDirectory())) {
-      const left = join(this.#family, name);
-      const cgroup = this.kind === "v2" ? new Second(join(ROOT, left)) : new First(left);
+      const cgroup = this.#named(name);
       await cgroup.kill();
       await cgroup.remove();
     }
     const families = this.kind === "v2" ? [family] : V1.map((controller) => join(ROOT, controller, this.#family));
     for (const each of families) await removed(each);
+  }
+
+  #named(id: string): First | Second {
+    const name = join(this.#family, id);
+    return this.kind === "v2" ? new Second(name) : new First(name);
   }
 }
 
@@ -77,20 +89,33 @@ async function writable(folder: string): Promise<boolean> {
   );
 }
 
-async function numberIn(file: string, name?: string): Promise<number> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  const line =
-    name === undefined
-      ? text
-      : (text
-          .split("\n")
-          .find((each) => each.startsWith(`${name} `))
-          ?.slice(name.length) ?? "");
-  return Number.parseInt(line.trim(), 10) || 0;
+/** Takes what is not there for empty, and no other fault. */
+function emptyIfGone<T>(empty: T): (error: unknown) => T {
+  return (error) => {
+    if (hasCode(error, "ENOENT", "ENODEV")) return empty;
+    throw error;
+  };
+}
+
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}
+
+/** What a file of a cgroup says; empty where the cgroup is gone, or this kernel has no such file. */
+async function textOf(file: string): Promise<string> {
+  return readFile(file, "utf8").catch(emptyIfGone(""));
+}
+
+/** A number that stands alone in its file, or behind a name; null where this kernel does not tell it. */
+async function numberIn(file: string, name?: string): Promise<number | null> {
+  const lines = (await textOf(file)).split("\n");
+  const told = name === undefined ? lines[0] : lines.find((line) => line.startsWith(`${name} `))?.slice(name.length);
+  const number = Number.parseInt(told ?? "", 10);
+  return Number.isNaN(number) ? null : number;
 }
 
 async function processesIn(folder: string): Promise<number[]> {
-  const text = await readFile(join(folder, "cgroup.procs"), "utf8").catch(() => "");
+  const text = await textOf(join(folder, "cgroup.procs"));
   return text.split("\n").filter(Boolean).map(Number);
 }
 
@@ -107,29 +132,13 @@ async function untilEmpty(folder: string, strike: (processes: readonly number[])
 
 /** A cgroup can be removed a moment after its last process is gone. */
 async function removed(folder: string): Promise<void> {
+  let fault: unknown;
   for (let tries = 0; tries < KILL_TRIES && existsSync(folder); tries++) {
-    const fault: unknown = await rmdir(folder).catch((error: unknown) => error);
+    fault = await rmdir(folder).catch((error: unknown) => error);
     if (fault === undefined) return;
     await wait(KILL_WAIT_MS);
   }
-  if (existsSync(folder)) throw new Error(`${folder} cannot be removed`);
-}
-
-async function makeSecond(name: string, limits: JobLimits): Promise<Cgroup> {
-  const folder = join(ROOT, name);
-  await mkdir(dirname(folder), { recursive: true });
-  await handDown(ROOT).catch(async (error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) throw error;
-    await stepAside();
-    await handDown(ROOT);
-  });
-  await handDown(dirname(folder));
-  await mkdir(folder);
-  await writeFile(join(folder, "memory.max"), String(limits.memoryBytes));
-  if (existsSync(join(folder, "memory.swap.max"))) await writeFile(join(folder, "memory.swap.max"), "0");
-  await writeFile(join(folder, "pids.max"), String(limits.processes));
-  await writeFile(join(folder, "cpu.max"), `${Math.round(limits.cpuCores * PERIOD_US)} ${PERIOD_US}`);
-  return new Second(folder);
+  if (existsSync(folder)) throw new Error(`${folder} cannot be removed: ${reasonOf(fault)}`, { cause: fault });
 }
 
 async function handDown(folder: string): Promise<void> {
@@ -142,7 +151,7 @@ async function stepAside(): Promise<void> {
   await mkdir(aside, { recursive: true });
   for (const process_ of await processesIn(ROOT)) {
     await writeFile(join(aside, "cgroup.procs"), String(process_)).catch((error: unknown) => {
-      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+      if (!hasCode(error, "ESRCH")) throw error;
     });
   }
 }
@@ -150,47 +159,61 @@ async function stepAside(): Promise<void> {
 class Second implements Cgroup {
   readonly #folder: string;
 
-  constructor(folder: string) {
-    this.#folder = folder;
+  constructor(name: string) {
+    this.#folder = join(ROOT, name);
+  }
+
+  async claim(): Promise<void> {
+    const family = dirname(this.#folder);
+    await mkdir(family, { recursive: true });
+    await handDown(ROOT).catch(async (error: unknown) => {
+      if (!hasCode(error, "EBUSY")) throw error;
+      await stepAside();
+      await handDown(ROOT);
+    });
+    await handDown(family);
+    await mkdir(this.#folder);
+  }
+
+  async limit({ memoryBytes, processes, cpuCores }: JobLimits): Promise<void> {
+    const swap = this.#file("memory.swap.max");
+    await writeFile(this.#file("memory.max"), String(memoryBytes));
+    if (existsSync(swap)) await writeFile(swap, "0");
+    await writeFile(this.#file("pids.max"), String(processes));
+    await writeFile(this.#file("cpu.max"), `${Math.round(cpuCores * PERIOD_US)} ${PERIOD_US}`);
   }
 
   get doors(): readonly string[] {
-    return [join(this.#folder, "cgroup.procs")];
+    return [this.#file("cgroup.procs")];
   }
 
   async used(): Promise<Used> {
+    const cpuUs = await numberIn(this.#file("cpu.stat"), "usage_usec");
     return {
-      cpuMs: (await numberIn(join(this.#folder, "cpu.stat"), "usage_usec")) / 1000,
-      memoryPeakBytes: (await numberIn(join(this.#folder, "memory.peak"))) || null,
-      outOfMemory: (await numberIn(join(this.#folder, "memory.events"), "oom_kill")) > 0,
+      cpuMs: cpuUs === null ? null : cpuUs / 1_000,
+      memoryPeakBytes: await numberIn(this.#file("memory.peak")),
+      outOfMemory: ((await numberIn(this.#file("memory.events"), "oom_kill")) ?? 0) > 0,
     };
   }
 
   async kill(): Promise<void> {
-    await untilEmpty(this.#folder, () => writeFile(join(this.#folder, "cgroup.kill"), "1"));
+    await untilEmpty(this.#folder, () => writeFile(this.#file("cgroup.kill"), "1"));
   }
 
   async remove(): Promise<void> {
     await removed(this.#folder);
   }
+
+  #file(name: string): string {
+    return join(this.#folder, name);
+  }
 }
 
-/** No more than are needed: stepping into each of them costs a start some milliseconds, and more where the machine is busy. */
-const V1 = ["memory", "pids", "cpu", "cpuacct"] as const;
-
-async function makeFirst(name: string, limits: JobLimits): Promise<Cgroup> {
-  const of = (controller: (typeof V1)[number]) => join(ROOT, controller, name);
-  for (const controller of V1) await mkdir(of(controller), { recursive: true });
-  const memory = String(limits.memoryBytes);
-  await writeFile(join(of("memory"), "memory.limit_in_bytes"), memory);
-  const withSwap = join(of("memory"), "memory.memsw.limit_in_bytes");
-  if (existsSync(withSwap)) await writeFile(withSwap, memory);
-  else await writeFile(join(of("memory"), "memory.swappiness"), "0");
-  await writeFile(join(of("pids"), "pids.max"), String(limits.processes));
-  await writeFile(join(of("cpu"), "cpu.cfs_period_us"), String(PERIOD_US));
-  await writeFile(join(of("cpu"), "cpu.cfs_quota_us"), String(Math.max(1_000, Math.round(limits.cpuCores * PERIOD_US))));
-  return new First(name);
-}
+/**
+ * No more than are needed: each is one more to make, to step into and to remove. `pids` is the first that is made and the last that is
+ * removed: where there is none there is nothing of the job, and whoever is in any of them is in it.
+ */
+const V1 = ["pids", "memory", "cpu", "cpuacct"] as const;
 
 class First implements Cgroup {
   readonly #name: string;
@@ -199,15 +222,33 @@ class First implements Cgroup {
     this.#name = name;
   }
 
+  async claim(): Promise<void> {
+    const made = await mkdir(this.#of("pids"), { recursive: true });
+    if (made === undefined) throw new Error(`there is a cgroup ${this.#name} already`);
+  }
+
+  async limit({ memoryBytes, processes, cpuCores }: JobLimits): Promise<void> {
+    for (const controller of V1.slice(1)) await mkdir(this.#of(controller), { recursive: true });
+    const withSwap = join(this.#of("memory"), "memory.memsw.limit_in_bytes");
+    await writeFile(join(this.#of("pids"), "pids.max"), String(processes));
+    await writeFile(join(this.#of("memory"), "memory.limit_in_bytes"), String(memoryBytes));
+    if (existsSync(withSwap)) await writeFile(withSwap, String(memoryBytes));
+    else await writeFile(join(this.#of("memory"), "memory.swappiness"), "0");
+    await writeFile(join(this.#of("cpu"), "cpu.cfs_period_us"), String(PERIOD_US));
+    await writeFile(join(this.#of("cpu"), "cpu.cfs_quota_us"), String(Math.max(1_000, Math.round(cpuCores * PERIOD_US))));
+  }
+
+  /** By `tasks`, which moves the one thread that asks: `cgroup.procs` stops the forks of the whole machine first, and waits for each core. */
   get doors(): readonly string[] {
-    return V1.map((name) => join(this.#of(name), "cgroup.procs"));
+    return V1.map((name) => join(this.#of(name), "tasks"));
   }
 
   async used(): Promise<Used> {
+    const cpuNs = await numberIn(join(this.#of("cpuacct"), "cpuacct.usage"));
     return {
-      cpuMs: (await numberIn(join(this.#of("cpuacct"), "cpuacct.usage"))) / 1e6,
+      cpuMs: cpuNs === null ? null : cpuNs / 1e6,
       memoryPeakBytes: await numberIn(join(this.#of("memory"), "memory.max_usage_in_bytes")),
-      outOfMemory: (await numberIn(join(this.#of("memory"), "memory.oom_control"), "oom_kill")) > 0,
+      outOfMemory: ((await numberIn(join(this.#of("memory"), "memory.oom_control"), "oom_kill")) ?? 0) > 0,
     };
   }
 
@@ -221,7 +262,7 @@ class First implements Cgroup {
   }
 
   async remove(): Promise<void> {
-    for (const controller of V1) await removed(this.#of(controller));
+    for (const controller of V1.toReversed()) await removed(this.#of(controller));
   }
 
   #of(controller: (typeof V1)[number]): string {
@@ -234,6 +275,6 @@ function end(process_: number): void {
   try {
     process.kill(process_, "SIGKILL");
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    if (!hasCode(error, "ESRCH")) throw error;
   }
 }

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process"
 import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { HOME_INSIDE, WORKSPACE_INSIDE } from "../protocol.ts";
-import type { Cgroup } from "./cgroup.ts";
 import { seccompFilter } from "./seccomp.ts";
-import { isRoot, type Owner, type Volume } from "./volume.ts";
+import { isRoot, type Volume } from "./volume.ts";
+import type { Walls } from "./walls.ts";
 
 /** Where the job sees the way to the gateway. */
 export const GATEWAY_SOCKET = "/run/gw.sock";
@@ -17,16 +17,6 @@ export interface Inside {
   readonly workspace: "none" | "readonly" | "readwrite";
   /** Files of ours that the job may read, by where it sees them. */
   readonly given: Readonly<Record<string, string>>;
-}
-
-/** What holds it. */
-export interface Walls {
-  readonly volume: Volume;
-  readonly owner: Owner;
-  readonly cgroup: Cgroup | null;
-  readonly limits: { readonly diskBytes: number; readonly processes: number };
-  /** Off only to show what the filter is there for. */
-  readonly seccomp?: boolean;
 }
 
 const LAUNCHER: Record<string, string> = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
@@ -46,13 +36,14 @@ export function start(inside: Inside, walls: Walls): ChildProcess {
   const filter = walls.seccomp === false ? null : seccompFilter();
   const command = [...dropped(walls), "bwrap", ...bubblewrap(inside, walls, filter !== null), "--", ...inside.argv];
   const doors = walls.cgroup?.doors ?? [];
+  const entering = [doors.length, ...doors, openFiles(), Math.ceil(walls.limits.diskBytes / BLOCK_BYTES)].map(String);
   const options: SpawnOptions = {
     env: LAUNCHER as NodeJS.ProcessEnv,
     cwd: "/",
     stdio: ["pipe", "pipe", "pipe", filter ? "pipe" : "ignore", "pipe", "pipe"],
     detached: true,
   };
-  const child = spawn("/bin/sh", ["-c", ENTER, "launch", String(doors.length), ...doors, ...command], options);
+  const child = spawn("/bin/sh", ["-c", ENTER, "launch", ...entering, ...command], options);
   const handed = [filter, ACCOUNTS.passwd, ACCOUNTS.group];
   for (const [nth, bytes] of handed.entries()) if (bytes) hand(child.stdio[FILTER_FD + nth] as Writable, bytes);
   return child;
@@ -63,16 +54,23 @@ function hand(pipe: Writable, bytes: string | Uint8Array): void {
   pipe.on("error", () => undefined).end(bytes);
 }
 
-/** Steps into the job's cgroups first: what is started later belongs to them, whatever it does. */
-const ENTER = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done; exec "$@"';
+/**
+ * Steps into the job's cgroups first: what is started later belongs to them, whatever it does. Then it limits itself, which a shell can
+ * without another program: no core dumps, `$1` open files, files of `$2` blocks.
+ */
+const ENTER = [
+  'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1" || exit 125; shift; n=$((n-1)); done',
+  'ulimit -c 0 && ulimit -n "$1" && ulimit -f "$2" || exit 125; shift 2; exec "$@"',
+].join("; ");
+/** What a shell counts the size of a file in. */
+const BLOCK_BYTES = 512;
 
 /** Gives up who we are, for good, before the sandbox is made: root that merely looks like another inside would still be root. */
 function dropped({ owner, limits, cgroup }: Walls): string[] {
-  const rlimits = ["prlimit", `--nofile=${openFiles()}`, "--core=0", `--fsize=${limits.diskBytes}`];
   // Per user, so only where each job has one; a cgroup counts better where there is one.
-  if (isRoot() && !cgroup) rlimits.push(`--nproc=${limits.processes}`);
+  const counted = isRoot() && !cgroup ? ["prlimit", `--nproc=${limits.processes}`] : [];
   const drop = isRoot() ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"] : [];
-  return [...rlimits, "setpriv", ...drop, "--no-new-privs"];
+  return [...counted, "setpriv", ...drop, "--no-new-privs"];
 }
 
 /** No more than the runner may have itself: a container's limit cannot be raised from within. */

@@ -31,23 +31,32 @@ export type Quota = Pick<JobSpec["limits"], "diskBytes" | "files">;
  */
 export async function makeVolume(folder: string, owner: Owner, quota: Quota | null): Promise<Volume> {
   const [disk, sockets] = [join(folder, "disk"), join(folder, "run")];
-  // Others' jobs may walk through it, and read nothing: what lies in it is the owner's alone.
-  await mkdir(disk, { recursive: true, mode: 0o711 });
-  await mkdir(sockets, { mode: 0o711 });
-  if (quota) {
-    const options = `size=${quota.diskBytes},nr_inodes=${quota.files},nosuid,nodev,mode=0711,uid=${owner.uid},gid=${owner.gid}`;
-    await run("mount", ["-t", "tmpfs", "-o", options, "tollgate", disk]);
-  }
   const [workspace, tmp, shm] = [join(disk, "workspace"), join(disk, "tmp"), join(disk, "shm")];
-  for (const each of [workspace, tmp, shm]) {
-    await mkdir(each, { mode: 0o700 });
-    await own(each, owner);
-  }
+  // Others' jobs may walk through it, and read nothing: what lies in it is the owner's alone. One that is there already is another's.
+  await mkdir(folder, { mode: 0o711 });
+  let mounted = false;
   const remove = async () => {
-    if (quota) await unmounted(disk);
+    if (mounted) await unmounted(disk);
     await rm(folder, { recursive: true, force: true });
   };
-  return { workspace, tmp, shm, run: sockets, remove };
+  try {
+    for (const each of [disk, sockets]) await mkdir(each, { mode: 0o711 });
+    if (quota) await mountDisk(disk, owner, quota);
+    mounted = quota !== null;
+    for (const each of [workspace, tmp, shm]) {
+      await mkdir(each, { mode: 0o700 });
+      await own(each, owner);
+    }
+    return { workspace, tmp, shm, run: sockets, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function mountDisk(disk: string, { uid, gid }: Owner, { diskBytes, files }: Quota): Promise<void> {
+  const options = `size=${diskBytes},nr_inodes=${files},nosuid,nodev,mode=0711,uid=${uid},gid=${gid}`;
+  await run("mount", ["-t", "tmpfs", "-o", options, "tollgate", disk]);
 }
 
 /** Puts files into a fresh folder of a volume. Nothing of the job has run yet, so no link can lead the writing astray. */

@@ -11,6 +11,7 @@ export const ALERTS = [
   "security.event",
   "permission.denied",
   "audit.critical",
+  "audit.checkpoint",
 ] as const;
 
 /** An alert as stored. */

@@ -1,3 +1,4 @@
+export { checkpoints } from "./checkpoints.ts";
 export { ALERTS } from "./contract.ts";
 export { alertsOfEntries } from "./entries.ts";
 export { announce, fire } from "./fire.ts";

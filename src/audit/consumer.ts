@@ -89,7 +89,12 @@ async function written(db: Db, events: readonly Event[]): Promise<boolean> {
   );
 }
 
-type Table = typeof tables.costRecords | typeof tables.requests | typeof tables.policyDecisions | typeof tables.auditEntries;
+type Table =
+  | typeof tables.costRecords
+  | typeof tables.requests
+  | typeof tables.policyDecisions
+  | typeof tables.auditEntries
+  | typeof tables.auditSeals;
 
 /**
  * One statement for any number of rows, none of which is inserted twice; they travel as one parameter: D1 takes at most a hundred.

@@ -2,11 +2,16 @@ import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { TollgateError } from "#core";
 import { type Db, tables } from "#db";
 import { after, listed, type Listing, type Paging, placeOf } from "./paging.ts";
+import { sealsOf, type Shown } from "./seals.ts";
 
 const { auditEntries } = tables;
 
-/** A stored audit entry. */
-export type AuditRow = typeof auditEntries.$inferSelect;
+type EntryRow = typeof auditEntries.$inferSelect;
+
+/** A stored audit entry, with its place in its chain; null for the seconds until it has one. */
+export interface AuditRow extends EntryRow {
+  readonly seal: Shown | null;
+}
 
 /** What an audit search may ask for: all that is given must hold. `from` inclusive, `to` exclusive, in milliseconds. */
 export interface AuditFilter {
@@ -41,11 +46,16 @@ const BY_FEWNESS = Object.keys(FIELDS) as Field[];
 
 /** Audit entries in the order of their time; those of one millisecond by their ids, and where text is looked for by their arrival. */
 export async function searchAudit(db: Db, filter: AuditFilter, paging: Paging): Promise<Listing<AuditRow>> {
-  const rows = await (filter.text === undefined ? byField(db, filter, paging) : byText(db, { ...filter, text: filter.text }, paging));
-  return listed(rows, paging.limit);
+  const found = await (filter.text === undefined ? byField(db, filter, paging) : byText(db, { ...filter, text: filter.text }, paging));
+  const { rows, next } = listed(found, paging.limit);
+  const seals = await sealsOf(
+    db,
+    rows.map(({ id }) => id),
+  );
+  return { rows: rows.map((row) => ({ ...row, seal: seals.get(row.id) ?? null })), next };
 }
 
-function byField(db: Db, filter: AuditFilter, { limit, cursor }: Paging): Promise<AuditRow[]> {
+function byField(db: Db, filter: AuditFilter, { limit, cursor }: Paging): Promise<EntryRow[]> {
   const { from, to, order = "desc" } = filter;
   const sorted = order === "asc" ? asc : desc;
   return db
@@ -81,7 +91,7 @@ const PLACE = sql`audit_search.rowid`;
  * The index is read in the order of time, from one bound to the other, until the page is full. Fields are looked for as words too, so
  * that it is read where all meet; what counts is what stands in the entry.
  */
-function byText(db: Db, filter: AuditFilter & { readonly text: string }, { limit, cursor }: Paging): Promise<AuditRow[]> {
+function byText(db: Db, filter: AuditFilter & { readonly text: string }, { limit, cursor }: Paging): Promise<EntryRow[]> {
   const { from, to, text, order = "desc" } = filter;
   const phrases = [...wordsOf(text), ...BY_FEWNESS.flatMap((name) => phraseOf(filter[name] ?? ""))];
   const where = and(

@@ -62,7 +62,8 @@ export function checkBaseUrl(url: string, allowPrivate: boolean, param = "base_u
   const parsed = new URL(url);
   if (parsed.username || parsed.password || url.includes("@")) refuse("must not carry credentials", param);
   if (/[?#]/.test(url)) refuse("must not have a query or fragment", param);
-  if (parsed.protocol !== "https:" && !(allowPrivate && parsed.protocol === "http:")) refuse("must be https", param);
+  if (parsed.protocol !== "https:" && !(allowPrivate && parsed.protocol === "http:"))
+    refuse(allowPrivate ? "must be http or https" : "must be https", param);
   if (!allowPrivate) checkHost(parsed.hostname, param);
   return parsed;
 }

@@ -482,8 +482,9 @@ export const requestContents = sqliteTable(
 );
 
 /**
- * Owned by audit, append-only by trigger. `prevHash` and `hash` stay null until entries are chained. What an entry says is searched
- * through `audit_search`, which a trigger fills (migrations/0014_audit_search.sql).
+ * Owned by audit, append-only by trigger; `seq` is the order of arrival. `prevHash` and `hash` stay null, and stand only because a Worker
+ * of before `auditSeals` names them while the next one is deployed. What an entry says is searched through `audit_search`, which a trigger
+ * fills (migrations/0014_audit_search.sql).
  */
 export const auditEntries = sqliteTable(
   "audit_entries",
@@ -532,6 +533,19 @@ export const auditEntries = sqliteTable(
   ],
 );
 
+/** Owned by audit, append-only by trigger, filled by the chain's object: which place an entry has in which chain, and its hash there. */
+export const auditSeals = sqliteTable(
+  "audit_seals",
+  {
+    /** A team, or `@deployment` for what is no team's. */
+    chain: text().notNull(),
+    seq: integer().notNull(),
+    entry: text().notNull(),
+    hash: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.chain, table.seq] }), uniqueIndex("audit_seals_entry").on(table.entry)],
+);
+
 /**
  * Owned by alerts. What somebody should know of. The unique index decides that each rule speaks once of a subject, threshold and
  * window, whatever is delivered again and wherever it is judged. `audited` turns true once the audit was told.
@@ -551,10 +565,11 @@ export const alerts = sqliteTable(
         "security.event",
         "permission.denied",
         "audit.critical",
+        "audit.checkpoint",
       ],
     }).notNull(),
-    severity: text({ enum: ["warning", "critical"] }).notNull(),
-    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy", "task", "actor"] }).notNull(),
+    severity: text({ enum: ["info", "warning", "critical"] }).notNull(),
+    subjectKind: text("subject_kind", { enum: ["budget", "model", "key", "policy", "task", "actor", "audit"] }).notNull(),
     subjectId: text("subject_id").notNull(),
     threshold: integer().notNull(),
     /** When the window that it is about began; 0 for the one that has no beginning. */

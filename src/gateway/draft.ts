@@ -105,7 +105,8 @@ function priceOf(book: Directory["book"], target: Target, caller: Caller, now: n
   );
 }
 
-function notAllowed(target: Target): TollgateError {
+/** The refusal of a model that is none of the key's. */
+export function notAllowed(target: Target): TollgateError {
   const name = `${target.provider}/${target.model}`;
   return new TollgateError("permission_denied", `This key may not call ${quoted(name)}`, {
     param: "model",

@@ -22,8 +22,13 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
   const request = { asked, caller, arrival, policies };
   const draft = named(request, directory, at) ?? named(request, await at.directory.reload(), at);
   if (draft) return draft;
-  const message = `The model ${quoted(asked.model)} is not known here; GET /v1/models lists what this key may call, and provider/model names any other`;
-  throw new TollgateError("model_not_found", message, { param: "model" });
+  throw unknownModel(asked.model);
+}
+
+/** The refusal of a name that leads nowhere. */
+export function unknownModel(name: string): TollgateError {
+  const message = `The model ${quoted(name)} is not known here; GET /v1/models lists what this key may call, and provider/model names any other`;
+  return new TollgateError("model_not_found", message, { param: "model" });
 }
 
 /** The draft of what the request names: a route, or a model; null where it names neither. */

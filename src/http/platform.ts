@@ -1,3 +1,4 @@
+import type { AuditChain } from "#audit";
 import type { LedgerStub } from "#budget";
 import type { Cache } from "#cache";
 import type { Config } from "#config";
@@ -23,6 +24,8 @@ export interface Platform {
   readonly health: Health;
   /** Finished events that no ledger delivers: refused requests and audit entries. */
   readonly events: Queue;
+  /** Gives audit entries their places, and knows where each chain of them ends. */
+  readonly chain: AuditChain;
   /** Asked only after a failed authentication. */
   readonly authFailures: RateLimit;
   /** A team's ledger; `background` keeps the isolate alive for what outlasts an answer. */

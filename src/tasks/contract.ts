@@ -1,4 +1,4 @@
-import type { tables } from "#db";
+import { tables } from "#db";
 import type { FileChange } from "#runner-protocol";
 import type { Engine, OutputSchema, Said } from "./engines/contract.ts";
 import type { Permissions } from "./permissions/verdict.ts";
@@ -8,7 +8,8 @@ export const STATUSES = ["pending", "running", "waiting_approval", "completed", 
 export type TaskStatus = (typeof STATUSES)[number];
 
 /** Why a task ended: the closed set that its row may hold. */
-export type ExitReason = NonNullable<(typeof tables.tasks.$inferSelect)["exitReason"]>;
+export const EXIT_REASONS = tables.tasks.exitReason.enumValues;
+export type ExitReason = (typeof EXIT_REASONS)[number];
 
 /** How long a task, its events and what it left are kept after its end. */
 export const KEPT_MS = 30 * 86_400_000;
@@ -51,7 +52,7 @@ export interface Effective extends Permissions {
 
 /** Something that a request asks for and may not have. */
 export interface Violation {
-  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "host" | "field";
+  readonly kind: "profile" | "engine" | "limit" | "command" | "tool" | "agent" | "skill" | "host" | "model" | "field";
   readonly name: string;
   readonly field: string | null;
   readonly reason: string;

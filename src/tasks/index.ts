@@ -1,5 +1,5 @@
 export { CONTAINER_GATEWAY } from "./container.ts";
-export { type Profile, STATUSES, type TaskView } from "./contract.ts";
+export { EXIT_REASONS, type Profile, STATUSES, type TaskView } from "./contract.ts";
 export { ENGINES } from "./engines/contract.ts";
 export { taskFigures } from "./figures.ts";
 export { Governors } from "./governor.ts";

@@ -1,4 +1,5 @@
 import type { LedgerStub } from "#budget";
+import type { Caller, TollgateError } from "#core";
 import type { Db } from "#db";
 import type { RunnerHealth } from "./runner-health.ts";
 import type { TaskObject } from "./task.do.ts";
@@ -19,6 +20,8 @@ export interface TaskPlatform {
   readonly identity: (of: { readonly task: string; readonly key: string }, expiresAt: number) => Promise<string>;
   /** What callbacks about a key's tasks are signed with. */
   readonly callbackSecret: (key: string) => Promise<string>;
+  /** Why a key's calls of a model would all be refused; null where they need not be. */
+  readonly barrier: (model: string, caller: Caller) => Promise<TollgateError | null>;
   /** Whether a callback may lead to plain http and private addresses. */
   readonly allowPrivate: boolean;
   /** Refuses what a runner cannot enforce whole. */

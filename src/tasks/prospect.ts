@@ -1,10 +1,12 @@
 import type { Profile, Violation } from "./contract.ts";
 import { permit, type Permit } from "./permit.ts";
-import { type CallbackReach, parseTask, rootOf } from "./request.ts";
+import { type CallbackReach, parseTask, rootOf, type TaskRequest } from "./request.ts";
 
 /** What a request would run with, null where it would not run, and everything that is in its way. */
 export interface Prospect {
   readonly permit: Permit | null;
+  /** What can be read of it, without the fields that are wrong. */
+  readonly request: TaskRequest | null;
   readonly violations: readonly Violation[];
 }
 
@@ -15,5 +17,5 @@ export function prospectOf(body: unknown, profile: Profile | null, reach?: Callb
   // What a profile has against a field that is wrong already would only repeat it.
   const wrong = new Set(problems.map(({ name }) => rootOf(name)));
   const against = (met?.violations ?? []).filter(({ field }) => field === null || !wrong.has(rootOf(field)));
-  return { permit: problems.length === 0 ? met : null, violations: [...problems, ...against] };
+  return { permit: problems.length === 0 ? met : null, request, violations: [...problems, ...against] };
 }

@@ -9,6 +9,9 @@ import { inWords } from "./words.ts";
 /** The longest spec of a task, files included. */
 export const TASK_BYTES_MAX = 8 * 2 ** 20;
 
+/** However long a task may take, nothing that asks so often gets anywhere. */
+const MAX_TURNS = 1_000;
+
 /** An agent takes it as one argument. */
 const SCHEMA_CHARS_MAX = 65_536;
 
@@ -46,6 +49,8 @@ const taskRequest = z.strictObject({
   prompt: z.string().min(1).max(1_000_000).refine(noNul, { message: "must hold no NUL" }).nullish(),
   /** For an agent: the model that it calls; a route's name or `auto` will do. */
   model: z.string().min(1).max(256).nullish(),
+  /** For the native agent: how often it may ask its model. What bounds it in earnest is its money and its time. */
+  max_turns: z.int().min(1).max(MAX_TURNS).nullish(),
   files: z.array(file).max(10_000).default([]),
   working_directory: z.union([z.literal("."), workspacePath]).default("."),
   timeout_s: z.number().positive().optional(),
@@ -144,7 +149,10 @@ function misplaced(given: Record<string, unknown>): Violation[] {
   const engine = ENGINES.find((each) => each === given["engine"]);
   if (!engine) return [];
   const wanted = engine === "command" ? "argv" : "prompt";
-  const foreign = engine === "command" ? ["prompt", "model", "output_schema"] : ["argv"];
+  const foreign = [
+    ...(engine === "command" ? ["prompt", "model", "output_schema"] : ["argv"]),
+    ...(engine === "native" ? [] : ["max_turns"]),
+  ];
   const modelless = engine === "native" && (given["model"] ?? null) === null;
   return [
     ...(modelless ? [problem("model", "is needed where the engine is native; a route's name or auto will do")] : []),

@@ -34,8 +34,12 @@ export class RunnerHealth {
   async #ask(): Promise<Health | null> {
     try {
       const answer = await fetch(`${this.#url}/healthz`, { signal: AbortSignal.timeout(ASK_MS_MAX) });
-      return answer.ok ? health.parse(await answer.json()) : null;
-    } catch {
+      if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+      return health.parse(await answer.json());
+    } catch (error) {
+      // Anybody may ask how the gateway does, and learns that its runner is down; why is for whoever reads the log.
+      // oxlint-disable-next-line no-console -- the log is where it is told.
+      console.error(JSON.stringify({ level: "error", code: "runner_down", reason: String(error) }));
       return null;
     }
   }

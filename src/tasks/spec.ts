@@ -57,7 +57,7 @@ export function specOf(request: TaskRequest, effective: Effective, { gateway, st
 }
 
 function assignmentOf(
-  { argv, prompt, model, files, output_schema: outputSchema }: TaskRequest,
+  { argv, prompt, model, files, output_schema: outputSchema, max_turns: turnsMax }: TaskRequest,
   { tools, agents, skills }: Effective,
 ): Assignment {
   return {
@@ -65,6 +65,7 @@ function assignmentOf(
     prompt: prompt ?? "",
     model: model ?? null,
     outputSchema: outputSchema ?? null,
+    turnsMax: turnsMax ?? null,
     files: files.map((file) => ({ path: file.path, base64: file.base64 ?? base64Of(file.text ?? "") })),
     tools,
     mayCall: (agent) => agents.some((pattern) => matches(pattern, agent)),

@@ -45,9 +45,12 @@ export class Tasks {
   /** What a request would run with, and everything that is wrong with it. */
   async validate(caller: Caller, body: unknown): Promise<Prospect> {
     const profile = await this.#profile(caller);
-    const { permit, violations } = prospectOf(body, profile, this.#platform);
+    const prospect = prospectOf(body, profile, this.#platform);
+    const { permit, request, violations } = prospect;
     const missing = permit ? await unoffered(permit.effective, this.#platform.health) : [];
-    return { permit, violations: [...(profile ? [] : [noProfile(caller)]), ...violations, ...missing] };
+    const barrier = request && (await this.#barrier(caller, request));
+    const unmet = [...missing, ...(barrier ? [barred(request, barrier)] : [])];
+    return { ...prospect, violations: [...(profile ? [] : [noProfile(caller)]), ...violations, ...unmet] };
   }
 
   /** The engines that can run now, as far as is known before one does; null where the runner does not answer. */
@@ -57,7 +60,7 @@ export class Tasks {
     return runner ? ENGINES.filter((engine) => !isInstalled(engine)) : [];
   }
 
-  /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `rate_limited`, `budget_exceeded`, `overloaded`. */
+  /** Begins a task, whose calls come back to `origin` where the deployment names no other address. @throws TollgateError `invalid_request`, `permission_denied`, `model_not_found`, `rate_limited`, `budget_exceeded`, `overloaded`. */
   async begin(caller: Caller, body: unknown, { requestId, origin }: Asking): Promise<TaskView> {
     const profile = await this.#profile(caller);
     if (!profile) throw await this.#denied(caller, [noProfile(caller)], requestId);
@@ -68,6 +71,8 @@ export class Tasks {
       throw new TollgateError("overloaded", "This gateway has no runner for tasks: it needs RUNNER_URL and RUNNER_SECRET");
     const [missing] = await unoffered(effective, this.#platform.health);
     if (missing) throw new TollgateError("invalid_request", `${missing.field}: ${missing.reason}`, { param: missing.field });
+    const barrier = await this.#barrier(caller, request);
+    if (barrier) throw barrier;
     const now = this.#platform.now();
     const task = newTask(caller, { profile, request, effective, now });
     await this.#takePlace(task, profile);
@@ -219,6 +224,11 @@ export class Tasks {
     return { url, authorization: `Bearer ${await this.#platform.identity({ task: id, key }, until)}` };
   }
 
+  /** Why the model that is named could not be called; where none is, the engine calls one of its own. */
+  async #barrier(caller: Caller, { model }: TaskRequest): Promise<TollgateError | null> {
+    return model ? this.#platform.barrier(model, caller) : null;
+  }
+
   async #profile({ profile }: Caller): Promise<Profile | null> {
     return profile === null ? null : new ProfileStore(this.#platform.db, this.#platform.now).named(profile);
   }
@@ -275,6 +285,10 @@ async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promi
 function noProfile({ profile }: Caller): Violation {
   const reason = profile === null ? "the key has no profile; an operator gives it one" : `there is no profile ${profile}`;
   return { kind: "profile", name: profile ?? "", field: null, reason };
+}
+
+function barred({ model }: TaskRequest, { message }: TollgateError): Violation {
+  return { kind: "model", name: model ?? "", field: "model", reason: message };
 }
 
 function absent(): TollgateError {

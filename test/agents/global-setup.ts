@@ -1,12 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startGateway } from "../support/gateway.ts";
-
-/** Where the command lines lie. Their licences let anybody install them, and nobody ship them. */
-const CLIS = join(import.meta.dirname, "clis");
+import { CLIS, installsIn } from "./installs.ts";
 
 /** Installs the agents, once, and starts a gateway for all tests of them. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -15,11 +13,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (status !== 0) throw new Error("the agents' command lines cannot be installed");
   }
   const state = mkdtempSync(join(tmpdir(), "tollgate-agents-"));
-  // As an operator lays them out: a folder with each agent's install below its name.
-  const installs = join(state, "installs");
-  mkdirSync(installs);
-  for (const name of ["claude-code", "codex"]) symlinkSync(CLIS, join(installs, name));
-  const { origin, adminKey, child } = await startGateway(state, { RUNNER_AGENTS: installs });
+  const { origin, adminKey, child } = await startGateway(state, { RUNNER_AGENTS: installsIn(state) });
   project.provide("origin", origin);
   project.provide("adminKey", adminKey);
   return async () => {

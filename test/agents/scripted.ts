@@ -52,6 +52,7 @@ export class Scripted {
   readonly #script: Script;
   /** What each of its answers is said to have come to. */
   readonly #tokens: number;
+  #stall: { readonly step: number; readonly reached: () => void } | null = null;
 
   private constructor(script: Script, tokens: number) {
     this.#script = script;
@@ -71,6 +72,11 @@ export class Scripted {
 
   get origin(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Breaks off the next answer that is this step of its script in its middle; resolves once that is what everybody waits for. */
+  stall(step: number): Promise<void> {
+    return new Promise((reached) => (this.#stall = { step, reached }));
   }
 
   async stop(): Promise<void> {
@@ -100,7 +106,11 @@ export class Scripted {
         : { tokens, id: `call_${results.length}_scripted`, ...step(offered) };
     if ("name" in said) this.called.push({ name: said.name, input: said.input });
     response.writeHead(200, { "content-type": body["stream"] === true ? "text/event-stream" : "application/json" });
-    response.end(body["stream"] === true ? dialect.stream(said, body) : JSON.stringify(dialect.whole(said, body)));
+    const text = body["stream"] === true ? dialect.stream(said, body) : JSON.stringify(dialect.whole(said, body));
+    if (this.#stall?.step !== results.length || offered.length === 0) return void response.end(text);
+    const { reached } = this.#stall;
+    this.#stall = null;
+    response.write(text.slice(0, text.length / 2), () => reached());
   }
 }
 

@@ -180,9 +180,10 @@ describe("tollgate's exit codes", () => {
     expect([exceeded.code, exceeded.out]).toEqual([4, ""]);
     expect(exceeded.err.split("\n")).toEqual([
       "error: The budget is exceeded",
-      "  code   budget_exceeded (402)",
-      '  scope  {"kind":"team","id":"team_core"}',
-      "  limit  5",
+      "  code        budget_exceeded (402)",
+      "  scope.kind  team",
+      "  scope.id    team_core",
+      "  limit       5",
       "",
     ]);
     const { code, message } = error;

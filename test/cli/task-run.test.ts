@@ -34,6 +34,29 @@ it.each([
   expect([code, err]).toEqual([2, expect.stringContaining(hint)]);
 });
 
+it("an option of what is to be run, without --, is told where it belongs", async () => {
+  const { code, err } = await tollgate(["tasks", "run", "ls", "-a"], { env });
+  expect([code, err]).toEqual([2, expect.stringContaining("stand behind --")]);
+});
+
+it("what a profile has against a request is told once, in words, and traced to its option", async () => {
+  const asked = ["--approve-tool", "Read", "--allow-tool", "Rocket"];
+  const { code, err } = await tollgate(["tasks", "run", ...asked, "--", "true"], { env });
+  expect([code, err]).toEqual([1, expect.stringMatching(/^ +option +--allow-tool$/m)]);
+  for (const told of ["Rocket is not in", "a command waits as Bash"]) expect([told, err.split(told).length]).toEqual([told, 2]);
+  expect(err).not.toMatch(/[{}[\]]/);
+});
+
+it("a form of an answer is read from a file, and what is none is told before anything is sent", async () => {
+  const schema = join(emptyFolder(), "schema.json");
+  const asked = ["tasks", "run", "--engine", "native", "--model", "tollgate/echo", "--prompt", "Hi", "--output-schema", schema];
+  expect(await tollgate(asked, { env })).toMatchObject({ code: 1, err: expect.stringContaining("cannot be read") as string });
+  writeFileSync(schema, "{");
+  expect(await tollgate(asked, { env })).toMatchObject({ code: 1, err: expect.stringContaining("holds no JSON") as string });
+  writeFileSync(schema, '{"type":"nothing"}');
+  expect(await tollgate(asked, { env })).toMatchObject({ code: 1, err: expect.stringMatching(/option +--output-schema/) as string });
+});
+
 describe.skipIf(UNABLE)("tollgate tasks", () => {
   it("run writes what the task writes, each to its own stream, and ends with its exit code", async () => {
     const folder = emptyFolder();
@@ -71,6 +94,39 @@ describe.skipIf(UNABLE)("tollgate tasks", () => {
     expect(readFileSync(to).includes("out.txt")).toBe(true);
     expect((await tollgate(["tasks", "artifacts", id], { env })).code).toBe(2);
     expect((await tollgate(["tasks", "report", "--by", "key"])).out).toMatch(/KEY +TASKS +ENDED/);
+  });
+
+  it("run holds an agent to a form, a number of turns and a person's word", async () => {
+    const schema = join(emptyFolder(), "schema.json");
+    writeFileSync(schema, '{"type":"object","properties":{"n":{"type":"number"}},"required":["n"]}');
+    const asked = ["--engine", "native", "--model", "tollgate/echo", "--prompt", "Hi", "--output-schema", schema, "--max-turns", "1"];
+    const kit = ["--allow-agent", "reviewer", "--allow-skill", "greeting", "--approve-tool", "Bash(git *)"];
+    const ran = await tollgate(["tasks", "run", ...asked, ...kit], { env });
+    expect([ran.code, ran.out]).toEqual([0, expect.stringContaining('"turns_max":1')]);
+    const [task] = await rows<{ result: object }>(["tasks", "list", "--mine", "--limit", "1"], { env });
+    expect(task!.result).toMatchObject({ structured: { n: 0 } });
+  });
+
+  it.each([
+    [[], 0, "yes\n"],
+    [["--deny", "--reason", "not today"], 1, ""],
+  ])("run tells of what waits for a word, and approve %j says it", async (words, code, out) => {
+    const child = start(["tasks", "run", "--approve-tool", "Bash(echo *)", "--", "echo", "yes"], { env });
+    child.stdin.end();
+    const said = { out: "", err: "" };
+    child.stdout.on("data", (part: Buffer) => (said.out += part.toString("utf8")));
+    const asked = new Promise<string[]>((resolve) => {
+      child.stderr.on("data", (part: Buffer) => {
+        said.err += part.toString("utf8");
+        const found = /tollgate (tasks approve task_\w+ apr_\w+),/.exec(said.err);
+        if (found) resolve(found[1]!.split(" "));
+      });
+    });
+    const told = await tollgate([...(await asked), ...words], { env });
+    expect([told.code, told.out]).toEqual([0, expect.stringMatching(words.length === 0 ? /^decision +approve$/m : /^reason +not today$/m)]);
+    expect(await new Promise((resolve) => child.once("close", resolve))).toBe(code);
+    expect(said.out).toBe(out);
+    expect(said.err).toContain("Bash waits for a word");
   });
 
   it("Ctrl-C leaves the task running and says how to go on; cancel ends it", async () => {

@@ -57,7 +57,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe("documentation", () => {
+describe("A10: documentation", () => {
   it("has snippets in every guide that shows one", () => {
     expect(snippets.length).toBeGreaterThan(15);
   });
@@ -130,6 +130,17 @@ describe("documentation", () => {
     }
   });
 
+  it("A66: whoever launches it finds a dashboard, tests of load and what to do in an incident, from the README on", () => {
+    const readme = readFileSync("README.md", "utf8");
+    for (const guide of ["incidents", "metrics", "deploy"]) expect(readme).toContain(`(docs/guides/${guide}.md)`);
+    const incidents = readFileSync("docs/guides/incidents.md", "utf8");
+    expect(incidents.match(/^## /gm)!.length).toBeGreaterThan(6);
+    const { panels } = JSON.parse(readFileSync("docs/grafana/tollgate.json", "utf8")) as { panels: unknown[] };
+    expect(panels.length).toBeGreaterThan(10);
+    const { results } = JSON.parse(readFileSync("bench/results.json", "utf8")) as { results: { scenario: string }[] };
+    expect(results.map(({ scenario }) => scenario)).toEqual(expect.arrayContaining([expect.stringContaining("16 connections")]));
+  });
+
   it("shows what policies add as it was measured", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const policies = JSON.parse(readFileSync("bench/policies.json", "utf8")) as { gateway: Record<string, Record<string, number>> };
@@ -175,13 +186,16 @@ describe("documentation", () => {
       expect(text).toContain(`| ${report} | ${p50_ms} | ${p99_ms} |`);
   });
 
-  it("shows figures of tasks that the committed results hold", () => {
+  it("A12, A64: shows figures of tasks that the committed results hold; a task is accepted, and begins to tell of itself, in time", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const { results } = JSON.parse(readFileSync("bench/tasks.json", "utf8")) as {
       results: { measure: string; value: number; unit: string; target: string }[];
     };
     for (const { measure, value, unit, target } of results) expect(text).toContain(`| ${measure} | ${value} ${unit} | ${target} |`);
     expect(results.length).toBeGreaterThan(8);
+    const median = (measure: string) => results.find((each) => each.measure === `${measure}, median`)?.value;
+    expect(median("accepted (202)")).toBeLessThanOrEqual(100);
+    expect(median("first event")).toBeLessThanOrEqual(180);
   });
 
   it("shows figures of searching the audit that the committed results hold", () => {

@@ -22,7 +22,7 @@ async function all<Item>(stream: AsyncIterable<Item>): Promise<Item[]> {
   return items;
 }
 
-describe("openai SDK", () => {
+describe("A11: openai SDK", () => {
   it("chat: a JSON answer parses deep-equal to the vendor's", async () => {
     const [ours, theirs] = await both((client, named) => client.chat.completions.create({ model: named, messages }));
     expect(ours).toEqual(theirs);

@@ -98,7 +98,7 @@ describe("policies over two isolates", () => {
     expect(statuses.filter((status) => status === 403)).toHaveLength(600);
   }, 90_000);
 
-  it("D15, 48: swaps and rollbacks under load fail no request, and each is judged by one whole version", async () => {
+  it("D15, threat 48: swaps and rollbacks under load fail no request, and each is judged by one whole version", async () => {
     const { id: key, secret } = await admin.key();
     const versions = [];
     for (const version of ["1.0.0", "2.0.0"])

@@ -105,7 +105,7 @@ const pairs = DIALECTS.flatMap((from) => DIALECTS.map((to) => [from, to] as cons
 /** A model that is asked for in another dialect than its caller speaks, before the policy sends the request elsewhere. */
 const other = { chat: MODELS.messages, responses: MODELS.chat, messages: MODELS.responses } as const;
 
-describe("36: what a policy redacts is redacted in whatever dialect it is sent", () => {
+describe("threat 36: what a policy redacts is redacted in whatever dialect it is sent", () => {
   it.each(pairs)("from %s to a provider of %s: asked for, or routed there out of one's own dialect or another", async (from, to) => {
     const asked = await keyUnder({});
     const routed = await keyUnder({ target: MODELS[to] });
@@ -129,7 +129,7 @@ describe("36: what a policy redacts is redacted in whatever dialect it is sent",
   });
 });
 
-describe("36: what a policy redacts of an answer is redacted in whatever dialect it came", () => {
+describe("threat 36: what a policy redacts of an answer is redacted in whatever dialect it came", () => {
   it.each(pairs)("to a caller of %s from a provider of %s, JSON and stream", async (from, to) => {
     const secret = await keyUnder({});
     const bodies = { chat: { messages: [{ role: "user", content: "hi" }] }, responses: { input: "hi" }, messages: { max_tokens: 400, messages: [{ role: "user", content: "hi" }] } }; // prettier-ignore

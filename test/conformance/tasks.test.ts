@@ -88,6 +88,34 @@ describe("a request that asks for what it may not", () => {
     expect(right.explain).toContainEqual({ field: "filesystem", value: "readonly", from: "mode" });
   });
 
+  it("A49: a model that no call could reach is told beside all that is wrong, and refused as its calls would be", async () => {
+    const models = { allow: ["tollgate/echo", "tasks-keyless/*"], deny: [] };
+    const { secret } = await admin.key({ name: "tasks-models", profile: "default", models });
+    await admin.call("POST", "/providers", { name: "tasks-keyless", kind: "openai", base_url: "http://127.0.0.1:9/v1" });
+    await admin.route("tasks-echo", ["tasks-keyless/m", "tollgate/echo"]);
+    await admin.route("tasks-other", ["tollgate/other"]);
+    const own = new TaskClient(origin, secret);
+    const violationsOf = async (body: object) =>
+      (await own.call<{ violations: { kind: string; name: string; field: string }[] }>("POST", "/v1/task/validate", body)).violations;
+    const asked = { engine: "native", prompt: "hi" };
+    const refusals = [
+      ["nobody/knows-this", 404, "model_not_found"],
+      ["tasks-keyless/m", 404, "model_not_found"],
+      ["tollgate/other", 403, "permission_denied"],
+      ["tasks-other", 403, "permission_denied"],
+    ] as const;
+    for (const [model, status, code] of refusals) {
+      expect(await violationsOf({ ...asked, model, timeout_s: 99_999, surprise: 1 })).toMatchObject([
+        { field: "surprise" },
+        { kind: "limit", field: "timeout_s" },
+        { kind: "model", name: model, field: "model" },
+      ]);
+      const { status: given, error } = await own.refused({ ...asked, model });
+      expect([given, error.code, error.param]).toEqual([status, code, "model"]);
+    }
+    for (const model of ["tollgate/echo", "tasks-echo", "auto"]) expect(await violationsOf({ ...asked, model })).toEqual([]);
+  });
+
   it("a key without a profile may run nothing", async () => {
     const { secret } = await admin.key({ name: "tasks-none" });
     const { status, error } = await new TaskClient(origin, secret).refused(sh);
@@ -106,7 +134,7 @@ describe("a request that asks for what it may not", () => {
 });
 
 describe.skipIf(UNABLE)("a task", () => {
-  it("A1, A2: runs a command on its files; its events come live and in order, and its files come back", async () => {
+  it("A1, A12: runs a command on its files; its events come live and in order, and its files come back", async () => {
     const before = performance.now();
     const made = await tasks.begin({
       engine: "command",
@@ -195,6 +223,24 @@ describe.skipIf(UNABLE)("a task", () => {
       const { data } = await admin.call<{ data: { task: string }[] }>("GET", `/costs/records?task=${id}`);
       expect(data.map(({ task }) => task)).toEqual([id]);
     }, 10_000);
+  });
+
+  it("A5: comes to what its providers reported of its calls, whatever it says of itself", async () => {
+    const script = `
+      const body = JSON.stringify({ model: "tollgate/echo", messages: [{ role: "user", content: "how much is this?" }] });
+      const headers = { "content-type": "application/json" };
+      fetch("http://127.0.0.1:8787/v1/chat/completions", { method: "POST", headers, body })
+        .then((answer) => answer.json())
+        .then(({ usage }) => console.log(JSON.stringify({ type: "result", total_cost_usd: 99, usage: { input_tokens: 1e9 }, reported: usage })));`;
+    const { id } = await tasks.begin({ engine: "command", argv: ["/opt/tollgate/node", "-e", script] });
+    const events = await tasks.events(id);
+    const { result } = await tasks.get(id);
+    const { reported } = JSON.parse(result!.text) as { reported: { prompt_tokens: number; completion_tokens: number } };
+    const [called] = events.filter(({ type }) => type === "model_call").map(({ data }) => data);
+    expect(called).toMatchObject({ usage: { input: reported.prompt_tokens, output: reported.completion_tokens } });
+    const record = await admin.record(String(called!["request"]));
+    await vi.waitFor(async () => expect((await tasks.get(id)).cost).toMatchObject({ spent_usd: record.actual_usd, reserved_usd: "0" }));
+    expect(Number(record.actual_usd)).toBeLessThan(1);
   });
 
   it("analysis_only leaves its workspace as it was", async () => {

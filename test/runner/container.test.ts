@@ -78,7 +78,7 @@ const spec: JobSpec = {
   strict: false,
 };
 
-describe.skipIf(UNABLE)("45: a runner of a task's own, in a container", () => {
+describe.skipIf(UNABLE)("threat 45: a runner of a task's own, in a container", () => {
   it("A28: is started once, without the internet, with a secret of its own, and with a way to the gateway alone", async () => {
     const { machine, own } = owning(SECRET);
     await own.start();

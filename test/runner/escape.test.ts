@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cgroups, cgroupKind } from "../../runner/sandbox/cgroup.ts";
 import { start } from "../../runner/sandbox/sandbox.ts";
-import { makeVolume } from "../../runner/sandbox/volume.ts";
+import { raise, raze } from "../../runner/sandbox/walls.ts";
 import { TestRunner, UNABLE } from "../support/runner.ts";
 import { type Probe, probesOf, scriptOf } from "./probes.ts";
 
@@ -74,19 +74,16 @@ it.skipIf(UNABLE)("A43: without the filter of system calls the tries that only i
     outputBytes: 2 ** 20,
   };
   const cgroups = new Cgroups(await cgroupKind(), `tollgate-bare-${process.pid}`);
-  const cgroup = await cgroups.make("bare", limits);
   const owner = { uid: 61_000, gid: 61_000 };
-  const volume = await makeVolume(join(folder, "bare"), owner, limits);
+  const walls = await raise({ jobs: folder, cgroups, mounts: true }, { id: "bare", owner, limits });
   const inside = { argv: ["bash", "-c", scriptOf(probes)], env: {}, workingDirectory: ".", workspace: "readwrite", given: {} } as const;
-  const child = start(inside, { volume, owner, cgroup, limits, seccomp: false });
+  const child = start(inside, { ...walls, seccomp: false });
   let printed = "";
   child.stdout!.on("data", (bytes: Buffer) => (printed += bytes.toString()));
   child.stdin!.end();
   await new Promise((resolve) => child.once("close", resolve));
-  await cgroup?.kill();
-  await cgroup?.remove();
+  await raze(walls);
   await cgroups.reap();
-  await volume.remove();
   const got = new Set(through(printed));
   const outside = new Set(through(execFileSync("bash", ["-c", scriptOf(probes)], { encoding: "utf8" })));
   const held = probes.filter(({ name, filtered }) => filtered && outside.has(name) && !got.has(name)).map(({ name }) => name);

@@ -39,7 +39,7 @@ it("the image is built before a change lands, and says where it is not", () => {
 });
 
 describe.skipIf(WHY)("A41: the runner's image", () => {
-  it("as containers are run by default makes no sandbox, says each thing that is missing, and runs nothing", async () => {
+  it("A40: as containers are run by default makes no sandbox, says each thing that is missing, and runs nothing", async () => {
     const { runner } = await start([]);
     const { ok, capabilities, agents } = await healthOf(runner);
     expect([ok, capabilities.sandbox, capabilities.memory, capabilities.disk, agents]).toEqual([false, false, false, false, []]);

@@ -43,6 +43,13 @@ describe.skipIf(UNABLE)("a job", () => {
     ]);
   });
 
+  it("A19: says that it cannot tell what became of a workspace it has locked, and calls nothing deleted", async () => {
+    const files = [{ path: "kept.txt", base64: Buffer.from("kept").toString("base64") }];
+    const { exit } = await runner.sh("chmod 000 .", { files });
+    expect(exit).toMatchObject({ reason: "ok", files: [], cleaned: true });
+    expect(exit.message).toBe("what became of the workspace: the list of files was broken off");
+  });
+
   it("reads what it is given on stdin, and its end", async () => {
     const id = runner.id();
     await runner.create(id, { argv: ["cat"] });
@@ -114,6 +121,7 @@ describe.skipIf(UNABLE)("a limit holds", () => {
   it("A30: of CPU, by the kernel's clock", async () => {
     const { exit } = await runner.sh("while :; do :; done", { limits: { cpuCores: 0.2, wallMs: 2_000 } });
     expect(exit.reason).toBe("timeout");
+    expect(exit.cpuMs).toBeGreaterThan(100);
     expect(exit.cpuMs).toBeLessThan(800);
   });
 
@@ -124,6 +132,20 @@ describe.skipIf(UNABLE)("a limit holds", () => {
     expect(Number(files.stdout)).toBeLessThan(100);
     const shared = await runner.sh("head -c 64M /dev/zero > /dev/shm/big; stat -c %s /dev/shm/big", { limits: { diskBytes: 4 * 2 ** 20 } });
     expect(Number(shared.stdout)).toBeLessThanOrEqual(4 * 2 ** 20);
+  });
+
+  it("A33: of one file's size, of open files and of core dumps, and none can be raised", async () => {
+    const script = "ulimit -c 1; ulimit -n 5000; ulimit -f unlimited; grep -E 'core|open files|file size' /proc/self/limits";
+    const { stdout } = await runner.sh(script, { limits: { diskBytes: 4 * 2 ** 20 } });
+    const limits = stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/ {2,}/).slice(0, 3));
+    expect(limits).toEqual([
+      ["Max file size", String(4 * 2 ** 20), String(4 * 2 ** 20)],
+      ["Max core file size", "0", "0"],
+      ["Max open files", "4096", "4096"],
+    ]);
   });
 
   it("of output: what is over is dropped and counted", async () => {
@@ -194,7 +216,7 @@ describe.skipIf(UNABLE)("the gateway's socket", () => {
 });
 
 describe.skipIf(UNABLE)("a call to the runner", () => {
-  it("45: is refused without a claim for this very thing", async () => {
+  it("threat 45: is refused without a claim for this very thing", async () => {
     const body = JSON.stringify({});
     const id = runner.id();
     const wrong = [

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Assignment, EXITS } from "../../runner/native/contract.ts";
+import { EXITS } from "../../runner/native/contract.ts";
 import { native } from "../../src/tasks/engines/native.ts";
 import { call, FakeGateway, type Step } from "../support/native.ts";
 import { TestRunner, UNABLE } from "../support/runner.ts";
@@ -16,7 +16,7 @@ describe.skipIf(UNABLE)("the native agent in its sandbox", () => {
     await runner?.stop();
   });
 
-  /** Runs it as its engine starts it, with another limit of turns. */
+  /** Runs it as its engine starts it, with a limit of turns. */
   async function run(steps: readonly Step[], turnsMax: number) {
     gateway.steps = steps;
     gateway.calls.length = 0;
@@ -25,16 +25,14 @@ describe.skipIf(UNABLE)("the native agent in its sandbox", () => {
       prompt: "Look around.",
       model: "test/model",
       outputSchema: null,
+      turnsMax,
       files: [],
       tools: [],
       mayCall: no,
       mayUse: no,
     };
-    const { home: [file] = [], ...launch } = native.launch(asked);
-    const told = JSON.parse(Buffer.from(file!.base64, "base64").toString()) as Assignment;
-    const home = [{ ...file!, base64: Buffer.from(JSON.stringify({ ...told, turnsMax })).toString("base64") }];
     const reach = { url: gateway.origin, authorization: "Bearer of-the-task" };
-    return runner.run({ ...launch, home, gateway: reach, limits: { memoryBytes: 256 * 2 ** 20 } });
+    return runner.run({ ...native.launch(asked), gateway: reach, limits: { memoryBytes: 256 * 2 ** 20 } });
   }
 
   it("stops at its limit of turns, and its exit code says so", async () => {

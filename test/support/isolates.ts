@@ -30,6 +30,7 @@ export async function startIsolates(state: string): Promise<{ readonly isolates:
       TASKS: { className: "TaskObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       COUNTERS: { className: "CounterObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       CACHE: { className: "CacheObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
+      CHAIN: { className: "ChainObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
       SOCKETS: { className: "SocketObject", useSQLite: true, ...(name === OWNER ? {} : { scriptName: OWNER }) },
     },
     // A queue has one consumer.

@@ -30,6 +30,53 @@ describe("threat 44: supply chain", () => {
   });
 });
 
+describe("A67: the rooms of src/", () => {
+  const rooms = readdirSync("src", { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+
+  it("stand on the map, each with what it holds, and nothing stands there that is not", () => {
+    const map = [...read("docs/design/architecture.md").matchAll(/^\| `(\w+)` \|/gm)].map(([, room]) => room);
+    expect(map.toSorted()).toEqual(rooms.toSorted());
+  });
+
+  it("have one door each, and arrows that the linter holds them to", () => {
+    const { overrides } = JSON.parse(read(".oxlintrc.json")) as { overrides: { files: string[]; rules: Record<string, unknown> }[] };
+    const held = overrides.filter(({ rules }) => "no-restricted-imports" in rules).flatMap(({ files }) => files);
+    for (const room of rooms) {
+      expect([room, readdirSync(join("src", room)).includes("index.ts")]).toEqual([room, true]);
+      expect([room, held.some((files) => files.startsWith(`src/${room}/`))]).toEqual([room, true]);
+    }
+  });
+});
+
+describe("the numbers that the names of tests bear", () => {
+  const names = sources("test")
+    .flatMap((file) => [...read(file).matchAll(/["`](?<marks>(?:(?:[A-E]\d+|threats? \d+|\d+)(?:, | and |: ))+)/g)])
+    .map(({ groups }) => groups!["marks"]!);
+  const borne = (pattern: RegExp) => new Set(names.flatMap((marks) => [...marks.matchAll(pattern)].map(([mark]) => mark)));
+  const table = (file: string, row: RegExp) => [...read(file).matchAll(row)].map(([, ...cells]) => cells as string[]);
+
+  it("prove every row of what tasks have to be, or the row says why none does", () => {
+    const rows = table("docs/requirements.md", /^\| (A\d+) \| ([^|]+) \| ([^|]*)\|$/gm);
+    // There is no A68.
+    expect(rows.map(([row]) => row)).toEqual(Array.from({ length: 70 }, (_, at) => `A${at + 1}`).filter((row) => row !== "A68"));
+    const tests = borne(/A\d+/g);
+    for (const [row, , why = ""] of rows) expect([row, tests.has(row!) ? "a test" : why.trim()]).toEqual([row, expect.stringMatching(/./)]);
+    for (const [row, , why = ""] of rows) expect([row, tests.has(row!) && why.trim() !== ""]).toEqual([row, false]);
+    for (const row of tests) expect(rows.map(([each]) => each)).toContain(row);
+  });
+
+  it("prove every threat that SECURITY.md names", () => {
+    const tests = [...borne(/threats? \d+(?:(?:, | and )\d+)*/g)].flatMap((mark) => mark.match(/\d+/g) ?? []);
+    const text = read("SECURITY.md");
+    const rows = text.slice(text.indexOf("## Threats and their tests"), text.indexOf("## What it accepts"));
+    const named = [...rows.matchAll(/^\| (\d.*?) \|/gm)].flatMap(([, cell]) =>
+      [...cell!.matchAll(/(?:^|, )(\d+) /g)].map(([, number]) => number!),
+    );
+    expect(named.length).toBeGreaterThan(40);
+    expect(named.filter((number) => !tests.includes(number))).toEqual([]);
+  });
+});
+
 describe("threat 1: SQL", () => {
   it("is never built out of text: every value is a parameter", () => {
     for (const file of sources("src")) {

@@ -151,7 +151,7 @@ describe("what is kept of what a request said", () => {
   });
 });
 
-describe("28: what is kept", () => {
+describe("threat 28: what is kept", () => {
   test("is forgotten when it is asked for: of a request, or of all of a key's and no other's; the audit says by whom", async () => {
     const [one, other] = [await newKey({ content_logging: "full" }), await newKey({ content_logging: "full" })];
     const mine = [

@@ -183,7 +183,7 @@ describe("a version's source", () => {
   });
 });
 
-describe("34: a bundle that is not right", () => {
+describe("threat 34: a bundle that is not right", () => {
   const refusalOf = async (request: string) =>
     (await db.select().from(tables.auditEntries).where(and(eq(tables.auditEntries.outcome, "refused"), eq(tables.auditEntries.request, request))))[0]?.details; // prettier-ignore
 

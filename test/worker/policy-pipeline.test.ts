@@ -184,7 +184,7 @@ describe("D15: obligations", () => {
     },
   );
 
-  test("36: what is redacted does not reach the provider, and the rest of the body does as it came", async () => {
+  test("threat 36: what is redacted does not reach the provider, and the rest of the body does as it came", async () => {
     const { id, secret } = await newKey();
     await active(id, ({ messages }) => ({ obligations: messages[0].text.includes("4111") ? [{ type: "redact", text: "4111", with: "[card]" }] : [] }), { needs: ["messages"] }); // prettier-ignore
     const answer = (await (await post(secret, chat("pay with 4111 now"))).json()) as Json;
@@ -237,7 +237,7 @@ describe("D15: obligations", () => {
   });
 });
 
-describe("35: a policy that fails", () => {
+describe("threat 35: a policy that fails", () => {
   const failedEntries = (name: string) =>
     db.select().from(tables.auditEntries).where(and(eq(tables.auditEntries.type, "policy.failed"), eq(tables.auditEntries.subjectId, name))); // prettier-ignore
 
@@ -417,7 +417,7 @@ describe("D16: answers", () => {
 });
 
 describe("a stream of which a policy fails on one stretch and denies another", () => {
-  test("35: is on record as denied, and as failed", async () => {
+  test("threat 35: is on record as denied, and as failed", async () => {
     const { id, secret } = await newKey();
     const says: Says = ({ response }) => (String(response.text).includes("halt") ? { allowed: false, reason: "halt" } : "throws");
     await active(id, says, { needs: ["response"], stages: ["onChunk"], as: { onError: "allow" } });
@@ -521,7 +521,7 @@ describe("no active policy", () => {
   });
 });
 
-describe("48: a swap under load", () => {
+describe("threat 48: a swap under load", () => {
   test("each of 200 requests is judged by exactly one whole version, and none fails", async () => {
     const { id, secret } = await newKey();
     const name = `swap-${++count}`;

@@ -69,7 +69,7 @@ const refused = (what: Promise<unknown>) =>
     (error: { facts: { param?: string }; message: string }) => `${error.facts.param ?? ""} ${error.message}`,
   );
 
-describe("34: only what was signed, whole and newer than what there is, gets in", () => {
+describe("threat 34: only what was signed, whole and newer than what there is, gets in", () => {
   test("a bundle under a trusted key does", async () => {
     const row = await uploaded(freshName(), "1.0.0");
     expect(row).toMatchObject({ signedBy: "k1", version: "1.0.0" });

@@ -13,16 +13,19 @@ const REFUSED = new Set(ROWS.flatMap((row) => ("refused" in row ? [`${row.method
 
 const identityOf = (key: string) => mintTaskIdentity(PEPPER, { task: `task_${"a1".repeat(12)}`, key }, Date.now() + 60_000);
 
-test.each(["owner", "operator", "key_holder"])("a task of a key with the role %s reaches nothing of the key's but models", async (role) => {
-  const { id, secret } = await newKey({ role, profile: "default" });
-  const identity = await identityOf(id);
-  const closed = ROUTES.filter((route) => !OPEN.test(route) && !REFUSED.has(route));
-  expect(closed).toContain("POST /admin/v1/keys");
-  for (const route of closed) {
-    const [method = "", path = ""] = route.split(" ");
-    const target = path.replace(/:\w+(?:\{[^}]*\})?/g, "x");
-    const answer = await ask(method, target, { as: identity, ...(method === "GET" ? {} : { body: {} }) });
-    expect.soft([route, answer.status]).toEqual([route, 403]);
-  }
-  expect((await ask("GET", "/v1/key", { as: secret })).status).toBe(200);
-});
+test.each(["owner", "operator", "key_holder"])(
+  "A8: a task of a key with the role %s reaches nothing of the key's but models",
+  async (role) => {
+    const { id, secret } = await newKey({ role, profile: "default" });
+    const identity = await identityOf(id);
+    const closed = ROUTES.filter((route) => !OPEN.test(route) && !REFUSED.has(route));
+    expect(closed).toContain("POST /admin/v1/keys");
+    for (const route of closed) {
+      const [method = "", path = ""] = route.split(" ");
+      const target = path.replace(/:\w+(?:\{[^}]*\})?/g, "x");
+      const answer = await ask(method, target, { as: identity, ...(method === "GET" ? {} : { body: {} }) });
+      expect.soft([route, answer.status]).toEqual([route, 403]);
+    }
+    expect((await ask("GET", "/v1/key", { as: secret })).status).toBe(200);
+  },
+);

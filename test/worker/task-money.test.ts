@@ -139,7 +139,7 @@ test("housekeeping gives back the money of a task that never began", async () =>
   expect(await status()).toMatchObject({ reserved: 0 });
 });
 
-test("A46: what cancels tasks takes one word for whose, ends even those that are only about to begin, and is in the audit", async () => {
+test("A46: what cancels tasks takes one word for whose, which somebody has, ends even those that are only about to begin, and is in the audit", async () => {
   const { key, lease, status } = await keyWith(1_000);
   const task = taskId();
   await platform.db.insert(tables.tasks).values({ id: task, key, team: TEAM, profile: "default", createdAt: platform.now() });
@@ -147,7 +147,12 @@ test("A46: what cancels tasks takes one word for whose, ends even those that are
     const answer = await ask("POST", "/admin/v1/tasks/cancel", { as: ADMIN, body });
     expect([answer.status, ((await answer.json()) as { error: { param: string } }).error.param]).toEqual([400, "key"]);
   }
-  expect(await admin("POST", "/tasks/cancel", { team: "team_other" })).toEqual({ cancelled: 0 });
+  await admin("POST", "/teams", { id: "team_idle", name: "idle" });
+  expect(await admin("POST", "/tasks/cancel", { team: "team_idle" })).toEqual({ cancelled: 0 });
+  for (const body of [{ key: "key_nobody000000" }, { team: "team_nobody" }]) {
+    const answer = await ask("POST", "/admin/v1/tasks/cancel", { as: ADMIN, body });
+    expect([answer.status, ((await answer.json()) as { error: { param: string } }).error.param]).toEqual([404, Object.keys(body)[0]]);
+  }
   expect(await admin("POST", "/tasks/cancel", { key })).toEqual({ cancelled: 1 });
   expect((await lease(task, 700)).kind).toBe("lease_ended");
   expect(await status()).toMatchObject({ reserved: 0 });

@@ -40,7 +40,7 @@ test("a place that was taken for a task which never began is given back by house
   expect((await platform.db.select().from(tables.tasks)).map(({ id }) => id)).toEqual(["task_young"]);
 });
 
-test("a profile is made with what it was not told, changed, listed, and its name is taken once", async () => {
+test("A51: a profile is made with what it was not told, changed, listed, and its name is taken once", async () => {
   const made = await admin<{ id: string }>("POST", "/profiles", { name: "small", timeout_s: 5 });
   expect(made).toMatchObject({ object: "profile", engines: ["command"], timeout_s: 5, max_cost_usd: "0.5", network: { hosts: [] } });
   for (const name of ["small", "default"]) {

@@ -10,11 +10,11 @@ const alert = z
     id,
     object: z.literal("alert"),
     type,
-    severity: z.enum(["warning", "critical"]),
+    severity: z.enum(["info", "warning", "critical"]),
     created_at: z.string(),
     team: z.string().nullable(),
     key: z.string().nullable(),
-    subject: z.object({ kind: z.enum(["budget", "model", "key", "policy", "task", "actor"]), id: z.string() }),
+    subject: z.object({ kind: z.enum(["budget", "model", "key", "policy", "task", "actor", "audit"]), id: z.string() }),
     data: z.record(z.string(), z.unknown()),
   })
   .openapi("Alert");

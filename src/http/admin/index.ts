@@ -6,6 +6,7 @@ import { ownRowsOnly } from "#keys";
 import { describeTasks } from "../tasks/document.ts";
 import { identify } from "./actor.ts";
 import { auto } from "./auto.ts";
+import { auditChain } from "./audit-chain.ts";
 import { alerts, webhooks } from "./alerts.ts";
 import { budgets } from "./budgets.ts";
 import { cache } from "./cache.ts";
@@ -73,6 +74,7 @@ export function adminApp(): AdminApp {
     requests,
     contents,
     audit,
+    auditChain,
     alerts,
     webhooks,
     policyDecisions,

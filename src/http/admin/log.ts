@@ -9,7 +9,7 @@ import { byId, found, given, id, listOf, moment, page, paging } from "./shapes.t
 
 const request = z.looseObject({ id, object: z.literal("request"), at: z.string(), http_status: z.number() }).openapi("Request");
 const entry = z
-  .looseObject({ id, object: z.literal("audit_entry"), seq: z.number(), at: z.string(), type: z.string() })
+  .looseObject({ id, object: z.literal("audit_entry"), seq: z.number().nullable(), at: z.string(), type: z.string() })
   .openapi("AuditEntry");
 
 function requestShape(row: RequestRow) {
@@ -50,7 +50,7 @@ function entryShape(row: AuditRow) {
   return {
     id: row.id,
     object: "audit_entry",
-    seq: row.seq,
+    seq: row.seal?.seq ?? null,
     at: iso(row.at),
     type: row.type,
     severity: row.severity,
@@ -64,8 +64,8 @@ function entryShape(row: AuditRow) {
     before: row.before ?? null,
     after: row.after ?? null,
     details: row.details,
-    prev_hash: row.prevHash,
-    hash: row.hash,
+    prev_hash: row.seal?.previous ?? null,
+    hash: row.seal?.hash ?? null,
   };
 }
 

@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi";
 import { TollgateError } from "#core";
-import { STATUSES, type TaskFilter, taskShape, type TaskView } from "#tasks";
-import { type AdminApp, read, write } from "./operation.ts";
+import { KeyStore, TenantStore } from "#keys";
+import { EXIT_REASONS, STATUSES, type TaskFilter, taskShape, type TaskView } from "#tasks";
+import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
 
 const resource = "tasks";
@@ -9,8 +10,8 @@ const task = z
   .looseObject({
     id,
     object: z.literal("task"),
-    status: z.string(),
-    exit_reason: z.string().nullable(),
+    status: z.enum(STATUSES),
+    exit_reason: z.enum(EXIT_REASONS).nullable(),
     key: z.string(),
     created_at: z.string(),
   })
@@ -65,9 +66,10 @@ export function tasks(app: AdminApp): void {
       body: whose,
       answer: cancelled,
     },
-    async ({ body }, { env }) => {
+    async ({ body }, context) => {
       const filter = filterOf(body);
-      const count = await env.tasks.oversight.cancel(filter);
+      const count = await context.env.tasks.oversight.cancel(filter);
+      if (count === 0) await checkNamed(filter, context);
       const { key = null, team = null } = filter;
       const audit = { type: "task.cancel", severity: "warning", subject: null, team, key, details: { cancelled: count, ...body } } as const;
       return { answer: { cancelled: count }, audit };
@@ -80,4 +82,13 @@ function filterOf({ key, team, all }: z.output<typeof whose>): Omit<TaskFilter, 
   if ([key, team, all].filter((each) => each !== undefined).length !== 1)
     throw new TollgateError("invalid_request", "name one of key, team and all", { param: "key" });
   return given({ key, team });
+}
+
+/** That nothing was ended is no answer to a name that nobody has. @throws TollgateError `not_found` naming the field. */
+async function checkNamed({ key, team }: TaskFilter, { env }: AdminContext): Promise<void> {
+  const now = () => env.now();
+  if (key !== undefined && !(await new KeyStore(env.db, env.config.TOLLGATE_PEPPER, now).get(key)))
+    throw new TollgateError("not_found", "There is no such key.", { param: "key" });
+  if (team !== undefined && !(await new TenantStore(env.db, now).getTeam(team)))
+    throw new TollgateError("not_found", "There is no such team.", { param: "team" });
 }

@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { ENGINES, STATUSES } from "#tasks";
+import { ENGINES, EXIT_REASONS, STATUSES } from "#tasks";
 import type { AdminApp } from "../admin/operation.ts";
 import { id, listOf, metadata, name, paging, usd } from "../admin/shapes.ts";
 
@@ -28,6 +28,7 @@ const request = z
   .strictObject({
     engine: z.enum(ENGINES).describe("What works on it"),
     argv: z.array(z.string()).optional().describe("For `command`; no shell reads it"),
+    max_turns: z.int().min(1).max(1_000).optional().describe("For the native agent: how often it may ask its model"),
     prompt: z.string().optional().describe("For an agent: what it is to do"),
     model: z.string().optional().describe("For an agent: what it calls"),
     files: z.array(z.object({ path: z.string(), text: z.string().optional(), base64: z.base64().optional() })).optional(),
@@ -56,8 +57,8 @@ const task = z
     id,
     object: z.literal("task"),
     status: z.enum(STATUSES),
-    exit_reason: z.string().nullable(),
-    engine: z.string(),
+    exit_reason: z.enum(EXIT_REASONS).nullable(),
+    engine: z.enum(ENGINES),
     mode: z.string(),
     key: z.string(),
     profile: name,
@@ -88,7 +89,7 @@ const task = z
         message: z.string().nullable(),
       })
       .nullable(),
-    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    error: z.object({ code: z.enum(EXIT_REASONS).exclude(["ok"]), message: z.string() }).nullable(),
   })
   .openapi("Task");
 const violation = z.object({ kind: z.string(), name: z.string(), field: z.string().nullable(), reason: z.string() });

@@ -9,7 +9,7 @@ const FLAGS = ["--json", "--skip-git-repo-check", "--ephemeral", "--dangerously-
 
 /**
  * Its settings, which stand in flags that nothing in the sandbox can overrule. A call that was refused is not made again, since it takes
- * a spent budget for a broken stream; one that reached nobody is.
+ * a spent budget for a broken stream; one that reached nobody is, as often as a restart of the gateway may take.
  */
 const SETTINGS = {
   model_provider: "tollgate",
@@ -19,7 +19,7 @@ const SETTINGS = {
       base_url: `${GATEWAY_INSIDE}/v1`,
       wire_api: "responses",
       env_key: "OPENAI_API_KEY",
-      request_max_retries: 6,
+      request_max_retries: 10,
       stream_max_retries: 0,
     },
   },

@@ -20,6 +20,8 @@ export interface Assignment {
   readonly model: string | null;
   /** A JSON schema of what an agent is to come to. */
   readonly outputSchema: OutputSchema | null;
+  /** How often the native agent may ask its model; null: as often as it may by itself. */
+  readonly turnsMax: number | null;
   /** What stands in the workspace when it begins. */
   readonly files: readonly GivenFile[];
   /** Rules such as `Read` and `Bash(git *)`. What holds is the gateway's verdict on each call. */

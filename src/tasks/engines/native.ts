@@ -4,8 +4,8 @@ import { base64Of } from "./base64.ts";
 import type { Adapter, Assignment, Launch, Said } from "./contract.ts";
 import { linesOf } from "./lines.ts";
 
-/** How often the model is asked at most; what bounds a task in earnest is its money and its time. */
-const TURNS_MAX = 100;
+/** How often the model is asked at most, where nobody says. */
+const TURNS = 100;
 /** Node tells at length of files that it strips types from; nobody here is to be told. */
 const NODE = [NODE_INSIDE, "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON", "--disable-warning=ExperimentalWarning"];
 
@@ -26,8 +26,8 @@ export const native = {
   },
 } satisfies Adapter;
 
-function told({ prompt, model, outputSchema }: Assignment): Told {
-  return { prompt, model: model ?? "", outputSchema, turnsMax: TURNS_MAX };
+function told({ prompt, model, outputSchema, turnsMax }: Assignment): Told {
+  return { prompt, model: model ?? "", outputSchema, turnsMax: turnsMax ?? TURNS };
 }
 
 function textOf(value: unknown): string | null {

@@ -13,7 +13,7 @@ const file = (access: "read" | "write", ...paths: string[]) => ["file_access", p
 const command = (tool: string, line: string) => ["bash_command", tool, { command: line }] as const;
 const PATCH = "*** Begin Patch\n*** Update File: src/a.ts\n*** Move to: src/b.ts\n@@\n-1\n+2\n*** Add File: c d.txt\n+x\n*** End Patch";
 
-describe("A52 to A55: what a call is in the audit", () => {
+describe("A52, A53, A54, A55: what a call is in the audit", () => {
   it.each([
     ["Read", { file_path: "/workspace/a.ts", limit: 5 }, [file("read", "/workspace/a.ts")]],
     ["Write", { file_path: "/workspace/a.ts", content: "x" }, [file("write", "/workspace/a.ts")]],

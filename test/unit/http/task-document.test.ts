@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { EXIT_REASONS } from "../../../src/tasks/contract.ts";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
 import { prospectOf } from "../../../src/tasks/prospect.ts";
 
@@ -10,7 +11,7 @@ interface Document {
 
 const document = JSON.parse(readFileSync("docs/openapi.json", "utf8")) as Document;
 
-it("A9: the document that clients are generated from has every route of tasks, and says where it is", () => {
+it("A4, A9: the document that clients are generated from has every route of tasks, and says where it is", () => {
   const app = readFileSync("src/http/app.ts", "utf8");
   const body = app.slice(app.indexOf("function offerTasks"), app.indexOf("/** One method of a path"));
   const served = [...body.matchAll(/(?:app\.(post|delete)\(|offer\(app, "(\w+)", )(?:base|`\$\{base\}([^`]*)`)/g)].map(
@@ -26,6 +27,15 @@ it("A9: the document that clients are generated from has every route of tasks, a
   expect(offered.length).toBeGreaterThan(9);
   expect(described.map(([route]) => route).sort()).toEqual(offered.sort());
   expect(described.every(([, url]) => url === "/")).toBe(true);
+});
+
+it("A22: the document closes the set of reasons that a task can end by, and every one has words", () => {
+  const named = (schema: string) => document.components.schemas[schema]!.properties["exit_reason"] as { readonly enum: readonly unknown[] };
+  expect(named("Task").enum).toEqual([...EXIT_REASONS, null]);
+  expect(named("TaskOverview").enum).toEqual([...EXIT_REASONS, null]);
+  expect(EXIT_REASONS).toEqual(["ok", "error", "timeout", "cancelled", "oom", "budget", "policy", "runner_lost"]);
+  const guide = readFileSync("docs/guides/tasks.md", "utf8");
+  expect(EXIT_REASONS.filter((reason) => !guide.includes(`\`${reason}\``))).toEqual([]);
 });
 
 it("A9: a request has the fields that the document names", () => {

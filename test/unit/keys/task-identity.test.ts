@@ -5,7 +5,7 @@ const PEPPER = "p".repeat(32);
 const OF = { task: `task_${"a1".repeat(12)}`, key: "key_abcdefghijkl" };
 const UNTIL = 1_800_000_000_000;
 
-describe("a task's credential", () => {
+describe("A8: a task's credential", () => {
   it("names its task and its key until its time is over", async () => {
     const text = await mintTaskIdentity(PEPPER, OF, UNTIL);
     expect(isTaskIdentity(text)).toBe(true);

@@ -82,7 +82,7 @@ describe("the chain", () => {
     expect(findings).toMatchObject([{ outcome: "failed", failure: "fuel", reason: "ran out", fuel: 3 }]);
   });
 
-  it("35: a failure that is let through does not stand for the one that allows", () => {
+  it("threat 35: a failure that is let through does not stand for the one that allows", () => {
     const { denial } = walked([
       [step("broken", { compose: "any", onError: "allow" }), failing],
       [step("strict", { compose: "any" }), decided(false)],
@@ -97,7 +97,7 @@ describe("the chain", () => {
     expect(denial?.step.policy).toBe("odd");
   });
 
-  it("33: a reason is cut to 512 characters, and none of them is a control character", () => {
+  it("threat 33: a reason is cut to 512 characters, and none of them is a control character", () => {
     const { denial } = walked([[step("loud"), decided(false, { reason: `a\r\nb\u0000\u2028${"x".repeat(600)}` })]]);
     expect(denial!.reason).toHaveLength(512);
     expect(denial!.reason).toMatch(/^a b x/);

@@ -29,11 +29,11 @@ it.each([
   expect(ask({ argv }).violations.length > 0).toBe(denied);
 });
 
-it("a pattern full of stars on a long command takes no time", () => {
-  const starry = { ...profile, deniedCommands: [`${"*a".repeat(100)}*b`] };
-  const before = performance.now();
-  permit(starry, readTask({ engine: "command", argv: ["a".repeat(100_000)] }));
-  expect(performance.now() - before).toBeLessThan(200);
+it("a pattern full of stars is held against a long command once: going back for each star would not come to an end", () => {
+  const starry = (last: string) => ({ ...profile, deniedCommands: [`${"*a".repeat(100)}*${last}`] });
+  const long = readTask({ engine: "command", argv: ["a".repeat(100_000)] });
+  expect(permit(starry("b"), long).violations).toEqual([]);
+  expect(permit(starry("a"), long).violations).toMatchObject([{ kind: "command", field: "argv" }]);
 });
 
 it("an engine that the profile does not name may not be used, and analysis only reads", () => {

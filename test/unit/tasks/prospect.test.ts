@@ -99,6 +99,9 @@ describe("A13: what is wrong with a task is told by field, in words", () => {
       "must not point to a private, loopback or link-local address",
     ],
     ["a callback with a password", { ...good, callback_url: "https://a:b@example.com/" }, "callback_url", "must not carry credentials"],
+    ["turns of a command", { ...good, max_turns: 5 }, "max_turns", "is not for the engine command"],
+    ["no turns", { engine: "native", prompt: "Hi", model: "m", max_turns: 0 }, "max_turns", "must be at least 1"],
+    ["turns without end", { engine: "native", prompt: "Hi", model: "m", max_turns: 1_001 }, "max_turns", "must be at most 1000"],
     ["a mode that nobody knows", { ...good, mode: "yolo" }, "mode", "must be normal, analysis_only or dry_run"],
     [
       "a pattern that is no tool",
@@ -111,6 +114,13 @@ describe("A13: what is wrong with a task is told by field, in words", () => {
     ["a field that nobody knows", { ...good, sudo: true }, "sudo", "is not a known field"],
   ])("%s", (_, body, field, reason) => {
     expect(judge(body)).toEqual([[field, reason]]);
+  });
+
+  it("of a callback in development as well, where http will do", () => {
+    const judged = (callback_url: string) =>
+      prospectOf({ ...good, callback_url }, DEFAULT_PROFILE, { allowPrivate: true }).violations.map(({ field, reason }) => [field, reason]);
+    expect(judged("http://127.0.0.1:9/")).toEqual([]);
+    expect(judged("ftp://127.0.0.1/")).toEqual([["callback_url", "must be http or https"]]);
   });
 
   it("everything at once, the profile's limits too, each field once", () => {

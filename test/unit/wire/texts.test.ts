@@ -29,7 +29,7 @@ describe("what a request says", () => {
     ]);
   });
 
-  it("36: is both of two members of one name, whichever a provider takes", () => {
+  it("threat 36: is both of two members of one name, whichever a provider takes", () => {
     const body = '{"model":"m","messages":[{"role":"user","content":"first 4111","content":"second"}]}';
     expect(texts(body).map(([, text]) => text)).toEqual(["first 4111", "second"]);
     expect(redactRequest(chat(body), CARD).body.text).toBe(body.replace("4111", "[card]"));
@@ -54,7 +54,7 @@ describe("what a request says", () => {
 });
 
 describe("a redacted body", () => {
-  it("36: is the client's own text but for the strings that changed", () => {
+  it("threat 36: is the client's own text but for the strings that changed", () => {
     const body = '{ "model":"m" , "seed":1.50,"messages":[ {"role":"user","content":"caf\\u00e9 4111"},{"content":"\\u0061", "x":1e2}] }';
     const after = redactRequest(chat(body), CARD);
     expect(after.body.text).toBe(body.replace('"caf\\u00e9 4111"', '"café [card]"'));

@@ -9,6 +9,7 @@ const nothing: Assignment = {
   prompt: "Hi",
   model: null,
   outputSchema: null,
+  turnsMax: null,
   files: [],
   tools: [],
   mayCall: () => false,
@@ -69,6 +70,13 @@ describe.each(ENGINES)("%s", (engine) => {
       }),
     );
   });
+});
+
+it("A40: an agent's own permissions are switched off in no launch but one of an agent that the runner offers inside of its sandbox", () => {
+  const off = ENGINES.filter((engine) => /dangerous|IS_SANDBOX/.test(JSON.stringify(adapterOf(engine).launch(nothing))));
+  expect(off).toEqual(["claude-code", "codex"]);
+  for (const engine of off) expect(adapterOf(engine).launch(nothing).agent).toBe(engine);
+  expect(adapterOf("command").launch(nothing)).toEqual({ argv: ["true"], env: {}, files: [] });
 });
 
 it.each(["claude-code", "codex", "command"] as const)("%s gives back what is none of its own lines as it was written", (engine) => {

@@ -23,6 +23,8 @@ it.each([
   ["*", "a*b", true],
   ["a*", "*", false],
   ["*a*", "*ba*", true],
+  ["a * *", "a * *", true],
+  ["a * *", "a", false],
 ])("A45: %s covers %s: %s", (outer, inner, expected) => {
   expect(covers(outer, inner)).toBe(expected);
 });
@@ -30,14 +32,15 @@ it.each([
 const LETTERS = ["a", "b", " "];
 const pattern = fc.array(fc.constantFrom(...LETTERS, "*"), { maxLength: 5 }).map((parts) => parts.join(""));
 
-/** Texts of a pattern: each star as one of a few texts, one of them of a letter that no pattern holds. */
+/** Each star as one of a few texts, one of them of a letter that no pattern holds. */
+function filled(pattern: string): string[] {
+  const [first = "", ...rest] = pattern.split("*");
+  return rest.reduce((texts, part) => texts.flatMap((text) => ["", "a", "b", " ", "ab", "z"].map((star) => text + star + part)), [first]);
+}
+
+/** Texts of a pattern. A star at the end goes with the blank before it once: `git * *` is `git x`, and not `git`. */
 function textsOf(inner: string): string[] {
-  const [first = "", ...rest] = inner.split("*");
-  const all = rest.reduce(
-    (texts, part) => texts.flatMap((text) => ["", "a", "b", " ", "ab", "z"].map((star) => text + star + part)),
-    [first],
-  );
-  return inner.endsWith(" *") ? [...all, ...textsOf(inner.slice(0, -2))] : all;
+  return [...filled(inner), ...(inner.endsWith(" *") ? filled(inner.slice(0, -2)) : [])];
 }
 
 it("inclusion is exact: what is covered is met with every text, and what is not is missed with one", () => {
