@@ -23,7 +23,7 @@ export const chain = command({
   options: {},
   examples: [
     ["audit chain", "where each chain ends"],
-    ["audit chain --json >> heads.ndjson", "each night, on a machine that the deployment cannot reach"],
+    ["audit chain --json", "to be kept each night, on a machine that the deployment cannot reach"],
   ],
   async run({ gateway, output }) {
     await output.list(ends(gateway), COLUMNS, "Nothing has been sealed yet.");
