@@ -4,11 +4,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./gateway.ts";
+import { startIdentity } from "./identity.ts";
 import { load, type Target } from "./load.ts";
 
 /**
  * `node bench/translated.ts`: processor time of the whole gateway for a request that passes as it came, for the same one translated, and
- * for one whose answer is kept; interleaved, by the kernel's own count of workerd's time. Writes bench/translated.json.
+ * for one whose answer is kept; interleaved, by the kernel's own count of workerd's time. For streams also what that comes to for each chunk,
+ * above what a chunk costs that passes through JavaScript unchanged. Writes bench/translated.json.
  */
 
 const ROUNDS = Number(process.env["BENCH_ROUNDS"] || 9);
@@ -30,7 +33,7 @@ const message = {
   content: [{ type: "output_text", text: said, annotations: [] }],
 };
 const response = (status: string, output: unknown[]) => ({
-  id: "resp_bench",
+  id: "resp_1",
   object: "response",
   created_at: 1,
   model: "m",
@@ -128,18 +131,22 @@ function bodyOf(ask: (typeof ASKS)[number], stream: boolean): string {
 }
 
 async function provider(): Promise<Server> {
+  // What is named once is another's next time: each answer has ids of its own.
+  let answers = 0;
   const server = createServer((request, answer) => {
     let body = "";
     request.setEncoding("utf8").on("data", (text: string) => (body += text));
     request.on("end", () => {
       const { whole, events } = ANSWERS[request.url ?? ""]!;
+      const own = String(++answers).padStart(24, "0");
+      const named = (text: string) => text.replaceAll(/(resp|msg)_1\b/g, `$1_${own}`);
       const stream = body.includes('"stream":true');
       answer.writeHead(200, { "content-type": stream ? "text/event-stream; charset=utf-8" : "application/json" });
-      if (!stream) return void answer.end(JSON.stringify(whole));
+      if (!stream) return void answer.end(named(JSON.stringify(whole)));
       let at = 0;
       const more = () => {
         if (at === events.length) return void answer.end();
-        answer.write(events[at++]);
+        answer.write(named(events[at++]!));
         setImmediate(more);
       };
       more();
@@ -173,18 +180,28 @@ function used(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_S;
 }
 
+/** Microseconds for each chunk of a provider's stream of which JavaScript takes notice, and changes none. */
+async function identityUs(): Promise<number> {
+  const [ask] = ASKS;
+  const found: Record<string, number[]> = { "": [], "?unchanged": [] };
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const [search, values] of Object.entries(found)) {
+      const before = used(identity.pid);
+      await load({ name: "identity", port: identity.port, path: ask.path + search, headers: {} }, bodyOf(ask, true), 8, COUNT);
+      if (round >= 0) values.push((used(identity.pid) - before) / COUNT);
+    }
+  }
+  return (median(found["?unchanged"]!) - median(found[""]!)) / ANSWERS[ask.path]!.events.length;
+}
+
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const folder = mkdtempSync(join(tmpdir(), "tollgate-translated-"));
 const upstream = await provider();
-const port = await new Promise<number>((resolve) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port: free } = server.address() as AddressInfo;
-    server.close(() => resolve(free));
-  });
-});
+const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+const identity = await startIdentity(origin);
+const port = await freePort();
 const child = await gateway(folder, port);
 try {
-  const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
   await admin(port, "/providers", { name: "bench-openai", kind: "openai", base_url: `${origin}/v1`, api_key: "sk-bench" });
   await admin(port, "/providers", { name: "bench-anthropic", kind: "anthropic", base_url: origin, api_key: "sk-bench" });
   const { secret } = await admin(port, "/keys", { name: "bench", limits: { rpm: null, tpm: null, concurrency: null } });
@@ -204,13 +221,19 @@ try {
       }
       await new Promise((resolve) => setTimeout(resolve, SETTLES_MS));
     }
-    const rows = ASKS.map(({ name, over }) => {
+    const unchanged = stream ? await identityUs() : null;
+    const rows = ASKS.map(({ name, over, path, provider }) => {
       const us = median(found.get(name)!);
-      return { name, cpu_us: Math.round(us), over: over === null ? null : Number((us / median(found.get(over)!)).toFixed(2)) };
+      const row = { name, cpu_us: Math.round(us), over: over === null ? null : Number((us / median(found.get(over)!)).toFixed(2)) };
+      if (unchanged === null || over === null) return row;
+      const { length } = ANSWERS[provider === "bench-anthropic" ? "/v1/messages" : path]!.events;
+      const above = (us - median(found.get(over)!)) / length - unchanged;
+      return { ...row, chunk_us_above_identity: Number(above.toFixed(1)) };
     });
-    console.log(stream ? "streams of 20 words" : "JSON");
+    const identity_chunk_us = unchanged && Number(unchanged.toFixed(1));
+    console.log(stream ? `streams of 20 words; a chunk through JavaScript, unchanged: ${identity_chunk_us} µs` : "JSON");
     console.table(rows);
-    results.push({ stream, rows });
+    results.push({ stream, identity_chunk_us, rows });
   }
   const run = {
     command: "node bench/translated.ts",
@@ -222,6 +245,7 @@ try {
   writeFileSync("bench/translated.json", `${JSON.stringify({ ...run, results }, null, 2)}\n`);
 } finally {
   child.kill("SIGTERM");
+  await identity.runtime.dispose();
   upstream.closeAllConnections();
   upstream.close();
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });

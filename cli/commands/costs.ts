@@ -33,6 +33,9 @@ const SUMS: readonly Column[] = [
   { head: "OUTPUT", path: "tokens.output", figure: true },
 ];
 
+/** What answers out of the cache had cost when they were made: shown where there are any. */
+const SAVED: Column = { head: "SAVED", path: "saved_usd", figure: true };
+
 /** What is billed by the piece: a column each, where there is any. */
 const PIECES = ["images", "web_searches", "file_searches", "search_sources", "characters", "seconds", "rankings", "extras"] as const;
 
@@ -139,11 +142,13 @@ function sums(all: Row, groups: readonly Row[], output: Output): string[] {
     path: `pieces.${name}`,
     figure: true,
   }));
-  if (!display) return output.table([...columns, ...SUMS, ...pieces], [...groups, total]);
+  const saved = (all["total"] as { readonly saved_usd?: string }).saved_usd ?? "0";
+  const also = saved === "0" ? pieces : [SAVED, ...pieces];
+  if (!display) return output.table([...columns, ...SUMS, ...also], [...groups, total]);
   const { currency, rate, rate_date } = display;
   const [usd, ...others] = SUMS;
   const shown: Column = { head: currency, path: "display", figure: true };
-  const lines = output.table([...columns, usd!, shown, ...others, ...pieces], [...groups, total]);
+  const lines = output.table([...columns, usd!, shown, ...others, ...also], [...groups, total]);
   return [...lines, `\n1 USD is ${rate} ${currency}, as of ${rate_date}; what is counted and billed is USD.`];
 }
 

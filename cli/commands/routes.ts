@@ -1,5 +1,6 @@
 import { type Command, command, rowsMax } from "../command.ts";
-import { Failure, misuse } from "../failure.ts";
+import { DESCRIBING, described } from "../described.ts";
+import { type Exit, Failure, misuse } from "../failure.ts";
 import type { Gateway, Row } from "../gateway.ts";
 import { choice, count, flag, pairs, texts } from "../option.ts";
 import type { Column } from "../print.ts";
@@ -11,6 +12,13 @@ const COLUMNS: readonly Column[] = [
   { head: "RETRIES", path: "retries", figure: true },
   { head: "TARGETS", path: "targets" },
   { head: "ID", path: "id" },
+];
+const CANDIDATES: readonly Column[] = [
+  { head: "MODEL", path: "model" },
+  { head: "TIER", path: "tier" },
+  { head: "CHOSEN", path: "chosen" },
+  { head: "OUT", path: "out.code" },
+  { head: "WHY", path: "out.message" },
 ];
 /** Names another route among targets. */
 const ROUTE = "route:";
@@ -85,8 +93,26 @@ const remove = command({
   },
 });
 
-/** `routes`: names for several models. */
-export const routes: readonly Command[] = [list, show, set, remove];
+const explain = command({
+  name: "routes explain",
+  summary: "Where would this request go, and why? Nothing is sent to a provider.",
+  more: "Asks for the key in TOLLGATE_KEY. Takes auto, a route or any model. Ends with 4 where nothing can take the request.",
+  operands: [],
+  options: DESCRIBING,
+  examples: [
+    ["routes explain --model auto --prompt 'Why is the sky blue?'", "which model is chosen, and what stands against the others"],
+    ["routes explain --request body.json --operation messages", "a request as it would be sent"],
+    ["routes explain --model helper --prompt hi --field model", "what a route leads to, for a script"],
+  ],
+  async run({ given, gateway, output }): Promise<Exit> {
+    const answer = (await gateway.write("POST", "/v1/route/explain", { body: await described(given), as: "key" })) ?? {};
+    await output.object(answer, (all) => output.details(all, { candidates: CANDIDATES }));
+    return answer["model"] === null ? "no" : "ok";
+  },
+});
+
+/** `routes`: names for several models, and where requests go. */
+export const routes: readonly Command[] = [list, show, set, remove, explain];
 
 function targetOf(text: string, weights: Readonly<Record<string, string>>): Row {
   const own = weights[text];

@@ -4,6 +4,7 @@ import { type Db, tables } from "#db";
 import { type AuditEvent, type Event, event, type RequestEvent } from "./contract.ts";
 
 const FEMTO_PER_NANO = 1_000_000n;
+const NOTHING = "0";
 
 type CostInsert = typeof tables.costRecords.$inferInsert;
 type RequestInsert = typeof tables.requests.$inferInsert;
@@ -52,7 +53,9 @@ function eventsOf(body: unknown): { readonly events: Event[]; readonly sound: bo
 function amountsHold(each: Event): boolean {
   if (each.kind === "audit" || !each.cost) return true;
   const costs = [each.cost, ...(each.lost ?? []).map(({ cost }) => cost)];
-  return costs.every(({ actualUsd, estimatedUsd }) => split(actualUsd) !== null && split(estimatedUsd) !== null);
+  return costs.every(({ actualUsd, estimatedUsd, receipt: { savedUsd = NOTHING } }) =>
+    [actualUsd, estimatedUsd, savedUsd].every((usd) => split(usd) !== null),
+  );
 }
 
 /** The last resort: what can be written is, so that one bad row keeps no other from its place. */
@@ -200,13 +203,15 @@ type Charges = RequestEvent["charges"];
 
 function costRow(invocation: RequestEvent["invocation"], cost: NonNullable<RequestEvent["cost"]>, charges: Charges): CostInsert {
   const { usage, ...paid } = cost;
-  const amount = split(cost.actualUsd);
-  if (!amount) throw new RangeError("an amount that was judged before is none");
+  const [amount, saved] = [split(cost.actualUsd), split(cost.receipt.savedUsd ?? NOTHING)];
+  if (!amount || !saved) throw new RangeError("an amount that was judged before is none");
   return {
     ...attributed(invocation),
     ...paid,
     ...usage,
     ...amount,
+    savedNano: saved.nanoFloor,
+    savedFemto: saved.femtoRest,
     receipt: {
       ...cost.receipt,
       charges: charges.map(({ budget, windowStart, unit, amount: charged }) => ({ budget, windowStart, unit, amount: charged })),

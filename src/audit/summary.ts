@@ -32,6 +32,8 @@ export interface SummaryQuery {
 /** Sums of one group, exact. */
 export interface Sums {
   readonly usd: string;
+  /** What answers out of the cache had cost when they were made. */
+  readonly savedUsd: string;
   readonly requests: number;
   readonly tokens: {
     readonly input: number;
@@ -60,18 +62,20 @@ function piecesOf(table: typeof costCells | typeof costRecords): SQL {
 
 const CELL_AMOUNTS = sql`${costCells.requests} as requests, ${costCells.nano} as nano, ${costCells.femto} as femto, ${costCells.input} as input,
   ${costCells.cacheRead} as cache_read, ${costCells.cacheWrite} as cache_write, ${costCells.output} as output, ${costCells.reasoning} as reasoning,
-  ${piecesOf(costCells)}`;
+  ${costCells.savedNano} as saved_nano, ${costCells.savedFemto} as saved_femto, ${piecesOf(costCells)}`;
 
 const RECORD_AMOUNTS = sql`1 as requests, ${costRecords.nanoFloor} as nano, ${costRecords.femtoRest} as femto,
   ${costRecords.input} + ${costRecords.audioInput} + ${costRecords.imageInput} as input, ${costRecords.cacheRead} as cache_read,
   ${costRecords.cacheWrite5m} + ${costRecords.cacheWrite1h} as cache_write,
   ${costRecords.output} + ${costRecords.audioOutput} + ${costRecords.imageOutput} as output, ${costRecords.reasoning} as reasoning,
-  ${piecesOf(costRecords)}`;
+  ${costRecords.savedNano} as saved_nano, ${costRecords.savedFemto} as saved_femto, ${piecesOf(costRecords)}`;
 
 /** Sums of money leave as text: they pass what a JavaScript number holds exactly. */
 const SUMS = {
-  nano: sql<string>`cast(coalesce(sum(nano), 0) as text)`,
-  femto: sql<string>`cast(coalesce(sum(femto), 0) as text)`,
+  nano: summedMoney("nano"),
+  femto: summedMoney("femto"),
+  savedNano: summedMoney("saved_nano"),
+  savedFemto: summedMoney("saved_femto"),
   requests: summed("requests"),
   input: summed("input"),
   cacheRead: summed("cache_read"),
@@ -82,6 +86,10 @@ const SUMS = {
 };
 
 type SumRow = { readonly [Name in keyof typeof SUMS]: (typeof SUMS)[Name]["_"]["type"] };
+
+function summedMoney(name: string) {
+  return sql<string>`cast(coalesce(sum(${sql.identifier(name)}), 0) as text)`;
+}
 
 function summed(name: string) {
   return sql<number>`coalesce(sum(${sql.identifier(name)}), 0)`;
@@ -175,6 +183,7 @@ function groupOf(values: string, groupBy: readonly string[]): Record<string, str
   return Object.fromEntries(groupBy.map((name, at) => [name, listed[at] === null ? null : String(listed[at])]));
 }
 
-function sums({ nano, femto, requests, input, cacheRead, cacheWrite, output, reasoning, ...pieces }: SumRow): Sums {
-  return { usd: joined(nano, femto), requests, tokens: { input, cacheRead, cacheWrite, output, reasoning }, pieces };
+function sums({ nano, femto, savedNano, savedFemto, requests, input, cacheRead, cacheWrite, output, reasoning, ...pieces }: SumRow): Sums {
+  const tokens = { input, cacheRead, cacheWrite, output, reasoning };
+  return { usd: joined(nano, femto), savedUsd: joined(savedNano, savedFemto), requests, tokens, pieces };
 }

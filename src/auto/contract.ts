@@ -111,8 +111,10 @@ export interface Decision {
   /** The rule that matched; null where none did. */
   readonly rule: string | null;
   readonly tier: string;
-  /** Up to the one that was chosen; all that there are, where all were asked for. */
+  /** Up to the last that is of use; all that there are, where all were asked for. */
   readonly candidates: readonly Candidate[];
   /** Null where none can take it. */
   readonly model: string | null;
+  /** What can take it as well, of the same tier, in order: gone on to where the chosen one fails. */
+  readonly spares: readonly string[];
 }

@@ -1,6 +1,9 @@
 import type { AutoTable, Candidate, Decision, Features, Out } from "./contract.ts";
 import { nearest, tryRules } from "./rules.ts";
 
+/** How many models of the tier stand behind the chosen one: each is drafted, and the dearest is reserved for. */
+const SPARES_MAX = 2;
+
 /** What a decision is made of beside the request's features. */
 export interface Choices {
   readonly table: AutoTable;
@@ -8,7 +11,7 @@ export interface Choices {
   readonly others: () => readonly string[];
   /** Whether a model can take the request; null where it can. */
   readonly judge: (model: string) => Promise<Out | null>;
-  /** Whether every candidate is judged, or those up to the first that can take it. */
+  /** Whether every candidate is judged, or those up to the last that is of use. */
   readonly all: boolean;
 }
 
@@ -16,24 +19,31 @@ export interface Choices {
  * Chooses a model. The same features, table and judgements give the same decision, whoever asks and for what purpose: requests are
  * routed by this function and explained by it.
  */
-export async function decide(features: Features, { table, others, judge, all }: Choices): Promise<Decision> {
+export async function decide(features: Features, { table, others: atHand, judge, all }: Choices): Promise<Decision> {
   const { tried, tier } = tryRules(table, features);
   const listed = nearest(table.tiers, tier).flatMap(({ name, models }) => models.map((model) => ({ model, tier: name })));
   const candidates: Candidate[] = [];
-  const consider = async (names: readonly Pick<Candidate, "model" | "tier">[]): Promise<string | null> => {
-    let chosen: string | null = null;
+  const consider = async (names: readonly Pick<Candidate, "model" | "tier">[]): Promise<readonly Candidate[]> => {
+    const fit: Candidate[] = [];
     for (const each of names) {
+      if (!all && isEnough(fit, each.tier)) break;
       if (candidates.some(({ model }) => model === each.model)) continue;
-      const out = await judge(each.model);
-      candidates.push({ ...each, out });
-      if (out === null) chosen ??= each.model;
-      if (chosen !== null && !all) break;
+      const candidate = { ...each, out: await judge(each.model) };
+      candidates.push(candidate);
+      if (candidate.out === null) fit.push(candidate);
     }
-    return chosen;
+    return fit;
   };
-  const model = (await consider(listed)) ?? (await consider(others().map((model) => ({ model, tier: null }))));
+  const ofTable = await consider(listed);
+  const [chosen, ...others] = ofTable.length > 0 ? ofTable : await consider(atHand().map((model) => ({ model, tier: null })));
   const rule = tried.find(({ matched }) => matched)?.name ?? null;
-  return { features, rules: tried, rule, tier, candidates, model };
+  const spares = others.filter(({ tier: from }) => from !== null && from === chosen?.tier).slice(0, SPARES_MAX);
+  return { features, rules: tried, rule, tier, candidates, model: chosen?.model ?? null, spares: spares.map(({ model }) => model) };
+}
+
+/** Whether nothing more is of use: what is of another tier than the chosen one, or of none, is no match for it. */
+function isEnough([chosen, ...spares]: readonly Candidate[], tier: string | null): boolean {
+  return chosen !== undefined && (chosen.tier === null || chosen.tier !== tier || spares.length >= SPARES_MAX);
 }
 
 /** A decision in one line, for a header: the rule and tier that it followed, and what had to be passed over before the choice. */

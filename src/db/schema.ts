@@ -245,7 +245,8 @@ export const priceProposals = sqliteTable(
 
 /**
  * Owned by audit, append-only by trigger. The exact cost is `actualUsd`; `nanoFloor` and `femtoRest` are the same amount in
- * two integers, so that SQL sums stay exact; `nanoUsd` is what the counters were charged (rounded up).
+ * two integers, so that SQL sums stay exact; `nanoUsd` is what the counters were charged (rounded up). `savedNano` and `savedFemto` are
+ * what an answer out of the cache had cost when it was made.
  */
 export const costRecords = sqliteTable(
   "cost_records",
@@ -293,6 +294,8 @@ export const costRecords = sqliteTable(
     characters: integer().notNull().default(0),
     seconds: integer().notNull().default(0),
     rankings: integer().notNull().default(0),
+    savedNano: integer("saved_nano").notNull().default(0),
+    savedFemto: integer("saved_femto").notNull().default(0),
     serviceTier: text("service_tier"),
     tags: json<string[]>("tags").notNull(),
     metadata: json<Record<string, string>>("metadata").notNull(),
@@ -328,7 +331,7 @@ export const costRecords = sqliteTable(
 /**
  * Owned by audit, kept by triggers on `cost_records` in the insert's own transaction (migrations/0003_roll_ups.sql): the sums of
  * the records that count, by who, what and when. A column that a level does not tell apart is empty. `nano` and `femto` are sums
- * of `nanoFloor` and `femtoRest`.
+ * of `nanoFloor` and `femtoRest`, `savedNano` and `savedFemto` of those of the records.
  */
 export const costCells = sqliteTable(
   "cost_cells",
@@ -360,6 +363,8 @@ export const costCells = sqliteTable(
     seconds: integer().notNull().default(0),
     rankings: integer().notNull().default(0),
     extras: integer().notNull().default(0),
+    savedNano: integer("saved_nano").notNull().default(0),
+    savedFemto: integer("saved_femto").notNull().default(0),
   },
   (table) => [
     primaryKey({

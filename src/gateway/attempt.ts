@@ -6,7 +6,6 @@ import type { Draft, Gateway } from "./contract.ts";
 import { Deadline, type GivenUp } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
-import { withoutVendors } from "./translate.ts";
 
 /** Milliseconds that one attempt has. */
 export interface Patience {
@@ -44,6 +43,7 @@ export async function attempt(hold: Hold, patience: Patience, at: Gateway): Prom
       capability: draft.ask.capability,
       body: bodyOf(hold),
       headers: outgoing(draft),
+      foreign: draft.translation !== null,
       search: draft.arrival.search,
       signal: deadline.signal,
     };
@@ -77,11 +77,10 @@ function capName({ capability }: Ask, { kind }: Upstream): string {
 }
 
 /** The headers that go with it. An idempotency key is scoped to its caller: tenants share a provider's account, and one must never be answered with another's. */
-export function outgoing({ arrival, caller, translation }: Draft): Headers {
-  const own = translation ? withoutVendors(arrival.headers) : arrival.headers;
-  const given = own.get("idempotency-key");
-  if (given === null) return own;
-  const headers = new Headers(own);
+export function outgoing({ arrival, caller }: Draft): Headers {
+  const given = arrival.headers.get("idempotency-key");
+  if (given === null) return arrival.headers;
+  const headers = new Headers(arrival.headers);
   headers.set("idempotency-key", `${caller.key}:${given}`);
   return headers;
 }

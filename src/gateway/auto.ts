@@ -1,8 +1,9 @@
 import { AUTO, type AutoTable, type Decision, decide, type Features, type Out, readFeatures } from "#auto";
 import { foresee, type KeyStatus, refusalError } from "#budget";
 import { asTollgateError, type Caller, TollgateError } from "#core";
-import { listModels, resolveModel } from "#models";
+import { answersInWords, listModels, resolveModel } from "#models";
 import { callable } from "#providers";
+import { PERSEVERANCE } from "#routes";
 import type { Ask } from "#wire";
 import type { Arrival, Draft, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
@@ -22,6 +23,8 @@ export interface Choosing {
 export interface Considered {
   readonly decision: Decision;
   readonly draft: Draft | null;
+  /** What it goes on to where that fails, in order. */
+  readonly spares: readonly Draft[];
   /** Why nothing can take it, as its caller is told. */
   readonly refusal: TollgateError | null;
 }
@@ -56,14 +59,21 @@ export interface Scope {
  * @throws TollgateError where no model can take it, for the reason that came closest.
  */
 export async function chosen(asked: Ask, choosing: Choosing): Promise<Draft> {
-  const { draft, decision, refusal } = await consider(asked, choosing, { all: false });
+  const { draft, spares, decision, refusal } = await consider(asked, choosing, { all: false });
   if (draft === null) throw refusal!;
   // What was asked named no model: neither the record nor what is sent may say otherwise, also where another target answers.
   const unnamed = (each: Draft): Draft => {
     const own = { ...each.asked, model: asked.model };
     return { ...each, asked: own, ask: each.translation ? each.ask : own, auto: decision };
   };
-  return { ...unnamed(draft), course: draft.course && { ...draft.course, rest: draft.course.rest.map(unnamed) } };
+  if (draft.course === null && spares.length === 0) return unnamed(draft);
+  const rest = [...(draft.course?.rest ?? []), ...everyPlaceOf(spares)];
+  return { ...unnamed(draft), course: { perseverance: draft.course?.perseverance ?? PERSEVERANCE, rest: rest.map(unnamed) } };
+}
+
+/** Every place of some drafts: each one's own, and those of the route that it is of. */
+export function everyPlaceOf(drafts: readonly Draft[]): Draft[] {
+  return drafts.flatMap((draft) => [draft, ...(draft.course?.rest ?? [])]);
 }
 
 /**
@@ -76,7 +86,7 @@ export async function consider(asked: Ask, choosing: Choosing, { all, named }: S
   const [directory, status] = await Promise.all([at.directory.get(at.background), standing({ asked, caller, arrival }, at)]);
   const court = { ...choosing, asked, directory, status };
   const faults: Fault[] = [];
-  let draft: Draft | null = null;
+  const drafts = new Map<string, Draft>();
   const decision = await decide(featuresOf(asked, status, at), {
     table: named ? NAMED : directory.auto,
     others: () => named ?? atHand(directory, caller, arrival.at),
@@ -84,14 +94,16 @@ export async function consider(asked: Ask, choosing: Choosing, { all, named }: S
     judge: async (model) => {
       const judged = await judge(model, court);
       if (!("error" in judged)) {
-        draft ??= judged;
+        drafts.set(model, judged);
         return null;
       }
       faults.push(judged);
       return { code: judged.code, message: judged.error.message };
     },
   });
-  return { decision, draft, refusal: draft === null ? closest(faults) : null };
+  const draft = decision.model === null ? null : drafts.get(decision.model)!;
+  const spares = decision.spares.map((model) => drafts.get(model)!);
+  return { decision, draft, spares, refusal: draft === null ? closest(faults) : null };
 }
 
 function featuresOf(asked: Ask, status: KeyStatus | null, at: Gateway): Features {
@@ -151,14 +163,13 @@ function paid(model: string, draft: Draft, { status, at }: Court): Fault | null 
   return { model, code: "over_budget", error: refusalError(verdict) };
 }
 
-/** Everything that can be called beside the table, the cheapest first and the built-in provider last. What rates no output gives none. */
+/** Everything that can be called beside the table, the cheapest first and the built-in provider last. */
 function atHand({ upstreams, aliases, book }: Directory, caller: Caller, at: number): string[] {
   const providers = new Set([...upstreams].filter(([, upstream]) => callable(upstream)).map(([name]) => name));
   const cards = listModels({ providers, aliases, book, team: caller.team, at });
-  const ranked = cards.flatMap(({ id, provider, price: { state, rates } }) => {
-    if (state === "priced" && (rates.output ?? null) === null) return [];
+  const ranked = cards.filter(answersInWords).map(({ id, provider, price: { state, rates } }) => {
     const dear = state === "free" ? 0 : state === "unknown" ? Infinity : Number(rates.input ?? 0) + Number(rates.output);
-    return [{ id, last: provider === "tollgate" ? 1 : 0, dear }];
+    return { id, last: provider === "tollgate" ? 1 : 0, dear };
   });
   return ranked.toSorted((a, b) => a.last - b.last || a.dear - b.dear || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
 }

@@ -3,7 +3,7 @@ import { asTollgateError, TollgateError } from "#core";
 import type { Target } from "#models";
 import { everyPlace } from "#routes";
 import type { Ask } from "#wire";
-import { type Choosing, consider } from "./auto.ts";
+import { type Choosing, consider, everyPlaceOf } from "./auto.ts";
 import type { Arrival, Gateway } from "./contract.ts";
 import type { Directory } from "./directory.ts";
 import { resolve, routeOf } from "./resolve.ts";
@@ -30,8 +30,8 @@ export async function explain(told: Ask, arrival: Arrival, at: Gateway): Promise
   const ask = goesOn(told) ? await resume(told, arrival, at) : told;
   const choosing = { caller, arrival, at, named: (asked: Ask) => resolve(asked, caller, arrival, at) };
   if (ask.model !== AUTO) return named(ask, choosing);
-  const { decision, draft, refusal } = await consider(ask, choosing, { all: true });
-  const targets = draft ? [draft, ...(draft.course?.rest ?? [])].map(({ target }) => target) : [];
+  const { decision, draft, spares, refusal } = await consider(ask, choosing, { all: true });
+  const targets = draft ? everyPlaceOf([draft, ...spares]).map(({ target }) => target) : [];
   return { requested: ask.model, auto: true, decision, targets, refusal };
 }
 

@@ -33,6 +33,11 @@ export async function governAnswer(text: string, { arrival, asked }: Draft): Pro
   await takeDown(callsInAnswer(asked.capability, text), governor, { request: arrival.id, before: 0 });
 }
 
+/** Whether what calls of tools an answer makes is looked at while it streams. */
+export function governsStream({ arrival, asked }: Draft): boolean {
+  return arrival.governor !== undefined && CALLING.has(asked.capability);
+}
+
 /**
  * A stream, in the caller's dialect, of which no event passes before the calls that it completes are taken down; the very same where no
  * task calls. It breaks off at a call that may not be, and the judgement says why.

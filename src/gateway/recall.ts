@@ -80,7 +80,7 @@ function scopeOf({ caller }: Draft): CacheScope {
 
 /** The request as its provider would get it. */
 function questionOf(hold: Hold) {
-  const { asked, ask, upstream, target, arrival } = hold.draft;
+  const { asked, ask, upstream, target, arrival, translation } = hold.draft;
   return {
     asked: asked.capability,
     capability: ask.capability,
@@ -89,7 +89,7 @@ function questionOf(hold: Hold) {
     baseUrl: upstream.baseUrl,
     model: target.model,
     body: new TextDecoder().decode(bodyOf(hold)),
-    headers: requestHeaders(outgoing(hold.draft)),
+    headers: requestHeaders(outgoing(hold.draft), translation !== null),
     search: arrival.search,
   };
 }

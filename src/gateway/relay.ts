@@ -6,13 +6,14 @@ import { type Followed, followed } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import { within } from "./deadline.ts";
 import type { Ending } from "./event.ts";
-import { governStream } from "./govern.ts";
+import { governsStream, governStream } from "./govern.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
-import { rememberStream } from "./remember.ts";
-import { screenStream } from "./screen.ts";
-import { streamIn } from "./translate.ts";
+import { through } from "./passes.ts";
+import { remembering } from "./remember.ts";
+import { screensStream, screenStream } from "./screen.ts";
+import { sayingIn } from "./translate.ts";
 import { learn, used, usedByStream } from "./used.ts";
 
 const TICK_MS = 1_000;
@@ -47,8 +48,7 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   // Others may wait for an answer that is kept: the one who asked first does not hold it back.
   const paced = at.paced && !keeper ? counted(toClient) : null;
   const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), { keeper, passed: paced?.passed ?? null });
-  const screened = screenStream(inCallersDialect(edited(paced?.stream ?? toClient, hold), answer, hold), hold.draft, at);
-  const told = followed(rememberStream(governStream(screened, hold.draft), hold.draft, at), hold.draft, at);
+  const told = followed(toldStream(edited(paced?.stream ?? toClient, hold), answer, hold, at), hold.draft, at);
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), told, writable, at };
   at.background(run(relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
@@ -80,10 +80,14 @@ function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<
   return addsUsage(ask) ? stream.pipeThrough(cutUsageChunk()) : stream;
 }
 
-/** The stream as the caller's SDK reads it. */
-function inCallersDialect(stream: ReadableStream<Uint8Array>, answer: Answer, hold: Hold): ReadableStream<Uint8Array> {
-  const { asked, translation } = hold.draft;
-  return translation ? streamIn({ asked, translation }, stream, madeAt(answer, hold)) : stream;
+/** The stream as the caller's SDK reads it, and as it is kept: in one go, where nobody judges in between. */
+function toldStream(stream: ReadableStream<Uint8Array>, answer: Answer, hold: Hold, at: Gateway): ReadableStream<Uint8Array> {
+  const { draft } = hold;
+  const { asked, translation } = draft;
+  const saying = translation ? [sayingIn({ asked, translation }, madeAt(answer, hold))] : [];
+  const keeping = remembering(draft, at);
+  if (!screensStream(draft) && !governsStream(draft)) return through(stream, [...saying, ...keeping]);
+  return through(governStream(screenStream(through(stream, saying), draft, at), draft), keeping);
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */

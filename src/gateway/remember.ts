@@ -3,6 +3,7 @@ import { keepsResponses } from "#providers";
 import { itemsOf, type Json, type Kept, listed } from "#responses";
 import { fieldsOf, SseReader } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
+import type { Pass } from "./passes.ts";
 
 const DAY_MS = 86_400_000;
 /** As long as OpenAI keeps a response (https://platform.openai.com/docs/guides/conversation-state). */
@@ -40,23 +41,19 @@ export async function rememberAnswer(text: string, draft: Draft, at: Gateway): P
 }
 
 /**
- * A stream that is kept as it passes; the very same where it is not. Every byte passes as it came, and at once, but for the end: that
+ * Keeps a stream as it passes; nothing is done where it is not kept. Every byte passes as it came, and at once, but for the end: that
  * waits until what it ends stands, so that whoever has read it can go on from it, whatever happens here.
  */
-export function rememberStream(stream: ReadableStream<Uint8Array>, draft: Draft, at: Gateway): ReadableStream<Uint8Array> {
+export function remembering(draft: Draft, at: Gateway): readonly Pass[] {
   const where = whereKept(draft, at);
-  if (where === null) return stream;
+  if (where === null) return [];
   const memory = new Memory(where, draft, at);
   const events = new SseReader((data, event) => memory.see(data, event));
-  return stream.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform: (chunk, controller) => {
-        events.push(chunk);
-        if (!memory.over) return controller.enqueue(chunk);
-        return memory.stands().then(() => controller.enqueue(chunk));
-      },
-    }),
-  );
+  const push = (chunk: Uint8Array) => {
+    events.push(chunk);
+    return memory.over ? memory.stands().then(() => chunk) : chunk;
+  };
+  return [{ push }];
 }
 
 /** What is to be remembered of one answer. */
@@ -65,6 +62,9 @@ class Memory {
   readonly #draft: Draft;
   readonly #at: Gateway;
   readonly #known = new Set<string>();
+  /** Ids that are still to be taken down. */
+  #untold: string[] = [];
+  #telling = false;
   readonly #writes: Promise<void>[] = [];
   readonly #items: unknown[] = [];
   #over = false;
@@ -119,10 +119,24 @@ class Memory {
   #own(id: unknown): void {
     if (this.#where !== "provider" || typeof id !== "string" || id === "" || this.#known.has(id)) return;
     this.#known.add(id);
+    this.#untold.push(id);
+    if (!this.#telling) this.#begun(this.#tell());
+  }
+
+  /** Takes ids down, those that were told at once, or while others were taken down, in one call. */
+  async #tell(): Promise<void> {
+    this.#telling = true;
     const { upstream, recall } = this.#draft;
     const { account } = recall.original ?? upstream;
     const days = Math.max(VENDOR_DAYS, this.#at.config.TOLLGATE_RESPONSES_DAYS);
-    this.#write(id, { v: 1, at: "provider", provider: upstream.name, account }, days);
+    try {
+      await Promise.resolve();
+      while (this.#untold.length > 0)
+        await this.#write(this.#untold.splice(0), { v: 1, at: "provider", provider: upstream.name, account }, days);
+    } finally {
+      this.#telling = false;
+      if (this.#untold.length > 0) this.#begun(this.#tell());
+    }
   }
 
   #keep(response: Json): void {
@@ -131,13 +145,16 @@ class Memory {
     const { asked } = this.#draft;
     const input = listed(itemsOf(asked.body.value["input"]), id);
     const told = { ...response, previous_response_id: asked.resumed?.from ?? null, store: true };
-    this.#write(id, { v: 1, at: "here", response: told, input }, this.#at.config.TOLLGATE_RESPONSES_DAYS);
+    this.#begun(this.#write([id], { v: 1, at: "here", response: told, input }, this.#at.config.TOLLGATE_RESPONSES_DAYS));
+  }
+
+  #write(ids: readonly string[], kept: Kept, days: number): Promise<void> {
+    const { key } = this.#draft.caller;
+    return this.#at.responses.keep({ key, ids }, kept, this.#at.now() + days * DAY_MS);
   }
 
   /** A write that fails is told in the log: the answer has been paid for, and is told without being kept. */
-  #write(id: string, kept: Kept, days: number): void {
-    const { key } = this.#draft.caller;
-    const written = this.#at.responses.keep({ key, id }, kept, this.#at.now() + days * DAY_MS);
+  #begun(written: Promise<void>): void {
     this.#at.background(written);
     this.#writes.push(written);
   }

@@ -23,14 +23,19 @@ export async function screenAnswer(text: string, draft: Draft, at: Gateway): Pro
   return redactAnswer(text, dutiesOf(obligations).redactions);
 }
 
+/** Whether policies of a request judge its answer while it streams. */
+export function screensStream(draft: Draft): boolean {
+  return stepsAt(draft.policies.chain, "onChunk").length > 0 && says(draft);
+}
+
 /**
  * A stream, in the caller's dialect, as its policies let it pass, judged stretch by stretch before it goes on; the very same where none of them judges
  * streams. One that they deny breaks off, and the judgement says why.
  */
 export function screenStream(stream: ReadableStream<Uint8Array>, draft: Draft, at: Gateway): ReadableStream<Uint8Array> {
   const { chain: all, judgement } = draft.policies;
+  if (!screensStream(draft)) return stream;
   const chain = stepsAt(all, "onChunk");
-  if (chain.length === 0 || !says(draft)) return stream;
   let gathering: Promise<Gathered> | null = null;
   const judge: JudgeStretch = async (stretch) => {
     try {

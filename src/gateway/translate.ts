@@ -1,10 +1,11 @@
 import type { Capability } from "#core";
 import type { Price, Target } from "#models";
 import { speaks, type Upstream } from "#providers";
-import { isPacked, StreamTranslator, tongueOf, translateAnswer, translateError, translateRequest } from "#translation";
+import { isPacked, StreamTranslator, TONGUES, tongueOf, translateAnswer, translateError, translateRequest } from "#translation";
 import { itemsOf } from "#responses";
-import { type Ask, readAsk, withInput } from "#wire";
+import { type Ask, madeAsk, withInput } from "#wire";
 import type { Arrival, Spoken, Translation } from "./contract.ts";
+import type { Pass } from "./passes.ts";
 
 /** Where a provider takes several dialects that the caller does not speak, the one that most providers know. */
 const PREFERRED = ["chat.completions", "messages", "responses"] as const;
@@ -43,7 +44,7 @@ export function spoken(asked: Ask, { surface, upstream, target, price, maxOutput
   const known = maxOutputTokens ?? (price.state === "unknown" ? null : price.row.maxOutputTokens);
   const dress = { maxTokens: known ?? OUTPUT_TOKENS, openai: upstream.kind === "openai" };
   const { body, dropped, custom, spaces } = translateRequest(asked.body.value, { from, to }, target.model, dress);
-  const ask = readAsk(surface, new TextEncoder().encode(JSON.stringify(body)));
+  const ask = madeAsk(TONGUES[to].surface, body);
   const includeUsage = asked.wantsUsage || arrival.costInUsage;
   return {
     ask,
@@ -90,14 +91,6 @@ function tellingOf({ asked, translation }: Translated, now: number) {
   return { requestId, includeUsage, custom, spaces, created: Math.floor(now / 1000), ...echo };
 }
 
-/** Headers of one vendor are nothing to another. */
-const VENDORS = /^(anthropic|openai)-/;
-
-/** The caller's headers without those that speak of its own dialect. */
-export function withoutVendors(headers: Headers): Headers {
-  return new Headers([...headers].filter(([name]) => !VENDORS.test(name)));
-}
-
 /** A provider's whole answer in the caller's dialect; null where it is none. */
 export function answerIn(translated: Translated, text: string, now: number): string | null {
   return translateAnswer(text, translated.translation.pair, tellingOf(translated, now));
@@ -108,16 +101,10 @@ export function errorIn({ pair, requestId }: Translation, text: string, status: 
   return translateError(text, pair, status, requestId);
 }
 
-/** A provider's stream in the caller's dialect; each chunk's events leave together. */
-export function streamIn(translated: Translated, stream: ReadableStream<Uint8Array>, now: number): ReadableStream<Uint8Array> {
+/** Says a provider's stream in the caller's dialect; each chunk's events leave together. */
+export function sayingIn(translated: Translated, now: number): Pass {
   const translator = new StreamTranslator(translated.translation.pair, tellingOf(translated, now));
   const encoder = new TextEncoder();
-  const send = (text: string, controller: TransformStreamDefaultController<Uint8Array>) =>
-    void (text === "" || controller.enqueue(encoder.encode(text)));
-  return stream.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform: (chunk, controller) => send(translator.push(chunk), controller),
-      flush: (controller) => send(translator.end(), controller),
-    }),
-  );
+  const bytesOf = (text: string) => (text === "" ? null : encoder.encode(text));
+  return { push: (chunk) => bytesOf(translator.push(chunk)), end: () => bytesOf(translator.end()) };
 }

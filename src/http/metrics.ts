@@ -123,7 +123,7 @@ const TODAY = `USD spent since midnight UTC, by the cost records in D1, of the $
 
 type Summary = Awaited<ReturnType<typeof costSummary>>;
 /** What the gauges show of a sum. */
-type Shown = Omit<Sums, "pieces">;
+type Shown = Omit<Sums, "pieces" | "savedUsd">;
 
 /** What stands in the cost records since the first. They are gauges, since a record that is repriced may lower them. */
 function totals(summary: Summary): Family[] {

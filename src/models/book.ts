@@ -21,6 +21,8 @@ function indexed(rows: readonly PriceRow[]): Index {
 }
 
 const BUNDLED_INDEX = indexed(BUNDLED);
+/** The table is long, and asked for its dearest row at each request for a model without a price. */
+const DEAREST_FIRST = BUNDLED.filter((row) => dearness(row) > 0).toSorted((a, b) => dearness(b) - dearness(a));
 
 function holds(row: PriceRow, at: number): boolean {
   return row.effectiveFrom <= at && (row.effectiveTo === null || at < row.effectiveTo);
@@ -122,9 +124,12 @@ export class PriceBook {
 
   /** The dearest row of the provider. Where it has none, or only free ones, that of the whole table, whose source then says so. */
   #dearest(provider: string, team: string, at: number): PriceRow {
-    const own = [...this.#visible(team), ...BUNDLED].filter((row) => row.provider === provider && holds(row, at) && dearness(row) > 0);
+    const fits = (row: PriceRow) => row.provider === provider && holds(row, at);
+    const listed = DEAREST_FIRST.find(fits);
+    const own = this.#visible(team).filter((row) => fits(row) && dearness(row) > 0);
+    if (listed) own.push(listed);
     if (own.length > 0) return dearestOf(own);
-    const row = dearestOf(BUNDLED.filter((each) => holds(each, at)));
+    const row = DEAREST_FIRST.find((each) => holds(each, at))!;
     return { ...row, source: `no price of ${provider} is known; the dearest of all providers stands in: ${row.source}` };
   }
 }

@@ -39,6 +39,11 @@ export function listModels({ providers, aliases, book, team, at }: Shelf): Model
   return [...cards, ...aliased].toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+/** Whether a model may be one that answers in words; what rates no output gives none. */
+export function answersInWords({ price: { state, rates } }: ModelCard): boolean {
+  return state !== "priced" || (rates.output ?? null) !== null;
+}
+
 function card(id: string, model: string, row: PriceRow, state: ModelCard["price"]["state"]): ModelCard {
   const { provider, rates, effectiveFrom } = row;
   const { contextTokens, maxOutputTokens } = state === "unknown" ? NOT_KNOWN : row;

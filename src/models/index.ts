@@ -1,6 +1,6 @@
 export { PriceBook } from "./book.ts";
 export { bounds, LIKELY_OUTPUT_TOKENS, outputCap } from "./bounds.ts";
-export { listModels, type ModelCard } from "./cards.ts";
+export { answersInWords, listModels, type ModelCard } from "./cards.ts";
 export * from "./contract.ts";
 export { receipt } from "./receipt.ts";
 export { allowed, resolveModel } from "./resolve.ts";

@@ -9,6 +9,8 @@ export interface Call {
   readonly body: Uint8Array;
   /** The client's headers; what may pass is decided here. */
   readonly headers: Headers;
+  /** The client speaks another dialect than the provider. */
+  readonly foreign: boolean;
   /** The client's query string, with or without its question mark. */
   readonly search: string;
   readonly signal: AbortSignal;
@@ -70,7 +72,7 @@ function parseJson(body: Uint8Array): unknown {
 export async function send(upstream: Upstream, call: Call, guard: Guard): Promise<Response> {
   if (upstream.kind === "tollgate") return respond(call.capability, parseJson(call.body), call.signal);
   const url = targetOf(upstream, call, guard.allowPrivate);
-  const headers = requestHeaders(call.headers);
+  const headers = requestHeaders(call.headers, call.foreign);
   authenticate(upstream, headers);
   return reach(upstream, url, { method: "POST", headers, body: call.body, redirect: "manual", signal: call.signal }, guard);
 }

@@ -40,6 +40,9 @@ const NOT_RETURNED = new Set([
 const NOT_SENT_PREFIX = /^(x-tollgate-|cf-|x-forwarded-)/;
 const NOT_RETURNED_PREFIX = /^(x-tollgate-|access-control-|cf-)/;
 
+/** The same where the client speaks another vendor's dialect: headers of one vendor are nothing to another. */
+const NOT_SENT_ABROAD_PREFIX = /^(x-tollgate-|cf-|x-forwarded-|anthropic-|openai-)/;
+
 function filtered(headers: Headers, names: ReadonlySet<string>, prefix: RegExp): Headers {
   const named = new Set((headers.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()));
   const kept = new Headers();
@@ -49,9 +52,12 @@ function filtered(headers: Headers, names: ReadonlySet<string>, prefix: RegExp):
   return kept;
 }
 
-/** The client's headers that may reach a provider: never its credentials, its address or what belongs to one connection. */
-export function requestHeaders(client: Headers): Headers {
-  const headers = filtered(client, NOT_SENT, NOT_SENT_PREFIX);
+/**
+ * The client's headers that may reach a provider: never its credentials, its address or what belongs to one connection. `foreign` says
+ * that it speaks another dialect than the provider.
+ */
+export function requestHeaders(client: Headers, foreign = false): Headers {
+  const headers = filtered(client, NOT_SENT, foreign ? NOT_SENT_ABROAD_PREFIX : NOT_SENT_PREFIX);
   headers.set("accept-encoding", "identity");
   return headers;
 }

@@ -1,12 +1,12 @@
 import { TollgateError } from "#core";
 import type { Kept } from "./contract.ts";
-import type { ResponseObject } from "./responses.do.ts";
-import { open, placeOf, seal } from "./seal.ts";
+import type { ResponseObject, Sealed } from "./responses.do.ts";
+import { open, pepperOf, type Place, placeOf, seal } from "./seal.ts";
 
 /** What each key may name again. An id of another key is, by construction, one that is not there. */
 export interface Responses {
-  /** Keeps it until a time; stands on disk when it returns. @throws TollgateError `payload_too_large`, `overloaded`. */
-  keep(owner: Owner, kept: Kept, until: number): Promise<void>;
+  /** Keeps the same under some ids of a key until a time; stands on disk when it returns. @throws TollgateError `payload_too_large`, `overloaded`. */
+  keep(under: { readonly key: string; readonly ids: readonly string[] }, kept: Kept, until: number): Promise<void>;
   find(owner: Owner): Promise<Kept | null>;
   forget(owner: Owner): Promise<void>;
 }
@@ -24,24 +24,42 @@ const ID = /^[\w-]{1,256}$/;
 
 /** The responses of a deployment, by the binding of their class. */
 export function responsesOf(namespace: DurableObjectNamespace<ResponseObject>, pepper: string): Responses {
+  let drawing: Promise<CryptoKey> | null = null;
+  const place = async ({ key, id }: Owner) => placeOf(await (drawing ??= pepperOf(pepper)), key, id);
   return {
-    keep: async ({ key, id }, kept, until) => {
-      const place = await placeOf(pepper, key, id);
-      const sealed = await seal(place, JSON.stringify(kept));
-      if (sealed.length > BYTES_MAX) throw new TollgateError("payload_too_large", `A response of over ${BYTES_MAX} bytes is not kept`);
-      await asked(() => namespace.getByName(place.name).keep(sealed, until));
+    keep: async ({ key, ids }, kept, until) => {
+      const text = JSON.stringify(kept);
+      const rows = await Promise.all(ids.map(async (id) => sealedAt(await place({ key, id }), text)));
+      const shelves = Map.groupBy(rows, ({ object }) => object);
+      await Promise.all(
+        [...shelves].map(([object, own]) =>
+          asked(() =>
+            namespace.getByName(object).keep(
+              own.map(({ row }) => row),
+              until,
+            ),
+          ),
+        ),
+      );
     },
-    find: async ({ key, id }) => {
-      if (!ID.test(id)) return null;
-      const place = await placeOf(pepper, key, id);
-      const sealed = await asked(() => namespace.getByName(place.name).read());
-      return sealed && (JSON.parse(await open(place, new Uint8Array(sealed))) as Kept);
+    find: async (owner) => {
+      if (!ID.test(owner.id)) return null;
+      const its = await place(owner);
+      const sealed = await asked(() => namespace.getByName(its.object).read(its.name));
+      return sealed && (JSON.parse(await open(its, new Uint8Array(sealed))) as Kept);
     },
-    forget: async ({ key, id }) => {
-      const { name } = await placeOf(pepper, key, id);
-      await asked(() => namespace.getByName(name).forget());
+    forget: async (owner) => {
+      const { object, name } = await place(owner);
+      await asked(() => namespace.getByName(object).forget(name));
     },
   };
+}
+
+/** A text as it is kept at a place. @throws TollgateError `payload_too_large`. */
+async function sealedAt({ object, ...place }: Place, text: string): Promise<{ readonly object: string; readonly row: Sealed }> {
+  const sealed = await seal(place, text);
+  if (sealed.length > BYTES_MAX) throw new TollgateError("payload_too_large", `A response of over ${BYTES_MAX} bytes is not kept`);
+  return { object, row: { name: place.name, sealed } };
 }
 
 /** Once more where the object went away, which is safe as every call may be repeated. */

@@ -1,4 +1,4 @@
-import type { Capability } from "#core";
+import type { Capability, Surface } from "#core";
 import { readChatAnswer, writeChatAnswer } from "./chat-answer.ts";
 import type { Answer, Conversation, Echo } from "./conversation.ts";
 import type { Dress } from "./dress.ts";
@@ -22,7 +22,7 @@ import { writeResponses } from "./write-responses.ts";
 /** All that a dialect can do: understand and make requests, whole answers and streams. */
 interface Speaker {
   /** What a provider is asked in it. */
-  readonly surface: Capability;
+  readonly surface: Exclude<Capability, Surface>;
   readonly read: (body: Fields, losses: Losses) => Conversation;
   readonly write: (asked: Conversation, losses: Losses, dress: Dress) => Json;
   readonly readAnswer: (value: Json) => Answer | null;

@@ -5,6 +5,11 @@ import { readCount, readFlag, readModel, readObject, readText, requireList, requ
 import { readSurfaceAsk } from "./surface-ask.ts";
 import { CONTENT, isUncountable } from "./uncountable.ts";
 
+/** What is text for text. */
+type TextCapability = Exclude<Capability, Surface>;
+
+const encoder = new TextEncoder();
+
 /** What the gateway reads of one capability's requests; every other field is the provider's business. */
 interface Grammar {
   readonly dialect: Dialect;
@@ -36,7 +41,7 @@ const NOTHING = {
   tiers: TIERS,
 } as const;
 
-const GRAMMARS: Readonly<Record<Exclude<Capability, Surface>, Grammar>> = {
+const GRAMMARS: Readonly<Record<TextCapability, Grammar>> = {
   "chat.completions": {
     dialect: "openai-chat",
     caps: ["max_completion_tokens", "max_tokens"],
@@ -89,10 +94,23 @@ const GRAMMARS: Readonly<Record<Exclude<Capability, Surface>, Grammar>> = {
  */
 export function readAsk(capability: Capability, bytes: Uint8Array, contentType: string | null = null): Ask {
   if (isSurface(capability)) return readSurfaceAsk(capability, bytes, contentType);
-  const grammar = GRAMMARS[capability];
   const body = readBody(bytes);
+  refuseDuplicates(body, GRAMMARS[capability]);
+  return askOf(capability, body);
+}
+
+/**
+ * The request of a body that was made here, of what a client's body said: the text is not read again, as it says nothing else and nothing
+ * twice. `value` holds what JSON can say and no more.
+ */
+export function madeAsk(capability: TextCapability, value: Body["value"]): Ask {
+  const text = JSON.stringify(value);
+  return askOf(capability, { bytes: encoder.encode(text), text, value });
+}
+
+function askOf(capability: TextCapability, body: Body): Ask {
+  const grammar = GRAMMARS[capability];
   const fields = body.value;
-  refuseDuplicates(body, grammar);
   const model = readModel(fields);
   requirePrompt(capability, fields, grammar);
   if (capability === "responses") requireForeground(fields);
@@ -110,7 +128,7 @@ export function readAsk(capability: Capability, bytes: Uint8Array, contentType: 
       "stream_options" in grammar.inner && readFlag(readObject(fields, "stream_options"), "include_usage", "stream_options.include_usage"),
     endUser: endUserOf(fields, grammar),
     serviceTier: tierOf(fields, grammar),
-    promptBytes: bytes.byteLength,
+    promptBytes: body.bytes.byteLength,
     uncountable: isUncountable(fields, grammar.references),
     tools: [fields["tools"], fields["functions"]].some((list) => Array.isArray(list) && list.length > 0),
     extent: null,
@@ -136,7 +154,7 @@ function refuseDuplicates({ text }: Body, grammar: Grammar): void {
   }
 }
 
-function requirePrompt(capability: Exclude<Capability, Surface>, fields: Body["value"], { prompt, promptIsList }: Grammar): void {
+function requirePrompt(capability: TextCapability, fields: Body["value"], { prompt, promptIsList }: Grammar): void {
   if (promptIsList) requireList(fields, prompt);
   else if (capability === "embeddings") requirePresent(fields, prompt);
 }

@@ -1,4 +1,4 @@
-export { readAsk } from "./ask.ts";
+export { madeAsk, readAsk } from "./ask.ts";
 export { governed, readObject } from "./body.ts";
 export { canonical } from "./canonical.ts";
 export { readDescribed } from "./described.ts";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { femtoFromUsd, usdFromFemto } from "#core";
 import { Admin } from "../support/gateway.ts";
 import { emptyFolder, rows, tollgate } from "./run.ts";
 
@@ -12,12 +13,14 @@ const HOSTILE = 'a "quoted",\r\n=user';
 const admin = () => new Admin({ origin: inject("origin"), adminKey: inject("adminKey") });
 let key = { id: "", secret: "" };
 
-const ask = (user: string, session: string) =>
+const ask = (user: string, session: string, secret = key.secret) =>
   fetch(`${inject("origin")}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${key.secret}`, "content-type": "application/json", "x-tollgate-session-id": session },
+    headers: { authorization: `Bearer ${secret}`, "content-type": "application/json", "x-tollgate-session-id": session },
     body: JSON.stringify({ model: "tollgate/echo", max_tokens: 5, user, messages: [{ role: "user", content: session }] }),
   });
+
+const requestId = (answer: Response) => answer.headers.get("x-request-id")!;
 
 /** The records of this file's key, as the API sums them. */
 const total = () => admin().call<{ total: { usd: string; requests: number } }>("GET", `/costs/summary?key=${key.id}`);
@@ -127,6 +130,23 @@ describe("tollgate costs", () => {
     const taken = await tollgate(["costs", "export", "--key", key.id, "--out", "taken"], { folder });
     expect([taken.code, taken.err]).toEqual([1, "error: --out: taken cannot be written (EISDIR)\n"]);
     expect(existsSync(join(folder, "taken.part"))).toBe(false);
+  });
+
+  it("summary shows what the cache saved, exactly what it had cost, where there is any; the API's CSV has it as a column", async () => {
+    const own = await admin().key({ name: "cli-saved", cache: "key" });
+    const paid = await admin().record(requestId(await ask("u", "once", own.secret)));
+    for (let time = 0; time < 2; time++) await admin().record(requestId(await ask("u", "once", own.secret)));
+    const saved = usdFromFemto(2n * femtoFromUsd(paid.actual_usd));
+    const { out } = await tollgate(["costs", "summary", "--by", "model", "--key", own.id]);
+    const lines = out.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/OUTPUT +SAVED$/);
+    for (const line of lines.slice(1))
+      expect(line).toMatch(new RegExp(` ${paid.actual_usd.replace(".", "\\.")} .* ${saved.replace(".", "\\.")}$`));
+    const query = `key=${own.id}&group_by=model&format=csv`;
+    const headers = { authorization: `Bearer ${inject("adminKey")}` };
+    const [head, row] = cells(await (await fetch(`${inject("origin")}/admin/v1/costs/summary?${query}`, { headers })).text());
+    expect(row![head!.indexOf("saved_usd")]).toBe(saved);
+    expect((await tollgate(["costs", "summary", "--key", key.id])).out).not.toContain("SAVED");
   });
 
   it("D17: summary shows a deployment's own currency beside USD, with its rate and day", async () => {

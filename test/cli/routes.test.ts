@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, inject, it } from "vitest";
+import { Admin } from "../support/gateway.ts";
 import { rows, tollgate } from "./run.ts";
 
 interface Route {
@@ -51,5 +52,27 @@ describe("tollgate routes", () => {
       expect((await tollgate(["routes", "set", "cli-new", ...line])).code).toBe(2);
     const refused = await tollgate(["routes", "set", "cli-new", "--target", "nobody/m"]);
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('there is no provider "nobody"')]);
+  });
+
+  it("explain says where a request would go, and what stands against the others; ends with 4 where nothing can take it", async () => {
+    const admin = new Admin({ origin: inject("origin"), adminKey: inject("adminKey") });
+    const env = { TOLLGATE_KEY: (await admin.key({ name: "cli-explain", models: { allow: ["tollgate/*"], deny: [] } })).secret };
+    const words = ["routes", "explain", "--model", "auto", "--prompt", "Why is the sky blue?"];
+    const [told] = await rows<{ model: string; auto: boolean; candidates: { model: string }[] }>(words, { env });
+    const asked = {
+      operation: "chat.completions",
+      request: { model: "auto", messages: [{ role: "user", content: "Why is the sky blue?" }] },
+    };
+    const direct = await fetch(`${inject("origin")}/v1/route/explain`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${env.TOLLGATE_KEY}`, "content-type": "application/json" },
+      body: JSON.stringify(asked),
+    });
+    expect(told).toEqual(await direct.json());
+    expect([told!.model, told!.auto]).toEqual([expect.stringMatching(/^tollgate\//), true]);
+    const shown = await tollgate(words, { env });
+    expect([shown.code, shown.out]).toEqual([0, expect.stringMatching(/^MODEL +TIER +CHOSEN +OUT +WHY$/m)]);
+    const refused = await tollgate(["routes", "explain", "--model", "openai/gpt-5", "--prompt", "hi", "--json"], { env });
+    expect([refused.code, (JSON.parse(refused.out) as { model: unknown }).model]).toEqual([4, null]);
   });
 });

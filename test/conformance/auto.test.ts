@@ -1,6 +1,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../support/gateway.ts";
 import { stage } from "./stage.ts";
 
 // The table is the deployment's, which others ask at the same time.
@@ -86,5 +87,52 @@ describe("A2: model auto, by the official SDKs", () => {
     expect(response.headers.get("x-tollgate-route-reason")).toBe(
       "rule none, tier words, chosen from tier deeds, passed over 1: 1 not_allowed",
     );
+  });
+});
+
+describe("A2: a model that auto chose, and that fails", () => {
+  const gone = () => `${set.openai}-gone`;
+
+  beforeAll(async () => {
+    const port = await freePort();
+    await set.admin.upstream(gone(), "openai", `http://127.0.0.1:${port}`, ["gpt-4o-mini"]);
+    await set.admin.call("PUT", "/auto", {
+      tiers: [
+        { name: "words", models: [`${gone()}/gpt-4o-mini`, "nobody/m", claude()] },
+        { name: "deeds", models: [gpt()] },
+      ],
+      otherwise: "words",
+    });
+    return () => set.admin.call("DELETE", "/auto");
+  });
+
+  it.each([false, true])(
+    "is not noticed: the next of its tier answers, and the record tells both attempts (stream: %s)",
+    async (stream) => {
+      const { response } = await openai().chat.completions.create({ model: "auto", messages: question, stream }).withResponse();
+      expect(["provider", "model", "attempts"].map((name) => response.headers.get(`x-tollgate-${name}`))).toEqual([
+        set.anthropic,
+        "claude-sonnet-5",
+        "2",
+      ]);
+      const id = response.headers.get("x-request-id")!;
+      const record = await requested(id);
+      expect(record).toMatchObject({
+        requested: "auto",
+        provider: set.anthropic,
+        attempts: [{ provider: gone() }, { provider: set.anthropic, model: "claude-sonnet-5", status: 200 }],
+        auto: { tier: "words", model: `${gone()}/gpt-4o-mini`, spares: [claude()] },
+      });
+      expect(await set.admin.record(id)).toMatchObject({ resource: { provider: set.anthropic, requested: "auto" }, outcome: "ok" });
+    },
+  );
+
+  it("is explained with what stands behind it, which no other tier does", async () => {
+    const answer = await fetch(`${set.origin}/v1/route/explain`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${set.key}`, "content-type": "application/json" },
+      body: JSON.stringify({ operation: "chat.completions", request: { model: "auto", messages: question } }),
+    });
+    expect(await answer.json()).toMatchObject({ model: `${gone()}/gpt-4o-mini`, falls_back_on: [claude()], tier: "words" });
   });
 });

@@ -98,6 +98,9 @@ describe.each(NAMES)("an answer that is given again: %s", (name) => {
     expect(record["receipt"]).toMatchObject({ lines: [], total_usd: "0", saved_usd: paid.actual_usd });
     expect(await set.admin.call("GET", `/requests/${requestId(again)}`)).toMatchObject({ http_status: 200, outcome: "ok" });
     expect(await spent(secret)).toMatchObject({ spent_usd: paid.actual_usd, reserved_usd: "0", requests: 2 });
+    const summary = await set.admin.call("GET", `/costs/summary?key=${String(paid["key"])}&group_by=model`);
+    const sums = { usd: paid.actual_usd, saved_usd: paid.actual_usd, requests: 2 };
+    expect(summary).toMatchObject({ data: [sums], total: sums });
   });
 });
 

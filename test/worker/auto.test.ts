@@ -50,6 +50,23 @@ describe("A2: the auto-router", () => {
     expect(((await answer.json()) as { model: string }).model).toBe("echo");
   });
 
+  test("is a model among those of a key for which one can be chosen, in either shape, and of no other", async () => {
+    const listed = async (models: object, headers = {}) => {
+      const { secret } = await newKey({ models });
+      const { data } = (await (await ask("GET", "/v1/models", { as: secret, headers })).json()) as { data: Record<string, unknown>[] };
+      const one = await ask("GET", "/v1/models/auto", { as: secret, headers });
+      return { auto: data.filter(({ id }) => id === "auto"), one: one.status === 200 ? await one.json() : one.status };
+    };
+    const all = { allow: ["*"], deny: [] };
+    const openai = await listed(all);
+    expect(openai.auto).toMatchObject([{ object: "model", owned_by: "tollgate", context_length: null, price: null }]);
+    expect(openai.one).toEqual(openai.auto[0]);
+    const anthropic = await listed(all, { "anthropic-version": "2023-06-01" });
+    expect(anthropic.auto).toMatchObject([{ type: "model", display_name: "auto", price: null }]);
+    expect(anthropic.one).toEqual(anthropic.auto[0]);
+    expect(await listed({ allow: ["nobody/*"], deny: [] })).toEqual({ auto: [], one: 404 });
+  });
+
   test("explains by the judgement that it routes by: what was read, each rule tried, each candidate's reason", async () => {
     const { secret } = await newKey();
     const { model, rule, tier, rules, features, candidates } = await explained(secret);

@@ -7,13 +7,20 @@ import { platformOf } from "../../src/compose.ts";
 import { ask, newKey } from "../support/front.ts";
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const PEPPER = "pepper-for-worker-tests-0123456789abcdef";
 const responses = responsesOf(env.RESPONSES, PEPPER);
 const elsewhere = { v: 1, at: "provider", provider: "openai", account: null } as const;
+const row = (name: string, length: number) => ({ name, sealed: bytes(length) });
 const bytes = (length: number) => Uint8Array.from({ length }, (_, at) => at % 251);
 
-/** What an object has stored. */
-const stored = (object: DurableObjectStub) => runInDurableObject(object, (_, { storage }) => [...storage.kv.list()].length);
+/** What an object has stored: how many rows, and whether there is a table at all. */
+const stored = (object: DurableObjectStub) =>
+  runInDurableObject(object, (_, { storage: { sql } }) => {
+    const tables = sql.exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray();
+    return tables.length === 0 ? null : Number(sql.exec("SELECT count(*) AS rows FROM kept").one()["rows"]);
+  });
+const alarmOf = (object: DurableObjectStub) => runInDurableObject(object, (_, { storage }) => storage.getAlarm());
 
 type Json = Record<string, unknown>;
 const post = async (secret: string, body: Json, more: Parameters<typeof ask>[2] = {}) => {
@@ -23,38 +30,81 @@ const post = async (secret: string, body: Json, more: Parameters<typeof ask>[2] 
 const get = async (secret: string, id: string) => (await ask("GET", `/v1/responses/${id}`, { as: secret })).status;
 
 describe("what is kept under an id", () => {
-  test("comes back as it went, of many pieces too, and the last word holds", async () => {
+  test("comes back as it went, of many pieces too, beside others; and the last word holds", async () => {
     const object = env.RESPONSES.getByName("pieces");
-    await object.keep(bytes(3_500_000), Date.now() + DAY_MS);
-    expect(await object.read()).toEqual(bytes(3_500_000));
-    await object.keep(bytes(10), Date.now() + DAY_MS);
-    expect(await object.read()).toEqual(bytes(10));
+    await object.keep([row("a", 3_500_000)], Date.now() + DAY_MS);
+    await object.keep([row("b", 7)], Date.now() + DAY_MS);
+    expect(await object.read("a")).toEqual(bytes(3_500_000));
+    await object.keep([row("a", 10)], Date.now() + DAY_MS);
+    expect([await object.read("a"), await object.read("b"), await stored(object)]).toEqual([bytes(10), bytes(7), 2]);
   });
 
-  test("is ended by its alarm, which leaves nothing; and is not told past its time, however late the alarm", async () => {
+  test("is swept within an hour of its end, when others stay; and is not told past its time, however late the alarm", async () => {
     const object = env.RESPONSES.getByName("retention");
     const until = Date.now() + DAY_MS;
-    await object.keep(bytes(10), until);
-    expect(await runInDurableObject(object, (_, { storage }) => storage.getAlarm())).toBe(until);
-    expect(await stored(object)).toBe(2);
+    await object.keep([row("later", 10)], until + 2 * DAY_MS);
+    await object.keep([row("sooner", 10)], until);
+    const alarm = (await alarmOf(object))!;
+    expect([alarm >= until, alarm - until <= HOUR_MS]).toEqual([true, true]);
+    await object.keep([row("sooner", 10)], Date.now() - 1);
+    expect(await object.read("sooner")).toBeNull();
     expect(await runDurableObjectAlarm(object)).toBe(true);
-    expect([await object.read(), await stored(object)]).toEqual([null, 0]);
-    await object.keep(bytes(10), Date.now() - 1);
-    expect(await object.read()).toBeNull();
+    expect([await stored(object), await object.read("later")]).toEqual([1, bytes(10)]);
+    expect((await alarmOf(object))! >= until + 2 * DAY_MS).toBe(true);
+    await object.keep([row("later", 10)], Date.now() - 1);
+    expect(await runDurableObjectAlarm(object)).toBe(true);
+    expect([await stored(object), await alarmOf(object)]).toEqual([null, null]);
   });
 
   test("leaves nothing once it is forgotten, and an id that was only asked for stores nothing", async () => {
     const object = env.RESPONSES.getByName("forgotten");
-    expect([await object.read(), await stored(object)]).toEqual([null, 0]);
-    await object.keep(bytes(10), Date.now() + DAY_MS);
-    await object.forget();
-    expect([await object.read(), await stored(object)]).toEqual([null, 0]);
-    expect(await runInDurableObject(object, (_, { storage }) => storage.getAlarm())).toBeNull();
+    await object.forget("a");
+    expect([await object.read("a"), await stored(object)]).toEqual([null, null]);
+    await object.keep([row("a", 10)], Date.now() + DAY_MS);
+    await object.keep([row("b", 10)], Date.now() + DAY_MS);
+    await object.forget("a");
+    expect([await object.read("a"), await object.read("b")]).toEqual([null, bytes(10)]);
+    await object.forget("b");
+    expect([await stored(object), await alarmOf(object)]).toEqual([null, null]);
+    await object.keep([row("b", 3)], Date.now() + DAY_MS);
+    expect(await object.read("b")).toEqual(bytes(3));
+  });
+
+  test("stands in the objects of its key, under no name that tells its id", async () => {
+    const ids = Array.from({ length: 39 }, (_, at) => `resp_${(at * 7).toString(16)}`);
+    await responses.keep({ key: "key_spread", ids: [...ids, "no_digit-"] }, elsewhere, Date.now() + DAY_MS);
+    for (const id of ids) expect(await responses.find({ key: "key_spread", id })).toEqual(elsewhere);
+    const rows = await Promise.all(
+      Array.from({ length: 16 }, (_, shelf) =>
+        runInDurableObject(env.RESPONSES.getByName(`key_spread/${shelf.toString(16)}`), (_, { storage: { sql } }) =>
+          sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'kept'").toArray().length > 0
+            ? sql.exec<{ name: string }>("SELECT name FROM kept").toArray()
+            : [],
+        ),
+      ),
+    );
+    const names = rows.flat().map(({ name }) => name);
+    expect(new Set(names).size).toBe(40);
+    for (const name of names) expect(name).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test("goes in one call where ids end alike, as those of a response and its items do at OpenAI", async () => {
+    const called: string[] = [];
+    const counting = new Proxy(env.RESPONSES, {
+      get: (objects, member) => {
+        if (member !== "getByName") return Reflect.get(objects, member) as unknown;
+        return (name: string) => (called.push(name), objects.getByName(name));
+      },
+    });
+    const ids = ["resp_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b", "msg_67ccd2bf17f0819081ff3bb2cf6508e60bb6a6b452d3795b"];
+    await responsesOf(counting, PEPPER).keep({ key: "key_alike", ids }, elsewhere, Date.now() + DAY_MS);
+    expect(called).toEqual(["key_alike/b"]);
+    for (const id of ids) expect(await responses.find({ key: "key_alike", id })).toEqual(elsewhere);
   });
 
   test("threat 6: is another's for another key, another id and another pepper, and is opened by nobody else", async () => {
     const owner = { key: "key_a", id: "resp_1" };
-    await responses.keep(owner, elsewhere, Date.now() + DAY_MS);
+    await responses.keep({ key: owner.key, ids: [owner.id] }, elsewhere, Date.now() + DAY_MS);
     expect(await responses.find(owner)).toEqual(elsewhere);
     expect(await responses.find({ ...owner, key: "key_b" })).toBeNull();
     expect(await responses.find({ ...owner, id: "resp_2" })).toBeNull();

@@ -52,7 +52,9 @@ function anyEvent(team: string, roll: (sides: number) => number): RequestEvent {
     rankings: roll(4),
     extras: roll(4),
   };
-  return { ...event, cost: { ...event.cost!, usage: { ...usage, output: roll(100), audioOutput: roll(9), reasoning: roll(5) } } };
+  const savedUsd = usdFromFemto(BigInt(roll(1_000_000_000)) * 1_000_003n);
+  const receipt = { ...event.cost!.receipt, ...(roll(3) === 0 && { savedUsd }) };
+  return { ...event, cost: { ...event.cost!, receipt, usage: { ...usage, output: roll(100), audioOutput: roll(9), reasoning: roll(5) } } };
 }
 
 /** The same call at another price. */
@@ -71,6 +73,7 @@ function summed(events: readonly RequestEvent[]) {
   const add = (pick: (cost: NonNullable<RequestEvent["cost"]>) => number) => events.reduce((sum, { cost }) => sum + pick(cost!), 0);
   return {
     usd: usdFromFemto(events.reduce((sum, { cost }) => sum + femtoFromUsd(cost!.actualUsd), 0n)),
+    savedUsd: usdFromFemto(events.reduce((sum, { cost }) => sum + femtoFromUsd(cost!.receipt.savedUsd ?? "0"), 0n)),
     requests: events.length,
     tokens: {
       input: add(({ usage }) => usage.input + usage.audioInput + usage.imageInput),

@@ -104,11 +104,12 @@ export function receiptShape(row: CostRow) {
   };
 }
 
-function sumsShape({ usd, requests, tokens, pieces }: Sums) {
+function sumsShape({ usd, savedUsd, requests, tokens, pieces }: Sums) {
   const { input, cacheRead, cacheWrite, output, reasoning } = tokens;
   const { images, webSearches, fileSearches, searchSources, characters, seconds, rankings, extras } = pieces;
   return {
     usd,
+    saved_usd: savedUsd,
     requests,
     tokens: { input, cache_read: cacheRead, cache_write: cacheWrite, output, reasoning },
     pieces: {

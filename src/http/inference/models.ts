@@ -1,10 +1,14 @@
 import type { Context } from "hono";
+import { AUTO } from "#auto";
 import { TollgateError } from "#core";
-import { allowed, listModels as cardsOf, type ModelCard, type Target } from "#models";
+import { allowed, answersInWords, listModels as cardsOf, type ModelCard, type Target } from "#models";
 import { callable } from "#providers";
 import { everyPlace, type RouteBook } from "#routes";
 import { authenticated, FRESH_MS } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
+
+/** A model as a caller is shown it; null where no price can be told before it is chosen. */
+type Card = Omit<ModelCard, "price"> & { readonly price: ModelCard["price"] | null };
 
 /** `GET /v1/models`: the models this key may call, in the shape that the caller's SDK reads. */
 export async function listModels(context: Context<Http>): Promise<Response> {
@@ -39,7 +43,7 @@ function anthropic(context: Context<Http>): boolean {
   return context.req.header("anthropic-version") !== undefined;
 }
 
-async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
+async function cardsFor(context: Context<Http>): Promise<readonly Card[]> {
   const platform = context.env;
   const caller = await authenticated(platform, context.req.raw, FRESH_MS);
   const directory = await platform.directory.get((work) => context.executionCtx.waitUntil(work));
@@ -53,7 +57,15 @@ async function cardsFor(context: Context<Http>): Promise<readonly ModelCard[]> {
     team: caller.team,
     at: platform.now(),
   });
-  return cards.filter(may);
+  const mine = cards.filter(may);
+  const words = mine.filter(answersInWords);
+  return words.length === 0 ? mine : [autoCard(words), ...mine];
+}
+
+/** The choice that is left to the gateway, as a model among others: what it costs, takes and gives is the chosen one's business. */
+function autoCard(choices: readonly ModelCard[]): Card {
+  const created = Math.max(...choices.map((each) => each.created));
+  return { id: AUTO, provider: "tollgate", model: AUTO, contextTokens: null, maxOutputTokens: null, price: null, created };
 }
 
 /** Each route by the first target that this key may call, whatever its conditions; a pattern is no model's name. */
@@ -66,14 +78,14 @@ function namesOf(routes: RouteBook, may: (target: Target) => boolean): (readonly
 }
 
 /** What both shapes say beyond the vendors' own fields. */
-function facts({ provider, contextTokens, maxOutputTokens, price }: ModelCard) {
+function facts({ provider, contextTokens, maxOutputTokens, price }: Card) {
   return { provider, context_length: contextTokens, max_output_tokens: maxOutputTokens, price };
 }
 
-function openaiShape(card: ModelCard) {
+function openaiShape(card: Card) {
   return { id: card.id, object: "model", created: Math.floor(card.created / 1000), owned_by: card.provider, ...facts(card) };
 }
 
-function anthropicShape(card: ModelCard) {
+function anthropicShape(card: Card) {
   return { type: "model", id: card.id, display_name: card.model, created_at: new Date(card.created).toISOString(), ...facts(card) };
 }

@@ -115,6 +115,21 @@ describe("A2: properties of the auto-router", () => {
     );
   });
 
+  it("goes on to what could have been chosen: of the chosen one's tier, after it, two at the most, and the same in an explanation", async () => {
+    await fc.assert(
+      fc.asyncProperty(features, table, set, set, async (read, rules, callable, allowed) => {
+        const given = { features: read, table: rules, callable, allowed };
+        const { model, spares, candidates } = await choose(given);
+        expect((await choose({ ...given, all: true })).spares).toEqual(spares);
+        const chosen = candidates.findIndex((each) => each.model === model);
+        const tier = candidates[chosen]?.tier ?? null;
+        const fit = candidates.slice(chosen + 1).filter((each) => each.out === null && each.tier === tier);
+        expect(spares).toEqual(tier === null ? [] : fit.slice(0, 2).map((each) => each.model));
+        for (const spare of spares) expect([callable.has(spare), allowed.has(spare)]).toEqual([true, true]);
+      }),
+    );
+  });
+
   it("judges no candidate twice", async () => {
     await fc.assert(
       fc.asyncProperty(features, table, set, set, async (read, rules, callable, allowed) => {

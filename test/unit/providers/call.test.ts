@@ -14,7 +14,15 @@ const ANTHROPIC: Upstream = { ...OPENAI, name: "anthropic", kind: "anthropic", b
 
 function callOf(fields: Partial<Call> = {}): Call {
   const signal = new AbortController().signal;
-  return { capability: "chat.completions", body: new TextEncoder().encode("{}"), headers: new Headers(), search: "", signal, ...fields };
+  return {
+    capability: "chat.completions",
+    body: new TextEncoder().encode("{}"),
+    headers: new Headers(),
+    foreign: false,
+    search: "",
+    signal,
+    ...fields,
+  };
 }
 
 async function sent(upstream: Upstream, call: Call, answer = new Response("{}")) {
@@ -59,6 +67,12 @@ describe("what reaches a provider", () => {
     const { headers: got, redirect, url } = await sent(OPENAI, callOf({ headers, search: "?api_base=https://evil.example" }));
     expect([got.get("openai-beta"), got.get("accept-encoding"), redirect]).toEqual(["a", "identity", "manual"]);
     expect(url).toBe("https://api.openai.com/v1/chat/completions");
+  });
+
+  it("says nothing in a foreign dialect of what only one vendor's clients say", async () => {
+    const headers = new Headers({ "openai-beta": "a", "anthropic-beta": "b", "x-stainless-lang": "js" });
+    const { headers: got } = await sent(ANTHROPIC, callOf({ capability: "messages", headers, foreign: true }));
+    expect([got.get("openai-beta"), got.get("anthropic-beta"), got.get("x-stainless-lang")]).toEqual([null, null, "js"]);
   });
 
   it("keeps only the beta flag of Anthropic's query", async () => {

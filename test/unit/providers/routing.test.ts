@@ -26,6 +26,7 @@ const call = (capability: Capability, headers = new Headers(), search = "") => (
   capability,
   body: new TextEncoder().encode("{}"),
   headers,
+  foreign: false,
   search,
   signal: new AbortController().signal,
 });
