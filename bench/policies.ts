@@ -86,11 +86,22 @@ async function inWorkerd() {
   return Object.fromEntries([...rounds].map(([name, found]) => [name, { added_p50_ms: rounded(middle(found.map(({ totalMs }) => totalMs)) - bare) }])); // prettier-ignore
 }
 
-/** Chains of five, by who has to be asked for what they need, with settings that let the bench's requests pass. */
+/**
+ * Chains of five, by what they judge and who has to be asked for what they need, with settings that let the bench's requests pass. The
+ * examples but one judge requests alone; where answers are to be left out, one of the bench's own takes its place.
+ */
 const CHAINS = {
-  "five policies": ["business-hours", "max-tokens-cap", "model-allowlist", "pii-redact", "prompt-injection-heuristics"],
+  "five that judge requests": ["business-hours", "max-tokens-cap", "model-allowlist", "project-names", "prompt-injection-heuristics"],
+  "five, of which one judges answers too": [
+    "business-hours",
+    "max-tokens-cap",
+    "model-allowlist",
+    "pii-redact",
+    "prompt-injection-heuristics",
+  ],
   "five that need a budget and a counter": ["business-hours", "cost-aware", "max-tokens-cap", "model-allowlist", "rate-limit"],
 } as const;
+const OWN = "project-names";
 const SETTINGS: Readonly<Record<string, unknown>> = { "business-hours": { models: ["none"] }, "rate-limit": { requests: 1_000_000 } };
 const BODY = JSON.stringify({
   model: "gpt-4o-mini",
@@ -117,7 +128,7 @@ async function throughGateway() {
     };
     const ids = new Map<string, string>();
     for (const name of new Set(Object.values(CHAINS).flat())) {
-      const source = await bundlePolicy(`plugins/${name}/index.ts`);
+      const source = await bundlePolicy(name === OWN ? `bench/policies/${OWN}.ts` : `plugins/${name}/index.ts`);
       ids.set(name, (await full.admin<{ id: string }>("POST", "/policies", { name, version: "1.0.0", source })).id);
     }
     const targets: Judged[] = [await targetOf("no policy anywhere", bare), await targetOf("policies of others", full)];

@@ -144,7 +144,7 @@ describe("A10: documentation", () => {
   it("shows what policies add as it was measured", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const policies = JSON.parse(readFileSync("bench/policies.json", "utf8")) as { gateway: Record<string, Record<string, number>> };
-    expect(Object.keys(policies.gateway)).toContain("five policies");
+    expect(Object.keys(policies.gateway)).toContain("five that judge requests");
     for (const [name, row] of Object.entries(policies.gateway))
       expect(text).toContain(
         `| ${name} | ${row["added_p50_ms"]} ms | ${row["over_no_policy"]} × | ${row["added_processor_ms"]} ms | ${row["processor_over_no_policy"]} × |`,
@@ -198,6 +198,26 @@ describe("A10: documentation", () => {
     expect(median("first event")).toBeLessThanOrEqual(180);
   });
 
+  it("shows figures of whole requests that were translated, as the committed results hold them, and they are within their bounds", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const { results } = JSON.parse(readFileSync("bench/translated.json", "utf8")) as {
+      results: { stream: boolean; rows: { name: string; cpu_us: number; over: number | null; chunk_us_above_identity?: number }[] }[];
+    };
+    for (const { stream, rows } of results)
+      for (const { name, cpu_us, over, chunk_us_above_identity: chunk } of rows)
+        expect(text).toContain(
+          `| ${stream ? "stream" : "JSON"} | ${name} | ${cpu_us} µs | ${over === null ? "" : `${over} ×`} | ${chunk === undefined ? "" : `${chunk} µs`} |`,
+        );
+    const translated = results.flatMap(({ stream, rows }) =>
+      rows.filter(({ name }) => TRANSLATED.has(name)).map((row) => ({ stream, ...row })),
+    );
+    expect(translated).toHaveLength(2 * TRANSLATED.size);
+    for (const { stream, over, chunk_us_above_identity: chunk } of translated) {
+      if (stream) expect(chunk).toBeLessThanOrEqual(60);
+      else expect(over).toBeLessThanOrEqual(1.15);
+    }
+  });
+
   it("shows figures of searching the audit that the committed results hold", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const { filled, results } = JSON.parse(readFileSync("bench/audit.json", "utf8")) as {
@@ -218,6 +238,9 @@ describe("A10: documentation", () => {
     expect(cache.results.length).toBeGreaterThan(3);
   });
 });
+
+/** What is translated and nothing else. */
+const TRANSLATED: ReadonlySet<string> = new Set(["chat, translated to Messages", "responses, translated, not stored"]);
 
 function readable(file: string): boolean {
   try {
