@@ -67,12 +67,23 @@ function asked({ heard }: Scripted): number[] {
 const numbers = (events: readonly EventTold[]) => events.map(({ seq }) => seq);
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
 
+/** The cost records of a task's calls. */
+async function records(id: string): Promise<{ actual_usd: string; status: string }[]> {
+  const path = `/costs/records?task=${id}&limit=100`;
+  return (await new Admin(gateway).call<{ data: { actual_usd: string; status: string }[] }>("GET", path)).data;
+}
+
+/** Waits for what was answered: of the last 250 ms before a kill it may be booked as estimated, and an agent may go on sooner. */
+async function recorded(id: string, count: number): Promise<void> {
+  await vi.waitFor(async () => expect(await records(id)).toHaveLength(count), { timeout: 7_000, interval: 50 });
+}
+
 /** A task's cost records once there are as many as its model was asked, and its money once nothing of it is reserved. */
 async function booked(id: string, upstream: Scripted): Promise<{ spent: number; statuses: string[]; task: TaskTold }> {
   const admin = new Admin(gateway);
   return vi.waitFor(
     async () => {
-      const { data } = await admin.call<{ data: { actual_usd: string; status: string }[] }>("GET", `/costs/records?task=${id}&limit=100`);
+      const data = await records(id);
       expect(data.length).toBe(upstream.heard.length);
       const task = await admin.call<TaskTold>("GET", `/tasks/${id}`);
       expect(task.cost.reserved_usd).toBe("0");
@@ -86,11 +97,12 @@ describe.skipIf(UNABLE).each(ENGINES)("kill -9 of the gateway under %s", (engine
   const { read, write, sh } = TOOLS[engine];
 
   it("A18, A22: while a tool runs: the task goes on to its end, no event is lost or doubled, and every answer is paid once", async () => {
-    const nap = engine === "codex" ? "3.217" : "3.218";
+    const nap = engine === "codex" ? "8.217" : "8.218";
     const script = [read("in.txt"), sh(`sleep ${nap}; echo slept`), write("out.txt", "42\n"), "The number is 42."];
     const { upstream, tasks, begin, artifact } = await stage(gateway, { engine, script, profile: PROFILE });
     const { id } = await begin({ prompt: "Write the number down.", files: NUMBER });
     await vi.waitFor(() => expect(runs(`sleep\0${nap}\0`)).toBe(true), { timeout: 60_000, interval: 20 });
+    await recorded(id, upstream.heard.length);
     await killAndRestart();
     const events = await tasks.events(id);
     expect(numbers(events)).toEqual(upTo(events.length));
@@ -114,6 +126,7 @@ describe.skipIf(UNABLE).each(ENGINES)("kill -9 of the gateway under %s", (engine
     const stalled = upstream.stall(1);
     const { id } = await begin({ prompt: "Write the number down.", files: NUMBER });
     await stalled;
+    await recorded(id, upstream.heard.length - 1);
     await killAndRestart();
     const events = await tasks.events(id);
     expect(numbers(events)).toEqual(upTo(events.length));
