@@ -24,6 +24,9 @@ const TABLE = {
 /** Every code that can stand in an error body's `code`. */
 export type ErrorCode = keyof typeof TABLE;
 
+/** All of them. */
+export const ERROR_CODES = Object.keys(TABLE) as readonly ErrorCode[];
+
 /** What only the log may see, and what the caller's body carries beside the message. */
 export interface ErrorFacts {
   /** For the log: why, in words that may name internals. Never sent. */
@@ -62,6 +65,12 @@ export class TollgateError extends Error {
   get retry(): boolean {
     return TABLE[this.code].retry;
   }
+}
+
+/** The refusal of a name or an id that another one has, of those that the admin plane keeps at `place`. */
+export function taken(param: "id" | "name", place: string): TollgateError {
+  const remedy = `GET /admin/v1/${place} shows by what, and a PATCH of that one changes it`;
+  return new TollgateError("invalid_request", `${param} is taken: ${remedy}`, { param });
 }
 
 /** The public face of anything thrown: ours as it is, anything else as `internal` with the original as cause. */
