@@ -79,6 +79,7 @@ describe("A10: documentation", () => {
         expect([pasted, /"error":\s*\{/.test(told)]).toEqual([pasted, expectsError]);
       }
     },
+    90_000,
   );
 
   it("a first start prints code that runs as it is printed, by curl and by both SDKs", async () => {

@@ -101,6 +101,7 @@ describe("what a newcomer gets wrong is answered with what to do", () => {
     ["the admin plane without its version", "/admin/keys", {}, "the admin plane is below /admin/v1"],
     ["a key where nobody looks", "/v1/chat/completions", { as: "" }, 'as "authorization: Bearer …" or x-api-key'],
     ["a model that nobody has", "/v1/chat/completions", { model: "gtp-5" }, "GET /v1/models lists what this key may call"],
+    ["a model of a provider that nobody registered", "/v1/chat/completions", { model: "mistral/large" }, 'no provider is called "mistral"'],
     ["tokens of another vendor's model", "/v1/messages/count_tokens", { model: "gpt-4o-mini" }, "POST /v1/estimate counts the tokens"],
     [
       "what another vendor has not",
