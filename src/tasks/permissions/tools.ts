@@ -1,6 +1,7 @@
 import { type ToolForm, toolKnownAs } from "#core";
 import { WORKSPACE_INSIDE } from "#runner-protocol";
-import { type Command, commandsIn, commandsOf } from "./shell.ts";
+import { commandsIn, commandsOf } from "./shell.ts";
+import type { Command } from "./shell-text.ts";
 
 /** A call of a tool, as an agent makes it: the tool's own name and the text that it is given. */
 export interface ToolCall {
