@@ -1,4 +1,4 @@
-import type { Amount, Asked, Begun, Floated, Granted, Refusal, Report, Settlement, Wish } from "./contract.ts";
+import type { Amount, Asked, Begun, Floated, Granted, Over, Paid, Refusal, Report, Wish } from "./contract.ts";
 import { FLOAT_MS } from "./floats.ts";
 import { InHand } from "./in-hand.ts";
 import type { LedgerRemote, LedgerStub } from "./stub.ts";
@@ -23,6 +23,11 @@ interface Untold {
   readonly event: () => string;
   /** Once its beginning was sent, the ledger may know of it, whatever became of the answer. */
   sent: "not" | "on its way" | "in vain";
+}
+
+/** A request that is over, and whose event nobody has written yet. */
+interface Unwritten extends Omit<Over, "settlement"> {
+  readonly paid: Paid;
 }
 
 /** What this isolate knows of one key's requests. */
@@ -61,7 +66,8 @@ export class Till {
   readonly #keys = new Map<string, KeyTill>();
   readonly #untold = new Map<string, Untold>();
   readonly #running = new Map<string, Running>();
-  #ended: Report["ended"][number][] = [];
+  #unwritten: Unwritten[] = [];
+  #ended: Over[] = [];
   #returned: Report["returned"][number][] = [];
   #flushAt = -Infinity;
   #flushing = false;
@@ -73,7 +79,7 @@ export class Till {
 
   /** Whether everything that happened here is told. */
   get idle(): boolean {
-    return this.#untold.size === 0 && this.#ended.length === 0 && this.#returned.length === 0;
+    return this.#untold.size === 0 && this.#unwritten.length === 0 && this.#ended.length === 0 && this.#returned.length === 0;
   }
 
   /**
@@ -84,7 +90,7 @@ export class Till {
     return {
       reserve: (asked) => this.#reserve(asked, background),
       extend: (key, id, to) => this.#extend(key, id, to),
-      settle: (settlement) => this.#settle(settlement),
+      settle: (paid) => this.#settle(paid),
       release: (id) => this.#release(id),
       lease: (asked) => this.#patiently(asked.key, () => this.#remote.lease(asked)),
       endLeases: (ids) => this.#remote.endLeases(ids),
@@ -205,12 +211,12 @@ export class Till {
     return this.#patiently(key, () => this.#remote.extend(key, id, to));
   }
 
-  async #settle(settlement: Settlement): Promise<void> {
-    const floated = this.#untold.get(settlement.id)?.floated ?? null;
-    this.#untold.delete(settlement.id);
-    const inHand = this.#end(settlement.id);
+  async #settle(paid: Paid): Promise<void> {
+    const floated = this.#untold.get(paid.id)?.floated ?? null;
+    this.#untold.delete(paid.id);
+    const inHand = this.#end(paid.id);
     inHand?.freeSlot();
-    this.#ended.push({ settlement, floated, slot: inHand?.float.id ?? null });
+    this.#unwritten.push({ paid, floated, slot: inHand?.float.id ?? null });
     await this.#flush();
   }
 
@@ -240,7 +246,8 @@ export class Till {
    * @throws where no try succeeds. What was to be told is kept for the next report; what the ledger knows of expires into estimates.
    */
   async #send(): Promise<void> {
-    if (this.#ended.length + this.#returned.length + this.#toTell().length > 0) await this.#telling((report) => this.#report(report));
+    if (this.#unwritten.length + this.#ended.length + this.#returned.length + this.#toTell().length > 0)
+      await this.#telling((report) => this.#report(report));
   }
 
   /** Beginnings that the ledger should hear of. One that is younger than a flush waits for the next: it may be over by then. */
@@ -263,8 +270,9 @@ export class Till {
   /** Makes a call that takes along everything that the ledger does not know; what it could not take is kept for the next. */
   async #telling<Answer>(call: (report: Report) => Promise<Answer>): Promise<Answer> {
     const began = this.#toTell();
-    const report: Report = { began: began.map(begun), ended: this.#ended, returned: this.#returned };
+    const report: Report = { began: began.map(begun), ended: [...this.#ended, ...this.#unwritten.map(written)], returned: this.#returned };
     for (const each of began) each.sent = "on its way";
+    this.#unwritten = [];
     this.#ended = [];
     this.#returned = [];
     try {
@@ -338,6 +346,10 @@ function mayFloat({ elsewhere, lease }: Asked): boolean {
 
 function begun({ floated, event }: Untold): Begun {
   return { ...floated, event: event() };
+}
+
+function written({ paid, floated, slot }: Unwritten): Over {
+  return { settlement: { ...paid, event: paid.event() }, floated, slot };
 }
 
 function sleep(ms: number): Promise<void> {

@@ -124,11 +124,12 @@ export class Hold implements AsyncDisposable {
   async #book(bill: Bill, amount: Amount, ending: Ending): Promise<void> {
     this.#mine = false;
     const { draft, past } = this;
-    const event = requestEvent({ draft, past, reserved: this.granted.granted }, bill, ending);
+    const event = () => requestEvent({ draft, past, reserved: this.granted.granted }, bill, ending);
     const usage = tokensWithLost(bill.receipt.usage, past);
-    const settled = this.#ledger.settle({ id: draft.arrival.id, actual: withLost(amount, past), usage, event: JSON.stringify(event) });
+    const paid = { id: draft.arrival.id, actual: withLost(amount, past), usage, event: () => JSON.stringify(event()) };
+    const settled = this.#ledger.settle(paid);
     const { governor } = draft.arrival;
-    await (governor ? Promise.all([settled, governor.settled(event)]) : settled);
+    await (governor ? Promise.all([settled, governor.settled(event())]) : settled);
   }
 }
 
