@@ -1,4 +1,4 @@
-import { type ToolForm, toolKnownAs } from "#core";
+import { type Fields, fieldsOf, type ToolForm, toolKnownAs } from "#core";
 import { WORKSPACE_INSIDE } from "#runner-protocol";
 import { commandsIn, commandsOf } from "./shell.ts";
 import type { Command } from "./shell-text.ts";
@@ -19,7 +19,6 @@ export interface Use {
   readonly about: readonly string[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
 type Reader = (input: unknown, fields: Fields) => Partial<Use>;
 
 /** The canonical name of what a provider runs in sandboxes of its own. */
@@ -111,10 +110,6 @@ export function inputOf(input: string): unknown {
 /** What a value says: a text as it is, all else as JSON. */
 function said(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 /** What some fields have a shell run: texts, and lists of arguments. */
