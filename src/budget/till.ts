@@ -113,7 +113,7 @@ export class Till {
   async #reserve(asked: Asked, background: Background | null): Promise<Granted | Refusal> {
     const own = background && this.#admit(asked);
     if (own) {
-      background(this.#flush());
+      if (!this.#isFlushing()) background(this.#flush());
       return own;
     }
     return this.#patiently(asked.key, () => this.#ask(asked, background !== null));
@@ -229,12 +229,16 @@ export class Till {
     inHand?.takeBack(untold.floated);
   }
 
+  /** Whether another request is about to send a report. */
+  #isFlushing(): boolean {
+    return this.#flushing && this.#clock() < this.#flushAt + LATE_MS;
+  }
+
   /** Sends a report a little later, unless another request is about to. */
   async #flush(): Promise<void> {
-    const now = this.#clock();
-    if (this.#flushing && now < this.#flushAt + LATE_MS) return;
+    if (this.#isFlushing()) return;
     this.#flushing = true;
-    this.#flushAt = now + FLUSH_MS;
+    this.#flushAt = this.#clock() + FLUSH_MS;
     await sleep(FLUSH_MS);
     this.#flushing = false;
     await this.#send();
