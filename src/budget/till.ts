@@ -1,3 +1,4 @@
+import { larger, NOTHING, plus, times } from "./amount.ts";
 import type { Amount, Asked, Begun, Floated, Granted, Over, Paid, Refusal, Report, Wish } from "./contract.ts";
 import { FLOAT_MS } from "./floats.ts";
 import { InHand } from "./in-hand.ts";
@@ -52,8 +53,6 @@ type Background = (work: Promise<unknown>) => void;
 /** More than one isolate serves at a time. */
 const KEYS_MAX = 10_000;
 const TEAMS_MAX = 1_000;
-
-const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 
 /**
  * The till of one team in one isolate. It admits from floats, without a trip, what it may; everything else it asks the ledger. What
@@ -358,20 +357,4 @@ function written({ paid, floated, slot }: Unwritten): Over {
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function plus(one: Amount, other: Amount): Amount {
-  return { nano: one.nano + other.nano, tokens: one.tokens + other.tokens, requests: one.requests + other.requests };
-}
-
-function times({ nano, tokens, requests }: Amount, factor: number): Amount {
-  return { nano: factor * nano, tokens: factor * tokens, requests: factor * requests };
-}
-
-function larger(one: Amount, other: Amount): Amount {
-  return {
-    nano: Math.max(one.nano, other.nano),
-    tokens: Math.max(one.tokens, other.tokens),
-    requests: Math.max(one.requests, other.requests),
-  };
 }
