@@ -67,12 +67,6 @@ export class TollgateError extends Error {
   }
 }
 
-/** The refusal of a name or an id that another one has, of those that the admin plane keeps at `place`. */
-export function taken(param: "id" | "name", place: string): TollgateError {
-  const remedy = `GET /admin/v1/${place} shows by what, and a PATCH of that one changes it`;
-  return new TollgateError("invalid_request", `${param} is taken: ${remedy}`, { param });
-}
-
 /** The public face of anything thrown: ours as it is, anything else as `internal` with the original as cause. */
 export function asTollgateError(thrown: unknown): TollgateError {
   if (thrown instanceof TollgateError) return thrown;

@@ -1,10 +1,12 @@
 export { checkBaseUrl } from "./address.ts";
 export { type Caller, type PaceLimits, type Role, ROLES, type Scope } from "./caller.ts";
 export { type Capability, type Dialect, type Envelope, isSurface, type Surface, SURFACES } from "./dialect.ts";
-export { asTollgateError, ERROR_CODES, type ErrorCode, taken, TollgateError } from "./errors.ts";
+export { asTollgateError, ERROR_CODES, type ErrorCode, TollgateError } from "./errors.ts";
+export { absent, found, taken } from "./found.ts";
 export { hex, sha256 } from "./hash.ts";
 export { newId } from "./ids.ts";
 export { type Currency, inCurrency } from "./currency.ts";
+export { type Fields, fieldsOf, isObject } from "./json.ts";
 export { masked } from "./mask.ts";
 export { type Femto, femtoFromNano, femtoFromUsd, type Nano, NANO_MAX, nanoCeil, nanoFromUsd, usdFromFemto, usdFromNano } from "./money.ts";
 export { type KnownTool, type ToolForm, toolKnownAs } from "./tools.ts";
