@@ -97,6 +97,8 @@ describe("what a newcomer gets wrong is answered with what to do", () => {
     ["a base URL without /v1", NO_V1, {}, `There is no route POST ${NO_V1} here; the base URL of OpenAI's SDKs ends in /v1`],
     ["a base URL with a slash behind it", "/v1//chat/completions", {}, "it has a slash too many, doubled or at its end"],
     ["a slash behind the route", "/v1/chat/completions/", {}, "it has a slash too many, doubled or at its end"],
+    ["OpenAI's route in the base URL", "/v1/chat/completions/chat/completions", {}, "the base URL ends before the route"],
+    ["Anthropic's route in the base URL", "/v1/messages/v1/messages", {}, "the base URL ends before the route"],
     ["a base URL and nothing behind it", "/v1", {}, "the base URL of OpenAI's SDKs, to which they add the route"],
     ["the admin plane without its version", "/admin/keys", {}, "the admin plane is below /admin/v1"],
     ["a key where nobody looks", "/v1/chat/completions", { as: "" }, 'as "authorization: Bearer …" or x-api-key'],
