@@ -61,7 +61,9 @@ export function createApp(): Hono<Http> {
   offer(app, "GET", "/v1/ws", socket);
   offer(app, "GET", "/healthz", health);
   offer(app, "GET", "/metrics", metrics);
-  offer(app, "GET", "/", (context) => context.json({ name: "tollgate", health: "/healthz" }));
+  offer(app, "GET", "/", (context) =>
+    context.json({ name: "tollgate", health: "/healthz", openai: "/v1", anthropic: "/", admin: "/admin/v1" }),
+  );
   app.route("/admin/v1", adminApp());
   return app;
 }

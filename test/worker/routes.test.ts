@@ -62,6 +62,16 @@ describe("the first look", () => {
     expect([(await ask("HEAD", "/")).status, (await ask("GET", "/")).status]).toEqual([200, 200]);
   });
 
+  test("whoever opens the root is told where the base URLs are, and each of them leads on", async () => {
+    const told = (await (await ask("GET", "/")).json()) as Record<"health" | "openai" | "anthropic" | "admin", string>;
+    const { secret } = await newKey();
+    expect((await ask("GET", told.health)).status).toBe(200);
+    expect((await ask("GET", `${told.openai}/models`, { as: secret })).status).toBe(200);
+    const body = { model: "tollgate/echo", max_tokens: 5, messages: [{ role: "user", content: "hi" }] };
+    expect((await ask("POST", `${told.anthropic}v1/messages`, { as: secret, body })).status).toBe(200);
+    expect((await ask("GET", `${told.admin}/keys`, { as: ADMIN })).status).toBe(200);
+  });
+
   test("routes that are not built yet say which they are", async () => {
     const answer = await ask("POST", "/v1/workflows", { body: {} });
     const { error } = (await answer.json()) as { error: { code: string; message: string } };
