@@ -1,0 +1,108 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stage } from "./stage.ts";
+
+const set = stage("endless");
+/** Twice what is read; an upstream that is believed for longer ends there, so that a gateway without bounds fails a test and not the machine. */
+const SENT_MAX = 128 * 1024 * 1024;
+const MEBIBYTE = Buffer.alloc(1024 * 1024, " ");
+const CHUNK = Buffer.concat([Buffer.from(`${MEBIBYTE.length.toString(16)}\r\n`), MEBIBYTE, Buffer.from("\r\n")]);
+const ERROR = "HTTP/1.1 500 No\r\ncontent-type: application/json\r\n";
+const OK = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+const packed = gzipSync(Buffer.alloc(SENT_MAX, " "));
+const framed = (body: Buffer) => `content-length: ${body.length}\r\n\r\n`;
+
+/** What each model answers, byte for byte: no HTTP server would. */
+const ANSWERS: Record<string, (socket: Socket) => void> = {
+  endless: (socket) => pump(socket, `${OK}transfer-encoding: chunked\r\n\r\n`, CHUNK),
+  "endless-framed-twice": (socket) => pump(socket, `${OK}content-length: 10\r\ntransfer-encoding: chunked\r\n\r\n`, CHUNK),
+  "too-long": (socket) => pump(socket, `${OK}content-length: ${SENT_MAX}\r\n\r\n`, MEBIBYTE),
+  packed: (socket) => socket.end(Buffer.concat([Buffer.from(`${OK}content-encoding: gzip\r\n${framed(packed)}`), packed])),
+  "endless-error": (socket) => pump(socket, `${ERROR}transfer-encoding: chunked\r\n\r\n`, CHUNK),
+  "switches-protocols": (socket) => socket.end("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"),
+  "no-status": (socket) => socket.end(`HTTP/1.1 999 What\r\n${framed(Buffer.from("{}"))}{}`),
+};
+
+let server: Server;
+const sockets = new Set<Socket>();
+/** MiB that an upstream got rid of, by model. */
+const sent = new Map<Socket, number>();
+let last: Socket;
+
+function pump(socket: Socket, head: string, each: Buffer): void {
+  socket.write(head);
+  const more = () => {
+    for (;;) {
+      const count = sent.get(socket) ?? 0;
+      if (socket.destroyed || count * MEBIBYTE.length >= SENT_MAX) return void socket.end(each === CHUNK ? "0\r\n\r\n" : "");
+      sent.set(socket, count + 1);
+      if (!socket.write(each)) return void socket.once("drain", more);
+    }
+  };
+  more();
+}
+
+beforeAll(async () => {
+  server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    let heard = "";
+    socket.on("data", function hear(bytes) {
+      heard += bytes.toString("latin1");
+      const model = /"model":"([^"]+)"/.exec(heard)?.[1];
+      if (model === undefined) return;
+      socket.off("data", hear).resume();
+      last = socket;
+      ANSWERS[model]?.(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await set.admin.upstream("endless-raw", "openai", `http://127.0.0.1:${port}`, Object.keys(ANSWERS));
+});
+afterAll(() => {
+  for (const socket of sockets) socket.destroy();
+  server.close();
+});
+
+async function ask(model: string) {
+  const answer = await fetch(`${set.origin}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${set.key}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: `endless-raw/${model}`, max_tokens: 50, messages: [{ role: "user", content: "hi" }] }),
+  });
+  const text = await answer.text();
+  const { outcome, status, actual_usd } = await set.admin.record(answer.headers.get("x-request-id")!);
+  return { status: answer.status, text, record: { outcome, status, actual_usd } };
+}
+
+describe("threat 18: a provider's answer", () => {
+  it.each(["endless", "endless-framed-twice", "too-long", "packed"])(
+    "is given up beyond what one may hold, and booked at most: %s",
+    async (model) => {
+      const { status, text, record } = await ask(model);
+      expect({ status, text }).toEqual({
+        status: 502,
+        text: expect.stringContaining("gave an answer of more than 67108864 bytes") as string,
+      });
+      expect(record).toMatchObject({ outcome: "truncated", status: "estimated" });
+      expect(Number(record.actual_usd)).toBeGreaterThan(0);
+      // What was on its way between the two ends is all that is sent beyond.
+      expect(sent.get(last) ?? 0).toBeLessThan(SENT_MAX / MEBIBYTE.length);
+    },
+  );
+
+  it("that is an error without an end is its status alone", async () => {
+    const { status, text, record } = await ask("endless-error");
+    expect({ status, text }).toEqual({ status: 500, text: "" });
+    expect(record).toMatchObject({ outcome: "error", actual_usd: "0" });
+    expect(sent.get(last)).toBeLessThan(SENT_MAX / MEBIBYTE.length);
+  });
+
+  it.each(["switches-protocols", "no-status"])("whose status cannot be passed on is an error of the provider's: %s", async (model) => {
+    const { status, text, record } = await ask(model);
+    expect({ status, text }).toEqual({ status: 502, text: expect.stringMatching(/answered with the status (101|999)/) as string });
+    expect(record).toMatchObject({ outcome: "error", actual_usd: "0" });
+  });
+});
