@@ -1,7 +1,7 @@
 import { TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
 import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire";
-import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost } from "./answer.ts";
+import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost, streams } from "./answer.ts";
 import { type Followed, followed } from "./content.ts";
 import type { Gateway } from "./contract.ts";
 import { within } from "./deadline.ts";
@@ -39,6 +39,7 @@ interface Relay {
  */
 export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Hold, at: Gateway): Response {
   const headers = headersOf(answer, hold, at);
+  if (!streams(answer.response)) headers.set("content-type", "text/event-stream; charset=utf-8");
   headers.set("cache-control", "no-cache");
   headers.set("x-accel-buffering", "no");
   const [toClient, copy] = body.tee();

@@ -1,8 +1,8 @@
-import { asTollgateError, NO_USAGE, TollgateError, usdFromFemto } from "#core";
+import { asTollgateError, isSurface, NO_USAGE, TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
 import { redactSecrets } from "#providers";
 import { answerWithin, errorText, reportedFromJson, skimmed, spliceCost } from "#wire";
-import { type Answer, endingOf, factsOf, headersOf, madeAt, setCost, shownCost } from "./answer.ts";
+import { type Answer, endingOf, factsOf, headersOf, madeAt, setCost, shownCost, streams } from "./answer.ts";
 import { keepAnswered } from "./content.ts";
 import type { Draft, Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
@@ -16,14 +16,19 @@ import { answerIn, errorIn } from "./translate.ts";
 import { learn, used } from "./used.ts";
 
 /**
+ * What no JSON holds, and every stream: clients read events of whatever they asked to be streamed, by whichever name it comes. So it is
+ * metered, judged and told as a stream too.
+ */
+const EVENTS = /^\ufeff?data:/m;
+
+/**
  * Hands an upstream's answer to the client and ends the hold by what it says it used. Bytes pass as they came but for the
  * contract's edits; nothing is awaited after the last byte that the client waits for.
  */
 export async function tap(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
   const { response } = answer;
   if (!response.ok) return refused(answer, hold, at);
-  const streams = response.headers.get("content-type")?.includes("text/event-stream") ?? false;
-  if (streams && response.body) return relay(response.body, answer, hold, at);
+  if (streams(response) && response.body) return relay(response.body, answer, hold, at);
   return hold.draft.ask.capability === "audio.speech" && response.body ? pour(response.body, answer, hold, at) : whole(answer, hold, at);
 }
 
@@ -48,6 +53,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival, translation } = hold.draft;
   const text = textOf(bytes, hold);
+  if (EVENTS.test(text) && !isSurface(ask.capability)) return relay(new Response(bytes).body!, answer, hold, at);
   const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, text, madeAt(answer, hold)) : text;
   const screen = arrival.governor ? screenGoverned : screenAnswer;
   const screening = heard === null ? unreadable(hold) : screen(heard, hold.draft, at).catch(asTollgateError);

@@ -1,9 +1,10 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
+import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stage } from "./stage.ts";
 
-const set = stage("endless");
+const set = stage("hostile");
 /** Twice what is read; an upstream that is believed for longer ends there, so that a gateway without bounds fails a test and not the machine. */
 const SENT_MAX = 128 * 1024 * 1024;
 const MEBIBYTE = Buffer.alloc(1024 * 1024, " ");
@@ -23,6 +24,25 @@ const ANSWERS: Record<string, (socket: Socket) => void> = {
   "switches-protocols": (socket) => socket.end("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"),
   "no-status": (socket) => socket.end(`HTTP/1.1 999 What\r\n${framed(Buffer.from("{}"))}{}`),
 };
+
+const told = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`;
+/** A stream that its provider does not call one, as some do. */
+const unnamed = (type: string) => (socket: Socket) => {
+  const chunk = { id: "c", object: "chat.completion.chunk", created: 1, model: "m" };
+  const stream = [
+    told({ ...chunk, choices: [{ index: 0, delta: { role: "assistant", content: "four words are said" } }] }),
+    told({ ...chunk, choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }),
+    told({ ...chunk, choices: [], usage: { prompt_tokens: 7, completion_tokens: 400, total_tokens: 407 } }),
+    "data: [DONE]\n\n",
+  ].join("");
+  socket.end(`HTTP/1.1 200 OK\r\n${type}${framed(Buffer.from(stream))}${stream}`);
+};
+Object.assign(ANSWERS, {
+  "no-json": (socket: Socket) => socket.end(`${OK}${framed(Buffer.from("a secret: {"))}a secret: {`),
+  "stream-as-json": unnamed("content-type: application/json\r\n"),
+  "stream-as-nothing": unnamed(""),
+  "stream-in-capitals": unnamed("Content-Type: Text/Event-Stream\r\n"),
+});
 
 let server: Server;
 const sockets = new Set<Socket>();
@@ -59,18 +79,18 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
-  await set.admin.upstream("endless-raw", "openai", `http://127.0.0.1:${port}`, Object.keys(ANSWERS));
+  await set.admin.upstream("hostile-raw", "openai", `http://127.0.0.1:${port}`, Object.keys(ANSWERS));
 });
 afterAll(() => {
   for (const socket of sockets) socket.destroy();
   server.close();
 });
 
-async function ask(model: string) {
+async function ask(model: string, key = set.key) {
   const answer = await fetch(`${set.origin}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${set.key}`, "content-type": "application/json" },
-    body: JSON.stringify({ model: `endless-raw/${model}`, max_tokens: 50, messages: [{ role: "user", content: "hi" }] }),
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: `hostile-raw/${model}`, max_tokens: 50, messages: [{ role: "user", content: "hi" }] }),
   });
   const text = await answer.text();
   const { outcome, status, actual_usd } = await set.admin.record(answer.headers.get("x-request-id")!);
@@ -98,6 +118,39 @@ describe("threat 18: a provider's answer", () => {
     expect({ status, text }).toEqual({ status: 500, text: "" });
     expect(record).toMatchObject({ outcome: "error", actual_usd: "0" });
     expect(sent.get(last)).toBeLessThan(SENT_MAX / MEBIBYTE.length);
+  });
+
+  it.each(["stream-as-json", "stream-as-nothing", "stream-in-capitals"])("that streams is a stream by whatever name: %s", async (model) => {
+    const client = new OpenAI({ baseURL: `${set.origin}/v1`, apiKey: set.key, maxRetries: 0 });
+    const messages = [{ role: "user" as const, content: "hi" }];
+    const { data, response } = await client.chat.completions
+      .create({ model: `hostile-raw/${model}`, messages, stream: true })
+      .withResponse();
+    const chunks = await Array.fromAsync(data);
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe("four words are said");
+    // The chunk of usage that was asked for in the caller's place is cut out again, and believed.
+    expect(chunks).toHaveLength(2);
+    expect(response.headers.get("content-type")?.toLowerCase()).toContain("text/event-stream");
+    const { outcome, status, actual_usd } = await set.admin.record(response.headers.get("x-request-id")!);
+    expect({ outcome, status, actual_usd }).toEqual({ outcome: "ok", status: "actual", actual_usd: "0.000807" });
+  });
+
+  it("threat 35: that is none is not passed on where a policy is to judge it, and is where none is", async () => {
+    const name = "hostile-judge";
+    const source = `export default { name: "${name}", version: "1.0.0", needs: ["response"], evaluate: () => ({ allowed: true }), onResponse: () => ({ allowed: true }) };`;
+    const { id } = await set.admin.call<{ id: string }>("POST", "/policies", { name, version: "1.0.0", source, signature: null });
+    expect(await ask("no-json")).toMatchObject({ status: 200, text: "a secret: {" });
+    const judged = await set.admin.key();
+    await set.admin.call("PUT", `/policies/${id}/activation`, { scope: { kind: "key", id: judged.id }, mode: "enforce" });
+    await expect.poll(async () => (await ask("no-json", judged.secret)).status, { timeout: 10_000 }).toBe(502);
+    const { text, record } = await ask("no-json", judged.secret);
+    expect(text).toContain("an answer that cannot be judged");
+    expect(text).not.toContain("secret");
+    expect(record).toMatchObject({ outcome: "error", status: "estimated" });
+    expect(Number(record.actual_usd)).toBeGreaterThan(0);
+    for (const mode of ["off", "shadow"])
+      await set.admin.call("PUT", `/policies/${id}/activation`, { scope: { kind: "key", id: judged.id }, mode });
+    await expect.poll(async () => (await ask("no-json", judged.secret)).status, { timeout: 10_000 }).toBe(200);
   });
 
   it.each(["switches-protocols", "no-status"])("whose status cannot be passed on is an error of the provider's: %s", async (model) => {
