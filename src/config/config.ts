@@ -33,7 +33,7 @@ const schema = z.object({
     .int()
     .positive()
     .default(32 * 1024 * 1024),
-  /** The longest answer that is read whole; streams pass as they come, however long. */
+  /** The longest answer that is held in memory: a whole one, or a stream that is translated, judged or kept. Others pass, however long. */
   TOLLGATE_MAX_ANSWER_BYTES: z.coerce
     .number()
     .int()

@@ -8,7 +8,8 @@ const set = stage("hostile");
 /** Twice what is read; an upstream that is believed for longer ends there, so that a gateway without bounds fails a test and not the machine. */
 const SENT_MAX = 128 * 1024 * 1024;
 const MEBIBYTE = Buffer.alloc(1024 * 1024, " ");
-const CHUNK = Buffer.concat([Buffer.from(`${MEBIBYTE.length.toString(16)}\r\n`), MEBIBYTE, Buffer.from("\r\n")]);
+const chunkOf = (bytes: Buffer) => Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
+const CHUNK = chunkOf(MEBIBYTE);
 const ERROR = "HTTP/1.1 500 No\r\ncontent-type: application/json\r\n";
 const OK = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 const packed = gzipSync(Buffer.alloc(SENT_MAX, " "));
@@ -18,7 +19,7 @@ const framed = (body: Buffer) => `content-length: ${body.length}\r\n\r\n`;
 const ANSWERS: Record<string, (socket: Socket) => void> = {
   endless: (socket) => pump(socket, `${OK}transfer-encoding: chunked\r\n\r\n`, CHUNK),
   "endless-framed-twice": (socket) => pump(socket, `${OK}content-length: 10\r\ntransfer-encoding: chunked\r\n\r\n`, CHUNK),
-  "too-long": (socket) => pump(socket, `${OK}content-length: ${SENT_MAX}\r\n\r\n`, MEBIBYTE),
+  "too-long": (socket) => pump(socket, `${OK}content-length: ${SENT_MAX}\r\n\r\n`, MEBIBYTE, ""),
   packed: (socket) => socket.end(Buffer.concat([Buffer.from(`${OK}content-encoding: gzip\r\n${framed(packed)}`), packed])),
   "endless-error": (socket) => pump(socket, `${ERROR}transfer-encoding: chunked\r\n\r\n`, CHUNK),
   "switches-protocols": (socket) => socket.end("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"),
@@ -26,6 +27,13 @@ const ANSWERS: Record<string, (socket: Socket) => void> = {
 };
 
 const told = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`;
+const said = (content: string) => told({ id: "c", object: "chat.completion.chunk", choices: [{ index: 0, delta: { content } }] });
+const saysOn = (socket: Socket) =>
+  pump(
+    socket,
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+    chunkOf(Buffer.from(said("y".repeat(MEBIBYTE.length)))),
+  );
 /** A stream that its provider does not call one, as some do. */
 const unnamed = (type: string) => (socket: Socket) => {
   const chunk = { id: "c", object: "chat.completion.chunk", created: 1, model: "m" };
@@ -37,7 +45,21 @@ const unnamed = (type: string) => (socket: Socket) => {
   ].join("");
   socket.end(`HTTP/1.1 200 OK\r\n${type}${framed(Buffer.from(stream))}${stream}`);
 };
+/** A response that claims 3,000 items. */
+const claims = (socket: Socket) => {
+  const added = Array.from({ length: 3_000 }, (_, at) => told({ type: "response.output_item.added", item: { id: `msg_claimed_${at}` } }));
+  const usage = { input_tokens: 1, output_tokens: 1, total_tokens: 2 };
+  const whole = { id: "resp_claimed", status: "completed", output: [], usage };
+  const stream = [
+    told({ type: "response.created", response: whole }),
+    ...added,
+    told({ type: "response.completed", response: whole }),
+  ].join("");
+  socket.end(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n${framed(Buffer.from(stream))}${stream}`);
+};
 Object.assign(ANSWERS, {
+  claims,
+  "endless-stream": saysOn,
   "no-json": (socket: Socket) => socket.end(`${OK}${framed(Buffer.from("a secret: {"))}a secret: {`),
   "stream-as-json": unnamed("content-type: application/json\r\n"),
   "stream-as-nothing": unnamed(""),
@@ -50,12 +72,12 @@ const sockets = new Set<Socket>();
 const sent = new Map<Socket, number>();
 let last: Socket;
 
-function pump(socket: Socket, head: string, each: Buffer): void {
+function pump(socket: Socket, head: string, each: Buffer, end = "0\r\n\r\n"): void {
   socket.write(head);
   const more = () => {
     for (;;) {
       const count = sent.get(socket) ?? 0;
-      if (socket.destroyed || count * MEBIBYTE.length >= SENT_MAX) return void socket.end(each === CHUNK ? "0\r\n\r\n" : "");
+      if (socket.destroyed || count * MEBIBYTE.length >= SENT_MAX) return void socket.end(end);
       sent.set(socket, count + 1);
       if (!socket.write(each)) return void socket.once("drain", more);
     }
@@ -118,6 +140,34 @@ describe("threat 18: a provider's answer", () => {
     expect({ status, text }).toEqual({ status: 500, text: "" });
     expect(record).toMatchObject({ outcome: "error", actual_usd: "0" });
     expect(sent.get(last)).toBeLessThan(SENT_MAX / MEBIBYTE.length);
+  });
+
+  it("that streams without an end is broken off where it has to be remembered for its reader, and booked as far as it came", async () => {
+    const answer = await fetch(`${set.origin}/v1/messages`, {
+      method: "POST",
+      headers: { "x-api-key": set.key, "content-type": "application/json" },
+      body: JSON.stringify({
+        model: "hostile-raw/endless-stream",
+        max_tokens: 50,
+        stream: true,
+        messages: [{ role: "user", content: "hi" }],
+      }),
+    });
+    const text = await answer.text();
+    expect(text.slice(-300)).toMatch(/event: error\ndata: .*sent a stream of more than 67108864 bytes/);
+    expect(sent.get(last)).toBeLessThan(SENT_MAX / MEBIBYTE.length);
+    const { outcome, status } = await set.admin.record(answer.headers.get("x-request-id")!);
+    expect({ outcome, status }).toEqual({ outcome: "truncated", status: "estimated" });
+  });
+
+  it("that claims more items than any has is told, and what it claims beyond 1,000 ids cannot be named", async () => {
+    const client = new OpenAI({ baseURL: `${set.origin}/v1`, apiKey: set.key, maxRetries: 0 });
+    const asking = { model: "hostile-raw/claims", stream: true } as const;
+    const events = await Array.fromAsync(await client.responses.create({ ...asking, input: "hi" }));
+    expect(events).toHaveLength(3_002);
+    const goOnFrom = (id: string) => client.responses.create({ ...asking, store: false, input: [{ type: "item_reference", id }] });
+    expect(await Array.fromAsync(await goOnFrom("msg_claimed_998"))).toHaveLength(3_002);
+    await expect(goOnFrom("msg_claimed_999")).rejects.toMatchObject({ status: 404, param: "input.0.id" });
   });
 
   it.each(["stream-as-json", "stream-as-nothing", "stream-in-capitals"])("that streams is a stream by whatever name: %s", async (model) => {
