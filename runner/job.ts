@@ -102,6 +102,7 @@ export class Job {
     const { limits, files, home, gateway } = this.#spec;
     const owner = this.#owner;
     this.events.add({ type: "status", data: { status: "starting" } });
+    const egress = this.#egress();
     let socket: Server | null = null;
     let exit: Exit = { code: null, signal: null };
     try {
@@ -109,12 +110,13 @@ export class Job {
       this.#walls = walls;
       await fill(walls.volume.workspace, files, owner);
       await fill(walls.volume.tmp, home, owner);
-      if (gateway) socket = await openGatewaySocket(join(walls.volume.run, "gw.sock"), gateway, this.#egress());
+      if (gateway) socket = await openGatewaySocket(join(walls.volume.run, "gw.sock"), gateway, egress);
       if (!this.#ended) exit = await this.#command(walls);
     } catch (error) {
       this.#ended ??= "lost";
       this.#tell("lost", error);
     }
+    egress.close();
     socket?.closeAllConnections();
     socket?.close();
     await this.#finish(exit);
