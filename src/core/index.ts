@@ -8,5 +8,6 @@ export { type Currency, inCurrency } from "./currency.ts";
 export { masked } from "./mask.ts";
 export { type Femto, femtoFromNano, femtoFromUsd, type Nano, NANO_MAX, nanoCeil, nanoFromUsd, usdFromFemto, usdFromNano } from "./money.ts";
 export { type KnownTool, type ToolForm, toolKnownAs } from "./tools.ts";
+export { isShallow } from "./nesting.ts";
 export { addUsage, inputTokens, NO_USAGE, outputTokens, type Usage } from "./usage.ts";
 export { aadOf, open, rewrap, Safe, seal, VaultError } from "./vault.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type Caller, sha256, TollgateError } from "#core";
+import { type Caller, isShallow, sha256, TollgateError } from "#core";
 import type { Approval, Question, Unasked } from "./contract.ts";
 import type { Governors } from "./governor.ts";
 import { toolNamed } from "./permissions/tools.ts";
@@ -9,7 +9,10 @@ import type { TaskObject } from "./task.do.ts";
 const hookInput = z.looseObject({
   hook_event_name: z.string(),
   tool_name: z.string().min(1).max(256).optional(),
-  tool_input: z.json().optional(),
+  tool_input: z
+    .unknown()
+    .refine((given) => isShallow(given))
+    .optional(),
   tool_use_id: z.string().max(256).optional(),
 });
 

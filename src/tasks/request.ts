@@ -1,8 +1,9 @@
 import * as z from "zod";
-import { asTollgateError, checkBaseUrl, nanoFromUsd, TollgateError } from "#core";
+import { asTollgateError, checkBaseUrl, isShallow, nanoFromUsd, TollgateError } from "#core";
 import { host, HOSTS_MAX, workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
-import { ENGINES } from "./engines/contract.ts";
+import { ENGINES, type OutputSchema } from "./engines/contract.ts";
+import { rulesIn } from "./engines/rules.ts";
 import { isRule } from "./permissions/rules.ts";
 import { inWords } from "./words.ts";
 
@@ -74,7 +75,8 @@ const taskRequest = z.strictObject({
   network: z.strictObject({ hosts: z.array(host).max(HOSTS_MAX).default([]) }).optional(),
   /** For an agent: a JSON schema of what it is to come to. */
   output_schema: z
-    .record(z.string(), z.json())
+    .record(z.string(), z.unknown())
+    .refine((schema) => isShallow(schema), { message: "must be nested no deeper than 64 levels", abort: true })
     .refine((schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX, {
       message: `must be at most ${SCHEMA_CHARS_MAX} characters of JSON`,
     })
@@ -109,7 +111,13 @@ export function parseTask(
 ): { readonly request: TaskRequest | null; readonly problems: readonly Violation[] } {
   const read = taskRequest.safeParse(value, { error: inWords });
   const given = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
-  const found = [...(read.error?.issues ?? []).flatMap(problemsOf), ...misplaced(given), ...colliding(given), ...astray(given, reach)];
+  const found = [
+    ...(read.error?.issues ?? []).flatMap(problemsOf),
+    ...misplaced(given),
+    ...uncheckable(given),
+    ...colliding(given),
+    ...astray(given, reach),
+  ];
   const problems = found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at);
   return { request: read.data ?? remains(given, problems), problems };
 }
@@ -159,6 +167,14 @@ function misplaced(given: Record<string, unknown>): Violation[] {
     ...((given[wanted] ?? null) === null ? [problem(wanted, `is needed where the engine is ${engine}`)] : []),
     ...foreign.filter((name) => (given[name] ?? null) !== null).map((name) => problem(name, `is not for the engine ${engine}`)),
   ];
+}
+
+/** What Codex comes to is held against its schema here, beside what others ask: others check in their sandbox. */
+function uncheckable({ engine, output_schema: schema }: Record<string, unknown>): Violation[] {
+  if (engine !== "codex" || typeof schema !== "object" || schema === null || Number.isFinite(rulesIn(schema as OutputSchema))) return [];
+  const reason =
+    "must have no pattern and no reference that leads back to itself where the engine is codex, and be no larger than 10,000 values with all references written out";
+  return [problem("output_schema", reason)];
 }
 
 /** Files of which one would stand in the other's place. */
