@@ -1,9 +1,10 @@
-import { type LookupAddress, promises as dns } from "node:dns";
+import type { LookupAddress } from "node:dns";
 import * as http from "node:http";
 import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { framingOf, HOP_BY_HOP, passed } from "./headers.ts";
 import { hostIn, type HostRule, isAddress, reaches } from "./host-rule.ts";
+import { lookUp } from "./look-up.ts";
 import { isLoopback, isPublic } from "./public-address.ts";
 import type { Incident } from "./protocol.ts";
 
@@ -133,9 +134,9 @@ export class Egress {
     return addresses;
   }
 
-  /** One at a time: names that take long hold up their own job, and not the threads that all jobs share. */
+  /** One at a time: names that take long hold up their own job, and take no more than one place among those of all jobs. */
   async #lookUp({ host }: Place, over: Over): Promise<readonly LookupAddress[]> {
-    const found = this.#looking.then(() => (over.destroyed ? [] : dns.lookup(host, { all: true })));
+    const found = this.#looking.then(() => (over.destroyed ? [] : lookUp(host)));
     this.#looking = found.catch(() => undefined);
     return found.catch((cause: unknown) => {
       throw Object.assign(new Refusal(502, `${host} has no address`), { cause });

@@ -6,6 +6,9 @@ const GATHER_MS = 20;
 /** Where the two streams take turns more often than this within that time, what each says is told together. */
 const TURNS_MAX = 16;
 
+/** So much is told at once, whatever the time: an event is kept as one value, which may hold 2 MB. */
+const CHARACTERS_MAX = 65_536;
+
 type Stream = "stdout" | "stderr";
 
 /**
@@ -17,6 +20,7 @@ export class Output {
   #bytesLeft: number;
   #droppedBytes = 0;
   #gathered: { readonly type: Stream; text: string }[] = [];
+  #characters = 0;
   #pause: NodeJS.Timeout | null = null;
 
   constructor(events: EventLog, bytesMax: number) {
@@ -43,6 +47,7 @@ export class Output {
   flush(): void {
     for (const { type, text } of this.#gathered) this.#events.add({ type, data: { text } });
     this.#gathered = [];
+    this.#characters = 0;
   }
 
   #gather(type: Stream, text: string): void {
@@ -50,7 +55,9 @@ export class Output {
     const last = this.#gathered.length < TURNS_MAX ? this.#gathered.at(-1) : this.#gathered.findLast((each) => each.type === type);
     if (last?.type === type) last.text += text;
     else this.#gathered.push({ type, text });
+    this.#characters += text.length;
     if (!this.#pause) this.#tell();
+    else if (this.#characters >= CHARACTERS_MAX) this.flush();
   }
 
   #tell(): void {

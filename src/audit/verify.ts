@@ -198,14 +198,16 @@ async function entryAt(db: Db, after: string, count: number): Promise<string | n
 }
 
 async function outsideChains({ db, keeper, asked }: Search, after: string, until: string | null): Promise<Stranger[]> {
-  const ends = JSON.stringify(Object.fromEntries((await keeper.heads()).map(({ chain, seq }) => [chain, seq])));
+  const heads = JSON.stringify(Object.fromEntries((await keeper.heads()).map(({ chain, seq }) => [chain, seq])));
+  // Grouped, it is a table with an index; as a function it would be read through for each entry.
+  const ends = sql`(select key as chain, value as seq from json_each(${heads}) group by key) as ends`;
   const chain = sql`coalesce(${auditEntries.team}, ${chainOf(null)})`;
-  const end = sql`coalesce((select value from json_each(${ends}) where key = ${chain}), 0)`;
-  const outside = sql`(${auditSeals.chain} is null or ${auditSeals.chain} <> ${chain} or ${auditSeals.seq} > ${end})`;
+  const outside = sql`(${auditSeals.chain} is null or ${auditSeals.chain} <> ${chain} or ${auditSeals.seq} > coalesce(ends.seq, 0))`;
   return db
     .select({ id: auditEntries.id, at: auditEntries.at, team: auditEntries.team })
     .from(auditEntries)
     .leftJoin(auditSeals, eq(auditSeals.entry, auditEntries.id))
+    .leftJoin(ends, sql`ends.chain = ${chain}`)
     .where(
       and(
         gt(auditEntries.id, after),

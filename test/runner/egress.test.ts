@@ -25,6 +25,7 @@ let outside: Server;
 let echo: SocketServer;
 const heard: Heard[] = [];
 const opened: Server[] = [];
+let sockets = 0;
 const portOf = (server: SocketServer) => (server.address() as AddressInfo).port;
 
 beforeEach(async () => {
@@ -62,7 +63,7 @@ async function proxy(hosts: readonly string[], reach: Reach = TEST) {
   const events = new EventLog();
   const incidents = new Incidents(events);
   const rules = hosts.map((each) => hostRuleOf(each)!);
-  const path = join(folder, `socket-${opened.length}`);
+  const path = join(folder, `socket-${++sockets}`);
   const gateway = { url: `http://127.0.0.1:${portOf(outside)}/gateway`, authorization: "Bearer of the job" };
   const egress = new Egress(rules, reach, (denial) => incidents.tell(denial));
   opened.push(await openGatewaySocket(path, gateway, egress));
@@ -177,6 +178,22 @@ describe("A47: what a job may not reach", () => {
     const { say, told } = await proxy(["example.com"], PUBLIC);
     expect(await say(connect("example.com:443"))).toMatch(/^HTTP\/1\.1 403 /);
     expect(await told()).toMatchObject([{ host: "example.com", port: 443, reason: "not_public" }]);
+  });
+
+  it("where the resolver does not answer, half of the threads that all jobs share stay free of it", async () => {
+    const find = new Map<string, () => void>();
+    const slow = (host: string) => new Promise((resolve) => find.set(host, () => resolve([{ address: "127.0.0.1", family: 4 }])));
+    vi.spyOn(dns.promises, "lookup").mockImplementation(slow as never);
+    const names = ["one", "two", "three", "four"].map((name) => `${name}.test:${portOf(echo)}`);
+    const jobs = await Promise.all(names.map((place) => proxy([place])));
+    const answers = jobs.map(({ say }, at) => say(connect(names[at]!, "there")));
+    await vi.waitFor(() => expect(find.size).toBeGreaterThan(1));
+    for (let found = 0; found < 4; found++) {
+      expect(find.size).toBe(Math.min(2 + found, 4));
+      [...find.values()][found]!();
+      await vi.waitFor(() => expect(find.size).toBe(Math.min(3 + found, 4)));
+    }
+    for (const answer of answers) expect(await answer).toContain("there");
   });
 
   it("an address that is public is not allowed with the names", async () => {

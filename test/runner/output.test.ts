@@ -8,7 +8,7 @@ import { TestRunner, UNABLE } from "../support/runner.ts";
 function command() {
   const events = new EventLog();
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
-  const output = new Output(events, 1_000);
+  const output = new Output(events, 10_000_000);
   output.listen("stdout", streams.stdout);
   output.listen("stderr", streams.stderr);
   const write = (type: keyof typeof streams, text: string) =>
@@ -35,6 +35,14 @@ describe("What a command writes", () => {
     await write("stdout", "first");
     for (const [type, text] of [["stdout", "a"], ["stdout", "b"], ["stderr", "c"], ["stdout", "d"]] as const) await write(type, text); // prettier-ignore
     expect(await told()).toEqual(["stdout first", "stdout ab", "stderr c", "stdout d"]);
+  });
+
+  it("is told in pieces that can be kept, however fast it comes", async () => {
+    const { write, told } = command();
+    for (let nth = 0; nth < 100; nth++) await write("stdout", "x".repeat(60_000));
+    const lengths = (await told()).map((each) => each.length);
+    expect(lengths.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(6_000_000);
+    expect(Math.max(...lengths)).toBeLessThan(200_000);
   });
 
   it("makes few events of many turns, and all of it is told", async () => {
