@@ -16,6 +16,10 @@ const MAX_TURNS = 1_000;
 /** An agent takes it as one argument. */
 const SCHEMA_CHARS_MAX = 65_536;
 
+/** More than that Linux hands to no program; with what we add it takes twice as much in all. */
+const ARGUMENT_BYTES_MAX = 131_071;
+const ARGV_BYTES_MAX = 1_000_000;
+
 const noNul = (text: string) => !text.includes("\0");
 const pattern = z.string().min(1).max(256).refine(noNul, { message: "must hold no NUL" });
 const patterns = z.array(pattern).max(200).default([]);
@@ -45,6 +49,7 @@ const taskRequest = z.strictObject({
     .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
     .min(1)
     .max(1_024)
+    .refine(isPassable, { message: `must be at most ${ARGUMENT_BYTES_MAX} bytes each, and ${ARGV_BYTES_MAX} in all` })
     .nullish(),
   /** For an agent: what it is to do. */
   prompt: z.string().min(1).max(1_000_000).refine(noNul, { message: "must hold no NUL" }).nullish(),
@@ -85,6 +90,12 @@ const taskRequest = z.strictObject({
   /** Who is told of its end, and of what waits for a word, by a signed POST. */
   callback_url: z.string().max(2_048).nullish(),
 });
+
+function isPassable(argv: readonly string[]): boolean {
+  const encoder = new TextEncoder();
+  const sizes = argv.map((each) => encoder.encode(each).length);
+  return sizes.every((size) => size <= ARGUMENT_BYTES_MAX) && sizes.reduce((sum, size) => sum + size, 0) <= ARGV_BYTES_MAX;
+}
 
 function isSchema(value: Record<string, unknown>): boolean {
   try {
