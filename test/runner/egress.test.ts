@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import { type AddressInfo, createConnection, createServer as createSocketServer, type Server as SocketServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import os, { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Egress, type Reach } from "../../runner/egress.ts";
@@ -179,6 +179,18 @@ describe("A47: what a job may not reach", () => {
     expect(await say(connect("example.com:443"))).toMatch(/^HTTP\/1\.1 403 /);
     expect(await told()).toMatchObject([{ host: "example.com", port: 443, reason: "not_public" }]);
   });
+
+  it.each(["93.184.215.14", "[2606:4700:4700::1111]"])(
+    "an address of the runner's own machine is none, public as it looks: %s",
+    async (own) => {
+      const address = own.replace(/[[\]]/g, "");
+      vi.spyOn(os, "networkInterfaces").mockReturnValue({ eth0: [{ address }] } as never);
+      vi.spyOn(dns.promises, "lookup").mockImplementation((async () => [{ address, family: own === address ? 4 : 6 }]) as never);
+      const { say, told } = await proxy([own, "example.com"], PUBLIC);
+      for (const host of [own, "example.com"]) expect(await say(connect(`${host}:443`))).toMatch(/^HTTP\/1\.1 403 /);
+      expect((await told()).map((each) => "reason" in each && each.reason)).toEqual(["not_public", "not_public"]);
+    },
+  );
 
   it("where the resolver does not answer, half of the threads that all jobs share stay free of it", async () => {
     const find = new Map<string, () => void>();
