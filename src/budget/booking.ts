@@ -1,3 +1,4 @@
+import { minus } from "./amount.ts";
 import type { Amount, Charge, Counted, Elsewhere, Floated, Leg, Notice, Report, Settled, Settlement } from "./contract.ts";
 import { draw } from "./floats.ts";
 import { type EndedRow, endedOf, type HoldRow, holdsOf, insertHold, isKnown } from "./holds.ts";
@@ -110,12 +111,7 @@ export function begin(sql: Sql, began: Report["began"]): void {
     const { id, key, ttlMs } = admission;
     if (isKnown(sql, id)) continue;
     drawPace(sql, { key, float, paced });
-    const drawn = draw(sql, float, granted);
-    reserve(sql, legs, {
-      nano: granted.nano - drawn.nano,
-      tokens: granted.tokens - drawn.tokens,
-      requests: granted.requests - drawn.requests,
-    });
+    reserve(sql, legs, minus(granted, draw(sql, float, granted)));
     const pace = { ...(paced ?? { second: 0, counted: 0 }), paced: paced !== null };
     insertHold(sql, { id, key, body: "", ...granted, legs, ...pace, bound: false, event, elsewhere: [], lease: null }, at + ttlMs);
   }

@@ -1,4 +1,5 @@
 import type { PaceLimits } from "#core";
+import { lesser, NOTHING } from "./amount.ts";
 import type { Admission, Amount, Float, GivenBack, Leg, Refusal } from "./contract.ts";
 import type { Standing } from "./grant.ts";
 import { legAt, measured, reserve } from "./legs.ts";
@@ -19,7 +20,6 @@ const SHARE = 16;
 const REQUESTS_MIN = 4;
 /** Where no budget counts a unit. */
 const PLENTY = 2 ** 50;
-const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 const UNITS = ["nano", "tokens", "requests"] as const;
 
 /** A float as the ledger remembers it: what of it has not been drawn yet. */
@@ -83,7 +83,7 @@ function part(wanted: Amount, path: readonly Standing[]): Amount {
 export function draw(sql: Sql, id: string, granted: Amount): Amount {
   const float = floatOf(sql, id);
   if (!float) return NOTHING;
-  const drawn = least(float, granted);
+  const drawn = lesser(float, granted);
   sql.exec(
     "UPDATE floats SET nano = nano - ?, tokens = tokens - ?, requests = requests - ? WHERE id = ?",
     drawn.nano,
@@ -111,14 +111,6 @@ export function endFloat(sql: Sql, id: string): void {
   reserve(sql, float.legs, float, -1);
   endSlice(sql, float.key, id);
   sql.exec("DELETE FROM floats WHERE id = ?", id);
-}
-
-function least(one: Amount, other: Amount): Amount {
-  return {
-    nano: Math.min(one.nano, other.nano),
-    tokens: Math.min(one.tokens, other.tokens),
-    requests: Math.min(one.requests, other.requests),
-  };
 }
 
 /** Floats whose time is up. */

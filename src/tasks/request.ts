@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { asTollgateError, checkBaseUrl, isShallow, nanoFromUsd, TollgateError } from "#core";
+import { asTollgateError, checkBaseUrl, isObject, isShallow, nanoFromUsd, TollgateError } from "#core";
 import { host, HOSTS_MAX, workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
-import { ENGINES, type OutputSchema } from "./engines/contract.ts";
+import { ENGINES } from "./engines/contract.ts";
 import { rulesIn } from "./engines/rules.ts";
 import { isRule } from "./permissions/rules.ts";
 import { inWords } from "./words.ts";
@@ -20,7 +20,13 @@ const SCHEMA_CHARS_MAX = 65_536;
 const ARGUMENT_BYTES_MAX = 131_071;
 const ARGV_BYTES_MAX = 1_000_000;
 
+const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 const noNul = (text: string) => !text.includes("\0");
+const argument = z
+  .string()
+  .max(ARGUMENT_BYTES_MAX)
+  .refine((text) => bytesOf(text) <= ARGUMENT_BYTES_MAX, { message: `must be at most ${ARGUMENT_BYTES_MAX} bytes` })
+  .refine(noNul, { message: "must hold no NUL" });
 const pattern = z.string().min(1).max(256).refine(noNul, { message: "must hold no NUL" });
 const patterns = z.array(pattern).max(200).default([]);
 const rules = z
@@ -46,10 +52,10 @@ const taskRequest = z.strictObject({
   }),
   /** For `command`. Never a string: no shell reads it but one that it names. */
   argv: z
-    .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
+    .array(argument)
     .min(1)
     .max(1_024)
-    .refine(isPassable, { message: `must be at most ${ARGUMENT_BYTES_MAX} bytes each, and ${ARGV_BYTES_MAX} in all` })
+    .refine((argv) => bytesOf(argv.join("")) <= ARGV_BYTES_MAX, { message: `must be at most ${ARGV_BYTES_MAX} bytes in all` })
     .nullish(),
   /** For an agent: what it is to do. */
   prompt: z.string().min(1).max(1_000_000).refine(noNul, { message: "must hold no NUL" }).nullish(),
@@ -90,12 +96,6 @@ const taskRequest = z.strictObject({
   /** Who is told of its end, and of what waits for a word, by a signed POST. */
   callback_url: z.string().max(2_048).nullish(),
 });
-
-function isPassable(argv: readonly string[]): boolean {
-  const encoder = new TextEncoder();
-  const sizes = argv.map((each) => encoder.encode(each).length);
-  return sizes.every((size) => size <= ARGUMENT_BYTES_MAX) && sizes.reduce((sum, size) => sum + size, 0) <= ARGV_BYTES_MAX;
-}
 
 function isSchema(value: Record<string, unknown>): boolean {
   try {
@@ -182,7 +182,7 @@ function misplaced(given: Record<string, unknown>): Violation[] {
 
 /** What Codex comes to is held against its schema here, beside what others ask: others check in their sandbox. */
 function uncheckable({ engine, output_schema: schema }: Record<string, unknown>): Violation[] {
-  if (engine !== "codex" || typeof schema !== "object" || schema === null || Number.isFinite(rulesIn(schema as OutputSchema))) return [];
+  if (engine !== "codex" || !isObject(schema) || Number.isFinite(rulesIn(schema))) return [];
   const reason =
     "must have no pattern and no reference that leads back to itself where the engine is codex, and be no larger than 10,000 values with all references written out";
   return [problem("output_schema", reason)];

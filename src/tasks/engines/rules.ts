@@ -1,3 +1,4 @@
+import type { Fields } from "#core";
 import type { OutputSchema } from "./contract.ts";
 
 const RULES_MAX = 10_000;
@@ -19,11 +20,10 @@ export function rulesIn(schema: OutputSchema): number {
   return rules > RULES_MAX ? Infinity : rules;
 }
 
-/** What a reference leads to, by as lax a reading as any: `#//$defs/a/b` is `#/$defs/a`. */
+/** What a reference leads to, by as lax a reading as any: `#//$defs/a/b` is `#/$defs/a`, and a list has names too. */
 function referred(schema: OutputSchema, reference: string): unknown {
   const [among, name = ""] = reference.replace(/^#/, "").split("/").filter(Boolean);
   if (among === undefined) return schema;
-  const definitions = schema[among];
-  const key = name.replaceAll("~1", "/").replaceAll("~0", "~");
-  return typeof definitions === "object" && definitions !== null ? (definitions as Record<string, unknown>)[key] : undefined;
+  const definitions = schema[among] as Fields | null | undefined;
+  return definitions?.[name.replaceAll("~1", "/").replaceAll("~0", "~")];
 }

@@ -20,6 +20,7 @@ const ENDLESS: readonly [what: string, schema: Record<string, unknown>, answer: 
   ["names by an expression", { type: "object", patternProperties: { "^(a+)+$": {} } }, `{"${"a".repeat(60)}!":1}`],
   ["itself", { $ref: "#" }, "1"],
   ["itself among others", { anyOf: [{ $ref: "#/$defs/a" }], $defs: { a: { anyOf: [{ $ref: "#//$defs//a/b" }] } } }, "1"],
+  ["itself in a list", { $ref: "#/$defs/0", $defs: [{ anyOf: [{ $ref: "#/$defs/0" }] }] }, "1"],
   ["references without number", { $ref: "#/$defs/d0", $defs: CHESSBOARD }, "{}"],
 ];
 
