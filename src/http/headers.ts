@@ -108,14 +108,26 @@ function readCacheWish(headers: Headers, ttlMaxS: number): Directions["cache"] {
   return { mode: "use", ttlMs: ttlS * 1000 };
 }
 
+const UNDIRECTED: Directions = {
+  metadata: {},
+  tags: [],
+  endUser: null,
+  session: null,
+  timeoutMs: null,
+  costMax: null,
+  costInUsage: false,
+  cache: { mode: "use", ttlMs: null },
+  dryRun: false,
+};
+
 /**
  * Reads the caller's directions. A header of this family that nobody knows is refused: a misspelt cap must not pass unheard.
  * @throws TollgateError `invalid_request` naming the header.
  */
 export function readDirections(headers: Headers, limits: Pick<Config, "TOLLGATE_CACHE_TTL_MAX_S">): Directions {
-  for (const name of headers.keys()) {
-    if (name.startsWith("x-tollgate-") && !KNOWN.has(name)) refuse(name, "is not known");
-  }
+  const given = [...headers.keys()].filter((name) => name.startsWith("x-tollgate-"));
+  for (const name of given) if (!KNOWN.has(name)) refuse(name, "is not known");
+  if (given.length === 0) return UNDIRECTED;
   return {
     metadata: readMetadata(headers),
     tags: readTags(headers),
