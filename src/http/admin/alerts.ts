@@ -36,7 +36,7 @@ export function alerts(app: AdminApp): void {
     app,
     { method: "get", path: "/alerts", resource: "alerts", summary: "List alerts", query, answer: listOf(alert) },
     async ({ query: { limit, cursor, ...filter } }, context) =>
-      page(await listAlerts(context.env.db, given(filter), { limit, ...given({ cursor }) }), alertShape),
+      page(await listAlerts(context.env.db, given(filter), { limit, cursor }), alertShape),
   );
 }
 
@@ -110,7 +110,7 @@ export function webhooks(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/webhooks", resource, summary: "List webhooks", query: pagingOnly, answer: listOf(webhook) },
-    async ({ query: { limit, cursor } }, context) => page(await store(context).list({ limit, ...given({ cursor }) }), webhookShape),
+    async ({ query }, context) => page(await store(context).list(query), webhookShape),
   );
   read(
     app,
@@ -168,7 +168,7 @@ function deliveries(app: AdminApp): void {
     },
     async ({ params, query: { limit, cursor } }, context) => {
       const { id: of } = found(await store(context).get(params.id), "webhook");
-      return page(await listDeliveries(context.env.db, of, { limit, ...given({ cursor }) }), deliveryShape);
+      return page(await listDeliveries(context.env.db, of, { limit, cursor }), deliveryShape);
     },
   );
 }

@@ -78,7 +78,7 @@ export function requests(app: AdminApp): void {
     app,
     { method: "get", path: "/requests", resource, summary: "List requests", query, answer: listOf(request) },
     async ({ query: asked, actor }, context) => {
-      const listed = await listRequests(context.env.db, filterOf(asked, actor), { limit: asked.limit, ...given({ cursor: asked.cursor }) });
+      const listed = await listRequests(context.env.db, filterOf(asked, actor), asked);
       return asAsked(context, page(listed, requestShape), asked.format);
     },
   );
@@ -111,7 +111,7 @@ export function audit(app: AdminApp): void {
     { method: "get", path: "/audit", resource: "audit", summary: "Search the audit", query, answer: listOf(entry) },
     async ({ query: asked }, context) => {
       const { limit, cursor, format: wish, q, ...rest } = asked;
-      const listed = await searchAudit(context.env.db, given({ ...rest, text: q }), { limit, ...given({ cursor }) });
+      const listed = await searchAudit(context.env.db, given({ ...rest, text: q }), { limit, cursor });
       return asAsked(context, page(listed, entryShape), wish);
     },
   );

@@ -4,7 +4,7 @@ import { KeyStore, TenantStore } from "#keys";
 import { type ActivationRow, factsOfContext, type PolicyRow, PolicyStore, PRIORITY_MAX, trialOf, tryOut } from "#policy";
 import { type AdminApp, type AdminContext, leaveEntry, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, given, id, listOf, name, page, paging } from "./shapes.ts";
+import { byId, id, listOf, name, page, paging } from "./shapes.ts";
 
 const resource = "policies";
 const SOURCE_CHARACTERS_MAX = 256 * 1024;
@@ -130,8 +130,7 @@ export function policies(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/policies", resource, summary: "List versions of policies", query, answer: listOf(policy) },
-    async ({ query: { limit, cursor, name: of } }, context) =>
-      page(await policyStore(context).list({ limit, ...given({ cursor }) }, of), policyShape),
+    async ({ query: { limit, cursor, name: of } }, context) => page(await policyStore(context).list({ limit, cursor }, of), policyShape),
   );
   standings(app);
   read(

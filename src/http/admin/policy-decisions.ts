@@ -70,7 +70,7 @@ export function policyDecisions(app: AdminApp): void {
     app,
     { method: "get", path: "/policies/decisions", resource, summary: "List what policies said", query, answer: listOf(decision) },
     async ({ query: { limit, cursor, ...filter } }, context) =>
-      page(await listDecisions(context.env.db, given(filter), { limit, ...given({ cursor }) }), decisionShape),
+      page(await listDecisions(context.env.db, given(filter), { limit, cursor }), decisionShape),
   );
   replays(app);
 }

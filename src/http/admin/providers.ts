@@ -88,7 +88,7 @@ export function providers(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/providers", resource, summary: "List upstreams", query: pagingOnly, answer: listOf(provider) },
-    async ({ query }, context) => page(await store(context).list({ limit: query.limit, ...given({ cursor: query.cursor }) }), shapeOf),
+    async ({ query }, context) => page(await store(context).list(query), shapeOf),
   );
   read(
     app,
