@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { type AuditRow, getRequest, listRequests, type RequestRow, searchAudit } from "#audit";
 import { found } from "#core";
+import { tables } from "#db";
 import { attributed, filterOf } from "./attribution.ts";
 import { format } from "./costs.ts";
 import { asAsked } from "./export.ts";
@@ -96,7 +97,7 @@ export function audit(app: AdminApp): void {
     from: moment.optional(),
     to: moment.optional(),
     type: z.string().max(64).optional(),
-    severity: z.enum(["info", "warning", "critical"]).optional(),
+    severity: z.enum(tables.auditEntries.severity.enumValues).optional(),
     actor: id.optional(),
     subject: z.string().min(1).max(512).optional(),
     key: id.optional(),
