@@ -1,18 +1,7 @@
-import type { tables } from "#db";
+import { tables } from "#db";
 
 /** Every type of alert there is; a webhook may name those that it wants. */
-export const ALERTS = [
-  "budget.threshold",
-  "budget.exceeded",
-  "price.unknown",
-  "spend.anomaly",
-  "usage.doubtful",
-  "policy.failed",
-  "security.event",
-  "permission.denied",
-  "audit.critical",
-  "audit.checkpoint",
-] as const;
+export const ALERTS = tables.alerts.type.enumValues;
 
 /** An alert as stored. */
 export type AlertRow = typeof tables.alerts.$inferSelect;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { tables } from "#db";
 
 /**
  * The events that reach D1 through the queue. They carry a version and are parsed on receipt: a message that does not parse
@@ -30,7 +31,7 @@ const usage = z.object({
   rankings: count.default(0),
 });
 
-const outcome = z.enum(["ok", "error", "cancelled", "truncated", "denied"]);
+const outcome = z.enum(tables.requests.outcome.enumValues);
 
 /** Facts that the request log and the cost record share. */
 const invocation = z.object({
@@ -56,8 +57,8 @@ const invocation = z.object({
 /** What was paid. Absent for a request that was refused before anything was reserved. */
 const cost = z.object({
   id,
-  status: z.enum(["actual", "estimated", "unknown"]),
-  priceState: z.enum(["priced", "free", "unknown"]),
+  status: z.enum(tables.costRecords.status.enumValues),
+  priceState: z.enum(tables.costRecords.priceState.enumValues),
   cache: z.enum(["hit", "miss", "bypass", "coalesced"]),
   /** Exact decimal text. */
   estimatedUsd: z.string(),
@@ -96,10 +97,10 @@ const policyDecision = z.object({
   policy: text,
   version: text,
   hash: text,
-  mode: z.enum(["shadow", "canary", "enforce"]),
-  scope: z.object({ kind: z.enum(["deployment", "team", "key"]), id: z.string().max(128) }),
-  stage: z.enum(["evaluate", "onResponse", "onChunk"]),
-  outcome: z.enum(["allowed", "denied", "failed"]),
+  mode: z.enum(tables.policyDecisions.mode.enumValues),
+  scope: z.object({ kind: z.enum(tables.policyDecisions.scopeKind.enumValues), id: z.string().max(128) }),
+  stage: z.enum(tables.policyDecisions.stage.enumValues),
+  outcome: z.enum(tables.policyDecisions.outcome.enumValues),
   failure: text.nullable(),
   reason: text,
   metadata: z.record(z.string(), z.unknown()),
@@ -142,7 +143,7 @@ export const requestEvent = z.object({
       z.object({
         budget: id,
         windowStart: count.nullable(),
-        unit: z.enum(["usd", "tokens", "requests"]),
+        unit: z.enum(tables.budgets.unit.enumValues),
         amount: count,
         spent: count.optional(),
       }),
@@ -157,9 +158,9 @@ export const auditEvent = z.object({
   id,
   at: count,
   type: text,
-  severity: z.enum(["info", "warning", "critical"]),
+  severity: z.enum(tables.auditEntries.severity.enumValues),
   outcome: text,
-  actor: z.object({ kind: z.enum(["admin_token", "user", "key", "task", "system"]), id: text }),
+  actor: z.object({ kind: z.enum(tables.auditEntries.actorKind.enumValues), id: text }),
   subject: z.object({ kind: text, id: text }).nullable(),
   team: id.nullable(),
   key: id.nullable(),

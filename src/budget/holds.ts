@@ -1,4 +1,4 @@
-import type { Amount, Charge, Elsewhere, Leg } from "./contract.ts";
+import type { Amount, Charge, Elsewhere, Leg, Notice } from "./contract.ts";
 import type { Sql } from "./sql.ts";
 
 /** One request's reservation. */
@@ -24,7 +24,7 @@ export interface HoldRow extends Amount {
 export interface EndedRow extends Amount {
   readonly id: string;
   readonly key: string;
-  readonly how: "settled" | "expired" | "released";
+  readonly how: Notice["how"];
   readonly legs: readonly Leg[];
   readonly elsewhere: readonly Elsewhere[];
   readonly charged: readonly Charge[];

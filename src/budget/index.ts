@@ -5,4 +5,4 @@ export { foresee } from "./foresee.ts";
 export { refusalError } from "./refusal-error.ts";
 export { type LedgerRemote, type LedgerStub, ledgerOf } from "./stub.ts";
 export { WiderScopes } from "./wider.ts";
-export { Tills } from "./till.ts";
+export { Tills } from "./tills.ts";

@@ -1,5 +1,5 @@
 import type { PaceLimits } from "#core";
-import type { Pace, PacePart, Refusal } from "./contract.ts";
+import type { Granted, Pace, PacePart, Refusal } from "./contract.ts";
 import type { Sql } from "./sql.ts";
 
 const WINDOW_S = 60;
@@ -109,4 +109,9 @@ export function forgetPace(sql: Sql, now: number): void {
 /** The state of one limit, as headers and `/v1/key` show it. */
 export function paceOf(limit: number | null, used: number, now: number): Pace | null {
   return limit === null ? null : { limit, remaining: Math.max(0, limit - used), resetsAt: used === 0 ? now : now + WINDOW_MS };
+}
+
+/** The pace of a key as it is shown: what is only lent has not been used. */
+export function pacesOf({ rpm, tpm }: PaceLimits, { requests, tokens, lent }: Recent, now: number): Pick<Granted, "rpm" | "tpm"> {
+  return { rpm: paceOf(rpm, Math.max(0, requests - lent.requests), now), tpm: paceOf(tpm, Math.max(0, tokens - lent.tokens), now) };
 }

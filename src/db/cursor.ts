@@ -11,7 +11,7 @@ export interface Page<Row> {
 /** How much of a list, after what. */
 export interface Paging {
   readonly limit: number;
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
 }
 
 /** The row that a cursor names. @throws TollgateError `invalid_request` naming `cursor`. */

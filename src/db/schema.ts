@@ -748,10 +748,14 @@ export const profiles = sqliteTable(
       readonly tools: readonly string[];
       readonly agents: readonly string[];
       readonly skills: readonly string[];
+      /** Patterns; a guard-rail that is audited, never the wall. */
       readonly deniedCommands: readonly string[];
+      /** What waits for a person's word; absent in profiles of before there were approvals. */
       readonly approveTools?: readonly string[];
+      /** What a task may reach beyond the gateway, where its request names it. */
       readonly hosts: readonly string[];
       readonly filesystem: "none" | "readonly" | "readwrite";
+      /** Of each key, at once. */
       readonly maxConcurrentTasks: number;
       readonly cpuCores: number;
       readonly memoryMb: number;

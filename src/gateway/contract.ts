@@ -3,7 +3,7 @@ import type { LedgerStub } from "#budget";
 import type { Cache, Facts } from "#cache";
 import type { Config } from "#config";
 import type { Content } from "#content";
-import type { Caller } from "#core";
+import type { Caller, Nano } from "#core";
 import type { Event, RequestEvent } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Limits, Price, Receipt, Target } from "#models";
@@ -65,8 +65,24 @@ export interface CallsPlace {
   readonly before: number;
 }
 
+/** What a caller says of one request beside its body. */
+export interface Directions {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+  readonly endUser: string | null;
+  readonly session: string | null;
+  /** Milliseconds; null means the deployment's own. */
+  readonly timeoutMs: number | null;
+  /** The most that this request may cost; null means what the budgets allow. */
+  readonly costMax: Nano | null;
+  /** The cost goes into the answer's usage. */
+  readonly costInUsage: boolean;
+  /** Whether an answer may come out of the cache and into it; a lifetime in milliseconds, or null for the deployment's. */
+  readonly cache: { readonly mode: "use" | "refresh" | "no-store"; readonly ttlMs: number | null };
+}
+
 /** Facts of one request beside its body. */
-export interface Arrival {
+export interface Arrival extends Directions {
   readonly id: string;
   /** Milliseconds UTC. */
   readonly at: number;
@@ -76,19 +92,8 @@ export interface Arrival {
   readonly headers: Headers;
   readonly search: string;
   readonly signal: AbortSignal;
-  readonly tags: readonly string[];
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly endUser: string | null;
-  readonly session: string | null;
-  readonly timeoutMs: number | null;
-  /** What the caller wants of the cache; a lifetime in milliseconds, or null for the deployment's. */
-  readonly cache: { readonly mode: "use" | "refresh" | "no-store"; readonly ttlMs: number | null };
   /** Present where a task calls. */
   readonly governor?: Governor;
-  /** The most that the caller lets this request cost, in nano-USD. */
-  readonly costMax: number | null;
-  /** The caller wants the cost inside the answer's usage. */
-  readonly costInUsage: boolean;
 }
 
 /** That a provider answers in another dialect than its caller speaks. */

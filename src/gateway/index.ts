@@ -1,4 +1,4 @@
-export type { Arrival, Gateway } from "./contract.ts";
+export type { Arrival, Directions, Gateway } from "./contract.ts";
 export { DirectoryCache, type DirectorySource } from "./directory.ts";
 export { quote, type Quote } from "./quote.ts";
 export { type Named, StoredResponses } from "./stored.ts";

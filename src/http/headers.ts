@@ -1,20 +1,10 @@
 import type { Config } from "#config";
 import { isObject, type Nano, nanoFromUsd, TollgateError } from "#core";
+import type { Directions } from "#gateway";
 
 /** What a caller may say about a request in `x-tollgate-*` headers. */
-export interface Directions {
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly tags: readonly string[];
-  readonly endUser: string | null;
-  readonly session: string | null;
-  /** Milliseconds; null means the deployment's own. */
-  readonly timeoutMs: number | null;
-  /** The most that this request may cost, in nano-USD; null means what the budgets allow. */
-  readonly costMax: Nano | null;
-  /** The cost goes into the answer's usage. */
-  readonly costInUsage: boolean;
-  /** Whether an answer may come out of the cache and into it; a lifetime in milliseconds, or null for the deployment's. */
-  readonly cache: { readonly mode: "use" | "refresh" | "no-store"; readonly ttlMs: number | null };
+interface Directed {
+  readonly directions: Directions;
   /** The request is priced and not sent. */
   readonly dryRun: boolean;
 }
@@ -108,15 +98,17 @@ function readCacheWish(headers: Headers, ttlMaxS: number): Directions["cache"] {
   return { mode: "use", ttlMs: ttlS * 1000 };
 }
 
-const UNDIRECTED: Directions = {
-  metadata: {},
-  tags: [],
-  endUser: null,
-  session: null,
-  timeoutMs: null,
-  costMax: null,
-  costInUsage: false,
-  cache: { mode: "use", ttlMs: null },
+const UNDIRECTED: Directed = {
+  directions: {
+    metadata: {},
+    tags: [],
+    endUser: null,
+    session: null,
+    timeoutMs: null,
+    costMax: null,
+    costInUsage: false,
+    cache: { mode: "use", ttlMs: null },
+  },
   dryRun: false,
 };
 
@@ -124,11 +116,11 @@ const UNDIRECTED: Directions = {
  * Reads the caller's directions. A header of this family that nobody knows is refused: a misspelt cap must not pass unheard.
  * @throws TollgateError `invalid_request` naming the header.
  */
-export function readDirections(headers: Headers, limits: Pick<Config, "TOLLGATE_CACHE_TTL_MAX_S">): Directions {
+export function readDirections(headers: Headers, limits: Pick<Config, "TOLLGATE_CACHE_TTL_MAX_S">): Directed {
   const given = [...headers.keys()].filter((name) => name.startsWith("x-tollgate-"));
   for (const name of given) if (!KNOWN.has(name)) refuse(name, "is not known");
   if (given.length === 0) return UNDIRECTED;
-  return {
+  const directions = {
     metadata: readMetadata(headers),
     tags: readTags(headers),
     endUser: readText(headers, "x-tollgate-user"),
@@ -137,6 +129,6 @@ export function readDirections(headers: Headers, limits: Pick<Config, "TOLLGATE_
     costMax: readCostMax(headers),
     costInUsage: readUsageWish(headers),
     cache: readCacheWish(headers, limits.TOLLGATE_CACHE_TTL_MAX_S),
-    dryRun: readDryRun(headers),
   };
+  return { directions, dryRun: readDryRun(headers) };
 }

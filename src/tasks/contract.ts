@@ -14,28 +14,12 @@ export type ExitReason = (typeof EXIT_REASONS)[number];
 /** How long a task, its events and what it left are kept after its end. */
 export const KEPT_MS = 30 * 86_400_000;
 
-/** What a key's tasks may do, and how much they may use. */
-export interface Profile {
+/** What a key's tasks may do, and how much they may use, as it is stored. */
+export interface Profile extends Permits {
   readonly name: string;
-  readonly engines: readonly Engine[];
-  readonly tools: readonly string[];
-  readonly agents: readonly string[];
-  readonly skills: readonly string[];
-  /** Patterns; a guard-rail that is audited, never the wall. */
-  readonly deniedCommands: readonly string[];
-  /** What waits for a person's word; absent in profiles of before there were approvals. */
-  readonly approveTools?: readonly string[];
-  /** What a task may reach beyond the gateway, where its request names it. */
-  readonly hosts: readonly string[];
-  readonly filesystem: "none" | "readonly" | "readwrite";
-  /** Of each key, at once. */
-  readonly maxConcurrentTasks: number;
-  readonly cpuCores: number;
-  readonly memoryMb: number;
-  readonly diskMb: number;
-  readonly timeoutS: number;
-  readonly maxCostNano: number;
 }
+
+type Permits = (typeof tables.profiles.$inferSelect)["permits"];
 
 /** What a task runs with, once its profile and its request are one. */
 export interface Effective extends Permissions {

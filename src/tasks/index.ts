@@ -7,6 +7,7 @@ export { Hook } from "./hook.ts";
 export { checkHosts, isHost } from "./hosts.ts";
 export type { TaskFilter } from "./oversight.ts";
 export { isRule } from "./permissions/rules.ts";
+export { MODES } from "./permissions/verdict.ts";
 export { type ProfileRow, ProfileStore } from "./profiles.ts";
 export { DIMENSIONS, type Tally, taskReport } from "./report.ts";
 export { approvalShape, taskShape, verdictShape } from "./shape.ts";

@@ -5,6 +5,7 @@ import type { Violation } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
 import { rulesIn } from "./engines/rules.ts";
 import { isRule } from "./permissions/rules.ts";
+import { MODES } from "./permissions/verdict.ts";
 import { inWords } from "./words.ts";
 
 /** The longest spec of a task, files included. */
@@ -70,8 +71,7 @@ const taskRequest = z.strictObject({
   memory_mb: z.int().min(16).optional(),
   disk_mb: z.int().min(1).optional(),
   max_cost_usd: usd.optional(),
-  /** `analysis_only` may read its workspace and change nothing; `dry_run` says what it would change. */
-  mode: z.enum(["normal", "analysis_only", "dry_run"], { message: "must be normal, analysis_only or dry_run" }).default("normal"),
+  mode: z.enum(MODES, { message: "must be normal, analysis_only or dry_run" }).default("normal"),
   metadata: z
     .record(z.string().min(1).max(64), z.string().max(512))
     .refine((given) => Object.keys(given).length <= 16, { message: "must hold at most 16 keys" })

@@ -1,12 +1,11 @@
 import { DurableObject } from "cloudflare:workers";
-import { eq } from "drizzle-orm";
 import { ledgerOf } from "#budget";
-import { connect, tables } from "#db";
-import type { JobEvent, JobSpec } from "#runner-protocol";
+import { connect } from "#db";
+import type { JobSpec } from "#runner-protocol";
 import { Approvals } from "./approvals.ts";
 import { Artifacts } from "./artifacts.ts";
 import { Callbacks, callbackWay } from "./callback.ts";
-import { collect, keyOf } from "./collect.ts";
+import { keyOf } from "./collect.ts";
 import {
   type Approval,
   type Feedback,
@@ -20,16 +19,17 @@ import {
   type Word,
 } from "./contract.ts";
 import { dryRun, isDryCommand } from "./dry-run.ts";
-import { endOf, endUnheard, endUnsaid, SILENCE_MS, unbegun } from "./end.ts";
+import { endUnsaid, SILENCE_MS, unbegun } from "./end.ts";
 import { Ending } from "./ending.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { type Incident, incidentEntry, incidentNote } from "./incidents.ts";
+import { JobWatch } from "./job-watch.ts";
 import { TaskLog } from "./log.ts";
 import { withCosts } from "./money.ts";
 import { News } from "./news.ts";
 import { Outbox } from "./outbox.ts";
-import { type RunnerJob, RunnerRefusal } from "./runner.ts";
+import { RunnerRefusal } from "./runner.ts";
 import { taskShape } from "./shape.ts";
 import { Workplace } from "./workplace.ts";
 
@@ -46,8 +46,6 @@ interface TaskEnv {
 
 /** The next alarm stands before anything is done, so that whatever dies is taken up again after so long. */
 const AGAIN_MS = 1_000;
-/** How long one alarm listens to the runner. */
-const LISTEN_MS = 60_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
 
@@ -64,9 +62,9 @@ export class TaskObject extends DurableObject<TaskEnv> {
   readonly #approvals: Approvals;
   readonly #outbox: Outbox;
   readonly #workplace: Workplace;
+  readonly #watch: JobWatch;
   readonly #ending: Ending;
   readonly #ledger = (team: string) => ledgerOf(this.env.LEDGER, team);
-  #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
@@ -83,7 +81,14 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#approvals = new Approvals(storage, log);
     this.#outbox = outbox;
     this.#workplace = workplace;
-    this.#ending = new Ending({ storage, db: connect(env.DB), ledger: this.#ledger, log, outbox, callbacks, artifacts, workplace });
+    const means = { db: connect(env.DB), log, outbox, artifacts, workplace };
+    this.#watch = new JobWatch({
+      ...means,
+      kv: storage.kv,
+      wake: () => this.#wake(),
+      beside: (task, work) => this.#beside(task, work),
+    });
+    this.#ending = new Ending({ ...means, storage, ledger: this.#ledger, callbacks });
   }
 
   /** Begins, once what is asked is answered; it runs on its own from here. One that began already stays what it is. */
@@ -226,13 +231,8 @@ export class TaskObject extends DurableObject<TaskEnv> {
     this.#beside(task, this.#callbacks.send(task));
     this.#beside(task, this.#outbox.send());
     if (this.#log.spec() !== null && !(await this.#mayBegin(task))) return;
-    let exit: Extract<JobEvent, { type: "exit" }> | null = null;
-    try {
-      exit = await this.#follow(task, job);
-    } catch (error) {
-      return this.#unheard(task, error);
-    }
-    if (exit) await this.#end(task, endOf(exit, await collect(task, job, this.#artifacts)));
+    const end = await this.#watch.follow(task, job);
+    if (end) await this.#end(task, end);
   }
 
   /** Whether the job may be made: not before the word that it waits for, and not where the task ends without it. */
@@ -257,44 +257,6 @@ export class TaskObject extends DurableObject<TaskEnv> {
       this.#beside(task, this.#callbacks.send(task));
     }
     return approval;
-  }
-
-  /** Makes the job where it is not, and takes its events down; its exit, once it is said. */
-  async #follow(task: Task, job: RunnerJob): Promise<Extract<JobEvent, { type: "exit" }> | null> {
-    const spec = this.#log.spec();
-    if (spec) {
-      await this.#workplace.make(job, spec);
-      this.#log.made();
-    } else await this.#workplace.open();
-    if (this.ctx.storage.kv.get("cancelling")) await job.cancel();
-    for await (const event of job.events(this.#log.heard(), AbortSignal.timeout(LISTEN_MS))) {
-      this.#silentSince = null;
-      if (event.type === "exit") return event;
-      this.#take(task, event);
-    }
-    return null;
-  }
-
-  #take(task: Task, { seq, at, type, data }: Exclude<JobEvent, { type: "exit" }>): void {
-    const fresh = this.#log.hear({ seq, at, type, data });
-    if (fresh && type === "security") {
-      this.#outbox.add(incidentEntry(task, data, at));
-      this.#beside(task, this.#outbox.send());
-    }
-    if (type === "status" && this.#log.task()?.status === "pending") {
-      this.#log.change({ status: "running", startedAt: at });
-      const { tasks } = tables;
-      this.#beside(task, connect(this.env.DB).update(tasks).set({ startedAt: at }).where(eq(tasks.id, task.id)));
-    }
-    this.#wake();
-  }
-
-  /** A runner that does not answer is given time to come back; one that was listened to for long enough has said nothing wrong. */
-  async #unheard(task: Task, error: unknown): Promise<void> {
-    if (error instanceof Error && error.name === "TimeoutError") return;
-    this.#silentSince ??= Date.now();
-    const end = endUnheard(error, { made: this.#log.spec() === null, silentMs: Date.now() - this.#silentSince });
-    if (end) await this.#end(task, end);
   }
 
   async #lost(task: Task, message: string): Promise<void> {

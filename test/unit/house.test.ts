@@ -45,6 +45,7 @@ describe("A67: the rooms of src/", () => {
       expect([room, readdirSync(join("src", room)).includes("index.ts")]).toEqual([room, true]);
       expect([room, held.some((files) => files.startsWith(`src/${room}/`))]).toEqual([room, true]);
     }
+    for (const files of held.filter((files) => files.startsWith("src/"))) expect(rooms).toContain(files.split("/")[1]);
   });
 });
 

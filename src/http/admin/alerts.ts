@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { ALERTS, alertShape, type DeliveryRow, listAlerts, listDeliveries, sendOne, type WebhookRow, WebhookStore } from "#alerts";
 import { found } from "#core";
+import { tables } from "#db";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
 import { byId, given, id, listOf, moment, page, paging, pagingOnly } from "./shapes.ts";
@@ -11,11 +12,11 @@ const alert = z
     id,
     object: z.literal("alert"),
     type,
-    severity: z.enum(["info", "warning", "critical"]),
+    severity: z.enum(tables.alerts.severity.enumValues),
     created_at: z.string(),
     team: z.string().nullable(),
     key: z.string().nullable(),
-    subject: z.object({ kind: z.enum(["budget", "model", "key", "policy", "task", "actor", "audit"]), id: z.string() }),
+    subject: z.object({ kind: z.enum(tables.alerts.subjectKind.enumValues), id: z.string() }),
     data: z.record(z.string(), z.unknown()),
   })
   .openapi("Alert");
@@ -36,7 +37,7 @@ export function alerts(app: AdminApp): void {
     app,
     { method: "get", path: "/alerts", resource: "alerts", summary: "List alerts", query, answer: listOf(alert) },
     async ({ query: { limit, cursor, ...filter } }, context) =>
-      page(await listAlerts(context.env.db, given(filter), { limit, ...given({ cursor }) }), alertShape),
+      page(await listAlerts(context.env.db, given(filter), { limit, cursor }), alertShape),
   );
 }
 
@@ -58,7 +59,7 @@ const delivery = z
     object: z.literal("delivery"),
     webhook: id,
     alert: id.nullable(),
-    status: z.enum(["pending", "delivered", "failed"]),
+    status: z.enum(tables.webhookDeliveries.status.enumValues),
     attempts: z.number(),
     http_status: z.number().nullable(),
     error: z.string().nullable(),
@@ -110,7 +111,7 @@ export function webhooks(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/webhooks", resource, summary: "List webhooks", query: pagingOnly, answer: listOf(webhook) },
-    async ({ query: { limit, cursor } }, context) => page(await store(context).list({ limit, ...given({ cursor }) }), webhookShape),
+    async ({ query }, context) => page(await store(context).list(query), webhookShape),
   );
   read(
     app,
@@ -168,7 +169,7 @@ function deliveries(app: AdminApp): void {
     },
     async ({ params, query: { limit, cursor } }, context) => {
       const { id: of } = found(await store(context).get(params.id), "webhook");
-      return page(await listDeliveries(context.env.db, of, { limit, ...given({ cursor }) }), deliveryShape);
+      return page(await listDeliveries(context.env.db, of, { limit, cursor }), deliveryShape);
     },
   );
 }

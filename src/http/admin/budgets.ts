@@ -23,20 +23,20 @@ function isTimeZone(name: string): boolean {
 
 /** What a budget is, without its scope: also the form in which a new key carries its own. */
 export const budgetFields = {
-  window: z.enum(["hour", "day", "week", "month", "total"]),
+  window: z.enum(tables.budgets.window.enumValues),
   time_zone: z.string().min(1).max(64).refine(isTimeZone, "names no time zone").default("UTC"),
   ...limits,
   mode: mode.default("strict"),
 };
 
 const scope = z.strictObject({
-  kind: z.enum(["deployment", "team", "user", "key", "tag", "end_user"]),
+  kind: z.enum(tables.budgets.scopeKind.enumValues),
   id: z.string().max(128).default(""),
 });
 /** As it is shown: the deployment has no id. */
 const shownScope = scope.extend({ id: z.string().optional() });
 const status = z.object({
-  unit: z.enum(["usd", "tokens", "requests"]),
+  unit: z.enum(tables.budgets.unit.enumValues),
   limit: z.string(),
   spent: z.string(),
   reserved: z.string(),

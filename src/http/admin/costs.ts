@@ -9,7 +9,7 @@ import { type AdminApp, read } from "./operation.ts";
 import { priceShape } from "./prices.ts";
 import { displayed } from "../display.ts";
 import { iso } from "../time.ts";
-import { byId, given, id, listOf, page, paging } from "./shapes.ts";
+import { byId, id, listOf, page, paging } from "./shapes.ts";
 
 /**
  * How many groups came before. Groups are sums, dearest first, so pages agree only where `to` holds the rows still; deeper than
@@ -168,7 +168,7 @@ export function costs(app: AdminApp): void {
     app,
     { method: "get", path: "/costs/records", resource, summary: "List cost records", query: listed, answer: listOf(record) },
     async ({ query, actor }, context) => {
-      const records = await listRecords(context.env.db, filterOf(query, actor), { limit: query.limit, ...given({ cursor: query.cursor }) });
+      const records = await listRecords(context.env.db, filterOf(query, actor), query);
       return asAsked(context, page(records, recordShape), query.format);
     },
   );

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { BudgetStore } from "#budget";
 import { found, ROLES, TollgateError } from "#core";
+import { tables } from "#db";
 import { type KeyFields, type KeyRow, KeyStore, mayGrant } from "#keys";
 import { ProfileStore } from "#tasks";
 import type { Actor } from "./actor.ts";
@@ -24,10 +25,10 @@ const changeable = {
   models: models.optional(),
   expires_at: moment.nullable().optional(),
   limits: limits.optional(),
-  unknown_price: z.enum(["charge_dearest", "refuse"]).optional(),
-  content_logging: z.enum(["off", "redacted", "full"]).optional(),
-  cache: z.enum(["off", "key", "team"]).optional(),
-  responses: z.enum(["kept", "off"]).optional(),
+  unknown_price: z.enum(tables.keys.unknownPrice.enumValues).optional(),
+  content_logging: z.enum(tables.keys.contentLogging.enumValues).optional(),
+  cache: z.enum(tables.keys.cache.enumValues).optional(),
+  responses: z.enum(tables.keys.responses.enumValues).optional(),
   policies: policyIds.optional(),
   profile: z.string().min(1).max(64).nullable().optional(),
 };
@@ -217,7 +218,7 @@ function changes(app: AdminApp): void {
     ...paging,
     team: id.optional(),
     user: id.optional(),
-    status: z.enum(["active", "disabled", "revoked"]).optional(),
+    status: z.enum(tables.keys.status.enumValues).optional(),
   });
   read(
     app,

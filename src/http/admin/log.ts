@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { type AuditRow, getRequest, listRequests, type RequestRow, searchAudit } from "#audit";
 import { found } from "#core";
+import { tables } from "#db";
 import { attributed, filterOf } from "./attribution.ts";
 import { format } from "./costs.ts";
 import { asAsked } from "./export.ts";
@@ -78,7 +79,7 @@ export function requests(app: AdminApp): void {
     app,
     { method: "get", path: "/requests", resource, summary: "List requests", query, answer: listOf(request) },
     async ({ query: asked, actor }, context) => {
-      const listed = await listRequests(context.env.db, filterOf(asked, actor), { limit: asked.limit, ...given({ cursor: asked.cursor }) });
+      const listed = await listRequests(context.env.db, filterOf(asked, actor), asked);
       return asAsked(context, page(listed, requestShape), asked.format);
     },
   );
@@ -96,7 +97,7 @@ export function audit(app: AdminApp): void {
     from: moment.optional(),
     to: moment.optional(),
     type: z.string().max(64).optional(),
-    severity: z.enum(["info", "warning", "critical"]).optional(),
+    severity: z.enum(tables.auditEntries.severity.enumValues).optional(),
     actor: id.optional(),
     subject: z.string().min(1).max(512).optional(),
     key: id.optional(),
@@ -111,7 +112,7 @@ export function audit(app: AdminApp): void {
     { method: "get", path: "/audit", resource: "audit", summary: "Search the audit", query, answer: listOf(entry) },
     async ({ query: asked }, context) => {
       const { limit, cursor, format: wish, q, ...rest } = asked;
-      const listed = await searchAudit(context.env.db, given({ ...rest, text: q }), { limit, ...given({ cursor }) });
+      const listed = await searchAudit(context.env.db, given({ ...rest, text: q }), { limit, cursor });
       return asAsked(context, page(listed, entryShape), wish);
     },
   );

@@ -58,7 +58,7 @@ export function models(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/models", resource, summary: "List aliases", query: pagingOnly, answer: listOf(model) },
-    async ({ query }, context) => page(await store(context).list({ limit: query.limit, ...given({ cursor: query.cursor }) }), shapeOf),
+    async ({ query }, context) => page(await store(context).list(query), shapeOf),
   );
   read(
     app,

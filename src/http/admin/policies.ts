@@ -1,23 +1,24 @@
 import { z } from "@hono/zod-openapi";
 import { asTollgateError, found } from "#core";
+import { tables } from "#db";
 import { KeyStore, TenantStore } from "#keys";
 import { type ActivationRow, factsOfContext, type PolicyRow, PolicyStore, PRIORITY_MAX, trialOf, tryOut } from "#policy";
 import { type AdminApp, type AdminContext, leaveEntry, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, given, id, listOf, name, page, paging } from "./shapes.ts";
+import { byId, id, listOf, name, page, paging } from "./shapes.ts";
 
 const resource = "policies";
 const SOURCE_CHARACTERS_MAX = 256 * 1024;
 
 /** Settings of a policy, or a context for it: whatever its own schema says. */
 export const anything = z.record(z.string(), z.unknown());
-const mode = z.enum(["off", "inherit", "shadow", "canary", "enforce"]);
+const mode = z.enum(tables.policyActivations.mode.enumValues);
 const scope = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("deployment") }),
   z.strictObject({ kind: z.literal("team"), id }),
   z.strictObject({ kind: z.literal("key"), id }),
 ]);
-const shownScope = z.object({ kind: z.enum(["deployment", "team", "key"]), id: z.string().optional() });
+const shownScope = z.object({ kind: z.enum(tables.policyActivations.scopeKind.enumValues), id: z.string().optional() });
 const policy = z
   .object({
     id,
@@ -53,7 +54,7 @@ const activation = z
   })
   .openapi("PolicyActivation");
 const finding = z.object({
-  outcome: z.enum(["allowed", "denied", "failed"]),
+  outcome: z.enum(tables.policyDecisions.outcome.enumValues),
   failure: z.string().nullable(),
   decision: anything,
   fuel: z.number(),
@@ -137,8 +138,7 @@ export function policies(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/policies", resource, summary: "List versions of policies", query, answer: listOf(policy) },
-    async ({ query: { limit, cursor, name: of } }, context) =>
-      page(await policyStore(context).list({ limit, ...given({ cursor }) }, of), policyShape),
+    async ({ query: { limit, cursor, name: of } }, context) => page(await policyStore(context).list({ limit, cursor }, of), policyShape),
   );
   standings(app);
   read(

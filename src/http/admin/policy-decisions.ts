@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { found } from "#core";
+import { tables } from "#db";
 import { countRequests, type DecisionRow, listDecisions, newestDecisions, replay, trialOf } from "#policy";
 import { type AdminApp, read, write } from "./operation.ts";
 import { anything, policyStore } from "./policies.ts";
@@ -10,7 +11,7 @@ const resource = "policies";
 const DAY_MS = 86_400_000;
 /** As many as one request may ask about again. */
 const REPLAYED_MAX = 2_000;
-const outcome = z.enum(["allowed", "denied", "failed"]);
+const outcome = z.enum(tables.policyDecisions.outcome.enumValues);
 const decision = z
   .object({
     id,
@@ -19,7 +20,7 @@ const decision = z
     policy: name,
     version: z.string(),
     hash: z.string(),
-    mode: z.enum(["shadow", "canary", "enforce"]),
+    mode: z.enum(tables.policyDecisions.mode.enumValues),
     scope: z.object({ kind: z.string(), id: z.string().optional() }),
     stage: z.string(),
     outcome,
@@ -70,7 +71,7 @@ export function policyDecisions(app: AdminApp): void {
     app,
     { method: "get", path: "/policies/decisions", resource, summary: "List what policies said", query, answer: listOf(decision) },
     async ({ query: { limit, cursor, ...filter } }, context) =>
-      page(await listDecisions(context.env.db, given(filter), { limit, ...given({ cursor }) }), decisionShape),
+      page(await listDecisions(context.env.db, given(filter), { limit, cursor }), decisionShape),
   );
   replays(app);
 }

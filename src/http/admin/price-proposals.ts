@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { found } from "#core";
+import { tables } from "#db";
 import { changesOf, type ProposalRow, ProposalStore, type Terms } from "#models";
 import { checkPrices } from "../price-check.ts";
 import { iso } from "../time.ts";
@@ -7,7 +8,7 @@ import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { priceShape } from "./prices.ts";
 import { byId, given, id, listOf, moment, page, paging } from "./shapes.ts";
 
-const status = z.enum(["pending", "approved", "rejected", "withdrawn"]);
+const status = z.enum(tables.priceProposals.status.enumValues);
 const proposal = z
   .looseObject({
     id,

@@ -108,7 +108,7 @@ export function profiles(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/profiles", resource, summary: "List profiles", query: pagingOnly, answer: listOf(profile) },
-    async ({ query }, context) => page(await store(context).list({ limit: query.limit, ...given({ cursor: query.cursor }) }), shapeOf),
+    async ({ query }, context) => page(await store(context).list(query), shapeOf),
   );
   read(
     app,

@@ -4,7 +4,7 @@ import { CredentialStore, ProviderStore, type StoredCredential } from "#provider
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { apiKey } from "./providers.ts";
 import { iso } from "../time.ts";
-import { byId, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
+import { byId, id, listOf, name, page, pagingOnly } from "./shapes.ts";
 
 const credential = z
   .object({
@@ -47,8 +47,7 @@ export function providerCredentials(app: AdminApp): void {
   read(
     app,
     { method: "get", path, resource, summary: "List credentials", params: byId, query: pagingOnly, answer: listOf(credential) },
-    async ({ params, query }, context) =>
-      page(await (await storeOf(context, params.id)).list({ limit: query.limit, ...given({ cursor: query.cursor }) }), shapeOf),
+    async ({ params, query }, context) => page(await (await storeOf(context, params.id)).list(query), shapeOf),
   );
   write(
     app,

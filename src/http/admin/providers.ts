@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { found } from "#core";
+import { tables } from "#db";
 import { ProviderStore, type StoredProvider } from "#providers";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
@@ -24,7 +25,7 @@ const APIS = {
 } as const;
 type Api = keyof typeof APIS;
 
-const kind = z.enum(["openai", "anthropic", "openai-compatible", "ollama"]);
+const kind = z.enum(tables.providers.kind.enumValues);
 const apis = z.array(z.enum(Object.keys(APIS) as [Api, ...Api[]])).max(Object.keys(APIS).length);
 /** What a header can carry, so that no line break of it could smuggle another one. */
 export const apiKey = z
@@ -88,7 +89,7 @@ export function providers(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/providers", resource, summary: "List upstreams", query: pagingOnly, answer: listOf(provider) },
-    async ({ query }, context) => page(await store(context).list({ limit: query.limit, ...given({ cursor: query.cursor }) }), shapeOf),
+    async ({ query }, context) => page(await store(context).list(query), shapeOf),
   );
   read(
     app,

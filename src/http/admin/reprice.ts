@@ -5,7 +5,7 @@ import { type PriceBook, receipt, type ReceiptLine } from "#models";
 import { attributed, filterOf } from "./attribution.ts";
 import { type AdminApp, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { given, moment } from "./shapes.ts";
+import { moment } from "./shapes.ts";
 
 const EXAMINED_MAX = 500;
 
@@ -80,7 +80,7 @@ export function reprice(app: AdminApp): void {
       if (from >= to) throw new TollgateError("invalid_request", "to must be later than from", { param: "to" });
       const { db, directory, now } = context.env;
       const filter = filterOf(asked, actor);
-      const { rows, next } = await listCurrent(db, filter, { limit, ...given({ cursor: cursor ?? undefined }) });
+      const { rows, next } = await listCurrent(db, filter, { limit, cursor: cursor ?? undefined });
       // A price that was just set through another isolate counts too.
       const { book } = await directory.reload();
       const { corrections, unchanged, skipped } = judged(rows, book);

@@ -139,7 +139,7 @@ export function routes(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/routes", resource, summary: "List routes", query: pagingOnly, answer: listOf(route) },
-    async ({ query }, context) => page(await store(context).list({ limit: query.limit, ...given({ cursor: query.cursor }) }), shapeOf),
+    async ({ query }, context) => page(await store(context).list(query), shapeOf),
   );
   read(
     app,

@@ -37,7 +37,7 @@ export function tasks(app: AdminApp): void {
     app,
     { method: "get", path: "/tasks", resource, summary: "List tasks", query: listing, answer: listOf(task) },
     async ({ query: { limit, cursor, ...filter } }, { env }) =>
-      page(await env.tasks.oversight.list(given(filter), { limit, ...given({ cursor }) }), shapeOf),
+      page(await env.tasks.oversight.list(given(filter), { limit, cursor }), shapeOf),
   );
   read(
     app,

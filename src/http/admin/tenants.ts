@@ -55,8 +55,7 @@ export function teams(app: AdminApp): void {
   read(
     app,
     { method: "get", path: "/teams", resource, summary: "List teams", query: pagingOnly, answer: listOf(team) },
-    async ({ query }, context) =>
-      page(await stores(context).listTeams({ limit: query.limit, ...given({ cursor: query.cursor }) }), teamShape),
+    async ({ query }, context) => page(await stores(context).listTeams(query), teamShape),
   );
   read(
     app,

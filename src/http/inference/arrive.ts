@@ -3,14 +3,15 @@ import { TollgateError } from "#core";
 import type { Arrival, Gateway } from "#gateway";
 import { readCredential } from "#keys";
 import { authenticated } from "../authenticate.ts";
-import { type Directions, readDirections } from "../headers.ts";
+import { readDirections } from "../headers.ts";
 import type { Http, Platform } from "../platform.ts";
 import { readBytes } from "../read-body.ts";
 
-/** A request at the door: who asks, what its headers direct, its body unread as to meaning, and what it may be served with. */
+/** A request at the door: who asks, what it directs, its body unread as to meaning, and what it may be served with. */
 export interface Arrived {
   readonly arrival: Arrival;
-  readonly directions: Directions;
+  /** It is priced and not sent. */
+  readonly dryRun: boolean;
   readonly bytes: Uint8Array;
   readonly gateway: Gateway;
 }
@@ -21,7 +22,7 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
   const request = context.req.raw;
   const at = platform.now();
   const caller = await authenticated(platform, request);
-  const directions = readDirections(request.headers, platform.config);
+  const { directions, dryRun } = readDirections(request.headers, platform.config);
   const { TOLLGATE_MAX_BODY_BYTES, TOLLGATE_TIMEOUT_BODY_S } = platform.config;
   refuseEncoding(request.headers);
   const bytes = await readBytes(request, { bytesMax: TOLLGATE_MAX_BODY_BYTES, timeoutMs: TOLLGATE_TIMEOUT_BODY_S * 1000 });
@@ -38,7 +39,7 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
     signal: request.signal,
     ...directions,
   };
-  return { arrival, directions, bytes, gateway: gatewayOf(platform, context.executionCtx) };
+  return { arrival, dryRun, bytes, gateway: gatewayOf(platform, context.executionCtx) };
 }
 
 /** A URL's query with its question mark; empty where there is none. */

@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { ENGINES, EXIT_REASONS, STATUSES } from "#tasks";
+import { ENGINES, EXIT_REASONS, MODES, STATUSES } from "#tasks";
 import type { AdminApp } from "../admin/operation.ts";
 import { id, listOf, metadata, name, paging, usd } from "../admin/shapes.ts";
 import { REFUSAL } from "../openapi.ts";
@@ -39,7 +39,7 @@ const request = z
     memory_mb: z.int().optional(),
     disk_mb: z.int().optional(),
     max_cost_usd: usd.optional(),
-    mode: z.enum(["normal", "analysis_only", "dry_run"]).optional(),
+    mode: z.enum(MODES).optional(),
     metadata: metadata.optional(),
     allow_tools: z.array(z.string()).optional(),
     allow_agents: z.array(z.string()).optional(),

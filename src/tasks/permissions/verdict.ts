@@ -3,9 +3,12 @@ import { allow, names, ofTool, type Rule, rulesOf, said } from "./rules.ts";
 import type { Command } from "./shell-text.ts";
 import { changes, HARMLESS, type ToolCall, toolNamed, type Use, useOf } from "./tools.ts";
 
+/** How a task may work: `analysis_only` reads its workspace and changes nothing; `dry_run` says what it would change. */
+export const MODES = ["normal", "analysis_only", "dry_run"] as const;
+
 /** What a task's agent may do: patterns, and the mode that it works in. */
 export interface Permissions {
-  readonly mode: "normal" | "analysis_only" | "dry_run";
+  readonly mode: (typeof MODES)[number];
   /** `Read`, `Bash(git *)`, `mcp:weather:*`. */
   readonly tools: readonly string[];
   /** Kinds of agents that it may start. */
