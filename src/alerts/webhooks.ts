@@ -1,5 +1,5 @@
 import { and, desc, eq } from "drizzle-orm";
-import { checkBaseUrl, newId, Safe, TollgateError } from "#core";
+import { checkBaseUrl, found, newId, Safe, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { newSigningSecret } from "./sign.ts";
@@ -79,8 +79,7 @@ export class WebhookStore {
       ...(secret === undefined ? {} : { secret: await this.#safe.seal(id, secret) }),
     };
     const [row] = await this.#db.update(webhooks).set(changed).where(eq(webhooks.id, id)).returning();
-    if (!row) throw absent();
-    return row;
+    return found(row, "webhook");
   }
 
   /** Removes a webhook, its secret and what it was sent. @throws TollgateError `not_found`. */
@@ -89,13 +88,12 @@ export class WebhookStore {
       this.#db.delete(webhooks).where(eq(webhooks.id, id)).returning(),
       this.#db.delete(webhookDeliveries).where(eq(webhookDeliveries.webhook, id)),
     ]);
-    if (!gone) throw absent();
-    return gone;
+    return found(gone, "webhook");
   }
 
   /** Makes a delivery that stands for no alert. @throws TollgateError `not_found`. */
   async test(id: string): Promise<DeliveryRow> {
-    if (!(await this.get(id))) throw absent();
+    found(await this.get(id), "webhook");
     const now = this.#clock();
     const row = { id: newId("dlv", now), webhook: id, alert: null, status: "pending", attempts: 0, nextAt: now, createdAt: now } as const;
     const [made] = await this.#db.insert(webhookDeliveries).values(row).returning();
@@ -112,8 +110,4 @@ export class WebhookStore {
   #check(url: string): void {
     checkBaseUrl(url, this.#config.allowPrivateUpstreams, "url");
   }
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such webhook.");
 }

@@ -1,4 +1,4 @@
-import { type KnownTool, toolKnownAs } from "#core";
+import { type Fields, fieldsOf, type KnownTool, toolKnownAs } from "#core";
 
 /** What a tool does beside being called. */
 export interface Deed {
@@ -6,8 +6,6 @@ export interface Deed {
   readonly subject: { readonly kind: "file" | "tool" | "agent" | "skill"; readonly id: string };
   readonly details: Readonly<Record<string, unknown>>;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** By their canonical names, the tools that only read files; others that are about files write them. */
 const READERS: ReadonlySet<string> = new Set(["Read", "Glob", "Grep"]);
@@ -30,10 +28,6 @@ export function deedsOf(tool: string, input: unknown): Deed[] {
     ...(form === "agent" ? [agentCall(fields)] : []),
     ...(form === "skill" ? [skillCall(fields)] : []),
   ];
-}
-
-function fieldsOf(input: unknown): Fields {
-  return typeof input === "object" && input !== null && !Array.isArray(input) ? (input as Fields) : {};
 }
 
 /** What a value says: a text as it is, all else as JSON. */

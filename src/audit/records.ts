@@ -1,7 +1,7 @@
 import { and, desc, eq, getTableColumns, gte, lt, type SQL, sql } from "drizzle-orm";
-import { type Db, tables } from "#db";
+import { type Db, type Page, type Paging, tables } from "#db";
 import { type Attributed, type Attribution, owned, same, searchedByTag, tagsOf } from "./attribution.ts";
-import { after, listed, type Listing, type Paging } from "./paging.ts";
+import { after, listed } from "./paging.ts";
 
 const { costRecords, requests } = tables;
 
@@ -14,12 +14,12 @@ export type RequestRow = typeof requests.$inferSelect;
 export const CURRENT = sql`not exists (select 1 from ${costRecords} as newer where newer.reprices = ${costRecords.id})`;
 
 /** Cost records, newest first; repriced ones stand beside what they reprice, at the same time. */
-export function listRecords(db: Db, filter: Attribution, paging: Paging): Promise<Listing<CostRow>> {
+export function listRecords(db: Db, filter: Attribution, paging: Paging): Promise<Page<CostRow>> {
   return newest(db, costRecords, { filter, paging });
 }
 
 /** Cost records that no later one reprices, newest first. */
-export function listCurrent(db: Db, filter: Attribution, paging: Paging): Promise<Listing<CostRow>> {
+export function listCurrent(db: Db, filter: Attribution, paging: Paging): Promise<Page<CostRow>> {
   return newest(db, costRecords, { filter, paging, also: CURRENT });
 }
 
@@ -43,7 +43,7 @@ export async function recordsOf(db: Db, request: string, filter: Attribution): P
 }
 
 /** The request log, newest first. */
-export function listRequests(db: Db, filter: Attribution, paging: Paging): Promise<Listing<RequestRow>> {
+export function listRequests(db: Db, filter: Attribution, paging: Paging): Promise<Page<RequestRow>> {
   return newest(db, requests, { filter, paging });
 }
 
@@ -68,7 +68,7 @@ async function newest<Table extends Attributed>(
   db: Db,
   table: Table,
   { filter, paging, also }: Wanted,
-): Promise<Listing<Table["$inferSelect"]>> {
+): Promise<Page<Table["$inferSelect"]>> {
   const { from, to, tag } = filter;
   const tags = tagsOf(table);
   const byTag = searchedByTag(filter);

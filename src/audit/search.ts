@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { TollgateError } from "#core";
-import { type Db, tables } from "#db";
-import { after, listed, type Listing, type Paging, placeOf } from "./paging.ts";
+import { type Db, type Page, type Paging, placeOf, tables } from "#db";
+import { after, listed } from "./paging.ts";
 import { sealsOf, type Shown } from "./seals.ts";
 
 const { auditEntries } = tables;
@@ -45,7 +45,7 @@ type Field = keyof typeof FIELDS;
 const BY_FEWNESS = Object.keys(FIELDS) as Field[];
 
 /** Audit entries in the order of their time; those of one millisecond by their ids, and where text is looked for by their arrival. */
-export async function searchAudit(db: Db, filter: AuditFilter, paging: Paging): Promise<Listing<AuditRow>> {
+export async function searchAudit(db: Db, filter: AuditFilter, paging: Paging): Promise<Page<AuditRow>> {
   const found = await (filter.text === undefined ? byField(db, filter, paging) : byText(db, { ...filter, text: filter.text }, paging));
   const { rows, next } = listed(found, paging.limit);
   const seals = await sealsOf(

@@ -1,9 +1,8 @@
+import { type Fields, fieldsOf } from "#core";
 import type { Ask } from "#wire";
 import type { Features } from "./contract.ts";
 import { holdsCode } from "./code.ts";
 import { languageOf } from "./language.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What is known of a request beside its body. */
 export interface Known {
@@ -101,8 +100,4 @@ function asksForJson(value: Fields): boolean {
 
 function listLength(value: unknown): number {
   return Array.isArray(value) ? value.length : 0;
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }

@@ -1,5 +1,6 @@
+import { minus } from "./amount.ts";
 import type { Amount, Charge, Counted, Elsewhere, Floated, Leg, Notice, Report, Settled, Settlement } from "./contract.ts";
-import { draw } from "./floats.ts";
+import { Draws } from "./floats.ts";
 import { type EndedRow, endedOf, type HoldRow, holdsOf, insertHold, isKnown } from "./holds.ts";
 import { freedBy, rebook } from "./leases.ts";
 import { change, chargesOf, measured, reserve, told } from "./legs.ts";
@@ -106,19 +107,16 @@ export function total(sql: Sql, totals: readonly Total[]): void {
 
 /** Makes holds of requests that an isolate has admitted and not ended. */
 export function begin(sql: Sql, began: Report["began"]): void {
+  const draws = new Draws(sql);
   for (const { admission, granted, float, legs, paced, at, event } of began) {
     const { id, key, ttlMs } = admission;
     if (isKnown(sql, id)) continue;
     drawPace(sql, { key, float, paced });
-    const drawn = draw(sql, float, granted);
-    reserve(sql, legs, {
-      nano: granted.nano - drawn.nano,
-      tokens: granted.tokens - drawn.tokens,
-      requests: granted.requests - drawn.requests,
-    });
+    reserve(sql, legs, minus(granted, draws.take(float, granted)));
     const pace = { ...(paced ?? { second: 0, counted: 0 }), paced: paced !== null };
     insertHold(sql, { id, key, body: "", ...granted, legs, ...pace, bound: false, event, elsewhere: [], lease: null }, at + ttlMs);
   }
+  draws.write();
 }
 
 /** Books what requests used, each exactly once; after expiry it replaces the estimate. Answers in the order asked. */
@@ -126,6 +124,7 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
   const ids = ended.map(({ settlement }) => settlement.id);
   const holds = holdsOf(sql, ids);
   const over = endedOf(sql, ids);
+  const draws = new Draws(sql);
   const endings: Ending[] = [];
   const totals: Total[] = [];
   const events: string[] = [];
@@ -137,7 +136,7 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
     if (before) return again(sql, settlement, before, now);
     const hold = holds.get(id);
     if (!hold && !floated) return { kind: "unknown" };
-    const ending = hold ? endingOf(hold, "settled", actual) : floatedEnding(sql, floated!, actual);
+    const ending = hold ? endingOf(hold, "settled", actual) : floatedEnding(sql, floated!, { draws, actual });
     if (slot !== null) keepSlot(sql, ending.key, slot);
     const charged = chargesOf([...ending.legs, ...everyLeg(ending.elsewhere)], actual);
     endings.push(ending);
@@ -148,6 +147,7 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
     }
     return { kind: "settled", charged };
   });
+  draws.write();
   end(sql, endings, now);
   total(sql, totals);
   const deliveries = told(sql, charges).map((charged, at) => finished(events[at]!, charged));
@@ -156,9 +156,13 @@ export function settle(sql: Sql, ended: Report["ended"], now: number): Settled[]
 }
 
 /** A request that ended before its beginning was told. */
-function floatedEnding(sql: Sql, { admission: { id, key }, granted, float, legs, paced }: Floated, actual: Amount): Ending {
+function floatedEnding(
+  sql: Sql,
+  { admission: { id, key }, granted, float, legs, paced }: Floated,
+  { draws, actual }: { readonly draws: Draws; readonly actual: Amount },
+): Ending {
   drawPace(sql, { key, float, paced });
-  return { id, key, how: "settled", legs, elsewhere: [], held: draw(sql, float, granted), actual, paced, lease: null };
+  return { id, key, how: "settled", legs, elsewhere: [], held: draws.take(float, granted), actual, paced, lease: null };
 }
 
 /** An ending of what has ended already: a repeat, or better news of what had expired. */

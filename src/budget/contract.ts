@@ -260,6 +260,11 @@ export interface Settlement {
   readonly event: string;
 }
 
+/** A settlement as a flow tells of it: its event is written on its way to the ledger, when the caller has long been answered. */
+export interface Paid extends Omit<Settlement, "event"> {
+  readonly event: () => string;
+}
+
 /** What settling did. `late` replaces the estimate of an expired hold. */
 export type Settled =
   | { readonly kind: "settled" | "repeated" | "late"; readonly charged: readonly Charge[] }

@@ -1,4 +1,5 @@
 import type { PaceLimits } from "#core";
+import { lesser, minus, NOTHING } from "./amount.ts";
 import type { Admission, Amount, Float, GivenBack, Leg, Refusal } from "./contract.ts";
 import type { Standing } from "./grant.ts";
 import { legAt, measured, reserve } from "./legs.ts";
@@ -19,7 +20,6 @@ const SHARE = 16;
 const REQUESTS_MIN = 4;
 /** Where no budget counts a unit. */
 const PLENTY = 2 ** 50;
-const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 const UNITS = ["nano", "tokens", "requests"] as const;
 
 /** A float as the ledger remembers it: what of it has not been drawn yet. */
@@ -79,19 +79,39 @@ function part(wanted: Amount, path: readonly Standing[]): Amount {
   return { nano: of("nano", "usd"), tokens: of("tokens", "tokens"), requests: of("requests", "requests") };
 }
 
-/** Takes what a request was granted out of its float, and says how much of it the float still had: nothing, once it is gone. */
-export function draw(sql: Sql, id: string, granted: Amount): Amount {
-  const float = floatOf(sql, id);
-  if (!float) return NOTHING;
-  const drawn = least(float, granted);
-  sql.exec(
-    "UPDATE floats SET nano = nano - ?, tokens = tokens - ?, requests = requests - ? WHERE id = ?",
-    drawn.nano,
-    drawn.tokens,
-    drawn.requests,
-    id,
-  );
-  return drawn;
+/** What one transaction draws from floats: each is read once and written once, however many requests were admitted from it. */
+export class Draws {
+  readonly #sql: Sql;
+  /** What is left of each; null of those that are gone. */
+  readonly #left = new Map<string, Amount | null>();
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** Takes what a request was granted out of its float, and says how much of it the float still had: nothing, once it is gone. */
+  take(id: string, granted: Amount): Amount {
+    const left = this.#leftOf(id);
+    if (!left) return NOTHING;
+    const drawn = lesser(left, granted);
+    this.#left.set(id, minus(left, drawn));
+    return drawn;
+  }
+
+  /** Writes down what is left. */
+  write(): void {
+    for (const [id, left] of this.#left)
+      if (left)
+        this.#sql.exec("UPDATE floats SET nano = ?, tokens = ?, requests = ? WHERE id = ?", left.nano, left.tokens, left.requests, id);
+  }
+
+  #leftOf(id: string): Amount | null {
+    const known = this.#left.get(id);
+    if (known !== undefined) return known;
+    const float = floatOf(this.#sql, id);
+    this.#left.set(id, float);
+    return float;
+  }
 }
 
 /** Gives back, once, what nobody admitted from a float. What was admitted stays reserved until it is told, or the float's time is up. */
@@ -99,7 +119,9 @@ export function giveBack(sql: Sql, { float: id, rest, pace }: GivenBack): void {
   const [known] = sql.exec<{ returned: number }>("SELECT returned FROM floats WHERE id = ?", id);
   if (known?.returned !== 0) return;
   const { legs, key } = floatOf(sql, id)!;
-  reserve(sql, legs, draw(sql, id, rest), -1);
+  const draws = new Draws(sql);
+  reserve(sql, legs, draws.take(id, rest), -1);
+  draws.write();
   if (pace) giveBackPace(sql, key, id, pace);
   sql.exec("UPDATE floats SET returned = 1 WHERE id = ?", id);
 }
@@ -111,14 +133,6 @@ export function endFloat(sql: Sql, id: string): void {
   reserve(sql, float.legs, float, -1);
   endSlice(sql, float.key, id);
   sql.exec("DELETE FROM floats WHERE id = ?", id);
-}
-
-function least(one: Amount, other: Amount): Amount {
-  return {
-    nano: Math.min(one.nano, other.nano),
-    tokens: Math.min(one.tokens, other.tokens),
-    requests: Math.min(one.requests, other.requests),
-  };
 }
 
 /** Floats whose time is up. */

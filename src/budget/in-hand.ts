@@ -1,7 +1,6 @@
+import { covers, NOTHING, plus, times } from "./amount.ts";
 import type { Amount, Asked, Float, Floated, GivenBack, Granted, Pace } from "./contract.ts";
 import { paceOf } from "./pace.ts";
-
-const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 
 /** What a float came with: its own answer, and the facts by which it was asked for. */
 interface Origin {
@@ -63,16 +62,11 @@ export class InHand {
 
   #covers(amount: Amount, counted: number): boolean {
     const [left, pace] = [this.#left, this.#pace];
-    const paid = !left || (left.nano >= amount.nano && left.tokens >= amount.tokens && left.requests >= amount.requests);
-    return paid && (!pace || (pace.requests >= 1 && pace.tokens >= counted && pace.slots >= 1));
+    return (!left || covers(left, amount)) && (!pace || (pace.requests >= 1 && pace.tokens >= counted && pace.slots >= 1));
   }
 
   #move(amount: Amount, counted: number, sign: 1 | -1): void {
-    const left = this.#left;
-    if (left) {
-      const [nano, tokens] = [left.nano + sign * amount.nano, left.tokens + sign * amount.tokens];
-      this.#left = { nano, tokens, requests: left.requests + sign * amount.requests };
-    }
+    if (this.#left) this.#left = plus(this.#left, times(amount, sign));
     if (!this.#pace) return;
     this.#pace.requests += sign;
     this.#pace.tokens += sign * counted;

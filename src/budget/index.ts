@@ -1,3 +1,4 @@
+export { larger, lesser } from "./amount.ts";
 export type * from "./contract.ts";
 export { type BudgetRow, BudgetStore, type NewBudget } from "./store.ts";
 export { foresee } from "./foresee.ts";

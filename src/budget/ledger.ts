@@ -1,4 +1,5 @@
 import type { PaceLimits } from "#core";
+import { larger, minus, NOTHING } from "./amount.ts";
 import { begin, end, type Ending, endingOf, everyLeg, follow, settle, total } from "./booking.ts";
 import type {
   Admission,
@@ -50,7 +51,6 @@ import { windowAt } from "./windows.ts";
 const ENDED_KEPT_MS = 24 * 3_600_000;
 /** Limits that make everything be counted. */
 const EVERY_LIMIT = { rpm: 1, tpm: 1, concurrency: 1 };
-const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
 const UNUSED = { nano: 0, requests: 0, input: 0, output: 0 };
 const UNKNOWN_HOLD: Refusal = { kind: "mismatch" };
 
@@ -100,8 +100,8 @@ export class Ledger {
     return this.#sql.transaction(() => {
       const hold = holdOf(this.#sql, id);
       if (!hold) return UNKNOWN_HOLD;
-      const amount = { nano: Math.max(hold.nano, to.nano), tokens: Math.max(hold.tokens, to.tokens), requests: hold.requests };
-      const more = { nano: amount.nano - hold.nano, tokens: amount.tokens - hold.tokens, requests: 0 };
+      const amount = { ...larger(hold, to), requests: hold.requests };
+      const more = minus(amount, hold);
       if (more.nano > 0 || more.tokens > 0) {
         const refusal = this.#grow(hold, more, payer, now);
         if (refusal) return refusal;

@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray } from "drizzle-orm";
-import { NANO_MAX, newId, type Scope, TollgateError } from "#core";
+import { found, NANO_MAX, newId, type Scope, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { widerLedger } from "./wider.ts";
 import { isTimeZone } from "./windows.ts";
@@ -78,8 +78,7 @@ export class BudgetStore {
 
   /** Changes the limit or the mode. @throws TollgateError `not_found`, `invalid_request`. */
   async patch(id: string, changes: Partial<Pick<BudgetRow, "limit" | "mode">>): Promise<BudgetRow> {
-    const before = await this.get(id);
-    if (!before) throw absent();
+    const before = found(await this.get(id), "budget");
     const row = { ...before, ...changes };
     checkLimit(row.limit);
     await this.#db.update(budgets).set(row).where(eq(budgets.id, id));
@@ -89,8 +88,7 @@ export class BudgetStore {
   /** Removes a budget; it binds nobody from then on. @throws TollgateError `not_found`. */
   async delete(id: string): Promise<BudgetRow> {
     const [gone] = await this.#db.delete(budgets).where(eq(budgets.id, id)).returning();
-    if (!gone) throw absent();
-    return gone;
+    return found(gone, "budget");
   }
 
   /** The ledgers of scopes across teams that have budgets; null for more than are worth listing. */
@@ -109,8 +107,8 @@ export class BudgetStore {
       const fault = kind === "deployment" ? "is not given for the deployment: there is one" : "is missing";
       throw new TollgateError("invalid_request", `scope.id ${fault}`, { param: "scope.id" });
     }
-    const [found] = await this.#find(kind, id);
-    if (found) return found.team;
+    const [home] = await this.#find(kind, id);
+    if (home) return home.team;
     throw new TollgateError("invalid_request", `scope.id names no ${kind}`, { param: "scope.id" });
   }
 
@@ -138,8 +136,4 @@ function check({ timeZone, limit }: NewBudget): void {
 function checkLimit(limit: number): void {
   if (Number.isSafeInteger(limit) && limit >= 0 && limit <= NANO_MAX) return;
   throw new TollgateError("invalid_request", "The limit must be a whole number of its unit, of at most 2^53 - 1", { param: "limit" });
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such budget.");
 }

@@ -8,9 +8,9 @@ import type {
   LeaseAsked,
   Leased,
   LeaseStatus,
+  Paid,
   Refusal,
   Report,
-  Settlement,
 } from "./contract.ts";
 import type { LedgerObject } from "./ledger.do.ts";
 
@@ -20,7 +20,7 @@ export interface LedgerStub {
   /** Grows a hold of `key` to an absolute amount; repeat-safe. */
   extend(key: string, id: string, to: Amount): Promise<Granted | Refusal>;
   /** Books what a request used; returns when the ledger has it, or another request of this isolate takes it there. */
-  settle(settlement: Settlement): Promise<void>;
+  settle(paid: Paid): Promise<void>;
   /** Only where nothing was sent upstream. */
   release(id: string): Promise<void>;
   /** Takes a task's money out of the budgets of its key, whole; repeat-safe. */
@@ -38,7 +38,7 @@ export interface LedgerStub {
 }
 
 /** The ledger's object itself: every method is one trip. */
-export interface LedgerRemote extends Omit<LedgerStub, "reserve"> {
+export interface LedgerRemote extends Omit<LedgerStub, "reserve" | "settle"> {
   /** Admits a request, once what is reported along with it is taken down. */
   reserve(admission: Admission, report?: Report): Promise<Granted | Refusal>;
   /** Takes down many beginnings and endings at once; repeat-safe. */
@@ -65,7 +65,6 @@ export function ledgerOf(namespace: DurableObjectNamespace<LedgerObject>, team: 
   return {
     reserve: (admission, report = NOTHING) => ask((remote) => remote.reserve(team, admission, report)),
     extend: (key, hold, to) => ask((remote) => remote.extend(team, key, hold, to)),
-    settle: (settlement) => ask((remote) => remote.report({ ...NOTHING, ended: [{ settlement, floated: null, slot: null }] })),
     report: (report) => ask((remote) => remote.report(report)),
     release: (hold) => ask((remote) => remote.release(hold)),
     lease: (asked) => ask((remote) => remote.lease(team, asked)),

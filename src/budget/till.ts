@@ -1,4 +1,5 @@
-import type { Amount, Asked, Begun, Floated, Granted, Refusal, Report, Settlement, Wish } from "./contract.ts";
+import { larger, NOTHING, plus, times } from "./amount.ts";
+import type { Amount, Asked, Begun, Floated, Granted, Over, Paid, Refusal, Report, Wish } from "./contract.ts";
 import { FLOAT_MS } from "./floats.ts";
 import { InHand } from "./in-hand.ts";
 import type { LedgerRemote, LedgerStub } from "./stub.ts";
@@ -25,6 +26,11 @@ interface Untold {
   sent: "not" | "on its way" | "in vain";
 }
 
+/** A request that is over, and whose event nobody has written yet. */
+interface Unwritten extends Omit<Over, "settlement"> {
+  readonly paid: Paid;
+}
+
 /** What this isolate knows of one key's requests. */
 interface KeyTill {
   inHand: InHand | null;
@@ -48,8 +54,6 @@ type Background = (work: Promise<unknown>) => void;
 const KEYS_MAX = 10_000;
 const TEAMS_MAX = 1_000;
 
-const NOTHING: Amount = { nano: 0, tokens: 0, requests: 0 };
-
 /**
  * The till of one team in one isolate. It admits from floats, without a trip, what it may; everything else it asks the ledger. What
  * ended it reports in company, about every 25 ms, and what began by the report after. It holds plain values only: no request waits for another's
@@ -61,7 +65,8 @@ export class Till {
   readonly #keys = new Map<string, KeyTill>();
   readonly #untold = new Map<string, Untold>();
   readonly #running = new Map<string, Running>();
-  #ended: Report["ended"][number][] = [];
+  #unwritten: Unwritten[] = [];
+  #ended: Over[] = [];
   #returned: Report["returned"][number][] = [];
   #flushAt = -Infinity;
   #flushing = false;
@@ -73,7 +78,7 @@ export class Till {
 
   /** Whether everything that happened here is told. */
   get idle(): boolean {
-    return this.#untold.size === 0 && this.#ended.length === 0 && this.#returned.length === 0;
+    return this.#untold.size === 0 && this.#unwritten.length === 0 && this.#ended.length === 0 && this.#returned.length === 0;
   }
 
   /**
@@ -84,7 +89,7 @@ export class Till {
     return {
       reserve: (asked) => this.#reserve(asked, background),
       extend: (key, id, to) => this.#extend(key, id, to),
-      settle: (settlement) => this.#settle(settlement),
+      settle: (paid) => this.#settle(paid),
       release: (id) => this.#release(id),
       lease: (asked) => this.#patiently(asked.key, () => this.#remote.lease(asked)),
       endLeases: (ids) => this.#remote.endLeases(ids),
@@ -107,7 +112,7 @@ export class Till {
   async #reserve(asked: Asked, background: Background | null): Promise<Granted | Refusal> {
     const own = background && this.#admit(asked);
     if (own) {
-      background(this.#flush());
+      if (!this.#isFlushing()) background(this.#flush());
       return own;
     }
     return this.#patiently(asked.key, () => this.#ask(asked, background !== null));
@@ -205,12 +210,12 @@ export class Till {
     return this.#patiently(key, () => this.#remote.extend(key, id, to));
   }
 
-  async #settle(settlement: Settlement): Promise<void> {
-    const floated = this.#untold.get(settlement.id)?.floated ?? null;
-    this.#untold.delete(settlement.id);
-    const inHand = this.#end(settlement.id);
+  async #settle(paid: Paid): Promise<void> {
+    const floated = this.#untold.get(paid.id)?.floated ?? null;
+    this.#untold.delete(paid.id);
+    const inHand = this.#end(paid.id);
     inHand?.freeSlot();
-    this.#ended.push({ settlement, floated, slot: inHand?.float.id ?? null });
+    this.#unwritten.push({ paid, floated, slot: inHand?.float.id ?? null });
     await this.#flush();
   }
 
@@ -223,12 +228,16 @@ export class Till {
     inHand?.takeBack(untold.floated);
   }
 
+  /** Whether another request is about to send a report. */
+  #isFlushing(): boolean {
+    return this.#flushing && this.#clock() < this.#flushAt + LATE_MS;
+  }
+
   /** Sends a report a little later, unless another request is about to. */
   async #flush(): Promise<void> {
-    const now = this.#clock();
-    if (this.#flushing && now < this.#flushAt + LATE_MS) return;
+    if (this.#isFlushing()) return;
     this.#flushing = true;
-    this.#flushAt = now + FLUSH_MS;
+    this.#flushAt = this.#clock() + FLUSH_MS;
     await sleep(FLUSH_MS);
     this.#flushing = false;
     await this.#send();
@@ -240,7 +249,8 @@ export class Till {
    * @throws where no try succeeds. What was to be told is kept for the next report; what the ledger knows of expires into estimates.
    */
   async #send(): Promise<void> {
-    if (this.#ended.length + this.#returned.length + this.#toTell().length > 0) await this.#telling((report) => this.#report(report));
+    if (this.#unwritten.length + this.#ended.length + this.#returned.length + this.#toTell().length > 0)
+      await this.#telling((report) => this.#report(report));
   }
 
   /** Beginnings that the ledger should hear of. One that is younger than a flush waits for the next: it may be over by then. */
@@ -263,8 +273,9 @@ export class Till {
   /** Makes a call that takes along everything that the ledger does not know; what it could not take is kept for the next. */
   async #telling<Answer>(call: (report: Report) => Promise<Answer>): Promise<Answer> {
     const began = this.#toTell();
-    const report: Report = { began: began.map(begun), ended: this.#ended, returned: this.#returned };
+    const report: Report = { began: began.map(begun), ended: [...this.#ended, ...this.#unwritten.map(written)], returned: this.#returned };
     for (const each of began) each.sent = "on its way";
+    this.#unwritten = [];
     this.#ended = [];
     this.#returned = [];
     try {
@@ -340,22 +351,10 @@ function begun({ floated, event }: Untold): Begun {
   return { ...floated, event: event() };
 }
 
+function written({ paid, floated, slot }: Unwritten): Over {
+  return { settlement: { ...paid, event: paid.event() }, floated, slot };
+}
+
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function plus(one: Amount, other: Amount): Amount {
-  return { nano: one.nano + other.nano, tokens: one.tokens + other.tokens, requests: one.requests + other.requests };
-}
-
-function times({ nano, tokens, requests }: Amount, factor: number): Amount {
-  return { nano: factor * nano, tokens: factor * tokens, requests: factor * requests };
-}
-
-function larger(one: Amount, other: Amount): Amount {
-  return {
-    nano: Math.max(one.nano, other.nano),
-    tokens: Math.max(one.tokens, other.tokens),
-    requests: Math.max(one.requests, other.requests),
-  };
 }

@@ -14,17 +14,18 @@ export interface Paging {
   readonly cursor?: string;
 }
 
+/** The row that a cursor names. @throws TollgateError `invalid_request` naming `cursor`. */
+export function placeOf(cursor: string): { readonly at: number; readonly id: string } {
+  const match = /^(\d{1,15})\.([\x21-\x7e]{1,128})$/.exec(cursor);
+  if (!match) throw new TollgateError("invalid_request", "cursor is not one that a list answered", { param: "cursor" });
+  return { at: Number(match[1]), id: match[2]! };
+}
+
 /** The rows behind a cursor, newest first. @throws TollgateError `invalid_request` naming `cursor`. */
 export function after(table: { readonly createdAt: SQLiteColumn; readonly id: SQLiteColumn }, cursor: string | undefined): SQL | undefined {
   if (cursor === undefined) return undefined;
-  const { at, id } = readCursor(cursor);
+  const { at, id } = placeOf(cursor);
   return or(lt(table.createdAt, at), and(eq(table.createdAt, at), lt(table.id, id)));
-}
-
-function readCursor(cursor: string): { readonly at: number; readonly id: string } {
-  const match = /^(\d{1,15})\.([A-Za-z0-9_]{1,128})$/.exec(cursor);
-  if (!match) throw new TollgateError("invalid_request", "cursor is not one that a list answered", { param: "cursor" });
-  return { at: Number(match[1]), id: match[2]! };
 }
 
 /** Cuts `limit + 1` rows into a page and the cursor of the next. */

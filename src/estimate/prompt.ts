@@ -1,3 +1,4 @@
+import type { Fields } from "#core";
 import type { Ask } from "#wire";
 import { Features } from "./features.ts";
 import { type Picture, sizeOf } from "./picture.ts";
@@ -12,8 +13,6 @@ export interface Prompt {
   /** Tokens sent as numbers in place of text. */
   readonly ids: number;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Characters of one prompt that are looked at; the rest is taken to be like them, so that no prompt costs more than a few milliseconds. */
 const READ_MAX = 524_288;

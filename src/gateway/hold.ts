@@ -1,5 +1,5 @@
 import type { RequestEvent } from "#audit";
-import { type Amount, type Asked, type Granted, type LedgerStub, type Refusal, refusalError } from "#budget";
+import { type Amount, type Asked, type Granted, larger, type LedgerStub, lesser, type Refusal, refusalError } from "#budget";
 import { outputTokens, inputTokens, nanoCeil, NO_USAGE, TollgateError, type Usage } from "#core";
 import { outputCap, receipt, type Receipt } from "#models";
 import type { Bill, Draft, Gateway } from "./contract.ts";
@@ -124,11 +124,12 @@ export class Hold implements AsyncDisposable {
   async #book(bill: Bill, amount: Amount, ending: Ending): Promise<void> {
     this.#mine = false;
     const { draft, past } = this;
-    const event = requestEvent({ draft, past, reserved: this.granted.granted }, bill, ending);
+    const event = () => requestEvent({ draft, past, reserved: this.granted.granted }, bill, ending);
     const usage = tokensWithLost(bill.receipt.usage, past);
-    const settled = this.#ledger.settle({ id: draft.arrival.id, actual: withLost(amount, past), usage, event: JSON.stringify(event) });
+    const paid = { id: draft.arrival.id, actual: withLost(amount, past), usage, event: () => JSON.stringify(event()) };
+    const settled = this.#ledger.settle(paid);
     const { governor } = draft.arrival;
-    await (governor ? Promise.all([settled, governor.settled(event)]) : settled);
+    await (governor ? Promise.all([settled, governor.settled(event())]) : settled);
   }
 }
 
@@ -212,15 +213,6 @@ export function wanted(draft: Draft): Wanted {
   );
 }
 
-function lesser(a: Amount, b: Amount): Amount {
-  return { nano: Math.min(a.nano, b.nano), tokens: Math.min(a.tokens, b.tokens), requests: a.requests };
-}
-
-/** The larger of two amounts, unit by unit. */
-export function larger(a: Amount, b: Amount): Amount {
-  return { nano: Math.max(a.nano, b.nano), tokens: Math.max(a.tokens, b.tokens), requests: a.requests };
-}
-
 /** The three amounts, none above the cap that the caller set for this request. */
 export function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { costMax } }: Draft): Wanted {
   if (costMax === null) return { floor, likely, ceiling };
@@ -231,11 +223,7 @@ export function underOwnCap({ bounds: { floor, likely, ceiling }, arrival: { cos
   }
   const share = ceiling.nano === floor.nano ? FLOOR_ONLY : (costMax - floor.nano) / (ceiling.nano - floor.nano);
   const tokens = floor.tokens + Math.floor((ceiling.tokens - floor.tokens) * Math.min(1, share));
-  const under = (amount: Amount) => ({
-    nano: Math.min(amount.nano, costMax),
-    tokens: Math.min(amount.tokens, tokens),
-    requests: amount.requests,
-  });
+  const under = (amount: Amount) => lesser(amount, { ...amount, nano: costMax, tokens });
   return { floor, likely: under(likely), ceiling: under(ceiling) };
 }
 

@@ -12,11 +12,19 @@ export interface Given {
 const JSON_MAX = 4_096;
 const WORST = { allowed: 0, failed: 1, denied: 2 } as const;
 
+/** What one policy said at a stage, and what it was given. It becomes a record when its request is booked. */
+interface Word {
+  readonly finding: Finding;
+  readonly active: ActiveStep;
+  readonly stage: Stage;
+  readonly given: Given;
+}
+
 /** What the policies of one request said, as it goes: gathered for its record, and told to nobody before. */
 export class Judgement {
-  #decisions = new Map<string, PolicyDecision>();
+  #words = new Map<string, Word>();
   /** What was said of targets that the request did not go to after all. */
-  readonly #elsewhere: PolicyDecision[] = [];
+  readonly #elsewhere: Word[] = [];
   /** An answer was refused after it had been paid for, and its record is on its way. */
   booked = false;
   /** Why a stream was stopped; null while it goes on. */
@@ -28,41 +36,39 @@ export class Judgement {
       const active = chain.find(({ step }) => step.policy === finding.step.policy && step.mode === finding.step.mode);
       if (!active) continue;
       const name = `${stage} ${finding.step.policy} ${active.activatedAs}`;
-      const before = this.#decisions.get(name);
-      const now = decisionOf(finding, active, { stage, given });
-      this.#decisions.set(name, before ? together(before, now) : now);
+      const before = this.#words.get(name);
+      const now = { finding, active, stage, given };
+      this.#words.set(name, before ? together(before, now) : now);
     }
   }
 
   /** What was said so far was said of another target: it stays on record, and the next is judged afresh. */
   moveOn(): void {
-    this.#elsewhere.push(...this.#decisions.values());
-    this.#decisions = new Map();
+    this.#elsewhere.push(...this.#words.values());
+    this.#words = new Map();
   }
 
   /** The records of a request's decisions; nothing where no policy was asked. */
   recordsOf(request: string): { readonly policies?: PolicyDecision[] } {
-    const decisions = [...this.#elsewhere, ...this.#decisions.values()];
-    if (decisions.length === 0) return {};
+    const words = [...this.#elsewhere, ...this.#words.values()];
+    if (words.length === 0) return {};
     const suffix = request.replace(/^req_/, "");
-    return { policies: decisions.map((decision, at) => ({ ...decision, id: `dec_${suffix}_${at}` })) };
+    return { policies: words.map((word, at) => decisionOf(word, `dec_${suffix}_${at}`)) };
   }
 
   /** What a caller is told of the policies that its request passed. Shadows are not among them: they change nothing, this neither. */
   get header(): string | null {
-    const enforced = [...this.#decisions.values()].filter(({ mode }) => mode !== "shadow");
-    const told = enforced.map(({ policy, version, outcome }) => `${policy}@${version} ${outcome}`);
+    const enforced = [...this.#words.values()].filter(({ active }) => active.activatedAs !== "shadow");
+    const told = enforced.map(({ finding: { step, outcome } }) => `${step.policy}@${step.version} ${outcome}`);
     return told.length === 0 ? null : [...new Set(told)].join(", ");
   }
 }
 
-function decisionOf(
-  { step, outcome, failure, reason, metadata, obligations, fuel }: Finding,
-  { scope, activatedAs }: ActiveStep,
-  { stage, given }: { readonly stage: Stage; readonly given: Given },
-): PolicyDecision {
+function decisionOf({ finding, active, stage, given }: Word, id: string): PolicyDecision {
+  const { step, outcome, failure, reason, metadata, obligations, fuel } = finding;
+  const { scope, activatedAs } = active;
   return {
-    id: "",
+    id,
     policy: step.policy,
     version: step.version,
     hash: step.hash,
@@ -81,10 +87,11 @@ function decisionOf(
 }
 
 /** The worse of two, with the fuel of both; a failure stands beside a denial, since neither may be silent. */
-function together(a: PolicyDecision, b: PolicyDecision): PolicyDecision {
-  const [worse, other] = WORST[b.outcome] > WORST[a.outcome] ? [b, a] : [a, b];
-  const obligations = worse.obligations.length > 0 ? worse.obligations : other.obligations;
-  return { ...worse, failure: worse.failure ?? other.failure, obligations, fuel: a.fuel + b.fuel };
+function together(a: Word, b: Word): Word {
+  const [worse, other] = WORST[b.finding.outcome] > WORST[a.finding.outcome] ? [b, a] : [a, b];
+  const obligations = worse.finding.obligations.length > 0 ? worse.finding.obligations : other.finding.obligations;
+  const failure = worse.finding.failure ?? other.finding.failure;
+  return { ...worse, finding: { ...worse.finding, failure, obligations, fuel: a.finding.fuel + b.finding.fuel } };
 }
 
 function within<Value extends object>(value: Value): Value | null {

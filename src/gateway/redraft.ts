@@ -1,10 +1,10 @@
-import type { Amount } from "#budget";
+import { type Amount, larger } from "#budget";
 import { asTollgateError, TollgateError } from "#core";
 import type { Duties } from "#policy";
 import { type Ask, redactRequest } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
 import { drafted } from "./draft.ts";
-import { type Hold, larger, wanted } from "./hold.ts";
+import { type Hold, wanted } from "./hold.ts";
 import { resolve } from "./resolve.ts";
 
 /** What policies make of a request: its text, and where it goes; null for where it is going already. */

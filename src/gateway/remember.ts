@@ -1,7 +1,7 @@
-import type { Caller } from "#core";
+import { type Caller, fieldsOf } from "#core";
 import { keepsResponses } from "#providers";
 import { itemsOf, type Json, type Kept, listed } from "#responses";
-import { fieldsOf, SseReader } from "#wire";
+import { SseReader } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
 import type { Pass } from "./passes.ts";
 

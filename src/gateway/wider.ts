@@ -1,4 +1,4 @@
-import type { Amount, Asked, Elsewhere, Granted, LedgerStub, Refusal } from "#budget";
+import { type Amount, type Asked, type Elsewhere, type Granted, type LedgerStub, lesser, type Refusal } from "#budget";
 import type { Draft, Gateway } from "./contract.ts";
 
 /** How much longer a wider budget holds than the team's ledger, which says how the request ended. */
@@ -48,15 +48,7 @@ export async function holdWider(admission: Asked, names: readonly string[], at: 
 
 /** An admission that asks for no more than the wider budgets have granted. */
 export function within(admission: Asked, { elsewhere, granted }: Wider): Asked {
-  const least = (amount: Amount) =>
-    granted.reduce(
-      (most, each) => ({
-        nano: Math.min(most.nano, each.granted.nano),
-        tokens: Math.min(most.tokens, each.granted.tokens),
-        requests: most.requests,
-      }),
-      amount,
-    );
+  const least = (amount: Amount) => granted.reduce((most, each) => lesser(most, each.granted), amount);
   return { ...admission, ceiling: least(admission.ceiling), likely: least(admission.likely), elsewhere };
 }
 

@@ -1,5 +1,5 @@
 import type { Config } from "#config";
-import { type Nano, nanoFromUsd, TollgateError } from "#core";
+import { isObject, type Nano, nanoFromUsd, TollgateError } from "#core";
 
 /** What a caller may say about a request in `x-tollgate-*` headers. */
 export interface Directions {
@@ -56,16 +56,14 @@ function readMetadata(headers: Headers): Record<string, string> {
   } catch (cause) {
     throw new TollgateError("invalid_request", `The header ${name} must be a flat JSON object`, { param: name, cause });
   }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) refuse(name, "must be a flat JSON object");
+  if (!isObject(parsed)) refuse(name, "must be a flat JSON object");
   const entries = Object.entries(parsed);
   if (entries.length > METADATA_KEYS_MAX) refuse(name, `must hold at most ${METADATA_KEYS_MAX} keys`);
   if (entries.some(([key]) => key.length === 0 || key.length > METADATA_KEY_MAX))
     refuse(name, `must have keys of 1 to ${METADATA_KEY_MAX} characters`);
-  for (const [key, value] of entries) {
-    if (typeof value !== "string" || value.length > TEXT_MAX)
-      refuse(name, `must map ${key.slice(0, 40)} to a string of at most ${TEXT_MAX} characters`);
-  }
-  return Object.fromEntries(entries);
+  const wrong = entries.find(([, value]) => typeof value !== "string" || value.length > TEXT_MAX);
+  if (wrong) refuse(name, `must map ${wrong[0].slice(0, 40)} to a string of at most ${TEXT_MAX} characters`);
+  return parsed as Record<string, string>;
 }
 
 function readTags(headers: Headers): string[] {
@@ -110,14 +108,26 @@ function readCacheWish(headers: Headers, ttlMaxS: number): Directions["cache"] {
   return { mode: "use", ttlMs: ttlS * 1000 };
 }
 
+const UNDIRECTED: Directions = {
+  metadata: {},
+  tags: [],
+  endUser: null,
+  session: null,
+  timeoutMs: null,
+  costMax: null,
+  costInUsage: false,
+  cache: { mode: "use", ttlMs: null },
+  dryRun: false,
+};
+
 /**
  * Reads the caller's directions. A header of this family that nobody knows is refused: a misspelt cap must not pass unheard.
  * @throws TollgateError `invalid_request` naming the header.
  */
 export function readDirections(headers: Headers, limits: Pick<Config, "TOLLGATE_CACHE_TTL_MAX_S">): Directions {
-  for (const name of headers.keys()) {
-    if (name.startsWith("x-tollgate-") && !KNOWN.has(name)) refuse(name, "is not known");
-  }
+  const given = [...headers.keys()].filter((name) => name.startsWith("x-tollgate-"));
+  for (const name of given) if (!KNOWN.has(name)) refuse(name, "is not known");
+  if (given.length === 0) return UNDIRECTED;
   return {
     metadata: readMetadata(headers),
     tags: readTags(headers),

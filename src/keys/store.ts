@@ -1,5 +1,5 @@
 import { and, desc, eq, getTableColumns, isNull, lt, ne, or, sql } from "drizzle-orm";
-import { TollgateError } from "#core";
+import { absent, found, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { digest, type MintedSecret, mint, parse, remint } from "./secret.ts";
 
@@ -86,13 +86,13 @@ export class KeyStore {
 
   /** The key, or null where there is none. */
   async get(id: string): Promise<KeyRow | null> {
-    const [found] = await this.#db.select(SHOWN).from(keys).where(eq(keys.id, id));
-    return found ?? null;
+    const [row] = await this.#db.select(SHOWN).from(keys).where(eq(keys.id, id));
+    return row ?? null;
   }
 
   /** Keys, newest first. */
   async list(filter: KeyFilter): Promise<Page<KeyRow>> {
-    const found = await this.#db
+    const rows = await this.#db
       .select(SHOWN)
       .from(keys)
       .where(
@@ -105,7 +105,7 @@ export class KeyStore {
       )
       .orderBy(desc(keys.createdAt), desc(keys.id))
       .limit(filter.limit + 1);
-    return paged(found, filter.limit);
+    return paged(rows, filter.limit);
   }
 
   /** Changes what is named. A key's team is fixed, since its ledger holds what was spent. @throws TollgateError `not_found`. */
@@ -118,7 +118,7 @@ export class KeyStore {
   /** A new secret; the ones before it stay valid for `graceMs`. @throws TollgateError `not_found`, also for a revoked key. */
   async rotate(id: string, graceMs: number): Promise<{ row: KeyRow; secret: string; previousValidUntil: number }> {
     const before = await this.#require(id);
-    if (before.status === "revoked") throw absent();
+    if (before.status === "revoked") throw absent("key");
     const minted = await remint(this.#pepper, id.slice("key_".length));
     const until = this.#clock() + graceMs;
     await this.#db.batch([
@@ -158,13 +158,11 @@ export class KeyStore {
       .set({ ...changes, epoch: NEXT_EPOCH })
       .where(and(eq(keys.id, id), ne(keys.status, "revoked")))
       .returning({ id: keys.id });
-    if (changed.length === 0) throw absent();
+    if (changed.length === 0) throw absent("key");
   }
 
   async #require(id: string): Promise<KeyRow> {
-    const row = await this.get(id);
-    if (!row) throw absent();
-    return row;
+    return found(await this.get(id), "key");
   }
 
   /** The team must exist and the user be its own: a key that borrows another team's user would read across tenants. */
@@ -181,8 +179,4 @@ export class KeyStore {
       .insert(keySecrets)
       .values({ key, digest: minted.digest, last4: minted.last4, validUntil: null, createdAt: this.#clock() });
   }
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such key.");
 }

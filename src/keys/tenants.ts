@@ -1,5 +1,5 @@
 import { and, desc, eq, ne } from "drizzle-orm";
-import { newId, TollgateError } from "#core";
+import { found, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 
 const { keys, teams, users } = tables;
@@ -47,8 +47,7 @@ export class TenantStore {
 
   /** Changes what is named. @throws TollgateError `not_found`. */
   async patchTeam(id: string, changes: Partial<Pick<TeamRow, "name" | "metadata">>): Promise<TeamRow> {
-    const before = await this.getTeam(id);
-    if (!before) throw absent("team");
+    const before = found(await this.getTeam(id), "team");
     const after = { ...before, ...changes };
     await this.#db.update(teams).set(after).where(eq(teams.id, id));
     return after;
@@ -56,7 +55,7 @@ export class TenantStore {
 
   /** Deletes a team that no user and no living key belongs to. @throws TollgateError `not_found`, `invalid_request`. */
   async deleteTeam(id: string): Promise<void> {
-    if (!(await this.getTeam(id))) throw absent("team");
+    found(await this.getTeam(id), "team");
     const [member] = await this.#db.select({ id: users.id }).from(users).where(eq(users.team, id)).limit(1);
     const [living] = await this.#db
       .select({ id: keys.id })
@@ -98,8 +97,7 @@ export class TenantStore {
 
   /** Changes what is named; a user stays in its team. @throws TollgateError `not_found`. */
   async patchUser(id: string, changes: Partial<Pick<UserRow, "name" | "email" | "metadata">>): Promise<UserRow> {
-    const before = await this.getUser(id);
-    if (!before) throw absent("user");
+    const before = found(await this.getUser(id), "user");
     const after = { ...before, ...changes };
     await this.#db.update(users).set(after).where(eq(users.id, id));
     return after;
@@ -107,7 +105,7 @@ export class TenantStore {
 
   /** Deletes a user that holds no living key. @throws TollgateError `not_found`, `invalid_request`. */
   async deleteUser(id: string): Promise<void> {
-    if (!(await this.getUser(id))) throw absent("user");
+    found(await this.getUser(id), "user");
     const [living] = await this.#db
       .select({ id: keys.id })
       .from(keys)
@@ -120,8 +118,4 @@ export class TenantStore {
       .where(and(eq(keys.user, id), eq(keys.status, "revoked")));
     await this.#db.batch([orphaned, this.#db.delete(users).where(eq(users.id, id))]);
   }
-}
-
-function absent(what: "team" | "user"): TollgateError {
-  return new TollgateError("not_found", `There is no such ${what}.`);
 }

@@ -1,5 +1,5 @@
 import { and, desc, eq } from "drizzle-orm";
-import { nanoFromUsd, newId, TollgateError } from "#core";
+import { found, nanoFromUsd, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { PriceRow, Rates } from "./contract.ts";
 
@@ -62,8 +62,7 @@ export class PriceStore {
 
   /** Sets when a price ends; null lets it stand. @throws TollgateError `not_found`, `invalid_request`. */
   async end(id: string, effectiveTo: number | null): Promise<StoredPrice> {
-    const before = await this.get(id);
-    if (!before) throw absent();
+    const before = found(await this.get(id), "price");
     checkPeriod(before.effectiveFrom, effectiveTo);
     await this.#db.update(prices).set({ effectiveTo }).where(eq(prices.id, id));
     return { ...before, effectiveTo };
@@ -72,8 +71,7 @@ export class PriceStore {
   /** Removes a price. Records made by it keep their own copy. @throws TollgateError `not_found`. */
   async delete(id: string): Promise<StoredPrice> {
     const [gone] = await this.#db.delete(prices).where(eq(prices.id, id)).returning();
-    if (!gone) throw absent();
-    return priceOf(gone);
+    return priceOf(found(gone, "price"));
   }
 
   /** Every price, for the directory. */
@@ -166,8 +164,4 @@ function checkPeriod(from: number, to: number | null): void {
 
 function checkRates(rates: Rates, path: string): void {
   for (const [name, rate] of Object.entries(rates)) if (rate !== null && rate !== undefined) nanoFromUsd(rate, `${path}.${name}`);
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such price.");
 }

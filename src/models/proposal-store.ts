@@ -1,5 +1,5 @@
 import { and, desc, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
-import { newId, TollgateError } from "#core";
+import { found, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { priceOf, rowOf, type StoredPrice } from "./price-store.ts";
 import { canonical, type Proposed } from "./proposals.ts";
@@ -145,8 +145,7 @@ export class ProposalStore {
   }
 
   async #pending(id: string): Promise<ProposalRow> {
-    const row = await this.get(id);
-    if (!row) throw new TollgateError("not_found", "There is no such price proposal.");
+    const row = found(await this.get(id), "price proposal");
     if (row.status !== "pending") throw decidedAlready();
     return row;
   }

@@ -1,5 +1,5 @@
 import { and, desc, eq } from "drizzle-orm";
-import { newId, TollgateError } from "#core";
+import { found, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 
 const { models } = tables;
@@ -58,23 +58,17 @@ export class ModelStore {
       .set({ id, ...changes })
       .where(eq(models.id, id))
       .returning();
-    if (!row) throw absent();
-    return row;
+    return found(row, "model");
   }
 
   /** Removes an alias; its name is unknown from then on. @throws TollgateError `not_found`. */
   async delete(id: string): Promise<ModelRow> {
     const [gone] = await this.#db.delete(models).where(eq(models.id, id)).returning();
-    if (!gone) throw absent();
-    return gone;
+    return found(gone, "model");
   }
 
   /** Every alias, for the directory. */
   all(): Promise<ModelRow[]> {
     return this.#db.select().from(models);
   }
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such model.");
 }

@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray, max, sql } from "drizzle-orm";
-import { newId, TollgateError } from "#core";
+import { found, newId, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { Described } from "./engine/contract.ts";
@@ -124,11 +124,11 @@ export class PolicyStore {
   /** A version as it was uploaded. @throws TollgateError `not_found`. */
   async bundleOf(id: string): Promise<Upload> {
     const { name, version, source, signedBy, signature } = policyVersions;
-    const [row] = await this.#db
+    const [stored] = await this.#db
       .select({ name, version, source, signedBy, signature })
       .from(policyVersions)
       .where(eq(policyVersions.id, id));
-    if (!row) throw absent();
+    const row = found(stored, "policy");
     const signed = row.signedBy === null || row.signature === null ? null : { keyId: row.signedBy, ed25519: row.signature };
     return { name: row.name, version: row.version, source: row.source, signature: signed };
   }
@@ -169,8 +169,7 @@ export class PolicyStore {
    * @throws TollgateError `not_found`, `invalid_request` naming the field, `permission_denied`.
    */
   async judge(id: string, wanted: Enforcement, by: string): Promise<{ readonly row: PolicyRow; readonly config: Record<string, unknown> }> {
-    const row = await this.get(id);
-    if (!row) throw absent();
+    const row = found(await this.get(id), "policy");
     await this.#verify(row);
     return { row, config: this.#judged(row, wanted, by) };
   }
@@ -256,8 +255,4 @@ function ordinalOf(version: string): number {
   const parts = VERSION.exec(version);
   if (!parts) throw wrong("version", "must be three numbers below 100000, such as 1.0.0");
   return parts.slice(1).reduce((sum, part) => sum * PART_MAX + Number(part), 0);
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such policy.");
 }

@@ -1,5 +1,5 @@
 import { and, desc, eq } from "drizzle-orm";
-import { newId, Safe, TollgateError } from "#core";
+import { found, newId, Safe, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { last4Of, type StoredProvider } from "./store.ts";
@@ -54,7 +54,6 @@ export class CredentialStore {
   async delete(id: string): Promise<StoredCredential> {
     const mine = and(eq(providerCredentials.id, id), eq(providerCredentials.provider, this.#provider.id));
     const [gone] = await this.#db.delete(providerCredentials).where(mine).returning();
-    if (!gone) throw new TollgateError("not_found", "There is no such credential.");
-    return gone;
+    return found(gone, "credential");
   }
 }

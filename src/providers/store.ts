@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull } from "drizzle-orm";
-import { checkBaseUrl, newId, Safe, TollgateError } from "#core";
+import { checkBaseUrl, found, newId, Safe, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { openedBy } from "./opener.ts";
@@ -84,8 +84,7 @@ export class ProviderStore {
     id: string,
     changes: Partial<Omit<NewProvider, "name" | "kind">> & { readonly status?: StoredProvider["status"] },
   ): Promise<StoredProvider> {
-    const before = await this.get(id);
-    if (!before) throw absent();
+    const before = found(await this.get(id), "provider");
     if (changes.baseUrl !== undefined) this.#checkMove(before, changes.baseUrl, changes.apiKey);
     const { credential } = before;
     // Only over the pair that was judged: another change may have moved the upstream or its credential meanwhile.
@@ -115,8 +114,7 @@ export class ProviderStore {
       this.#db.delete(providerCredentials).where(eq(providerCredentials.provider, id)),
       this.#db.delete(providers).where(eq(providers.id, id)).returning(),
     ]);
-    if (!gone) throw absent();
-    return gone;
+    return found(gone, "provider");
   }
 
   /**
@@ -170,8 +168,4 @@ export function last4Of(apiKey: string): string | null {
 function bound(): TollgateError {
   const message = "api_key: a credential stays at its origin; give it again, or null, together with a base_url of another origin";
   return new TollgateError("invalid_request", message, { param: "api_key" });
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such provider.");
 }

@@ -1,5 +1,4 @@
-import { TollgateError } from "#core";
-import { fieldsOf } from "#wire";
+import { fieldsOf, TollgateError } from "#core";
 import type { Here, Json } from "./contract.ts";
 
 /** What an item's id begins with, by its type, as the vendor's do. */

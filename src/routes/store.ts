@@ -1,5 +1,5 @@
 import { desc, eq } from "drizzle-orm";
-import { newId, TollgateError } from "#core";
+import { found, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { cycleOf, RouteBook } from "./book.ts";
 import type { Route, RouteTarget } from "./contract.ts";
@@ -53,19 +53,16 @@ export class RouteStore {
 
   /** Changes what is named. @throws TollgateError `not_found`, `invalid_request` naming the field. */
   async patch(id: string, changes: Partial<Omit<Route, "name">>): Promise<RouteRow> {
-    const before = await this.get(id);
-    if (!before) throw absent();
+    const before = found(await this.get(id), "route");
     const next = { ...before, ...changes };
     await this.#check(next);
     const [row] = await this.#db.update(routes).set(stored(next)).where(eq(routes.id, id)).returning();
-    if (!row) throw absent();
-    return row;
+    return found(row, "route");
   }
 
   /** Removes a route; its name is unknown from then on. @throws TollgateError `not_found`, `invalid_request` where another leads to it. */
   async delete(id: string): Promise<RouteRow> {
-    const row = await this.get(id);
-    if (!row) throw absent();
+    const row = found(await this.get(id), "route");
     const user = (await this.all()).find(({ targets }) => targets.some((target) => "route" in target && target.route === row.name));
     if (user) throw new TollgateError("invalid_request", `The route ${user.name} leads to this one; change that first`);
     await this.#db.delete(routes).where(eq(routes.id, id));
@@ -107,8 +104,4 @@ function stored(route: Route): Omit<RouteRow, "id" | "createdAt"> {
   const { name, strategy, sticky, retries, backoffMs, timeoutMs, firstByteTimeoutMs, breaker } = route;
   const scalars = { name, strategy, sticky, retries, backoffMs, timeoutMs, firstByteTimeoutMs, breaker };
   return { ...scalars, targets: [...route.targets], fallBackOn: [...route.fallBackOn] };
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such route.");
 }

@@ -1,3 +1,4 @@
+import { isObject } from "#core";
 import { wrong } from "#wire";
 
 /** What belongs to the socket, and what the platform says of a connection: a client's address may not be told by the client. */
@@ -13,7 +14,7 @@ const STANDING_MAX = 6_000;
  * @throws TollgateError `invalid_request` naming the header.
  */
 export function readHeaders(headers: unknown): Readonly<Record<string, string>> {
-  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) throw wrong("headers", "must be a JSON object");
+  if (!isObject(headers)) throw wrong("headers", "must be a JSON object");
   const read = new Map<string, string>();
   for (const [given, value] of Object.entries(headers)) {
     const name = given.toLowerCase();

@@ -5,17 +5,18 @@ import { newId } from "#core";
 import { callbackSecret } from "#keys";
 import type { Callback, Task } from "./contract.ts";
 
-/** What posting needs: what to sign with, where it may lead, and whom to tell what became of it. */
-export interface CallbackWay {
+/** What posting needs: what is said, what to sign it with, where it may lead, and whom to tell what became of it. */
+interface CallbackWay {
+  readonly body: () => Promise<string>;
   readonly secret: (key: string) => Promise<string>;
   readonly allowPrivate: boolean;
   readonly audit: (entry: AuditEvent) => Promise<unknown>;
 }
 
 /** The way of a deployment, by what it is configured with. */
-export function callbackWay(env: { readonly EVENTS: Queue }): CallbackWay {
+export function callbackWay(env: { readonly EVENTS: Queue }, body: () => Promise<string>): CallbackWay {
   const { TOLLGATE_PEPPER: pepper, allowPrivateUpstreams: allowPrivate } = readConfig(env);
-  return { secret: (key) => callbackSecret(pepper, key), allowPrivate, audit: (entry) => env.EVENTS.send(entry) };
+  return { body, secret: (key) => callbackSecret(pepper, key), allowPrivate, audit: (entry) => env.EVENTS.send(entry) };
 }
 
 /** A callback as it is stored. */
@@ -35,9 +36,11 @@ const WAIT_MS_MAX = 3_600_000;
  */
 export class Callbacks {
   readonly #storage: DurableObjectStorage;
+  readonly #way: () => CallbackWay;
 
-  constructor(storage: DurableObjectStorage) {
+  constructor(storage: DurableObjectStorage, way: () => CallbackWay) {
     this.#storage = storage;
+    this.#way = way;
   }
 
   /** Has the owner called, where one wants to be. */
@@ -52,8 +55,9 @@ export class Callbacks {
     return { url: callbackUrl, status, attempts, lastError };
   }
 
-  /** Makes the attempt that is due, with what `body` says then; answers when the next one is, or null. */
-  async send(task: Task, body: () => Promise<string>, way: CallbackWay): Promise<number | null> {
+  /** Makes the attempt that is due; answers when the next one is, or null. */
+  async send(task: Task): Promise<number | null> {
+    const way = this.#way();
     await this.#tell(way);
     const due = this.#stored();
     if (!task.callbackUrl || due?.status !== "pending") return null;
@@ -62,7 +66,7 @@ export class Callbacks {
     // Counted before it is made: one whose answer nobody heard was made all the same.
     const made = { ...due, attempts: due.attempts + 1, nextAt: now + waitAfter(due.attempts) };
     this.#keep(made);
-    const letter = { url: task.callbackUrl, id: due.id, body: await body(), secret: await way.secret(task.key) };
+    const letter = { url: task.callbackUrl, id: due.id, body: await way.body(), secret: await way.secret(task.key) };
     const { error } = await postSigned(letter, { allowPrivate: way.allowPrivate, now });
     // Another may have been asked for meanwhile.
     if (this.#stored()?.id !== due.id) return now;

@@ -1,5 +1,5 @@
 import { desc, eq } from "drizzle-orm";
-import { newId, TollgateError } from "#core";
+import { found, newId, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { Profile } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
@@ -73,28 +73,21 @@ export class ProfileStore {
 
   /** Changes what is named; tasks that run keep what they began with. @throws TollgateError `not_found`. */
   async patch(id: string, changes: Partial<Omit<Profile, "name">>): Promise<ProfileRow> {
-    const before = await this.get(id);
-    if (!before) throw absent();
+    const before = found(await this.get(id), "profile");
     const [row] = await this.#db
       .update(profiles)
       .set({ permits: { ...before.permits, ...changes } })
       .where(eq(profiles.id, id))
       .returning();
-    if (!row) throw absent();
-    return row;
+    return found(row, "profile");
   }
 
   /** Removes a profile. @throws TollgateError `not_found`, `invalid_request` while a key names it. */
   async delete(id: string): Promise<ProfileRow> {
-    const row = await this.get(id);
-    if (!row) throw absent();
+    const row = found(await this.get(id), "profile");
     const [user] = await this.#db.select({ id: keys.id }).from(keys).where(eq(keys.profile, row.name)).limit(1);
     if (user) throw new TollgateError("invalid_request", `The key ${user.id} has this profile; give it another first`);
     await this.#db.delete(profiles).where(eq(profiles.id, id));
     return row;
   }
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such profile.");
 }

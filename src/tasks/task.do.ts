@@ -10,7 +10,6 @@ import { collect, keyOf } from "./collect.ts";
 import {
   type Approval,
   type Feedback,
-  KEPT_MS,
   type Question,
   type Taken,
   type Task,
@@ -21,19 +20,18 @@ import {
   type Word,
 } from "./contract.ts";
 import { dryRun, isDryCommand } from "./dry-run.ts";
-import { OwnRunner, secretIn } from "./container.ts";
-import { endEntries } from "./end-entries.ts";
-import { endAsSaid, endOf, endPaid, endRefused, endUnheard, endUnsaid, finalOf, SILENCE_MS, statusOf, unbegun } from "./end.ts";
+import { endOf, endUnheard, endUnsaid, SILENCE_MS, unbegun } from "./end.ts";
+import { Ending } from "./ending.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./events.ts";
 import { type Incident, incidentEntry, incidentNote } from "./incidents.ts";
 import { TaskLog } from "./log.ts";
-import { finalCost, withCosts } from "./money.ts";
+import { withCosts } from "./money.ts";
 import { News } from "./news.ts";
 import { Outbox } from "./outbox.ts";
-import { RunnerJob, RunnerRefusal } from "./runner.ts";
-import { saidOf } from "./said.ts";
+import { type RunnerJob, RunnerRefusal } from "./runner.ts";
 import { taskShape } from "./shape.ts";
+import { Workplace } from "./workplace.ts";
 
 /** The bindings that a task object uses. */
 interface TaskEnv {
@@ -52,9 +50,6 @@ const AGAIN_MS = 1_000;
 const LISTEN_MS = 60_000;
 /** How long after its time a job's end is still waited for. */
 const GRACE_MS = 60_000;
-const SETTLE_TRIES = 20;
-/** How often it is looked whether the calls of a task that ended are over. */
-const COUNT_MS = 2_000;
 
 /**
  * One task: its state, its events, what it left. The alarm alone drives it, and does everything so that it may be done again: a job is
@@ -63,24 +58,32 @@ const COUNT_MS = 2_000;
 export class TaskObject extends DurableObject<TaskEnv> {
   readonly #log: TaskLog;
   readonly #news = new News();
-  /** The runner of this task alone; null where one runner serves all. */
-  readonly #own: OwnRunner | null;
   readonly #sockets: EventSockets;
   readonly #callbacks: Callbacks;
   readonly #artifacts: Artifacts;
   readonly #approvals: Approvals;
   readonly #outbox: Outbox;
+  readonly #workplace: Workplace;
+  readonly #ending: Ending;
+  readonly #ledger = (team: string) => ledgerOf(this.env.LEDGER, team);
   #silentSince: number | null = null;
 
   constructor(ctx: DurableObjectState, env: TaskEnv) {
     super(ctx, env);
-    this.#log = new TaskLog(ctx.storage);
-    this.#own = ctx.container && !env.RUNNER_URL ? new OwnRunner(ctx.container, ctx.exports.default, () => secretIn(ctx.storage)) : null;
-    this.#sockets = new EventSockets(ctx, this.#log);
-    this.#callbacks = new Callbacks(ctx.storage);
-    this.#artifacts = new Artifacts(ctx.storage, env.ARTIFACTS ?? null);
-    this.#approvals = new Approvals(ctx.storage, this.#log);
-    this.#outbox = new Outbox(ctx.storage, env.EVENTS);
+    const { storage } = ctx;
+    const log = new TaskLog(storage);
+    const artifacts = new Artifacts(storage, env.ARTIFACTS ?? null);
+    const callbacks = new Callbacks(storage, () => callbackWay(env, () => this.#told()));
+    const outbox = new Outbox(storage, env.EVENTS);
+    const workplace = new Workplace(ctx, env);
+    this.#log = log;
+    this.#sockets = new EventSockets(ctx, log);
+    this.#callbacks = callbacks;
+    this.#artifacts = artifacts;
+    this.#approvals = new Approvals(storage, log);
+    this.#outbox = outbox;
+    this.#workplace = workplace;
+    this.#ending = new Ending({ storage, db: connect(env.DB), ledger: this.#ledger, log, outbox, callbacks, artifacts, workplace });
   }
 
   /** Begins, once what is asked is answered; it runs on its own from here. One that began already stays what it is. */
@@ -162,7 +165,8 @@ export class TaskObject extends DurableObject<TaskEnv> {
     await this.ctx.storage.setAlarm(Date.now());
     // What is not there yet, or does not answer, the alarm cancels.
     if (this.#log.spec() === null)
-      await this.#job(task)
+      await this.#workplace
+        .job(task.id)
         ?.cancel()
         .catch(() => undefined);
   }
@@ -172,7 +176,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const task = this.#log.task();
     if (!task || task.end || this.#log.spec() !== null) return false;
     try {
-      await this.#job(task)?.write(bytes);
+      await this.#workplace.job(task.id)?.write(bytes);
       return true;
     } catch (error) {
       if (error instanceof RunnerRefusal) return false;
@@ -215,11 +219,11 @@ export class TaskObject extends DurableObject<TaskEnv> {
   }
 
   async #drive(task: Task): Promise<void> {
-    const job = this.#job(task);
+    const job = this.#workplace.job(task.id);
     if (!job) return this.#lost(task, "this gateway has no runner any more");
     const late = task.createdAt + task.effective.timeoutS * 1000 + SILENCE_MS + GRACE_MS;
     if (Date.now() > late) return this.#lost(task, "the runner did not say an end in time");
-    this.#beside(task, this.#call(task));
+    this.#beside(task, this.#callbacks.send(task));
     this.#beside(task, this.#outbox.send());
     if (this.#log.spec() !== null && !(await this.#mayBegin(task))) return;
     let exit: Extract<JobEvent, { type: "exit" }> | null = null;
@@ -250,7 +254,7 @@ export class TaskObject extends DurableObject<TaskEnv> {
     const task = this.#log.task();
     if (fresh && task) {
       this.#callbacks.ask(task, Date.now());
-      this.#beside(task, this.#call(task));
+      this.#beside(task, this.#callbacks.send(task));
     }
     return approval;
   }
@@ -259,10 +263,9 @@ export class TaskObject extends DurableObject<TaskEnv> {
   async #follow(task: Task, job: RunnerJob): Promise<Extract<JobEvent, { type: "exit" }> | null> {
     const spec = this.#log.spec();
     if (spec) {
-      await this.#own?.start();
-      await job.create(spec);
+      await this.#workplace.make(job, spec);
       this.#log.made();
-    } else await this.#own?.open();
+    } else await this.#workplace.open();
     if (this.ctx.storage.kv.get("cancelling")) await job.cancel();
     for await (const event of job.events(this.#log.heard(), AbortSignal.timeout(LISTEN_MS))) {
       this.#silentSince = null;
@@ -298,57 +301,26 @@ export class TaskObject extends DurableObject<TaskEnv> {
     await this.#end(task, endUnsaid(message, "runner_lost"));
   }
 
-  /** Its place and its money are given back before anybody can read that it ended, so that who has read it can begin the next. */
   async #end(task: Task, exited: TaskEnd): Promise<void> {
-    const [lease] = await ledgerOf(this.env.LEDGER, task.team).endLeases([task.id]);
-    const said = saidOf(task, this.#log.stdout());
-    const end = endPaid(endRefused(endAsSaid(exited, said), this.ctx.storage.kv.get("refusal")), lease!);
-    const { reason, exitCode, cpuMs, memoryPeakBytes, files, message } = end;
-    await connect(this.env.DB).update(tables.tasks).set({ exitReason: reason, endedAt: end.at }).where(eq(tables.tasks.id, task.id));
-    this.#outbox.add(...endEntries(task, end, lease!.spent));
-    const data = { reason, exit_code: exitCode, cpu_ms: cpuMs, memory_peak_bytes: memoryPeakBytes, files, message };
-    this.#callbacks.ask(task, end.at);
-    const { text, structured } = said;
-    this.#log.end(data, { status: statusOf(reason), end, said: { text, structured }, spentNano: finalOf(lease!) });
+    await this.#ending.end(task, exited);
     this.#wake();
     await this.ctx.storage.setAlarm(Date.now());
   }
 
-  /** What is left to do after the end: the audit, the owner is called back, and nothing stays at the runner. Then, after its time, nothing stays here. */
-  async #settle(task: Task, { at }: TaskEnd): Promise<void> {
-    const { kv } = this.ctx.storage;
-    if (Date.now() >= at + KEPT_MS) {
-      await this.#artifacts.remove(keyOf(task));
-      return this.ctx.storage.deleteAll();
-    }
-    await this.#outbox.send();
-    const callAgainAt = await this.#call(task);
-    const tries = (kv.get<number>("forgetting") ?? 0) + 1;
-    kv.put("forgetting", tries);
-    if (tries <= SETTLE_TRIES) await (this.#own ? this.#own.end() : this.#job(task)?.forget());
-    // It is forgotten, or given up.
-    kv.put("forgetting", SETTLE_TRIES);
-    const cost = await finalCost(ledgerOf(this.env.LEDGER, task.team), task);
-    if (cost !== null) this.#log.change({ spentNano: cost });
-    const look = cost === null ? Date.now() + COUNT_MS : at + KEPT_MS;
-    await this.ctx.storage.setAlarm(Math.min(look, callAgainAt ?? look));
+  async #settle(task: Task, end: TaskEnd): Promise<void> {
+    const next = await this.#ending.settle(task, end);
+    if (next !== null) await this.ctx.storage.setAlarm(next);
   }
 
-  /** Calls the owner back where that is due; when it is due next, or null. */
-  #call(task: Task): Promise<number | null> {
-    const view = () => withCosts((team) => ledgerOf(this.env.LEDGER, team), [this.view()!]);
-    return this.#callbacks.send(task, async () => JSON.stringify(taskShape((await view())[0]!)), callbackWay(this.env));
+  /** What its owner is called back with: the task as it stands now. */
+  async #told(): Promise<string> {
+    const [view] = await withCosts(this.#ledger, [this.view()!]);
+    return JSON.stringify(taskShape(view!));
   }
 
   /** What its runner says waits for nobody's receiver; what fails the next alarm takes up again. */
   #beside(task: Task, work: PromiseLike<unknown>): void {
     this.ctx.waitUntil(Promise.resolve(work).catch((error: unknown) => report(task, error)));
-  }
-
-  #job({ id }: Task): RunnerJob | null {
-    if (this.#own) return new RunnerJob(this.#own.at, id);
-    const { RUNNER_URL: url, RUNNER_SECRET: secret } = this.env;
-    return url && secret ? new RunnerJob({ url, secret, fetch: (to, init) => fetch(to, init) }, id) : null;
   }
 
   #wake(): void {

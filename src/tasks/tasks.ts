@@ -1,6 +1,6 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { auditEntry } from "#audit";
-import { type Caller, TollgateError } from "#core";
+import { absent, type Caller, TollgateError } from "#core";
 import { after, type Page, paged, type Paging, tables } from "#db";
 import type { JobSpec } from "#runner-protocol";
 import type { Approval, Feedback, Profile, Question, Task, TaskState, TaskView, Violation } from "./contract.ts";
@@ -104,7 +104,7 @@ export class Tasks {
 
   async #state(caller: Caller, id: string): Promise<TaskState> {
     const state = ID.test(id) ? await (this.#object(id).view() as Promise<TaskState | null>) : null;
-    if (state?.key !== caller.key) throw absent();
+    if (state?.key !== caller.key) throw absent("task");
     return state;
   }
 
@@ -289,8 +289,4 @@ function noProfile({ profile }: Caller): Violation {
 
 function barred({ model }: TaskRequest, { message }: TollgateError): Violation {
   return { kind: "model", name: model ?? "", field: "model", reason: message };
-}
-
-function absent(): TollgateError {
-  return new TollgateError("not_found", "There is no such task.");
 }

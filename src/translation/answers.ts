@@ -1,4 +1,4 @@
-import { fieldsOf } from "#wire";
+import { fieldsOf } from "#core";
 import type { Json } from "./fields.ts";
 
 /** Readers of what providers send: nothing is refused in it, what is not there is left out. */

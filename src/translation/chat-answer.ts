@@ -1,5 +1,5 @@
-import { inputTokens, outputTokens } from "#core";
-import { chatUsage, fieldsOf } from "#wire";
+import { fieldsOf, inputTokens, outputTokens } from "#core";
+import { chatUsage } from "#wire";
 import { costIn, costOut, objectsOf, stringOf, wordOf } from "./answers.ts";
 import type { Answer, Part, ReasoningPart, Stop, Told } from "./conversation.ts";
 import type { Json } from "./fields.ts";

@@ -1,4 +1,4 @@
-import { fieldsOf } from "#wire";
+import { fieldsOf } from "#core";
 import { stringOf, wordOf } from "./answers.ts";
 import type { Failure } from "./conversation.ts";
 import type { Json } from "./fields.ts";

@@ -1,3 +1,4 @@
+import { isObject } from "#core";
 import { wrong } from "#wire";
 
 /** A JSON object as it was parsed. */
@@ -29,8 +30,8 @@ export class Fields {
 
   /** The value as an object. @throws TollgateError `invalid_request` */
   static of(value: unknown, at: string): Fields {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(at, "must be an object");
-    return new Fields(value as Json, at);
+    if (!isObject(value)) throw wrong(at, "must be an object");
+    return new Fields(value, at);
   }
 
   path(name: string): string {

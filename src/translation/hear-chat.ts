@@ -1,4 +1,4 @@
-import { fieldsOf } from "#wire";
+import { fieldsOf } from "#core";
 import { objectsOf, stringOf, wordOf } from "./answers.ts";
 import { missingId, OPEN_SEAL, stopOf, toldIn } from "./chat-answer.ts";
 import type { Failure, Opening, Step, Told } from "./conversation.ts";

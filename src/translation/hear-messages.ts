@@ -1,4 +1,5 @@
-import { anthropicTier, fieldsOf } from "#wire";
+import { fieldsOf } from "#core";
+import { anthropicTier } from "#wire";
 import { stringOf } from "./answers.ts";
 import type { Opening, Seal, Step, Stop, Told } from "./conversation.ts";
 import { anthropicFailure } from "./failure.ts";

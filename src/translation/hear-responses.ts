@@ -1,4 +1,4 @@
-import { fieldsOf } from "#wire";
+import { fieldsOf } from "#core";
 import { objectsOf, stringOf, wordOf } from "./answers.ts";
 import type { Opening, Part, Step } from "./conversation.ts";
 import { openaiFailure } from "./failure.ts";

@@ -1,5 +1,5 @@
-import { outputTokens, type Usage } from "#core";
-import { anthropicTier, anthropicUsage, fieldsOf } from "#wire";
+import { fieldsOf, outputTokens, type Usage } from "#core";
+import { anthropicTier, anthropicUsage } from "#wire";
 import { costIn, costOut, objectsOf, stringOf, wordOf } from "./answers.ts";
 import type { Answer, Part, ReasoningPart, Seal, Stop, Told } from "./conversation.ts";
 import { argumentsOf } from "./custom.ts";

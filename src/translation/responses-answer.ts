@@ -1,5 +1,5 @@
-import { inputTokens, outputTokens } from "#core";
-import { fieldsOf, responsesUsage } from "#wire";
+import { fieldsOf, inputTokens, outputTokens } from "#core";
+import { responsesUsage } from "#wire";
 import { costIn, costOut, objectsOf, stringOf, wordOf } from "./answers.ts";
 import type { Answer, Echo, Opening, Part, ReasoningPart, Seal, Stop, Told } from "./conversation.ts";
 import type { Json } from "./fields.ts";

@@ -1,4 +1,5 @@
-import { fieldsOf, SseReader } from "#wire";
+import { fieldsOf } from "#core";
+import { SseReader } from "#wire";
 import type { Conversation, Step } from "./conversation.ts";
 import { CustomCalls, withCustomCalls } from "./custom.ts";
 import type { Dress } from "./dress.ts";

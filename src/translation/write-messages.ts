@@ -1,3 +1,4 @@
+import { isObject } from "#core";
 import type {
   CallPart,
   Conversation,
@@ -114,7 +115,7 @@ function inputOf({ input: text, custom }: CallPart): Json {
   if (custom) return argumentsOf(text);
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
+    if (isObject(value)) return value;
   } catch {
     // A model may have been cut off in the middle of its arguments.
   }

@@ -1,4 +1,4 @@
-import { TollgateError } from "#core";
+import { type Fields, isObject, TollgateError } from "#core";
 import type { Body } from "./contract.ts";
 import { faultAt } from "./fault.ts";
 import { type Member, objectAt, type Shape, shapeOf } from "./json-text.ts";
@@ -47,15 +47,15 @@ export function readBody(bytes: Uint8Array): Body {
  * Reads text that must be one JSON object; `name` is what a refusal calls it.
  * @throws TollgateError `invalid_request`, as for a body.
  */
-export function readObject(text: string, name: string): Readonly<Record<string, unknown>> {
+export function readObject(text: string, name: string): Fields {
   if (text === "") throw malformed(`${name} is empty`);
   if (text.includes("\0")) throw malformed(`${name} holds a NUL character`);
   const { depth, commas } = shapeOf(text, MAX);
   if (depth > MAX.depth) throw malformed(`${name} is nested more than ${MAX.depth} deep`);
   if (commas > MAX.commas) throw malformed(`${name} holds more than ${MAX.commas} values`);
   const value = parse(text, name);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(`${name} must be a JSON object`);
-  return value as Record<string, unknown>;
+  if (!isObject(value)) throw malformed(`${name} must be a JSON object`);
+  return value;
 }
 
 /** A key as parsers that know no letter case would take it. */

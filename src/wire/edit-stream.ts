@@ -1,9 +1,8 @@
-import type { Capability } from "#core";
+import { type Capability, type Fields, isObject } from "#core";
 import type { Reported, ShownCost } from "./contract.ts";
 import { editing } from "./event-frames.ts";
 import { appended, type ObjectText, objectBelow, type Splice, spliced } from "./json-text.ts";
 import { StreamReader } from "./report.ts";
-import { fieldsOf } from "./usage.ts";
 
 /**
  * Maps every byte to one character, so that offsets in the text are offsets in the bytes. What JSON is made of is ASCII, and no
@@ -33,10 +32,10 @@ function dataOf(event: Uint8Array): EventData | null {
 }
 
 /** The fields of a JSON object; null for any other text. */
-function parsed(json: string): Readonly<Record<string, unknown>> | null {
+function parsed(json: string): Fields | null {
   try {
     const value: unknown = JSON.parse(json);
-    return Array.isArray(value) ? null : fieldsOf(value);
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }

@@ -1,10 +1,9 @@
+import type { Fields } from "#core";
 import type { Extent } from "./contract.ts";
 import { readCount, readText, wrong } from "./fields.ts";
 import { secondsMax, secondsOf } from "./sound.ts";
 
 /** How much requests may be billed for that are no text for text: what they show, taken above where it leaves a choice. */
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A file of a form. */
 export interface File {

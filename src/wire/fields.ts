@@ -1,8 +1,6 @@
-import { TollgateError } from "#core";
+import { type Fields, isObject, TollgateError } from "#core";
 
 /** Readers of single fields. Each accepts an absent field, and null where the vendors do, and names the field it refuses. */
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const MODEL_MAX = 256;
 const TEXT_MAX = 512;
@@ -57,8 +55,8 @@ export function readText(fields: Fields, name: string, path: string = name): str
 export function readObject(fields: Fields, name: string): Fields {
   const object = present(fields, name);
   if (object === undefined) return {};
-  if (typeof object !== "object" || object === null || Array.isArray(object)) throw wrong(name, "must be an object");
-  return object as Fields;
+  if (!isObject(object)) throw wrong(name, "must be an object");
+  return object;
 }
 
 /** Requires a list. */

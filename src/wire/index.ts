@@ -11,7 +11,7 @@ export { reportedFromJson, StreamReader } from "./report.ts";
 export { withInput } from "./resume.ts";
 export { rewrite } from "./rewrite.ts";
 export { SseReader } from "./sse.ts";
-export { anthropicTier, anthropicUsage, chatUsage, fieldsOf, responsesUsage } from "./usage.ts";
+export { anthropicTier, anthropicUsage, chatUsage, responsesUsage } from "./usage.ts";
 export { skimmed } from "./skim.ts";
 export { secondsSpoken } from "./sound.ts";
 export { spokenTokens } from "./extent.ts";

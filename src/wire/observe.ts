@@ -1,8 +1,8 @@
-import { addUsage, type Capability, isSurface, NO_USAGE, type Usage } from "#core";
+import { addUsage, type Capability, fieldsOf, isSurface, NO_USAGE, type Usage } from "#core";
 import type { Reported } from "./contract.ts";
 import { executedTools, type Pieces, responsesPieces, runsCode, searchesOf } from "./pieces.ts";
 import { SurfaceObserver } from "./surface-report.ts";
-import { anthropicTier, anthropicUsage, chatUsage, fieldsOf, iterationsUsage, pieces, PRICING, responsesUsage } from "./usage.ts";
+import { anthropicTier, anthropicUsage, chatUsage, iterationsUsage, pieces, PRICING, responsesUsage } from "./usage.ts";
 
 const SHORT_DELTA_BYTES = 12;
 const BYTES_PER_TOKEN = 4;

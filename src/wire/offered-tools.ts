@@ -1,4 +1,4 @@
-import { TollgateError } from "#core";
+import { type Fields, fieldsOf, TollgateError } from "#core";
 import { readAsk } from "./ask.ts";
 import { governed } from "./body.ts";
 import type { Ask } from "./contract.ts";
@@ -10,7 +10,6 @@ export interface Offered {
   readonly withheld: readonly string[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
 /** Whether a tool may be offered: a function's name, the type of one of the vendor's own, `mcp__server__*` for a server of tools. */
 type MayOffer = (tool: string) => boolean;
 
@@ -169,10 +168,6 @@ function rewritten(text: string, { members }: ObjectText, changes: ReadonlyMap<s
     kept = true;
   }
   return result + text.slice(last.valueEnd);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 function textOf(value: unknown): string | null {

@@ -1,10 +1,8 @@
-import type { Usage } from "#core";
-import { fieldsOf, isCount, pieces } from "./usage.ts";
+import { type Fields, fieldsOf, type Usage } from "#core";
+import { isCount, pieces } from "./usage.ts";
 
 /** What an answer shows to have been made or called that vendors bill by the piece, beside the tokens. */
 export type Pieces = Partial<Pick<Usage, "images" | "webSearches" | "fileSearches" | "extras">>;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 function listOf(value: unknown): Fields[] {
   return Array.isArray(value) ? value.map(fieldsOf) : [];

@@ -1,4 +1,4 @@
-import type { Capability } from "#core";
+import type { Capability, Fields } from "#core";
 import { skipSpace, type Splice, spliced } from "./json-text.ts";
 import { type Located, type Path, stringsIn } from "./strings.ts";
 import { emptied, isText } from "./texts.ts";
@@ -24,8 +24,6 @@ export interface StreamEvent {
   with(changed: readonly (Pick<Piece, "start" | "end"> & { readonly text: string })[]): Uint8Array;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 const DATA_LINE = /(^\ufeff?|[\r\n])data: ?([^\r\n]*)/g;
 const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -37,7 +35,7 @@ export function streamEvent(capability: Capability, bytes: Uint8Array): StreamEv
   const text = decoder.decode(bytes);
   const lines = [...text.matchAll(DATA_LINE)];
   const json = lines.map(([, , data]) => data).join("\n");
-  const fields = fieldsOf(json);
+  const fields = fieldsIn(json);
   if (!fields) return { pieces: [], wholes: [], ends: json.trim() === "[DONE]" ? ALWAYS : NEVER, with: () => bytes };
   const { strings, echoes } = stringsIn(json, 0, json.length);
   const said = strings
@@ -65,7 +63,7 @@ function inLines(text: string, lines: readonly RegExpExecArray[], json: string):
   return spliced(text, splices);
 }
 
-function fieldsOf(json: string): Fields | null {
+function fieldsIn(json: string): Fields | null {
   if (json[skipSpace(json, 0)] !== "{") return null;
   try {
     return JSON.parse(json) as Fields;

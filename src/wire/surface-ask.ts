@@ -1,11 +1,9 @@
-import type { Dialect, Surface } from "#core";
+import type { Dialect, Fields, Surface } from "#core";
 import { governed, readBody } from "./body.ts";
 import type { Ask, Body, Extent } from "./contract.ts";
 import { readFlag, readModel, readText, requirePresent, wrong } from "./fields.ts";
 import { fieldText, type FormPart, formParts, isForm } from "./form.ts";
 import { bare, bytesOf, type File, heard, pictures, ranked, spoken } from "./extent.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What a surface's request is made of. */
 interface Grammar {

@@ -1,8 +1,6 @@
-import { addUsage, NO_USAGE, type Surface, type Usage } from "#core";
+import { addUsage, type Fields, fieldsOf, NO_USAGE, type Surface, type Usage } from "#core";
 import type { Reported } from "./contract.ts";
-import { chatUsage, count, fieldsOf, isCount, pieces } from "./usage.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { chatUsage, count, isCount, pieces } from "./usage.ts";
 
 const BYTES_PER_TOKEN = 4;
 /** The last events of a stream, each of which tells a usage. */

@@ -1,4 +1,4 @@
-import { isSurface } from "#core";
+import { isObject, isSurface } from "#core";
 import type { Ask } from "./contract.ts";
 import { type FormPart, withFields } from "./form.ts";
 import { objectAt, type Splice, spliced } from "./json-text.ts";
@@ -56,7 +56,7 @@ export function saidInRequest({ body: { text } }: Ask): Said[] {
 
 /** The texts of a whole JSON answer; none where it is no JSON object. */
 export function saidInAnswer(text: string): Said[] {
-  return isObject(text) ? saidIn(text, stringsBelow(text, ANSWERS)) : [];
+  return saysObject(text) ? saidIn(text, stringsBelow(text, ANSWERS)) : [];
 }
 
 /** A request whose prompt says other things in the place of some; the same one where it says none of them. */
@@ -90,7 +90,7 @@ function inForm({ bytes, value: before }: Ask["body"], form: readonly FormPart[]
 
 /** A whole JSON answer that says other things in the place of some; the same text where it says none of them. */
 export function redactAnswer(text: string, redactions: Redactions): string {
-  return redactions.length > 0 && isObject(text) ? redacted(text, stringsBelow(text, ANSWERS), redactions) : text;
+  return redactions.length > 0 && saysObject(text) ? redacted(text, stringsBelow(text, ANSWERS), redactions) : text;
 }
 
 /** A text with others in the place of what it says of them. */
@@ -163,10 +163,9 @@ function roleOf(path: Located["path"], roles: ReadonlyMap<string, string>): stri
   return root === "system" || root === "instructions" ? "system" : null;
 }
 
-function isObject(text: string): boolean {
+function saysObject(text: string): boolean {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject(JSON.parse(text));
   } catch {
     return false;
   }

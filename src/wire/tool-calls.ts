@@ -1,4 +1,4 @@
-import type { Capability } from "#core";
+import { type Capability, type Fields, fieldsOf, isObject } from "#core";
 import { SseReader } from "./sse.ts";
 
 /** A call of a tool that a model has made, as an answer tells it. */
@@ -10,8 +10,6 @@ export interface CalledTool {
   /** The text of a JSON value, or a text in the tool's own form. */
   readonly input: string;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The calls of a whole JSON answer, in order. */
 export function callsInAnswer(capability: Capability, text: string): CalledTool[] {
@@ -183,14 +181,6 @@ function parsed(data: string): Fields {
   } catch {
     return {};
   }
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isObject(value) ? value : {};
 }
 
 function objects(value: unknown): Fields[] {

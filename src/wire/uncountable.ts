@@ -1,4 +1,4 @@
-type Fields = Readonly<Record<string, unknown>>;
+import type { Fields } from "#core";
 
 /**
  * Content and hosted tools whose tokens the body's bytes do not bound. Data that stands inline is among them: a picture of a hundred

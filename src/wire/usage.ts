@@ -1,13 +1,6 @@
-import { addUsage, NO_USAGE, type Usage } from "#core";
+import { addUsage, type Fields, fieldsOf, NO_USAGE, type Usage } from "#core";
 
 /** What providers report, turned into disjoint classes. What is no count (negative, fractional, absurd, text) counts as absent. */
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** The object's fields; empty for anything else. */
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
 
 /** The value where it is a count, else nought. */
 export function count(value: unknown): number {

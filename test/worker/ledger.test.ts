@@ -92,8 +92,10 @@ function admission(key: string, more: Partial<Admission> = {}): Admission {
   };
 }
 
-const settle = (id: string, key: string, nano: number) =>
-  ledger.settle({ id, actual: { nano, tokens: 5, requests: 1 }, usage: { input: 3, output: 2 }, event: eventOf(id, key, nano) });
+function settle(id: string, key: string, nano: number, event = eventOf(id, key, nano)): Promise<void> {
+  const settlement = { id, actual: { nano, tokens: 5, requests: 1 }, usage: { input: 3, output: 2 }, event };
+  return ledger.report({ began: [], ended: [{ settlement, floated: null, slot: null }], returned: [] });
+}
 
 async function newKey(fields: object = {}): Promise<string> {
   return (await keys.create({ name: "k", team, rpm: null, concurrency: null, ...fields })).row.id;
@@ -301,12 +303,7 @@ describe("LedgerObject", () => {
       const send = (text: string) => (text.length > 128_000 ? Promise.reject(new Error("too large")) : Promise.resolve(sent.push(text)));
       inside.env = { ...inside.env, EVENTS: { send } as unknown as Queue };
     });
-    await ledger.settle({
-      id: large.id,
-      actual: { nano: 5, tokens: 5, requests: 1 },
-      usage: { input: 3, output: 2 },
-      event: JSON.stringify(event),
-    });
+    await settle(large.id, key, 5, JSON.stringify(event));
     await settle(small.id, key, 7);
     // The large one is the oldest by far: what cannot go must not stand first in the line for ever.
     await runInDurableObject(object(), (_, { storage }) => {

@@ -107,7 +107,8 @@ test("A3: 300 draws at once from a lease with room for 100 take exactly what it 
   expect(await status()).toMatchObject({ reserved: 1_500 });
   const event = (id: string) => JSON.stringify({ v: 1, cost: { id: `cost_${id}` }, charges: [] });
   for (const { id } of granted.slice(0, 50)) {
-    await ledger.settle({ id, actual: amount(4), usage: { input: 1, output: 0 }, event: event(id) });
+    const settlement = { id, actual: amount(4), usage: { input: 1, output: 0 }, event: event(id) };
+    await ledger.report({ began: [], ended: [{ settlement, floated: null, slot: null }], returned: [] });
   }
   expect((await ledger.leases([task]))[0]).toMatchObject({ spent: 200, reserved: 800, refused: true, ended: false });
   expect((await draw(task, 300)).answer.kind).toBe("granted");

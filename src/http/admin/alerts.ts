@@ -1,8 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import { ALERTS, alertShape, type DeliveryRow, listAlerts, listDeliveries, sendOne, type WebhookRow, WebhookStore } from "#alerts";
+import { found } from "#core";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, moment, page, paging, pagingOnly } from "./shapes.ts";
+import { byId, given, id, listOf, moment, page, paging, pagingOnly } from "./shapes.ts";
 
 const type = z.enum(ALERTS);
 const alert = z

@@ -1,12 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { and, desc, eq, inArray, sql } from "drizzle-orm";
 import { type BudgetRow, type BudgetStatus, BudgetStore, type NewBudget } from "#budget";
-import { type Scope, TollgateError, usdFromNano } from "#core";
+import { found, type Scope, TollgateError, usdFromNano } from "#core";
 import { type Db, tables } from "#db";
 import { budgetStatusShape, scopeShape } from "../budget-shape.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, nanoOf, page, paging, usd } from "./shapes.ts";
+import { byId, given, id, listOf, nanoOf, page, paging, usd } from "./shapes.ts";
 
 const amount = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const limits = { limit_usd: usd.optional(), limit_tokens: amount.optional(), limit_requests: amount.optional() };
@@ -176,9 +176,12 @@ export function budgets(app: AdminApp): void {
     { method: "get", path: "/budgets", resource, summary: "List budgets", query, answer: listOf(budget) },
     async ({ query: asked }, context) => {
       const of = asked.scope_kind === undefined ? undefined : { kind: asked.scope_kind, id: asked.scope_id ?? "" };
-      const found = await store(context).list({ limit: asked.limit, ...given({ cursor: asked.cursor, team: asked.team, scope: of }) });
-      const shapes = await budgetShapes(context, found.rows);
-      return page({ rows: shapes, next: found.next }, (shape) => shape);
+      const { rows, next } = await store(context).list({
+        limit: asked.limit,
+        ...given({ cursor: asked.cursor, team: asked.team, scope: of }),
+      });
+      const shapes = await budgetShapes(context, rows);
+      return page({ rows: shapes, next }, (shape) => shape);
     },
   );
   read(

@@ -1,9 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import type { CacheScope } from "#cache";
-import { TollgateError } from "#core";
+import { found, TollgateError } from "#core";
 import { KeyStore, TenantStore } from "#keys";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
-import { found, id } from "./shapes.ts";
+import { id } from "./shapes.ts";
 
 const resource = "cache";
 const query = z.strictObject({ key: id.optional(), team: id.optional() });

@@ -1,8 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import type { Kept } from "#content";
+import { found } from "#core";
 import { type AdminApp, leaveEntry, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, id } from "./shapes.ts";
+import { byId, id } from "./shapes.ts";
 
 const side = z.object({
   texts: z.array(z.object({ role: z.string(), text: z.string() })),

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { type CostRow, costSummary, getRecord, listRecords, type Sums } from "#audit";
 import type { Charge } from "#budget";
-import { inCurrency } from "#core";
+import { found, inCurrency } from "#core";
 import type { PriceRow } from "#models";
 import { attributed, filterOf, rangeOf } from "./attribution.ts";
 import { asAsked, names } from "./export.ts";
@@ -9,7 +9,7 @@ import { type AdminApp, read } from "./operation.ts";
 import { priceShape } from "./prices.ts";
 import { displayed } from "../display.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
+import { byId, given, id, listOf, page, paging } from "./shapes.ts";
 
 /**
  * How many groups came before. Groups are sums, dearest first, so pages agree only where `to` holds the rows still; deeper than

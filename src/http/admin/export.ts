@@ -1,4 +1,4 @@
-import { TollgateError } from "#core";
+import { isObject, TollgateError } from "#core";
 import type { AdminContext } from "./operation.ts";
 
 /** How a list is wanted. */
@@ -50,8 +50,7 @@ function csv(rows: readonly Row[]): string {
 function paths(value: Row, prefix: string): [string, unknown][] {
   return Object.entries(value).flatMap(([name, inner]): [string, unknown][] => {
     const path = `${prefix}${name}`;
-    const nests = typeof inner === "object" && inner !== null && !Array.isArray(inner) && !FREE_FORM.has(name);
-    return nests ? paths(inner as Row, `${path}.`) : [[path, inner]];
+    return isObject(inner) && !FREE_FORM.has(name) ? paths(inner, `${path}.`) : [[path, inner]];
   });
 }
 

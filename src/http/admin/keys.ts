@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { BudgetStore } from "#budget";
-import { ROLES, TollgateError } from "#core";
+import { found, ROLES, TollgateError } from "#core";
 import { type KeyFields, type KeyRow, KeyStore, mayGrant } from "#keys";
 import { ProfileStore } from "#tasks";
 import type { Actor } from "./actor.ts";
@@ -8,7 +8,7 @@ import { budget, budgetFields, budgetShape, budgetShapes, budgetsOfKeys, newBudg
 import { type AdminApp, type AdminContext, read, write, type Written } from "./operation.ts";
 import { keyPolicies, placed, planned, policyIds } from "./key-policies.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, metadata, moment, name, page, paging } from "./shapes.ts";
+import { byId, given, id, listOf, metadata, moment, name, page, paging } from "./shapes.ts";
 
 const resource = "keys";
 const pattern = z.string().min(1).max(256);

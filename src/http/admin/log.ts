@@ -1,11 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { type AuditRow, getRequest, listRequests, type RequestRow, searchAudit } from "#audit";
+import { found } from "#core";
 import { attributed, filterOf } from "./attribution.ts";
 import { format } from "./costs.ts";
 import { asAsked } from "./export.ts";
 import { type AdminApp, read } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, moment, page, paging } from "./shapes.ts";
+import { byId, given, id, listOf, moment, page, paging } from "./shapes.ts";
 
 const request = z.looseObject({ id, object: z.literal("request"), at: z.string(), http_status: z.number() }).openapi("Request");
 const entry = z

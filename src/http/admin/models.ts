@@ -1,8 +1,9 @@
 import { z } from "@hono/zod-openapi";
+import { found } from "#core";
 import { type ModelRow, ModelStore } from "#models";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
+import { byId, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
 
 const upstreamModel = z.string().min(1).max(256);
 const tokens = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).nullable();

@@ -1,10 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import { asTollgateError } from "#core";
+import { asTollgateError, found } from "#core";
 import { KeyStore, TenantStore } from "#keys";
 import { type ActivationRow, factsOfContext, type PolicyRow, PolicyStore, PRIORITY_MAX, trialOf, tryOut } from "#policy";
 import { type AdminApp, type AdminContext, leaveEntry, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, name, page, paging } from "./shapes.ts";
+import { byId, given, id, listOf, name, page, paging } from "./shapes.ts";
 
 const resource = "policies";
 const SOURCE_CHARACTERS_MAX = 256 * 1024;

@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
+import { found } from "#core";
 import { countRequests, type DecisionRow, listDecisions, newestDecisions, replay, trialOf } from "#policy";
 import { type AdminApp, read, write } from "./operation.ts";
 import { anything, policyStore } from "./policies.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, moment, name, page, paging } from "./shapes.ts";
+import { byId, given, id, listOf, moment, name, page, paging } from "./shapes.ts";
 
 const resource = "policies";
 const DAY_MS = 86_400_000;

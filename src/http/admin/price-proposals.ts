@@ -1,10 +1,11 @@
 import { z } from "@hono/zod-openapi";
+import { found } from "#core";
 import { changesOf, type ProposalRow, ProposalStore, type Terms } from "#models";
 import { checkPrices } from "../price-check.ts";
 import { iso } from "../time.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { priceShape } from "./prices.ts";
-import { byId, found, given, id, listOf, moment, page, paging } from "./shapes.ts";
+import { byId, given, id, listOf, moment, page, paging } from "./shapes.ts";
 
 const status = z.enum(["pending", "approved", "rejected", "withdrawn"]);
 const proposal = z

@@ -1,10 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import { type PriceRow, PriceStore, RATE_CLASSES } from "#models";
-import { nanoFromUsd, TollgateError, usdFromNano } from "#core";
+import { found, nanoFromUsd, TollgateError, usdFromNano } from "#core";
 import { TenantStore } from "#keys";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, moment, name, page, paging, usd } from "./shapes.ts";
+import { byId, given, id, listOf, moment, name, page, paging, usd } from "./shapes.ts";
 
 /** USD as text or number, kept in its shortest form: a rate reads the same however it was written. */
 const rate = usd

@@ -1,9 +1,9 @@
 import { z } from "@hono/zod-openapi";
-import { nanoFromUsd, usdFromNano } from "#core";
+import { found, nanoFromUsd, usdFromNano } from "#core";
 import { checkHosts, ENGINES, isHost, isRule, type Profile, type ProfileRow, ProfileStore } from "#tasks";
 import { iso } from "../time.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
-import { byId, found, given, id, listOf, name, page, pagingOnly, usd } from "./shapes.ts";
+import { byId, given, id, listOf, name, page, pagingOnly, usd } from "./shapes.ts";
 
 const resource = "profiles";
 const globs = z.array(z.string().min(1).max(256)).max(200);

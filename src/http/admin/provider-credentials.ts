@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
+import { found } from "#core";
 import { CredentialStore, ProviderStore, type StoredCredential } from "#providers";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { apiKey } from "./providers.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
+import { byId, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
 
 const credential = z
   .object({

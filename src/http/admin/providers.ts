@@ -1,8 +1,9 @@
 import { z } from "@hono/zod-openapi";
+import { found } from "#core";
 import { ProviderStore, type StoredProvider } from "#providers";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
+import { byId, given, id, listOf, name, page, pagingOnly } from "./shapes.ts";
 
 /** Short names of the surfaces, as the contract has them, and what they are called on records. */
 const APIS = {

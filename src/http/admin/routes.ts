@@ -1,9 +1,9 @@
 import { z } from "@hono/zod-openapi";
-import { TollgateError } from "#core";
+import { found, TollgateError } from "#core";
 import { BREAKER, type Route, type RouteRow, RouteStore, STRATEGIES } from "#routes";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, metadata, name, page, pagingOnly } from "./shapes.ts";
+import { byId, given, id, listOf, metadata, name, page, pagingOnly } from "./shapes.ts";
 
 const when = z.strictObject({
   models: z.array(z.string().min(1).max(128)).max(16).default([]),

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { nanoFromUsd, TollgateError } from "#core";
+import { nanoFromUsd } from "#core";
 
 /** Schemas and conversions that several resources share. */
 
@@ -27,12 +27,6 @@ export function given<Fields extends object>(fields: Fields): { [name in keyof F
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [name in keyof Fields]?: Exclude<Fields[name], undefined>;
   };
-}
-
-/** The thing, or the refusal that looks the same whether it never was or is not yours. */
-export function found<Thing>(thing: Thing | null | undefined, what: string): Thing {
-  if (thing === null || thing === undefined) throw new TollgateError("not_found", `There is no such ${what}.`);
-  return thing;
 }
 
 /** A page in the contract's form. */

@@ -1,9 +1,9 @@
 import { z } from "@hono/zod-openapi";
-import { TollgateError } from "#core";
+import { absent, found, TollgateError } from "#core";
 import { KeyStore, TenantStore } from "#keys";
 import { EXIT_REASONS, STATUSES, type TaskFilter, taskShape, type TaskView } from "#tasks";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
-import { byId, found, given, id, listOf, page, paging } from "./shapes.ts";
+import { byId, given, id, listOf, page, paging } from "./shapes.ts";
 
 const resource = "tasks";
 const task = z
@@ -87,8 +87,6 @@ function filterOf({ key, team, all }: z.output<typeof whose>): Omit<TaskFilter, 
 /** That nothing was ended is no answer to a name that nobody has. @throws TollgateError `not_found` naming the field. */
 async function checkNamed({ key, team }: TaskFilter, { env }: AdminContext): Promise<void> {
   const now = () => env.now();
-  if (key !== undefined && !(await new KeyStore(env.db, env.config.TOLLGATE_PEPPER, now).get(key)))
-    throw new TollgateError("not_found", "There is no such key.", { param: "key" });
-  if (team !== undefined && !(await new TenantStore(env.db, now).getTeam(team)))
-    throw new TollgateError("not_found", "There is no such team.", { param: "team" });
+  if (key !== undefined && !(await new KeyStore(env.db, env.config.TOLLGATE_PEPPER, now).get(key))) throw absent("key", { param: "key" });
+  if (team !== undefined && !(await new TenantStore(env.db, now).getTeam(team))) throw absent("team", { param: "team" });
 }

@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
+import { found } from "#core";
 import { type TeamRow, TenantStore, type UserRow } from "#keys";
 import { removeBudgetsOf } from "./budgets.ts";
 import { type AdminApp, type AdminContext, read, write } from "./operation.ts";
 import { iso } from "../time.ts";
-import { byId, found, given, id, listOf, metadata, name, page, paging, pagingOnly } from "./shapes.ts";
+import { byId, given, id, listOf, metadata, name, page, paging, pagingOnly } from "./shapes.ts";
 
 const team = z.object({ id, object: z.literal("team"), name, metadata, created_at: z.string() }).openapi("Team");
 const user = z

@@ -49,7 +49,7 @@ export function queryOf(url: string): string {
 
 /** The gateway as this request may use it. */
 export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, "waitUntil">): Gateway {
-  const background = (work: Promise<unknown>) => execution.waitUntil(work.catch(report));
+  const background = inCompany(execution);
   return {
     config: platform.config,
     directory: platform.directory,
@@ -68,6 +68,22 @@ export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, 
     now: () => platform.now(),
     paced: platform.paced,
     background,
+  };
+}
+
+/** Keeps the isolate alive for work that outlasts the answer: of whatever comes while some is going on, the platform hears once. */
+function inCompany(execution: Pick<ExecutionContext, "waitUntil">): (work: Promise<unknown>) => void {
+  const works: Promise<unknown>[] = [];
+  let going = false;
+  const all = async () => {
+    while (works.length > 0) await Promise.all(works.splice(0));
+    going = false;
+  };
+  return (work) => {
+    works.push(work.catch(report));
+    if (going) return;
+    going = true;
+    execution.waitUntil(all());
   };
 }
 

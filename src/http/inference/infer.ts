@@ -14,12 +14,7 @@ export function infer(capability: Capability) {
     if (directions.dryRun) return context.json(quoteShape(await quote(ask, arrival, gateway)));
     const served = serve(ask, arrival, gateway);
     // A client that leaves must not take the request's own ending with it: whoever holds money in flight gets to end it.
-    context.executionCtx.waitUntil(
-      served.then(
-        () => undefined,
-        () => undefined,
-      ),
-    );
+    gateway.background(served.catch(() => undefined));
     return served;
   };
 }

@@ -29,8 +29,9 @@ export class Inside<Step extends Judged> {
   readonly #limits: Limits;
   readonly #rota = new Rota();
 
-  constructor(module: WebAssembly.Module, walk: Walk<Step, unknown>, limits: Limits) {
-    this.#engine = new Engine(module, limits);
+  /** @param machines how many of the engine's may stand ready. */
+  constructor(module: WebAssembly.Module, walk: Walk<Step, unknown>, limits: Limits, machines = 1) {
+    this.#engine = new Engine(module, limits, machines);
     this.#walk = walk;
     this.#limits = limits;
   }
@@ -62,6 +63,12 @@ export class Inside<Step extends Judged> {
       evaluations[at] = evaluation;
       next = walk.next(evaluation);
     }
+  }
+
+  /** Makes the engine ready for the next chain, once whoever asked for the last has its answer. */
+  async ready(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#engine.ready();
   }
 
   /** Loads a policy for the first time, and says what it is. */

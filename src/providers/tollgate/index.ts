@@ -1,10 +1,10 @@
-import { type Capability, isSurface, type Surface, TollgateError } from "#core";
+import { type Capability, fieldsOf, isSurface, type Surface, TollgateError } from "#core";
 import { chat, completions } from "./chat.ts";
 import type { Event, Exchange, Writer } from "./dialect.ts";
 import { embed } from "./embed.ts";
 import { messages } from "./messages.ts";
 import { responses } from "./responses.ts";
-import { answerTo, objectOf, readTurn } from "./turn.ts";
+import { answerTo, readTurn } from "./turn.ts";
 
 const SLOW_CHUNK_MS = 50;
 const WRITERS: Record<Exclude<Capability, "embeddings" | "count_tokens" | Surface>, Writer> = {
@@ -60,14 +60,14 @@ function streamOf(events: Iterable<Event>, chunkMs: number, signal: AbortSignal)
 export function respond(capability: Capability, body: unknown, signal: AbortSignal): Response {
   signal.throwIfAborted();
   if (isSurface(capability)) throw new TollgateError("invalid_request", `The built-in provider does not offer ${capability}`);
-  const turn = readTurn(objectOf(body));
+  const turn = readTurn(fieldsOf(body));
   if (turn.model !== "echo" && turn.model !== "slow") {
     throw new TollgateError("model_not_found", "The built-in provider has the models tollgate/echo and tollgate/slow");
   }
   const id = crypto.randomUUID().replaceAll("-", "");
   const headers = { "x-request-id": `tollgate_${id}` };
   if (capability === "count_tokens") return Response.json({ input_tokens: turn.inputTokens }, { headers });
-  if (capability === "embeddings") return Response.json(embed(objectOf(body), turn.model), { headers });
+  if (capability === "embeddings") return Response.json(embed(fieldsOf(body), turn.model), { headers });
   const exchange: Exchange = { turn, answer: answerTo(turn), id, created: Math.floor(Date.now() / 1000) };
   const writer = WRITERS[capability];
   if (!turn.stream) return Response.json(writer.whole(exchange), { headers });

@@ -1,6 +1,5 @@
+import type { Fields } from "#core";
 import type { Event, Exchange, Writer } from "./dialect.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
 
 function usageOf({ turn, answer }: Exchange) {
   return {

@@ -1,9 +1,9 @@
-type Json = Readonly<Record<string, unknown>>;
+import { type Fields, fieldsOf } from "#core";
 
 /** A tool as any of the dialects offers it. */
 export interface Tool {
   readonly name: string;
-  readonly schema: Json;
+  readonly schema: Fields;
 }
 
 /** What the built-in models understand of a request, whatever its dialect. */
@@ -27,11 +27,6 @@ export interface Answer {
   readonly truncated: boolean;
 }
 
-/** The value as a JSON object, empty when it is none. */
-export function objectOf(value: unknown): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
-}
-
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? (value as unknown[]) : [];
 }
@@ -45,46 +40,46 @@ export function tokensOf(text: string): string[] {
 function textOf(content: unknown): string {
   if (typeof content === "string") return content;
   if (Array.isArray(content)) return content.map(textOf).filter(Boolean).join("\n");
-  const part = objectOf(content);
+  const part = fieldsOf(content);
   const inner = part["text"] ?? part["content"] ?? part["output"];
   return inner === undefined || inner === null ? "" : textOf(inner);
 }
 
-function messagesOf(body: Json): readonly Json[] {
+function messagesOf(body: Fields): readonly Fields[] {
   const source = body["messages"] ?? body["input"] ?? body["prompt"];
   if (typeof source === "string") return [{ role: "user", content: source }];
-  return listOf(source).map((item) => (typeof item === "string" ? { role: "user", content: item } : objectOf(item)));
+  return listOf(source).map((item) => (typeof item === "string" ? { role: "user", content: item } : fieldsOf(item)));
 }
 
-function toolResultOf(message: Json | undefined): string | null {
+function toolResultOf(message: Fields | undefined): string | null {
   if (message === undefined) return null;
   if (message["role"] === "tool" || message["type"] === "function_call_output") return textOf(message);
-  const result = listOf(message["content"]).find((part) => objectOf(part)["type"] === "tool_result");
+  const result = listOf(message["content"]).find((part) => fieldsOf(part)["type"] === "tool_result");
   return result === undefined ? null : textOf(result);
 }
 
-function toolsOf(body: Json): Tool[] {
-  if (body["tool_choice"] === "none" || objectOf(body["tool_choice"])["type"] === "none") return [];
+function toolsOf(body: Fields): Tool[] {
+  if (body["tool_choice"] === "none" || fieldsOf(body["tool_choice"])["type"] === "none") return [];
   return listOf(body["tools"]).flatMap((item) => {
-    const tool = objectOf(objectOf(item)["function"] ?? item);
-    return typeof tool["name"] === "string" ? [{ name: tool["name"], schema: objectOf(tool["parameters"] ?? tool["input_schema"]) }] : [];
+    const tool = fieldsOf(fieldsOf(item)["function"] ?? item);
+    return typeof tool["name"] === "string" ? [{ name: tool["name"], schema: fieldsOf(tool["parameters"] ?? tool["input_schema"]) }] : [];
   });
 }
 
 function forcedTool(choice: unknown, tools: readonly Tool[]): string | null {
-  const fields = objectOf(choice);
+  const fields = fieldsOf(choice);
   if (choice === "required" || fields["type"] === "any") return tools[0]?.name ?? null;
-  const name = fields["name"] ?? objectOf(fields["function"])["name"];
+  const name = fields["name"] ?? fieldsOf(fields["function"])["name"];
   return tools.find((tool) => tool.name === name)?.name ?? null;
 }
 
-function maxTokensOf(body: Json): number {
+function maxTokensOf(body: Fields): number {
   const given = body["max_completion_tokens"] ?? body["max_output_tokens"] ?? body["max_tokens"];
   return typeof given === "number" && given >= 1 ? Math.floor(given) : 4096;
 }
 
 /** Reads a request of any dialect. */
-export function readTurn(body: Json): Turn {
+export function readTurn(body: Fields): Turn {
   const messages = messagesOf(body);
   const tools = toolsOf(body);
   const prompt = [textOf(body["system"] ?? body["instructions"]), ...messages.map(textOf)].join("\n");
@@ -92,7 +87,7 @@ export function readTurn(body: Json): Turn {
   return {
     model: typeof body["model"] === "string" ? body["model"].replace(/^tollgate\//, "") : "",
     stream: body["stream"] === true,
-    includeUsage: objectOf(body["stream_options"])["include_usage"] === true,
+    includeUsage: fieldsOf(body["stream_options"])["include_usage"] === true,
     inputTokens: tokensOf(prompt).length + tokensOf(offered).length + 4 * messages.length,
     maxTokens: maxTokensOf(body),
     userText: textOf(messages.findLast((message) => message["role"] === "user")),
@@ -102,7 +97,7 @@ export function readTurn(body: Json): Turn {
   };
 }
 
-function valueOf(schema: Json, userText: string): unknown {
+function valueOf(schema: Fields, userText: string): unknown {
   const allowed = listOf(schema["enum"]);
   if (allowed.length > 0) return allowed[0];
   switch (schema["type"]) {
@@ -120,10 +115,10 @@ function valueOf(schema: Json, userText: string): unknown {
   }
 }
 
-function argumentsOf(schema: Json, userText: string): Json {
-  const properties = objectOf(schema["properties"]);
+function argumentsOf(schema: Fields, userText: string): Fields {
+  const properties = fieldsOf(schema["properties"]);
   const names = listOf(schema["required"]).filter((name) => typeof name === "string");
-  return Object.fromEntries(names.map((name) => [name, valueOf(objectOf(properties[name]), userText)]));
+  return Object.fromEntries(names.map((name) => [name, valueOf(fieldsOf(properties[name]), userText)]));
 }
 
 /** Answers a turn, the same way every time. A tool call that does not fit the token limit becomes text, so that its JSON is never cut. */

@@ -1,8 +1,9 @@
+import { type Fields, isObject } from "#core";
 import { AGENT_PROGRAMS, GATEWAY_INSIDE, HOOK_INSIDE, NODE_INSIDE } from "#runner-protocol";
 import type { Adapter, Assignment, GivenFile, Said } from "./contract.ts";
 import { homeCopy, homeFile, inHome, promptFile, prompted } from "./home.ts";
 import { skillFilesOf, subAgentsOf } from "./kit.ts";
-import { isLine, type Line, linesOf, said } from "./lines.ts";
+import { linesOf, said } from "./lines.ts";
 
 /** What it asks before each tool. Whatever keeps the asking from its end is a no, and it may take as long as a person takes to decide. */
 const ASK = { type: "command", command: `${NODE_INSIDE} ${HOOK_INSIDE} ${GATEWAY_INSIDE}/v1/task/hook || exit 2`, timeout: 86_400 };
@@ -83,15 +84,15 @@ function skillsOf(assignment: Assignment): GivenFile[] {
 }
 
 /** What it said in words so far. */
-function spoken(lines: readonly Line[]): string {
+function spoken(lines: readonly Fields[]): string {
   const texts = lines.flatMap(({ type, message, parent_tool_use_id: parent }) => {
-    const content = type === "assistant" && parent === null && isLine(message) ? message["content"] : null;
-    return Array.isArray(content) ? content.flatMap((block: unknown) => (isLine(block) ? (said(block["text"]) ?? []) : [])) : [];
+    const content = type === "assistant" && parent === null && isObject(message) ? message["content"] : null;
+    return Array.isArray(content) ? content.flatMap((block: unknown) => (isObject(block) ? (said(block["text"]) ?? []) : [])) : [];
   });
   return texts.join("\n");
 }
 
-function failureIn({ result, errors, subtype }: Line): string {
+function failureIn({ result, errors, subtype }: Fields): string {
   const listed = Array.isArray(errors) ? errors.filter((each) => typeof each === "string").join("; ") : null;
   return said(result) ?? said(listed) ?? said(subtype) ?? "it says that it failed";
 }

@@ -1,9 +1,10 @@
 import * as z from "zod";
+import { type Fields, isObject } from "#core";
 import { AGENT_PROGRAMS, GATEWAY_INSIDE, WORKSPACE_INSIDE } from "#runner-protocol";
 import type { Adapter, Assignment, OutputSchema, Said } from "./contract.ts";
 import { homeFile, inHome, promptFile, prompted } from "./home.ts";
 import { skillFilesOf } from "./kit.ts";
-import { isLine, type Line, linesOf, parsed, said } from "./lines.ts";
+import { linesOf, parsed, said } from "./lines.ts";
 
 const FLAGS = ["--json", "--skip-git-repo-check", "--ephemeral", "--dangerously-bypass-approvals-and-sandbox"];
 
@@ -70,7 +71,7 @@ function skillsOf(assignment: Assignment) {
 /** A value in TOML, on one line. A JSON string is a TOML string. */
 function toml(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(toml).join(",")}]`;
-  if (!isLine(value)) return JSON.stringify(value);
+  if (!isObject(value)) return JSON.stringify(value);
   return `{${Object.entries(value)
     .map(([name, each]) => `${name}=${toml(each)}`)
     .join(",")}}`;
@@ -82,16 +83,16 @@ function fitting(schema: OutputSchema, text: string): unknown {
   return z.fromJSONSchema(schema).safeParse(value).success ? value : null;
 }
 
-function spoken(lines: readonly Line[]): string[] {
+function spoken(lines: readonly Fields[]): string[] {
   return lines.flatMap(({ type, item }) =>
-    type === "item.completed" && isLine(item) && item["type"] === "agent_message" ? (said(item["text"]) ?? []) : [],
+    type === "item.completed" && isObject(item) && item["type"] === "agent_message" ? (said(item["text"]) ?? []) : [],
   );
 }
 
 /** It tells of things that it gets over as errors too: what counts is how its last turn ended. */
-function failureIn(lines: readonly Line[]): string | null {
+function failureIn(lines: readonly Fields[]): string | null {
   const last = lines.findLast(({ type }) => type === "turn.completed" || type === "turn.failed");
   if (last?.["type"] !== "turn.failed") return null;
   const { error } = last;
-  return (isLine(error) ? said(error["message"]) : null) ?? "it says that it failed";
+  return (isObject(error) ? said(error["message"]) : null) ?? "it says that it failed";
 }

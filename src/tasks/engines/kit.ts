@@ -1,6 +1,7 @@
 import { parse } from "yaml";
+import { type Fields, isObject } from "#core";
 import type { Assignment, GivenFile } from "./contract.ts";
-import { isLine, type Line, said } from "./lines.ts";
+import { said } from "./lines.ts";
 
 /** A sub-agent as Claude Code is given one. */
 export interface SubAgent {
@@ -48,10 +49,10 @@ function subAgentIn(text: string): [string, SubAgent][] {
   return [[name, { description, prompt: prompt.trim(), ...(listed ? { tools: listed.map((tool) => tool.trim()) } : {}) }]];
 }
 
-function headOf(front: string): Line | null {
+function headOf(front: string): Fields | null {
   try {
     const head: unknown = parse(front);
-    return isLine(head) ? head : null;
+    return isObject(head) ? head : null;
   } catch {
     return null;
   }

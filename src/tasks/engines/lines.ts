@@ -1,11 +1,10 @@
-/** One object of an agent's output. */
-export type Line = Readonly<Record<string, unknown>>;
+import { type Fields, isObject } from "#core";
 
 /** The objects that an agent wrote, one to a line; what is no object is no line of the agent's. */
-export function linesOf(stdout: string): Line[] {
+export function linesOf(stdout: string): Fields[] {
   return stdout.split("\n").flatMap((line) => {
     const value = parsed(line);
-    return isLine(value) ? [value] : [];
+    return isObject(value) ? [value] : [];
   });
 }
 
@@ -16,11 +15,6 @@ export function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Whether a value is an object with names. */
-export function isLine(value: unknown): value is Line {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A text, where the value is one that says something. */

@@ -1,6 +1,7 @@
-import { type ToolForm, toolKnownAs } from "#core";
+import { type Fields, fieldsOf, type ToolForm, toolKnownAs } from "#core";
 import { WORKSPACE_INSIDE } from "#runner-protocol";
-import { type Command, commandsIn, commandsOf } from "./shell.ts";
+import { commandsIn, commandsOf } from "./shell.ts";
+import type { Command } from "./shell-text.ts";
 
 /** A call of a tool, as an agent makes it: the tool's own name and the text that it is given. */
 export interface ToolCall {
@@ -18,7 +19,6 @@ export interface Use {
   readonly about: readonly string[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
 type Reader = (input: unknown, fields: Fields) => Partial<Use>;
 
 /** The canonical name of what a provider runs in sandboxes of its own. */
@@ -110,10 +110,6 @@ export function inputOf(input: string): unknown {
 /** What a value says: a text as it is, all else as JSON. */
 function said(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 /** What some fields have a shell run: texts, and lists of arguments. */

@@ -1,6 +1,6 @@
 import { matches } from "./glob.ts";
 import { allow, names, ofTool, type Rule, rulesOf, said } from "./rules.ts";
-import type { Command } from "./shell.ts";
+import type { Command } from "./shell-text.ts";
 import { changes, HARMLESS, type ToolCall, toolNamed, type Use, useOf } from "./tools.ts";
 
 /** What a task's agent may do: patterns, and the mode that it works in. */

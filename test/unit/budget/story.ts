@@ -183,8 +183,8 @@ class Truth {
   readonly delivered = new Set<string>();
   /** What is in some minute, however it was admitted. Of what its isolate told too late, or never, the ledger could not know. */
   readonly admissions = new Map<string, { key: number; at: number; tokens: number; float: string | null }>();
-  /** What the ledger has counted of each key's pace for good. */
-  readonly counted = new Map<number, number>();
+  /** The requests that the ledger has counted of a key's pace for good, with their keys. */
+  readonly counted = new Map<string, number>();
 
   book(held: Held, amount: Amount, sign = 1): void {
     const lease = this.leases.get(held.lease ?? "");
@@ -241,7 +241,7 @@ class Truth {
     if (!paced) return;
     const key = Number(admission.key.slice(1));
     this.drawPace(float, { requests: 1, tokens: paced.counted });
-    this.counted.set(key, (this.counted.get(key) ?? 0) + 1);
+    this.counted.set(admission.id, key);
   }
 
   /** How many of a key's requests are in flight, whoever admitted them. */
@@ -485,7 +485,7 @@ function reserve(ledger: Ledger, asked: Step, id: string, scene: Scene): void {
   if (answer.float) lent(answer.float, each, legs, scene);
   const tokens = admission.likely.tokens;
   truth.admissions.set(id, { key: each.key, at: now, tokens, float: null });
-  if (scene.limits.rpm !== null || scene.limits.tpm !== null) truth.counted.set(each.key, (truth.counted.get(each.key) ?? 0) + 1);
+  if (scene.limits.rpm !== null || scene.limits.tpm !== null) truth.counted.set(id, each.key);
   paced(scene, each.key, { known: true });
   // What costs nothing passes a budget that an answer beyond its hold has overspent.
   within(
@@ -692,7 +692,7 @@ function release(truth: Truth, id: string): void {
   truth.held.delete(id);
   truth.ended.set(id, { how: "released", held, charged });
   truth.admissions.delete(id);
-  if (truth.counted.has(held.key)) truth.counted.set(held.key, truth.counted.get(held.key)! - 1);
+  truth.counted.delete(id);
 }
 
 function expire(truth: Truth, id: string, held: Held): void {
@@ -744,10 +744,8 @@ function countedTruly(sql: NodeSql, truth: Truth, { concurrency }: PaceLimits): 
     const lent = [...truth.lent.values()]
       .filter((each) => `k${each.key}` === key)
       .reduce((sum, { pace }) => sum + (pace?.requests ?? 0), 0);
-    must(
-      requests === (truth.counted.get(Number(key.slice(1))) ?? 0) + lent,
-      `I2: what is counted of the pace of ${key} was used or is lent`,
-    );
+    const counted = [...truth.counted.values()].filter((each) => `k${each}` === key).length;
+    must(requests === counted + lent, `I2: what is counted of the pace of ${key} was used or is lent`);
   }
   if (concurrency === null) return;
   for (const key of [0, 1, 2]) {

@@ -52,7 +52,6 @@ class Far {
           return ledger.reserve(admission, this.payer, Date.now());
         }),
       extend: (_, id, to) => this.#trip(() => ledger.extend(id, to, this.payer, Date.now())),
-      settle: (settlement) => this.#trip(() => void ledger.settle(settlement, Date.now())),
       report: (report) => this.#trip(() => void ledger.report(report, Date.now())),
       release: (id) => this.#trip(() => ledger.release(id, Date.now())),
       lease: (asked) => this.#trip(() => ledger.lease(asked, this.payer, Date.now())),
@@ -97,7 +96,7 @@ function admissionOf(id: string): Asked {
 
 function settlementOf(id: string, nano = COST) {
   const event = JSON.stringify({ v: 1, cost: { id: `cost_${id}` }, charges: [] });
-  return { id, actual: { nano, tokens: 10, requests: 1 }, usage: { input: 5, output: 5 }, event };
+  return { id, actual: { nano, tokens: 10, requests: 1 }, usage: { input: 5, output: 5 }, event: () => event };
 }
 
 /** Sends requests of one isolate, one after another, until one is refused or `count` have been. */
@@ -266,6 +265,23 @@ describe("tills", () => {
     expect(far.trips).toBe(trips);
     await run(Promise.all([0, 1, 2, 3].map((at) => ledger.settle(settlementOf(`req_${at}`)))));
     expect(await run(ledger.keyStatus("key_1"))).toMatchObject({ rpm: { remaining: 596 }, inFlight: 0, requests: 4 });
+  });
+
+  it("write the event of what is over on its way, once, however often it is told", async () => {
+    const far = new Far([budget(1_000 * COST)]);
+    const till = new Till(far.remote(), Date.now);
+    const ledger = till.ledger(() => undefined);
+    await run(ledger.reserve(admissionOf("req_0")));
+    const { event, ...paid } = settlementOf("req_0");
+    let written = 0;
+    far.lossPercent = 100;
+    const told = ledger.settle({ ...paid, event: () => (written++, event()) });
+    expect(written).toBe(0);
+    await run(told.catch(() => undefined));
+    far.lossPercent = 0;
+    await run(ledger.keyStatus("key_1"));
+    expect(written).toBe(1);
+    expect(far.records()).toEqual(["cost_req_0"]);
   });
 
   it("say truly what is left of a budget that a float is lent from", async () => {

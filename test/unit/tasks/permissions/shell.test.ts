@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Command, commandsIn, commandsOf } from "../../../../src/tasks/permissions/shell.ts";
+import { commandsIn, commandsOf } from "../../../../src/tasks/permissions/shell.ts";
+import type { Command } from "../../../../src/tasks/permissions/shell-text.ts";
 
 const lines = (found: readonly Command[] | null) => found?.map(({ words }) => words.join(" ")) ?? null;
 
