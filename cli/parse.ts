@@ -40,7 +40,8 @@ export function commandNamed(argv: readonly string[], commands: readonly Command
 
 /** The words of a command line, before it is known which command they name. */
 function glance(argv: readonly string[]) {
-  const options = parserTable(EVERYWHERE);
+  const { help, version, ...others } = parserTable(EVERYWHERE);
+  const options = { ...others, help: { ...help!, short: "h" }, version: { ...version!, short: "v" } };
   const { positionals, values } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true });
   return { words: positionals, switched: (name: keyof typeof EVERYWHERE) => values[name] !== undefined };
 }

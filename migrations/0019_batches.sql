@@ -72,7 +72,7 @@ BEGIN
     extras = extras + excluded.extras, saved_nano = saved_nano + excluded.saved_nano, saved_femto = saved_femto + excluded.saved_femto;
 END;
 --> statement-breakpoint
--- A record that reprices another one tells of no new request.
+-- A record that reprices another one tells of no new request. Rows are searched by their number: an index would be read whole, for its order.
 CREATE TRIGGER cost_counts_key_hours INSTEAD OF INSERT ON cost_counts
 BEGIN
   INSERT INTO key_hours (key, hour, team, nano)

@@ -5,13 +5,21 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { unstable_readConfig } from "wrangler";
+import { wishOf } from "./deploy-wish.ts";
 
 /** `npm run deploy`: the whole gateway into a Cloudflare account. `--dry-run` says what it would make and checks that it builds. */
 
 const WRANGLER = join(import.meta.dirname, "../node_modules/wrangler/bin/wrangler.js");
 const CONFIG = "wrangler.toml";
+const WISH = wishOf(process.argv.slice(2), process.env);
+if (WISH === null) {
+  console.error(
+    "npm run deploy -- --dry-run lists what a deploy would make; npm run deploy makes it. There are no other options: nothing was done.",
+  );
+  process.exit(2);
+}
+const DRY_RUN = WISH === "dry run";
 /** The configuration with this account's ids in it; made anew by each deploy and never committed. */
-const DRY_RUN = process.argv.includes("--dry-run");
 const DEPLOYED = DRY_RUN ? "wrangler.dry-run.toml" : "wrangler.deployed.toml";
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
 
@@ -109,10 +117,19 @@ function configure(runners: Runners): void {
 async function runnersWanted(): Promise<Runners> {
   const { RUNNER_CONTAINER: said, RUNNER_URL: url } = process.env;
   if (said !== undefined || url || DRY_RUN) return said === "true" ? "containers" : "elsewhere";
-  const asking = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await asking.question("Run each task in a Cloudflare Container? Nobody has tried it yet; it needs Docker here (y/N): ");
-  asking.close();
-  return /^y/i.test(answer.trim()) ? "containers" : "elsewhere";
+  const answer = await asked("Run each task in a Cloudflare Container? Nobody has tried it yet; it needs Docker here (y/N): ");
+  return /^y/i.test(answer) ? "containers" : "elsewhere";
+}
+
+/** What the terminal answers. Where there is none, as in CI, nobody is asked: the environment has said everything. */
+async function asked(question: string): Promise<string> {
+  if (!process.stdin.isTTY) return "";
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return (await terminal.question(question)).trim();
+  } finally {
+    terminal.close();
+  }
 }
 
 function plan(runners: Runners): string {
@@ -123,6 +140,9 @@ function plan(runners: Runners): string {
   return ["A deploy makes or keeps, in your account:", "", ...rows, "", ...secrets, ""].join("\n");
 }
 
+/** What wrangler said as it gave up. */
+class WranglerFailure extends Error {}
+
 /** Runs wrangler and returns what it printed; a step that may find its work done already passes `tolerate`. */
 function wrangler(words: readonly string[], tolerate?: RegExp): string {
   try {
@@ -130,7 +150,7 @@ function wrangler(words: readonly string[], tolerate?: RegExp): string {
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string };
     if (tolerate?.test(`${stdout}${stderr}`)) return "";
-    throw new Error(`wrangler ${words.slice(0, 2).join(" ")} failed:\n${stderr || stdout}`, { cause: error });
+    throw new WranglerFailure(`wrangler ${words.slice(0, 2).join(" ")} failed:\n${stderr || stdout}`, { cause: error });
   }
 }
 
@@ -165,17 +185,15 @@ function provision(): void {
 async function missingSecrets(runners: Runners): Promise<Record<string, string>> {
   const listed = wrangler(["secret", "list", "--config", DEPLOYED], /not found|does not exist/i);
   const have = new Set(listed === "" ? [] : (JSON.parse(listed) as { name: string }[]).map(({ name }) => name));
-  const asking = createInterface({ input: process.stdin, output: process.stdout });
   const found: Record<string, string> = {};
   for (const { name, what, from } of secretsOf(runners).filter((secret) => !have.has(secret.name))) {
     // A secret of no runner would be one variable of two, which no gateway starts with.
     if (name === "RUNNER_SECRET" && !have.has("RUNNER_URL") && !found["RUNNER_URL"]) continue;
     const value =
       process.env[name] ??
-      (from === "generated" ? randomBytes(32).toString("base64url") : await asking.question(`${name} (${what}; Enter to skip): `));
+      (from === "generated" ? randomBytes(32).toString("base64url") : await asked(`${name} (${what}; Enter to skip): `));
     if (value.trim() !== "") found[name] = value.trim();
   }
-  asking.close();
   return found;
 }
 
@@ -191,16 +209,28 @@ function deploy(secrets: Record<string, string>): void {
   if (secrets["TOLLGATE_ADMIN_KEY"]) console.log(`Admin key, shown this once: ${secrets["TOLLGATE_ADMIN_KEY"]}`);
 }
 
-const runners = await runnersWanted();
-configure(runners);
-console.log(plan(runners));
-if (DRY_RUN) {
-  const outdir = mkdtempSync(join(tmpdir(), "tollgate-dry-run-"));
-  // Whether the image can be built is Docker's to say, which need not be on a machine that only looks.
-  console.log(wrangler(["deploy", "--dry-run", "--containers-rollout=none", "--config", DEPLOYED, "--outdir", outdir]));
-  rmSync(outdir, { recursive: true, force: true });
-  rmSync(DEPLOYED);
-} else {
-  provision();
-  deploy(await missingSecrets(runners));
+async function make(): Promise<void> {
+  const runners = await runnersWanted();
+  configure(runners);
+  console.log(plan(runners));
+  if (DRY_RUN) {
+    const outdir = mkdtempSync(join(tmpdir(), "tollgate-dry-run-"));
+    // Whether the image can be built is Docker's to say, which need not be on a machine that only looks.
+    console.log(wrangler(["deploy", "--dry-run", "--containers-rollout=none", "--config", DEPLOYED, "--outdir", outdir]));
+    rmSync(outdir, { recursive: true, force: true });
+    rmSync(DEPLOYED);
+  } else {
+    provision();
+    deploy(await missingSecrets(runners));
+  }
+}
+
+try {
+  await make();
+} catch (error) {
+  if (!(error instanceof WranglerFailure)) throw error;
+  console.error(`${error.message}
+Not deployed. Who is not logged in runs npx wrangler login first, or sets CLOUDFLARE_API_TOKEN where there is no browser.
+What was made stands: npm run deploy goes on from there.`);
+  process.exitCode = 1;
 }

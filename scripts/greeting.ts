@@ -11,6 +11,9 @@ export interface Started {
   readonly noRunner: string | null;
 }
 
+/** Where a gateway is looked for, by the command line and by the guides, unless they are told. */
+export const PORT_DEFAULT = 8787;
+
 const REAL = { OPENAI_API_KEY: "openai", ANTHROPIC_API_KEY: "anthropic", OLLAMA_BASE_URL: "ollama" } as const;
 
 function upstreamLine(given: Record<string, string>): string {
@@ -83,6 +86,7 @@ export function greeting(started: Started): string {
     "",
     `curl ${origin}/v1/key -H "authorization: Bearer ${key}"`,
     "",
+    ...(port === PORT_DEFAULT ? [] : ["For npx tollgate, which looks elsewhere:", "", `export TOLLGATE_URL=${origin}`, ""]),
     "Next: README.md, docs/guides, npx tollgate help. Ctrl+C stops it; started again, it goes on where it was.",
     ...warnings(started),
     "",

@@ -1,13 +1,11 @@
 import { join } from "node:path";
 import { readConfig } from "#config";
-import { greeting } from "./greeting.ts";
+import { greeting, PORT_DEFAULT } from "./greeting.ts";
 import { whenOrphaned } from "./orphan.ts";
 import { prepare } from "./prepare.ts";
 import { boot, build, freePort, keepTime, workerdChildren } from "./runtime.ts";
 import { startRunner } from "./runner.ts";
 import { givenVariables, isDevelopment, readSecrets, stateFolder, takeFolder } from "./state.ts";
-
-const PORT_DEFAULT = 8787;
 
 function readPort(): number {
   const port = Number(process.env["PORT"] || PORT_DEFAULT);

@@ -24,9 +24,9 @@ interface Rows {
 type Look = (events: readonly Event[]) => Promise<void>;
 
 /**
- * Writes one batch of the queue into D1: a statement per table, however many events. Each row is inserted by its id at most once, so
- * a redelivery changes nothing. What does not parse, or cannot be written, is retried alone and ends in the dead letters; its
- * neighbours pass. `look` sees every event that was written, at least once.
+ * Writes one batch of the queue into D1: a statement per table, however many events, and the sums of cost once for all of them. Each row
+ * is inserted by its id at most once, so a redelivery changes nothing. What does not parse, or cannot be written, is retried alone and
+ * ends in the dead letters; its neighbours pass. `look` sees every event that was written, at least once.
  */
 export async function consume(batch: MessageBatch, db: Db, look: Look = async () => undefined): Promise<void> {
   const read = batch.messages.map((message) => ({ message, ...eventsOf(message.body) }));

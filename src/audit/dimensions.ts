@@ -51,7 +51,8 @@ const METADATA = "metadata.";
 export function inRecord(name: string): SQL {
   if (Object.hasOwn(RECORD, name)) return RECORD[name as Dimension];
   if (name.startsWith(METADATA)) return metadataOf(costRecords, name.slice(METADATA.length));
-  throw new TollgateError("invalid_request", "group_by names no dimension", { param: "group_by" });
+  const names = [...Object.keys(RECORD), `${METADATA}<name>`].join(", ");
+  throw new TollgateError("invalid_request", `group_by takes ${names}`, { param: "group_by" });
 }
 
 /** A dimension's value in a cell of a level that tells it apart. */

@@ -4,8 +4,8 @@ import { type Db, tables } from "#db";
 const { costBatches, costRecords } = tables;
 
 /**
- * Makes one batch of the records that a statement inserts: what the statements answered belongs into one transaction, in this order. A
- * trigger then counts the new ones together as the batch closes; a record that is inserted by itself is counted by itself.
+ * Makes one batch of the cost records that a statement inserts: these statements belong into one transaction, in this order. A trigger
+ * counts the new ones together as the batch closes; records that are inserted without a batch are counted one by one.
  */
 export function countedTogether<Insert>(db: Db, insert: Insert) {
   const open = db.insert(costBatches).select(sql`select coalesce(max(rowid), 0) from ${costRecords}`);

@@ -65,7 +65,7 @@ export class Till {
   readonly #keys = new Map<string, KeyTill>();
   readonly #untold = new Map<string, Untold>();
   readonly #running = new Map<string, Running>();
-  #unwritten: Unwritten[] = [];
+  readonly #unwritten: Unwritten[] = [];
   #ended: Over[] = [];
   #returned: Report["returned"][number][] = [];
   #flushAt = -Infinity;
@@ -270,12 +270,17 @@ export class Till {
     }
   }
 
+  /** Writes what is over. An event that cannot be written is its own request's loss, whose hold becomes an estimate, and no other's. */
+  #write(): void {
+    for (let next = this.#unwritten.shift(); next; next = this.#unwritten.shift()) this.#ended.push(written(next));
+  }
+
   /** Makes a call that takes along everything that the ledger does not know; what it could not take is kept for the next. */
   async #telling<Answer>(call: (report: Report) => Promise<Answer>): Promise<Answer> {
+    this.#write();
     const began = this.#toTell();
-    const report: Report = { began: began.map(begun), ended: [...this.#ended, ...this.#unwritten.map(written)], returned: this.#returned };
+    const report: Report = { began: began.map(begun), ended: this.#ended, returned: this.#returned };
     for (const each of began) each.sent = "on its way";
-    this.#unwritten = [];
     this.#ended = [];
     this.#returned = [];
     try {

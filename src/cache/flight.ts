@@ -1,3 +1,4 @@
+import { joined } from "#wire";
 import type { Ended, Facts, News, Room, Told } from "./contract.ts";
 
 /** How long a follower that hears nothing waits before it is told so. */
@@ -154,15 +155,4 @@ export class Flight {
       this.#from += first.byteLength;
     }
   }
-}
-
-/** Chunks as one. */
-export function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((size, each) => size + each.byteLength, 0));
-  let at = 0;
-  for (const each of chunks) {
-    whole.set(each, at);
-    at += each.byteLength;
-  }
-  return whole;
 }

@@ -1,4 +1,3 @@
 export type { CacheScope, Ended, Facts, Found, News } from "./contract.ts";
-export { joined } from "./flight.ts";
 export { digestOf, isRepeatable } from "./question.ts";
 export { type Cache, cacheOf, type Shelf } from "./stub.ts";

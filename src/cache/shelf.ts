@@ -1,5 +1,5 @@
+import { joined } from "#wire";
 import type { Facts, Room, Stock } from "./contract.ts";
-import { joined } from "./flight.ts";
 
 /** SQL as a Durable Object's storage runs it. */
 export interface ShelfSql {

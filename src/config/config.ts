@@ -33,6 +33,12 @@ const schema = z.object({
     .int()
     .positive()
     .default(32 * 1024 * 1024),
+  /** The longest answer that is held in memory: a whole one, or a stream that is translated, judged or kept. Others pass, however long. */
+  TOLLGATE_MAX_ANSWER_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(64 * 1024 * 1024),
   TOLLGATE_TIMEOUT_TOTAL_S: seconds.default(600),
   TOLLGATE_TIMEOUT_FIRST_BYTE_S: seconds.default(300),
   TOLLGATE_TIMEOUT_IDLE_S: seconds.default(120),

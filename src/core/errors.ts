@@ -24,6 +24,9 @@ const TABLE = {
 /** Every code that can stand in an error body's `code`. */
 export type ErrorCode = keyof typeof TABLE;
 
+/** All of them. */
+export const ERROR_CODES = Object.keys(TABLE) as readonly ErrorCode[];
+
 /** What only the log may see, and what the caller's body carries beside the message. */
 export interface ErrorFacts {
   /** For the log: why, in words that may name internals. Never sent. */

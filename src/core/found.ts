@@ -10,3 +10,9 @@ export function found<Thing>(thing: Thing | null | undefined, what: string): Thi
   if (thing === null || thing === undefined) throw absent(what);
   return thing;
 }
+
+/** The refusal of a name or an id that another one has, of those that the admin plane keeps at `place`. */
+export function taken(param: "id" | "name", place: string): TollgateError {
+  const remedy = `GET /admin/v1/${place} shows by what, and a PATCH of that one changes it`;
+  return new TollgateError("invalid_request", `${param} is taken: ${remedy}`, { param });
+}

@@ -1,8 +1,8 @@
 export { checkBaseUrl } from "./address.ts";
 export { type Caller, type PaceLimits, type Role, ROLES, type Scope } from "./caller.ts";
 export { type Capability, type Dialect, type Envelope, isSurface, type Surface, SURFACES } from "./dialect.ts";
-export { asTollgateError, type ErrorCode, TollgateError } from "./errors.ts";
-export { absent, found } from "./found.ts";
+export { asTollgateError, ERROR_CODES, type ErrorCode, TollgateError } from "./errors.ts";
+export { absent, found, taken } from "./found.ts";
 export { hex, sha256 } from "./hash.ts";
 export { newId } from "./ids.ts";
 export { type Currency, inCurrency } from "./currency.ts";

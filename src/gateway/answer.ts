@@ -19,6 +19,11 @@ export interface Answer {
   readonly begunAt: number;
 }
 
+/** Whether an answer says that it is a stream of events. */
+export function streams({ headers }: Response): boolean {
+  return headers.get("content-type")?.toLowerCase().includes("text/event-stream") ?? false;
+}
+
 /** Whether the provider is asked for a usage chunk that the client did not ask for, and that is cut out again. */
 export function addsUsage({ capability, stream, wantsUsage }: Ask): boolean {
   return stream && !wantsUsage && (capability === "chat.completions" || capability === "completions");

@@ -10,7 +10,10 @@ export function keepAsked(draft: Draft, at: Gateway): void {
 
 /** Keeps a whole JSON answer as the caller was given it. */
 export function keepAnswered(text: string, draft: Draft, at: Gateway): void {
-  keep("answered", draft, { said: () => saidInAnswer(text).map(({ role, text: said }) => ({ role: role ?? ASSISTANT, text: said })), at });
+  keep("answered", draft, {
+    said: () => (saidInAnswer(text) ?? []).map(({ role, text: said }) => ({ role: role ?? ASSISTANT, text: said })),
+    at,
+  });
 }
 
 /** A stream that is read along, and what keeps it once it is over. */

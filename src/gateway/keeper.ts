@@ -1,4 +1,5 @@
-import { type Ended, type Facts, joined, type Shelf } from "#cache";
+import type { Ended, Facts, Shelf } from "#cache";
+import { joined } from "#wire";
 import { within } from "./deadline.ts";
 
 /** How often one that has nothing to tell says that it is still there; the cache gives it three times as long. */

@@ -1,5 +1,5 @@
 import type { Receipt } from "#models";
-import { secondsSpoken, spokenTokens } from "#wire";
+import { joined, secondsSpoken, spokenTokens } from "#wire";
 import { type Answer, endingOf, headersOf, setCost } from "./answer.ts";
 import type { Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
@@ -71,12 +71,7 @@ async function book(ended: Ended, passed: Passed, { answer, hold, at }: Under): 
 }
 
 function tokensOf({ draft }: Hold, { bytes, heard }: Passed): number {
-  const measured = new Uint8Array(heard.reduce((size, chunk) => size + chunk.length, 0));
-  let at = 0;
-  for (const chunk of heard) {
-    measured.set(chunk, at);
-    at += chunk.length;
-  }
+  const measured = joined(heard);
   const { response_format: format } = draft.ask.body.value;
   const seconds = measured.length === 0 ? 0 : secondsSpoken(measured, typeof format === "string" ? format : "mp3");
   return spokenTokens(measured.length === 0 ? 0 : (seconds * bytes) / measured.length);

@@ -1,16 +1,16 @@
 import { TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
 import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire";
-import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost } from "./answer.ts";
+import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost, streams } from "./answer.ts";
 import { type Followed, followed } from "./content.ts";
-import type { Gateway } from "./contract.ts";
+import type { Draft, Gateway } from "./contract.ts";
 import { within } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import { governsStream, governStream } from "./govern.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
-import { through } from "./passes.ts";
+import { type Pass, through } from "./passes.ts";
 import { remembering } from "./remember.ts";
 import { screensStream, screenStream } from "./screen.ts";
 import { sayingIn } from "./translate.ts";
@@ -39,6 +39,7 @@ interface Relay {
  */
 export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Hold, at: Gateway): Response {
   const headers = headersOf(answer, hold, at);
+  if (!streams(answer.response)) headers.set("content-type", "text/event-stream; charset=utf-8");
   headers.set("cache-control", "no-cache");
   headers.set("x-accel-buffering", "no");
   const [toClient, copy] = body.tee();
@@ -86,8 +87,27 @@ function toldStream(stream: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const { asked, translation } = draft;
   const saying = translation ? [sayingIn({ asked, translation }, madeAt(answer, hold))] : [];
   const keeping = remembering(draft, at);
-  if (!screensStream(draft) && !governsStream(draft)) return through(stream, [...saying, ...keeping]);
-  return through(governStream(screenStream(through(stream, saying), draft, at), draft), keeping);
+  const judged = screensStream(draft) || governsStream(draft);
+  const held = judged || saying.length + keeping.length > 0;
+  const heard = held ? [bounded(draft, at), ...saying] : [];
+  if (!judged) return through(stream, [...heard, ...keeping]);
+  return through(governStream(screenStream(through(stream, heard), draft, at), draft), keeping);
+}
+
+/** Whoever tells, judges or keeps a stream remembers what it said until it ends, and a provider need not end it. */
+function bounded({ policies: { judgement }, target: { provider } }: Draft, { config }: Gateway): Pass {
+  const { TOLLGATE_MAX_ANSWER_BYTES: bytesMax } = config;
+  let bytes = 0;
+  return {
+    push(chunk) {
+      bytes += chunk.byteLength;
+      if (bytes <= bytesMax) return chunk;
+      throw (judgement.stopped = new TollgateError(
+        "upstream_error",
+        `The provider ${provider} sent a stream of more than ${bytesMax} bytes`,
+      ));
+    },
+  };
 }
 
 /** Pumps the stream to its end, whoever ends it, and books it. */

@@ -10,6 +10,8 @@ const DAY_MS = 86_400_000;
 const VENDOR_DAYS = 30;
 /** Longer nobody waits for an answer to be kept: it is told all the same, and cannot be named. */
 const PATIENCE_MS = 5_000;
+/** More items no answer has; of what a provider invents beyond, nothing is taken down. */
+const IDS_MAX = 1_000;
 
 /** Where an answer can be named later: in the provider's account, whose owner is taken down here, or here. */
 type Where = Kept["at"];
@@ -117,7 +119,7 @@ class Memory {
   }
 
   #own(id: unknown): void {
-    if (this.#where !== "provider" || typeof id !== "string" || id === "" || this.#known.has(id)) return;
+    if (this.#where !== "provider" || typeof id !== "string" || id === "" || this.#known.has(id) || this.#known.size >= IDS_MAX) return;
     this.#known.add(id);
     this.#untold.push(id);
     if (!this.#telling) this.#begun(this.#tell());

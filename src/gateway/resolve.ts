@@ -25,10 +25,13 @@ export async function resolve(asked: Ask, caller: Caller, arrival: Arrival, at: 
   throw unknownModel(asked.model);
 }
 
-/** The refusal of a name that leads nowhere. */
+/** The refusal of a name that leads nowhere. One of the form provider/model does so only where there is no such provider. */
 export function unknownModel(name: string): TollgateError {
-  const message = `The model ${quoted(name)} is not known here; GET /v1/models lists what this key may call, and provider/model names any other`;
-  return new TollgateError("model_not_found", message, { param: "model" });
+  const [provider = "", model] = name.split("/", 2);
+  const remedy = model
+    ? `no provider is called ${quoted(provider)}, and POST /admin/v1/providers registers one`
+    : "GET /v1/models lists what this key may call, and provider/model names any other";
+  return new TollgateError("model_not_found", `The model ${quoted(name)} is not known here; ${remedy}`, { param: "model" });
 }
 
 /** The draft of what the request names: a route, or a model; null where it names neither. */

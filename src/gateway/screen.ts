@@ -1,4 +1,4 @@
-import { asTollgateError, type Capability, isSurface } from "#core";
+import { asTollgateError, type Capability, isSurface, TollgateError } from "#core";
 import { dutiesOf, REDACT_MAX, stepsAt } from "#policy";
 import { type JudgeStretch, redactAnswer, saidInAnswer, screened } from "#wire";
 import type { Draft, Gateway, Gathered } from "./contract.ts";
@@ -7,7 +7,7 @@ import { judged } from "./enforce.ts";
 
 /**
  * A JSON answer, in the caller's dialect, as its policies let it pass: what is judged is what the caller is given. The same text where none of them judges answers.
- * @throws TollgateError `policy_denied`.
+ * @throws TollgateError `policy_denied`; `upstream_error` for what is no answer, since nobody can tell what it says.
  */
 export async function screenAnswer(text: string, draft: Draft, at: Gateway): Promise<string> {
   const chain = stepsAt(draft.policies.chain, "onResponse");
@@ -17,8 +17,11 @@ export async function screenAnswer(text: string, draft: Draft, at: Gateway): Pro
     const written = JSON.parse(await screenAnswer(JSON.stringify({ text }), draft, at)) as { readonly text: string };
     return written.text;
   }
+  const said = text === "" ? [] : saidInAnswer(text);
+  if (said === null && chain.some(({ step }) => step.mode === "enforce"))
+    throw new TollgateError("upstream_error", `The provider ${draft.target.provider} gave an answer that cannot be judged`);
   const gathered = await gather(chain, draft, { at });
-  const texts = saidInAnswer(text).map(({ role, text: said }) => ({ role: role ?? "assistant", text: said }));
+  const texts = (said ?? []).map(({ role, text: each }) => ({ role: role ?? "assistant", text: each }));
   const obligations = await judged("onResponse", draft, { gathered: withFact(gathered, "response", { texts }), at });
   return redactAnswer(text, dutiesOf(obligations).redactions);
 }

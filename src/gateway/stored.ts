@@ -1,7 +1,7 @@
 import { TollgateError } from "#core";
 import { accountOf, askResource, redactSecrets, responseHeaders } from "#providers";
 import { type Elsewhere, type Here, inputPage, type Json, type Kept, type Slice } from "#responses";
-import { wrong } from "#wire";
+import { errorText, wrong } from "#wire";
 import type { Gateway } from "./contract.ts";
 
 /** A response that a key names, outside of any inference. */
@@ -90,7 +90,9 @@ export class StoredResponses {
       await answer.body?.cancel();
       throw gone();
     }
-    const told = answer.ok ? answer.body : redactSecrets(await answer.text(), upstream.credential === null ? [] : [upstream.credential]);
+    const told = answer.ok
+      ? answer.body
+      : redactSecrets(await errorText(answer), upstream.credential === null ? [] : [upstream.credential]);
     return new Response(told, { status: answer.status, headers: responseHeaders(answer) });
   }
 }

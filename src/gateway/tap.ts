@@ -1,8 +1,8 @@
-import { asTollgateError, NO_USAGE, TollgateError, usdFromFemto } from "#core";
+import { asTollgateError, isSurface, NO_USAGE, TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
 import { redactSecrets } from "#providers";
-import { reportedFromJson, skimmed, spliceCost } from "#wire";
-import { type Answer, endingOf, factsOf, headersOf, madeAt, setCost, shownCost } from "./answer.ts";
+import { answerWithin, errorText, reportedFromJson, skimmed, spliceCost } from "#wire";
+import { type Answer, endingOf, factsOf, headersOf, madeAt, setCost, shownCost, streams } from "./answer.ts";
 import { keepAnswered } from "./content.ts";
 import type { Draft, Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
@@ -16,21 +16,26 @@ import { answerIn, errorIn } from "./translate.ts";
 import { learn, used } from "./used.ts";
 
 /**
+ * What no JSON holds, and every stream: clients read events of whatever they asked to be streamed, by whichever name it comes. So it is
+ * metered, judged and told as a stream too.
+ */
+const EVENTS = /^\ufeff?data:/m;
+
+/**
  * Hands an upstream's answer to the client and ends the hold by what it says it used. Bytes pass as they came but for the
  * contract's edits; nothing is awaited after the last byte that the client waits for.
  */
 export async function tap(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
   const { response } = answer;
   if (!response.ok) return refused(answer, hold, at);
-  const streams = response.headers.get("content-type")?.includes("text/event-stream") ?? false;
-  if (streams && response.body) return relay(response.body, answer, hold, at);
+  if (streams(response) && response.body) return relay(response.body, answer, hold, at);
   return hold.draft.ask.capability === "audio.speech" && response.body ? pour(response.body, answer, hold, at) : whole(answer, hold, at);
 }
 
 /** A provider's own error: its status and its body, with credentials masked. It cost nothing. */
 async function refused(answer: Answer, hold: Hold, at: Gateway): Promise<Response> {
   const { response, deadline } = answer;
-  const body = await response.text().catch(() => "");
+  const body = await errorText(response);
   deadline.end();
   const ending = { ...endingOf(answer, hold, at), outcome: "error" as const, code: "provider_error" };
   at.background(hold.settle(hold.price(NO_USAGE, null), "actual", ending));
@@ -48,6 +53,7 @@ async function whole(answer: Answer, hold: Hold, at: Gateway): Promise<Response>
   const bytes = await readWhole(answer, hold, at);
   const { ask, arrival, translation } = hold.draft;
   const text = textOf(bytes, hold);
+  if (EVENTS.test(text) && !isSurface(ask.capability)) return relay(new Response(bytes).body!, answer, hold, at);
   const heard = translation ? answerIn({ asked: hold.draft.asked, translation }, text, madeAt(answer, hold)) : text;
   const screen = arrival.governor ? screenGoverned : screenAnswer;
   const screening = heard === null ? unreadable(hold) : screen(heard, hold.draft, at).catch(asTollgateError);
@@ -75,14 +81,14 @@ async function screenGoverned(heard: string, draft: Draft, at: Gateway): Promise
 }
 
 /** An answer as it is read. Of what stands around pictures one copy is enough, unless the caller wants something put in. */
-function textOf(bytes: ArrayBuffer, { draft: { ask, arrival } }: Hold): string {
+function textOf(bytes: Uint8Array, { draft: { ask, arrival } }: Hold): string {
   const drawn = ask.capability.startsWith("images.") && !arrival.costInUsage;
-  return drawn ? skimmed(new Uint8Array(bytes)) : new TextDecoder().decode(bytes);
+  return drawn ? skimmed(bytes) : new TextDecoder().decode(bytes);
 }
 
 /** Tells the cache of an answer, where it waits for one; null is none that could be given again. */
 function keep(
-  bytes: ArrayBuffer | null,
+  bytes: Uint8Array | null,
   { total }: Receipt,
   answer: Answer,
   { hold, at }: { readonly hold: Hold; readonly at: Gateway },
@@ -90,7 +96,7 @@ function keep(
   const { keeper } = hold.draft.recall;
   if (!keeper) return;
   if (bytes === null || answer.response.status !== 200) return at.background(keeper.fail());
-  keeper.push(new Uint8Array(bytes));
+  keeper.push(bytes);
   keeper.begin(factsOf(answer, hold));
   at.background(keeper.end(usdFromFemto(total)));
 }
@@ -112,13 +118,17 @@ function unreadable({ draft }: Hold): TollgateError {
   return new TollgateError("upstream_error", `The provider ${draft.target.provider} gave an answer that is none in its dialect`);
 }
 
-async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<ArrayBuffer> {
+async function readWhole(answer: Answer, hold: Hold, at: Gateway): Promise<Uint8Array<ArrayBuffer>> {
   const { response, deadline, sentAt } = answer;
+  const { provider, model } = hold.draft.target;
+  const { TOLLGATE_MAX_ANSWER_BYTES: bytesMax } = at.config;
+  const fault = (what: string) => new TollgateError("upstream_error", `The provider ${provider} ${what}`);
   try {
-    return await response.arrayBuffer();
+    const bytes = await answerWithin(response, bytesMax);
+    if (bytes === null) throw fault(`gave an answer of more than ${bytesMax} bytes`);
+    return bytes;
   } catch (cause) {
-    const { provider, model } = hold.draft.target;
-    const broken = deadline.timeoutError() ?? new TollgateError("upstream_error", `The provider ${provider} broke off its answer`);
+    const broken = deadline.timeoutError() ?? (cause instanceof TollgateError ? cause : fault("broke off its answer"));
     const ending = endingOf(answer, hold, at);
     at.background(hold.forfeit({ ...ending, outcome: "truncated", httpStatus: broken.status, code: broken.code }));
     const attempt = { provider, model, status: response.status, ms: ending.endedAt - sentAt };

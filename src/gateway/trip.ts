@@ -1,7 +1,7 @@
 import { asTollgateError, type TollgateError } from "#core";
 import { restMsOf } from "#providers";
 import { type Fault, faultOfStatus, FAULTS, type Perseverance } from "#routes";
-import type { Answer } from "./answer.ts";
+import { type Answer, streams } from "./answer.ts";
 import { attempt, concluded, type Failure, totalMsOf } from "./attempt.ts";
 import { beginning } from "./beginning.ts";
 import type { Course, Draft, Gateway } from "./contract.ts";
@@ -165,8 +165,7 @@ export class Trip implements AsyncDisposable {
   async #answered(outcome: Answer): Promise<Met> {
     const { response } = outcome;
     if (!response.ok) return { outcome, fault: faultOf(response, this.#perseverance), lost: null };
-    const streams = response.headers.get("content-type")?.includes("text/event-stream") ?? false;
-    if (!streams || !response.body || !this.#journey.goesOn) return { outcome, fault: null, lost: null };
+    if (!streams(response) || !response.body || !this.#journey.goesOn) return { outcome, fault: null, lost: null };
     return this.#begun(outcome, response.body);
   }
 

@@ -1,7 +1,7 @@
 import { type Handler, Hono } from "hono";
 import { newId, TollgateError } from "#core";
 import { adminApp } from "./admin/index.ts";
-import { onError } from "./envelope.ts";
+import { bearId, onError } from "./envelope.ts";
 import { health } from "./health.ts";
 import { estimate } from "./inference/estimate.ts";
 import { explainRequest } from "./inference/explain-request.ts";
@@ -13,6 +13,7 @@ import { refuse } from "./inference/refuse.ts";
 import { storedResponse } from "./inference/responses.ts";
 import { INFERENCE, ROWS } from "./inference/surfaces.ts";
 import { metrics } from "./metrics.ts";
+import { noRoute } from "./no-route.ts";
 import { canonicalPath } from "./paths.ts";
 import type { Http } from "./platform.ts";
 import { socket } from "./socket.ts";
@@ -40,9 +41,7 @@ export function createApp(): Hono<Http> {
   });
   app.onError(onError);
   app.notFound((context) => {
-    const { method, path } = context.req;
-    const remedy = `/v1${path}` in INFERENCE || path === "/models" ? "; the base URL of OpenAI's SDKs ends in /v1" : "";
-    throw new TollgateError("not_found", `There is no route ${method} ${path.slice(0, 200)} here${remedy}`);
+    throw noRoute(context.req.method, context.req.path);
   });
   for (const row of ROWS) if ("refused" in row && row.method !== "any") app.on(row.method, row.path, refuse(row));
   for (const [path, capability] of Object.entries(INFERENCE)) offer(app, "POST", path, infer(capability));
@@ -53,6 +52,7 @@ export function createApp(): Hono<Http> {
   offer(app, "POST", "/v1/estimate", estimate);
   offer(app, "POST", "/v1/route/explain", explainRoute);
   offer(app, "GET", "/v1/requests/:id/explain", explainRequest);
+  for (const path of ["/v1/models/*", "/v1/key"]) app.use(path, bearId);
   offer(app, "GET", "/v1/models", listModels);
   offer(app, "GET", "/v1/models/:id{.+}", oneModel);
   for (const row of ROWS) if ("refused" in row && row.method === "any") app.all(row.path, refuse(row));
@@ -61,7 +61,9 @@ export function createApp(): Hono<Http> {
   offer(app, "GET", "/v1/ws", socket);
   offer(app, "GET", "/healthz", health);
   offer(app, "GET", "/metrics", metrics);
-  offer(app, "GET", "/", (context) => context.json({ name: "tollgate", health: "/healthz" }));
+  offer(app, "GET", "/", (context) =>
+    context.json({ name: "tollgate", health: "/healthz", openai: "/v1", anthropic: "/", admin: "/admin/v1" }),
+  );
   app.route("/admin/v1", adminApp());
   return app;
 }

@@ -1,4 +1,4 @@
-import type { Context } from "hono";
+import type { Context, Next } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { asTollgateError, type Envelope, newId, TollgateError } from "#core";
 import { errorBody } from "#wire";
@@ -32,13 +32,22 @@ export function errorResponse(thrown: unknown, request: Request, requestId: stri
   return new Response(errorBody(envelopeOf(request), error, requestId), { status: error.status, headers });
 }
 
+/** Puts the request's id on what the gateway answers itself, as it stands on what is passed on. */
+export async function bearId(context: Context<Http>, next: Next): Promise<void> {
+  await next();
+  for (const name of ["x-request-id", "request-id"]) context.header(name, context.get("requestId"));
+}
+
 /** Hono's hook for anything thrown below it. */
 export function onError(thrown: unknown, context: Context<Http>): Response {
-  const error =
-    thrown instanceof HTTPException && thrown.status < 500
-      ? new TollgateError("invalid_request", "The request body is not valid JSON", { cause: thrown })
-      : thrown;
+  const error = thrown instanceof HTTPException && thrown.status < 500 ? unreadable(thrown) : thrown;
   return errorResponse(error, context.req.raw, context.get("requestId"));
+}
+
+/** A body that the admin plane's parser did not take. Its content type is asked for, since a form of another site's can send any other. */
+function unreadable(cause: HTTPException): TollgateError {
+  const message = cause.status === 415 ? "The content-type must be application/json" : "The request body is empty or not valid JSON";
+  return new TollgateError("invalid_request", message, { cause });
 }
 
 function log(error: TollgateError, requestId: string): void {

@@ -1,4 +1,5 @@
 import { TollgateError } from "#core";
+import { readWithin } from "#wire";
 
 /** Bounds of a body that is being read: bytes, and milliseconds for all of it to arrive. */
 export interface BodyLimits {
@@ -24,8 +25,10 @@ export async function readBytes(request: Request, limits: BodyLimits): Promise<U
   const timer = setTimeout(() => deadline.reject(new TollgateError("request_timeout", "The body arrived too slowly")), limits.timeoutMs);
   try {
     // What its length is declared for cannot grow beyond it, and is read in one piece.
-    const bytes = reader ? drain(reader, limits.bytesMax) : request.arrayBuffer().then((whole) => new Uint8Array(whole));
-    return await Promise.race([bytes, deadline.promise]);
+    const reading = reader ? readWithin(reader, limits.bytesMax) : request.arrayBuffer().then((whole) => new Uint8Array(whole));
+    const bytes = await Promise.race([reading, deadline.promise]);
+    if (bytes === null) throw tooLarge(limits.bytesMax);
+    return bytes;
   } catch (error) {
     await reader?.cancel(error).catch(() => undefined);
     if (error instanceof TollgateError) throw error;
@@ -33,24 +36,4 @@ export async function readBytes(request: Request, limits: BodyLimits): Promise<U
   } finally {
     clearTimeout(timer);
   }
-}
-
-async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.byteLength;
-    if (length > bytesMax) throw tooLarge(bytesMax);
-    chunks.push(value);
-  }
-  if (chunks.length === 1) return chunks[0]!;
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return whole;
 }

@@ -2,7 +2,7 @@ import { TollgateError } from "#core";
 
 const MESSAGE =
   "The API key is missing, malformed, expired or not valid. " +
-  "This gateway takes keys of its own (sk-tg-…, and the admin key on /admin/v1), not a provider's.";
+  'This gateway takes keys of its own (sk-tg-…, and the admin key on /admin/v1), not a provider\'s, as "authorization: Bearer …" or x-api-key.';
 
 /** The task whose credential was refused, where it was minted here; for the audit. */
 export class TaskRefused extends Error {

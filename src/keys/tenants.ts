@@ -1,5 +1,5 @@
 import { and, desc, eq, ne } from "drizzle-orm";
-import { found, newId, TollgateError } from "#core";
+import { found, newId, taken, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 
 const { keys, teams, users } = tables;
@@ -24,7 +24,7 @@ export class TenantStore {
     const now = this.#clock();
     const row = { id: newId("team", now), metadata: {}, ...fields, createdAt: now };
     const made = await this.#db.insert(teams).values(row).onConflictDoNothing().returning();
-    if (made.length === 0) throw new TollgateError("invalid_request", "id is taken", { param: "id" });
+    if (made.length === 0) throw taken("id", "teams");
     return row;
   }
 

@@ -1,5 +1,5 @@
 import { and, desc, eq } from "drizzle-orm";
-import { found, newId, TollgateError } from "#core";
+import { found, newId, taken, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 
 const { models } = tables;
@@ -30,7 +30,7 @@ export class ModelStore {
     const now = this.#clock();
     const row = { id: newId("mdl", now), contextTokens: null, maxOutputTokens: null, ...fields, createdAt: now };
     const made = await this.#db.insert(models).values(row).onConflictDoNothing().returning();
-    if (made.length === 0) throw new TollgateError("invalid_request", "name is taken", { param: "name" });
+    if (made.length === 0) throw taken("name", "models");
     return row;
   }
 

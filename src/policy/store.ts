@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, max, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, max, ne, or, sql } from "drizzle-orm";
 import { found, newId, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
@@ -115,6 +115,18 @@ export class PolicyStore {
     return row;
   }
 
+  /** The newest version of its name, where a bundle that was checked is that one, signed by the same key: what was uploaded may be again. */
+  async same({ name, version, source, signature }: Upload): Promise<PolicyRow | null> {
+    const [newest] = await this.#db
+      .select(COLUMNS)
+      .from(policyVersions)
+      .where(eq(policyVersions.name, name))
+      .orderBy(desc(policyVersions.ordinal))
+      .limit(1);
+    if (newest?.version !== version || newest.signedBy !== (signature?.keyId ?? null)) return null;
+    return newest.hash === (await hashOf(source)) ? newest : null;
+  }
+
   /** A version, or null. */
   async get(id: string): Promise<PolicyRow | null> {
     const [row] = await this.#db.select(COLUMNS).from(policyVersions).where(eq(policyVersions.id, id));
@@ -144,12 +156,13 @@ export class PolicyStore {
     return paged(rows, limit);
   }
 
-  /** Where versions stand: every lane of every scope, or those of one policy. */
+  /** Where versions stand: every lane of every scope but the trials that have ended, or those of one policy. */
   async activations(name?: string): Promise<ActivationRow[]> {
+    const { lane, mode } = policyActivations;
     return this.#db
       .select()
       .from(policyActivations)
-      .where(name === undefined ? undefined : eq(policyActivations.name, name))
+      .where(and(or(eq(lane, "main"), ne(mode, "off")), name === undefined ? undefined : eq(policyActivations.name, name)))
       .orderBy(policyActivations.name, policyActivations.scopeKind, policyActivations.scopeId, policyActivations.lane);
   }
 

@@ -95,5 +95,10 @@ export async function reach(
     await response.body?.cancel();
     throw new TollgateError("upstream_error", `The provider ${upstream.name} answered with a redirect, which is not followed`);
   }
+  // A status that HTTP does not know, or that leaves HTTP, cannot be passed on.
+  if (response.status < 200 || response.status > 599) {
+    await response.body?.cancel();
+    throw new TollgateError("upstream_error", `The provider ${upstream.name} answered with the status ${response.status}, which is none`);
+  }
   return response;
 }

@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull } from "drizzle-orm";
-import { checkBaseUrl, found, newId, Safe, TollgateError } from "#core";
+import { checkBaseUrl, found, newId, Safe, taken, TollgateError } from "#core";
 import type { Config } from "#config";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { openedBy } from "./opener.ts";
@@ -55,7 +55,7 @@ export class ProviderStore {
       ...(await this.#sealed(id, apiKey)),
     };
     const made = await this.#db.insert(providers).values(row).onConflictDoNothing().returning();
-    if (made.length === 0) throw new TollgateError("invalid_request", "name is taken", { param: "name" });
+    if (made.length === 0) throw taken("name", "providers");
     return row;
   }
 

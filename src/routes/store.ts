@@ -1,5 +1,5 @@
 import { desc, eq } from "drizzle-orm";
-import { found, newId, TollgateError } from "#core";
+import { found, newId, taken, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import { cycleOf, RouteBook } from "./book.ts";
 import type { Route, RouteTarget } from "./contract.ts";
@@ -31,7 +31,7 @@ export class RouteStore {
     const now = this.#clock();
     const row = { id: newId("rte", now), ...stored(route), createdAt: now };
     const made = await this.#db.insert(routes).values(row).onConflictDoNothing().returning();
-    if (made.length === 0) throw new TollgateError("invalid_request", "name is taken", { param: "name" });
+    if (made.length === 0) throw taken("name", "routes");
     return row;
   }
 

@@ -11,7 +11,7 @@ export interface Listener {
  * provider's call.
  */
 export async function hearAnswer(response: Response, signal: AbortSignal, listener: Listener): Promise<void> {
-  const streams = response.headers.get("content-type")?.includes("text/event-stream") ?? false;
+  const streams = response.headers.get("content-type")?.toLowerCase().includes("text/event-stream") ?? false;
   if (!streams || !response.body) {
     await listener.begins(await response.text());
     return;

@@ -1,5 +1,5 @@
 import { desc, eq } from "drizzle-orm";
-import { found, newId, TollgateError } from "#core";
+import { found, newId, taken, TollgateError } from "#core";
 import { after, type Db, type Page, paged, type Paging, tables } from "#db";
 import type { Profile } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
@@ -42,9 +42,9 @@ export class ProfileStore {
   async create({ name, ...permits }: Profile): Promise<ProfileRow> {
     const now = this.#clock();
     const row = { id: newId("prf", now), name, permits, createdAt: now };
-    const made =
-      name === DEFAULT_PROFILE.name ? [] : await this.#db.insert(profiles).values(row).onConflictDoNothing().returning({ id: profiles.id });
-    if (made.length === 0) throw new TollgateError("invalid_request", "name is taken", { param: "name" });
+    if (name === DEFAULT_PROFILE.name) throw new TollgateError("invalid_request", `name: ${name} is built in`, { param: "name" });
+    const made = await this.#db.insert(profiles).values(row).onConflictDoNothing().returning({ id: profiles.id });
+    if (made.length === 0) throw taken("name", "profiles");
     return row;
   }
 

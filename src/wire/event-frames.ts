@@ -1,6 +1,7 @@
 const LF = 10;
 const CR = 13;
-const EVENT_MAX = 16 * 1024 * 1024;
+/** A larger event comes in parts. */
+export const EVENT_MAX = 16 * 1024 * 1024;
 
 /** Decides on one whole event, blank line included: its bytes as they are, others in their place, or null to cut it out. */
 export type Edit = (event: Uint8Array) => Uint8Array | null;

@@ -1,5 +1,6 @@
 export { madeAsk, readAsk } from "./ask.ts";
 export { governed, readObject } from "./body.ts";
+export { answerWithin, errorText, joined, readWithin } from "./bytes.ts";
 export { canonical } from "./canonical.ts";
 export { readDescribed } from "./described.ts";
 export type { Ask, Edits, Reported, ShownCost } from "./contract.ts";

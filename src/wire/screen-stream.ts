@@ -1,5 +1,5 @@
-import type { Capability } from "#core";
-import { editing } from "./event-frames.ts";
+import { type Capability, TollgateError } from "#core";
+import { EVENT_MAX, endsEvent, wholeEvents } from "./event-frames.ts";
 import { type Piece, type StreamEvent, streamEvent } from "./stream-texts.ts";
 import { finder, redactText, type Redactions } from "./texts.ts";
 
@@ -47,10 +47,12 @@ interface Waiting {
  */
 export function screened(stream: ReadableStream<Uint8Array>, capability: Capability, screening: Screening): ReadableStream<Uint8Array> {
   const screen = new Screen(capability, screening);
-  const whole = editing((event) => event);
-  return stream.pipeThrough(whole).pipeThrough(
+  return stream.pipeThrough(wholeEvents()).pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       async transform(bytes, controller) {
+        // In parts it says nothing to whoever judges it, and all to whoever puts it together again.
+        if (bytes.length > EVENT_MAX && !endsEvent(bytes))
+          throw new TollgateError("upstream_error", "The provider sent an event that is too large to be judged");
         for (const each of await screen.take(bytes)) controller.enqueue(each);
       },
       async flush(controller) {

@@ -54,9 +54,9 @@ export function saidInRequest({ body: { text } }: Ask): Said[] {
   return saidIn(text, stringsBelow(text, PROMPTS));
 }
 
-/** The texts of a whole JSON answer; none where it is no JSON object. */
-export function saidInAnswer(text: string): Said[] {
-  return saysObject(text) ? saidIn(text, stringsBelow(text, ANSWERS)) : [];
+/** The texts of a whole JSON answer; null where it is no JSON object. */
+export function saidInAnswer(text: string): Said[] | null {
+  return saysObject(text) ? saidIn(text, stringsBelow(text, ANSWERS)) : null;
 }
 
 /** A request whose prompt says other things in the place of some; the same one where it says none of them. */

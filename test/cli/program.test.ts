@@ -40,10 +40,11 @@ describe("tollgate help", () => {
     const page = (await tollgate(["help", "keys", "create"])).out;
     expect(page).toContain("tollgate keys create <name> [options]");
     expect((await tollgate(["keys", "create", "--limit-usd", "5", "--help"])).out).toBe(page);
+    expect((await tollgate(["keys", "create", "-h"])).out).toBe(page);
   });
 
   it("prints the version", async () => {
-    expect((await tollgate(["--version"])).out).toMatch(/^tollgate \d+\.\d+\.\d+\n$/);
+    for (const asked of ["--version", "-v"]) expect((await tollgate([asked])).out).toMatch(/^tollgate \d+\.\d+\.\d+\n$/);
   });
 
   it("npx and npm run both start it in a checkout, with the checkout's own Node", async () => {

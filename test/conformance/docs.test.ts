@@ -62,18 +62,25 @@ describe("A10: documentation", () => {
     expect(snippets.length).toBeGreaterThan(15);
   });
 
-  it.each(snippets.map((each, at) => ({ ...each, at })))("$file: snippet $at does what it says", async ({ language, text, at }) => {
-    const source = text.replaceAll("//127.0.0.1:8787", set.origin.replace("http:", ""));
-    const file = join(folder, `snippet-${at}.${RUNS[language]!.ending}`);
-    writeFileSync(file, source);
-    const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey"), TOLLGATE_URL: set.origin };
-    const [program, ...words] = RUNS[language]!.argv;
-    const { stdout } = await run(program, [...words, file], { env, maxBuffer: 64 * 1024 * 1024 });
-    expect(stdout.length).toBeGreaterThan(0);
-    // The one snippet that shows an error is meant to.
-    const expectsError = text.includes('"max_tokens":"many"');
-    expect(/"error":\s*\{/.test(stdout)).toBe(expectsError);
-  });
+  it.each(snippets.map((each, at) => ({ ...each, at })))(
+    "$file: snippet $at does what it says, pasted again too",
+    async ({ language, text, at }) => {
+      const source = text.replaceAll("//127.0.0.1:8787", set.origin.replace("http:", ""));
+      const file = join(folder, `snippet-${at}.${RUNS[language]!.ending}`);
+      writeFileSync(file, source);
+      const env = { ...process.env, TOLLGATE_KEY: set.key, TOLLGATE_ADMIN_KEY: inject("adminKey"), TOLLGATE_URL: set.origin };
+      const [program, ...words] = RUNS[language]!.argv;
+      // The one snippet that shows an error is meant to.
+      const expectsError = text.includes('"max_tokens":"many"');
+      for (const pasted of ["once", "again"]) {
+        const { stdout } = await run(program, [...words, file], { env, maxBuffer: 64 * 1024 * 1024 });
+        expect(stdout.length).toBeGreaterThan(0);
+        const told = pasted === "once" ? stdout : stdout.replaceAll(TAKEN, "");
+        expect([pasted, /"error":\s*\{/.test(told)]).toEqual([pasted, expectsError]);
+      }
+    },
+    90_000,
+  );
 
   it("a first start prints code that runs as it is printed, by curl and by both SDKs", async () => {
     const port = Number(new URL(set.origin).port);
@@ -238,6 +245,9 @@ describe("A10: documentation", () => {
     expect(cache.results.length).toBeGreaterThan(3);
   });
 });
+
+/** What is there is not made twice, and says what it is. */
+const TAKEN = /\{"error":\{"message":"(?:name|id) is taken: [^}]*\}\}/g;
 
 /** What is translated and nothing else. */
 const TRANSLATED: ReadonlySet<string> = new Set(["chat, translated to Messages", "responses, translated, not stored"]);

@@ -22,6 +22,11 @@ it("names the providers whose variables are set", () => {
   expect(text).not.toContain("sk-ant-hidden");
 });
 
+it("tells the command line where to look, where that is not where it looks", () => {
+  expect(greeting({ ...started, port: 8911 })).toContain("export TOLLGATE_URL=http://127.0.0.1:8911\n");
+  expect(greeting(started)).not.toContain("TOLLGATE_URL");
+});
+
 it("production prints no key, and says loudly when private upstreams are let in", () => {
   const text = greeting({ ...started, development: false, given: { TOLLGATE_ALLOW_PRIVATE_UPSTREAMS: "true" } });
   expect(text).not.toContain("sk-tg-dev");

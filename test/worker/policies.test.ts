@@ -105,6 +105,39 @@ describe("D15: the life of a policy", () => {
     expect((await admin("GET", `/policies?name=${name}`))["data"].map(({ version }: Json) => version)).toEqual(["2.0.0", "1.0.0"]);
   });
 
+  test("uploaded once more as it is, answers the version that stands; other code under its number, or an older one, is refused", async () => {
+    const name = freshName();
+    const first = await upload(name, "0.9.0");
+    const second = await upload(name, "1.0.0");
+    expect(await upload(name, "1.0.0")).toEqual({ ...second, asked: expect.stringMatching(/^req_/) as string });
+    expect((await admin("GET", `/policies?name=${name}`))["data"].map(({ id }: Json) => id)).toEqual([second["id"], first["id"]]);
+    await expect.poll(async () => (await entries("policy.create", second["id"])).length, { timeout: 15_000, interval: 50 }).toBe(2);
+    const after = { name, version: "1.0.0", hash: second["hash"], signed_by: null };
+    const told = await entries("policy.create", second["id"]);
+    expect(told.map((entry) => [entry.before, entry.after])).toEqual(
+      expect.arrayContaining([
+        [null, after],
+        [after, after],
+      ]),
+    );
+    for (const [version, code] of [
+      ["1.0.0", `${source(name, "1.0.0")}// other code`],
+      ["0.9.0", source(name, "0.9.0")],
+    ]) {
+      const refused = await admin("POST", "/policies", { name, version, source: code, signature: null });
+      expect([refused["status"], refused["error"].param]).toEqual([400, "version"]);
+    }
+  });
+
+  test("on trial no more, stands once, as turned off", async () => {
+    const name = freshName();
+    const { id: key } = await newKey();
+    const { id } = await upload(name, "1.0.0");
+    const scope = { kind: "key", id: key };
+    for (const mode of ["shadow", "off"]) await activate(id, { scope, mode });
+    expect((await admin("GET", `/policies/activations?name=${name}`))["data"]).toMatchObject([{ policy: id, scope, mode: "off" }]);
+  });
+
   test("is asked about a context without a request, and says what it burns", async () => {
     const { id } = await upload(freshName(), "1.0.0");
     const about = { stage: "request", context: { messages: [{ role: "user", text: "x".repeat(50) }] } };

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { ADMIN, ask, newKey, ROUTES } from "../support/front.ts";
+import { admin, ADMIN, ask, newKey, ROUTES } from "../support/front.ts";
 
 /** The two probes that answer anybody: a client's first look, and the monitor's. */
 const OPEN = ["GET /", "GET /healthz"];
@@ -62,6 +62,16 @@ describe("the first look", () => {
     expect([(await ask("HEAD", "/")).status, (await ask("GET", "/")).status]).toEqual([200, 200]);
   });
 
+  test("whoever opens the root is told where the base URLs are, and each of them leads on", async () => {
+    const told = (await (await ask("GET", "/")).json()) as Record<"health" | "openai" | "anthropic" | "admin", string>;
+    const { secret } = await newKey();
+    expect((await ask("GET", told.health)).status).toBe(200);
+    expect((await ask("GET", `${told.openai}/models`, { as: secret })).status).toBe(200);
+    const body = { model: "tollgate/echo", max_tokens: 5, messages: [{ role: "user", content: "hi" }] };
+    expect((await ask("POST", `${told.anthropic}v1/messages`, { as: secret, body })).status).toBe(200);
+    expect((await ask("GET", `${told.admin}/keys`, { as: ADMIN })).status).toBe(200);
+  });
+
   test("routes that are not built yet say which they are", async () => {
     const answer = await ask("POST", "/v1/workflows", { body: {} });
     const { error } = (await answer.json()) as { error: { code: string; message: string } };
@@ -79,13 +89,31 @@ describe("the first look", () => {
   });
 });
 
+test.each(["/v1/key", "/v1/models", "/v1/models/tollgate/echo", "/admin/v1/keys", "/admin/v1/keys/key_none"])(
+  "%s: the answer bears the request's id, be it an error or not",
+  async (path) => {
+    const { secret } = await newKey();
+    const { headers } = await ask("GET", path, { as: path.startsWith("/admin") ? ADMIN : secret });
+    expect(headers.get("x-request-id")).toMatch(/^req_/);
+    expect(headers.get("request-id")).toBe(headers.get("x-request-id"));
+  },
+);
+
 describe("what a newcomer gets wrong is answered with what to do", () => {
   const NO_V1 = "/chat/completions";
   test.each([
     ["a provider's key", "/v1/chat/completions", { as: "sk-proj-0123456789" }, "keys of its own"],
     ["no key for the admin plane", "/admin/v1/keys", {}, "the admin key on /admin/v1"],
     ["a base URL without /v1", NO_V1, {}, `There is no route POST ${NO_V1} here; the base URL of OpenAI's SDKs ends in /v1`],
+    ["a base URL with a slash behind it", "/v1//chat/completions", {}, "it has a slash too many, doubled or at its end"],
+    ["a slash behind the route", "/v1/chat/completions/", {}, "it has a slash too many, doubled or at its end"],
+    ["OpenAI's route in the base URL", "/v1/chat/completions/chat/completions", {}, "the base URL ends before the route"],
+    ["Anthropic's route in the base URL", "/v1/messages/v1/messages", {}, "the base URL ends before the route"],
+    ["a base URL and nothing behind it", "/v1", {}, "the base URL of OpenAI's SDKs, to which they add the route"],
+    ["the admin plane without its version", "/admin/keys", {}, "the admin plane is below /admin/v1"],
+    ["a key where nobody looks", "/v1/chat/completions", { as: "" }, 'as "authorization: Bearer …" or x-api-key'],
     ["a model that nobody has", "/v1/chat/completions", { model: "gtp-5" }, "GET /v1/models lists what this key may call"],
+    ["a model of a provider that nobody registered", "/v1/chat/completions", { model: "mistral/large" }, 'no provider is called "mistral"'],
     ["tokens of another vendor's model", "/v1/messages/count_tokens", { model: "gpt-4o-mini" }, "POST /v1/estimate counts the tokens"],
     [
       "what another vendor has not",
@@ -105,6 +133,38 @@ describe("what a newcomer gets wrong is answered with what to do", () => {
     });
     const { error } = (await answer.json()) as { error: { message: string } };
     expect(error.message).toContain(told);
+  });
+});
+
+describe("what a newcomer gets wrong on the admin plane is answered with what to do", () => {
+  const form = { "content-type": "application/x-www-form-urlencoded" };
+  test.each([
+    ["curl's own content type", "POST /keys", { headers: form, body: '{"name":"k"}' }, null, "content-type must be application/json"],
+    ["no body", "POST /keys", {}, null, "body is empty or not valid JSON"],
+    ["a day for a time", "POST /keys", { body: { name: "k", expires_at: "2027-01-31" } }, "expires_at", "such as 2027-01-31T00:00:00Z"],
+    ["a grouping that is none", "GET /costs/summary?group_by=keys", {}, "group_by", "takes key, team, user"],
+    ["a team that is there", "POST /teams", { body: { id: "team_default", name: "t" } }, "id", "GET /admin/v1/teams shows by what"],
+  ])("%s", async (_, operation, asked: { body?: unknown; headers?: Record<string, string> }, param, told) => {
+    const [method = "", path = ""] = operation.split(" ");
+    const answer = await ask(method, `/admin/v1${path}`, { as: ADMIN, ...asked });
+    const { error } = (await answer.json()) as { error: { message: string } };
+    expect([answer.status, error]).toEqual([400, expect.objectContaining({ param, message: expect.stringContaining(told) as string })]);
+  });
+
+  test.each([
+    ["/models", { provider: "tollgate", model: "echo" }],
+    ["/providers", { kind: "openai", base_url: "https://api.example.com/v1", api_key: "sk-x" }],
+    ["/routes", { targets: [{ provider: "tollgate", model: "echo" }] }],
+    ["/profiles", {}],
+  ])("%s: a name that is taken is there to be changed", async (path, fields) => {
+    const body = { name: `twice-${path.slice(1)}`, ...fields };
+    await admin("POST", path, body);
+    const again = await ask("POST", `/admin/v1${path}`, { as: ADMIN, body });
+    const { error } = (await again.json()) as { error: { message: string } };
+    expect([again.status, error]).toMatchObject([
+      400,
+      { param: "name", message: `name is taken: GET /admin/v1${path} shows by what, and a PATCH of that one changes it` },
+    ]);
   });
 });
 

@@ -1,8 +1,9 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
-import packageJson from "#package" with { type: "json" };
 import { TollgateError } from "#core";
 import { ownRowsOnly } from "#keys";
+import { bearId } from "../envelope.ts";
+import { headOf, nameKeys } from "../openapi.ts";
 import { describeTasks } from "../tasks/document.ts";
 import { identify } from "./actor.ts";
 import { auto } from "./auto.ts";
@@ -31,7 +32,6 @@ import { tasks } from "./tasks.ts";
 import { teams, users } from "./tenants.ts";
 
 const BODY_BYTES_MAX = 1_000_000;
-const DOCUMENT = { openapi: "3.1.0", info: { title: "Tollgate admin API", version: packageJson.version }, servers: [{ url: "/admin/v1" }] };
 
 /** The admin plane. Whoever is not known gets no further than the first step, on any path and with any method. */
 export function adminApp(): AdminApp {
@@ -40,6 +40,7 @@ export function adminApp(): AdminApp {
       if (!result.success) throw invalid(result.error.issues[0]);
     },
   });
+  app.use(bearId);
   app.use(async (context, next) => {
     // A preflight carries no credential: it is refused as what it is, and not counted as a guess against its address.
     if (context.req.method === "OPTIONS") throw new TollgateError("method_not_allowed", "The admin plane answers no preflight");
@@ -84,10 +85,11 @@ export function adminApp(): AdminApp {
     tasks,
   ];
   for (const resource of resources) resource(app);
+  nameKeys(app);
   app.get("/openapi.json", (context) => {
     // It stands for no resource, so it has a gate of its own: whoever holds a role of the plane.
     if (ownRowsOnly(context.get("actor").role)) throw new TollgateError("permission_denied", "An ordinary key may not read the document");
-    return context.json(app.getOpenAPI31Document(DOCUMENT));
+    return context.json(app.getOpenAPI31Document(headOf("Tollgate admin API")));
   });
   refuseOtherMethods(app);
   return app;
@@ -108,7 +110,7 @@ function refuseOtherMethods(app: AdminApp): void {
 export function openApiDocument(): object {
   const app = adminApp();
   describeTasks(app);
-  return app.getOpenAPI31Document({ ...DOCUMENT, info: { ...DOCUMENT.info, title: "Tollgate API" } });
+  return app.getOpenAPI31Document(headOf("Tollgate API"));
 }
 
 /** The first fault of a request, by the path of its field. */

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { auditEntry, type AuditFacts } from "#audit";
 import { TollgateError } from "#core";
 import { type Action, may, type Resource } from "#keys";
+import { REFUSAL } from "../openapi.ts";
 import type { Http } from "../platform.ts";
 import type { Actor } from "./actor.ts";
 import { type Answered, once } from "./idempotency.ts";
@@ -97,7 +98,7 @@ function register(
     },
     responses: {
       [status]: answer ? { description: summary, content: { "application/json": { schema: answer } } } : { description: summary },
-      default: { description: "An error, in OpenAI's envelope" },
+      default: REFUSAL,
     },
     middleware: [
       async (context: AdminContext, next: () => Promise<void>) => {

@@ -118,12 +118,19 @@ export function policies(app: AdminApp): void {
     { method: "post", path: "/policies", resource, summary: "Upload a version of a policy", body: create, answer: policy, status: 201 },
     async ({ body: { signature: signed, ...bundle }, actor }, context) => {
       const upload = { ...bundle, signature: signed && { keyId: signed.key_id, ed25519: signed.ed25519 } };
-      await policyStore(context).check(upload);
-      const described = await context.env.register(bundle.source);
-      const row = await policyStore(context).add(upload, described, byOf(actor));
+      const store = policyStore(context);
+      await store.check(upload);
+      const before = await store.same(upload);
+      const row = before ?? (await store.add(upload, await context.env.register(bundle.source), byOf(actor)));
       const { id: made, version, hash, signedBy } = row;
       const after = { name: row.name, version, hash, signed_by: signedBy };
-      return { answer: policyShape(row), audit: { type: "policy.create", subject: { kind: "policy", id: made }, after } };
+      const audit = {
+        type: "policy.create",
+        subject: { kind: "policy", id: made },
+        after,
+        before: before === null ? null : after,
+      } as const;
+      return { answer: policyShape(row), audit };
     },
   );
   const query = z.strictObject({ ...paging, name: name.optional() });

@@ -10,7 +10,9 @@ export const metadata = z
   .refine((given) => Object.keys(given).length <= 16, "must hold at most 16 keys");
 export const byId = z.object({ id });
 /** A moment, as ISO 8601 with an offset or Z; milliseconds inside. */
-export const moment = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+export const moment = z.iso
+  .datetime({ offset: true, error: "must be a time such as 2027-01-31T00:00:00Z" })
+  .transform((text) => Date.parse(text));
 /** USD as decimal text or JSON number. The amount is judged by `nanoFromUsd`, which knows nine digits and the largest counter. */
 export const usd = z.union([z.string(), z.number()]);
 export const paging = { limit: z.coerce.number().int().min(1).max(1000).default(50), cursor: z.string().max(256).optional() };

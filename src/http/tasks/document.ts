@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { ENGINES, EXIT_REASONS, STATUSES } from "#tasks";
 import type { AdminApp } from "../admin/operation.ts";
 import { id, listOf, metadata, name, paging, usd } from "../admin/shapes.ts";
+import { REFUSAL } from "../openapi.ts";
 
 const time = z.iso.datetime().nullable();
 const file = z.object({
@@ -161,6 +162,7 @@ export function describeTasks({ openAPIRegistry }: AdminApp): void {
       method,
       path: `/v1/task${path}`,
       servers: [{ url: "/" }],
+      security: [{ apiKey: [] }],
       summary,
       tags: ["tasks"],
       request: {
@@ -170,7 +172,7 @@ export function describeTasks({ openAPIRegistry }: AdminApp): void {
       },
       responses: {
         [status]: { description: summary, ...(answer ? { content: { [type]: { schema: answer } } } : {}) },
-        default: { description: "An error, in OpenAI's envelope" },
+        default: REFUSAL,
       },
     });
     openAPIRegistry.registerPath(route);

@@ -8,8 +8,8 @@ import { Shelf } from "./shelf.ts";
 const STEADY: ReadonlySet<string> = new Set(["key", "metadata", "request"]);
 const NAME_CHARACTERS_MAX = 8 * 1024;
 const CHARACTERS_MAX = 2 * 1024 * 1024;
-/** What an evaluation takes beside its name. */
-const EVALUATION_CHARACTERS = 512;
+/** What each takes beside its texts. */
+const ENTRY_CHARACTERS = 256;
 
 /** A chain as it is asked, for a tenant. */
 type Asking = Pick<Asked<Judged>, "stage" | "steps" | "facts" | "known"> & { readonly tenant: string };
@@ -20,7 +20,8 @@ type Asking = Pick<Asked<Judged>, "stage" | "steps" | "facts" | "known"> & { rea
  * time or what was used are asked each time, and no tenant is answered sooner for what another asked.
  */
 export class Steady {
-  readonly #said = new Shelf<Evaluation>(CHARACTERS_MAX);
+  /** As JSON: what a policy says may take many times the room of its text, and one tenant's shall not take another's. */
+  readonly #said = new Shelf<string>(CHARACTERS_MAX);
   readonly #fuelMax: number;
 
   constructor({ chainFuel }: Pick<Limits, "chainFuel">) {
@@ -39,7 +40,7 @@ export class Steady {
 
   /** What is known of each step, be it told or kept. Nothing is that would not be, were all of it burnt again. */
   recall(names: readonly (string | null)[], told: Asking["known"]): readonly (Evaluation | null)[] {
-    const known = names.map((name, at) => told?.[at] ?? (name === null ? null : (this.#said.get(name) ?? null)));
+    const known = names.map((name, at) => told?.[at] ?? (name === null ? null : this.#find(name)));
     const fuel = known.reduce((sum, each) => sum + (each?.fuel ?? 0), 0);
     return fuel <= this.#fuelMax ? known : names.map((_, at) => told?.[at] ?? null);
   }
@@ -49,7 +50,13 @@ export class Steady {
     for (const [at, name] of names.entries()) {
       const evaluation = evaluations[at];
       if (name === null || evaluation?.result.kind !== "decision" || this.#said.has(name)) continue;
-      this.#said.put(name, evaluation, name.length + EVALUATION_CHARACTERS);
+      const text = JSON.stringify(evaluation);
+      this.#said.put(name, text, name.length + text.length + ENTRY_CHARACTERS);
     }
+  }
+
+  #find(name: string): Evaluation | null {
+    const text = this.#said.get(name);
+    return text === undefined ? null : (JSON.parse(text) as Evaluation);
   }
 }

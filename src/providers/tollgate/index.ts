@@ -62,7 +62,7 @@ export function respond(capability: Capability, body: unknown, signal: AbortSign
   if (isSurface(capability)) throw new TollgateError("invalid_request", `The built-in provider does not offer ${capability}`);
   const turn = readTurn(fieldsOf(body));
   if (turn.model !== "echo" && turn.model !== "slow") {
-    throw new TollgateError("model_not_found", "The built-in provider has the models tollgate/echo and tollgate/slow");
+    throw new TollgateError("model_not_found", "The built-in provider has the models tollgate/echo and tollgate/slow", { param: "model" });
   }
   const id = crypto.randomUUID().replaceAll("-", "");
   const headers = { "x-request-id": `tollgate_${id}` };

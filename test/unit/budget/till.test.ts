@@ -284,6 +284,24 @@ describe("tills", () => {
     expect(far.records()).toEqual(["cost_req_0"]);
   });
 
+  it("lose no other's money by an event that cannot be written", async () => {
+    const far = new Far([budget(1_000 * COST)]);
+    const told: string[] = [];
+    const tell = (work: Promise<unknown>) => void work.catch((error: unknown) => told.push(String(error)));
+    const ledger = new Till(far.remote(), Date.now).ledger(tell);
+    await run(ledger.reserve(admissionOf("req_0")));
+    await run(ledger.reserve(admissionOf("req_1")));
+    const unwritable = () => {
+      throw new Error("cannot be written");
+    };
+    tell(ledger.settle({ ...settlementOf("req_0"), event: unwritable }));
+    tell(ledger.settle(settlementOf("req_1")));
+    await run(sleep(1_000));
+    expect(told).toEqual(["Error: cannot be written"]);
+    await run(ledger.keyStatus("key_1"));
+    expect(far.records()).toEqual(["cost_req_1"]);
+  });
+
   it("say truly what is left of a budget that a float is lent from", async () => {
     const far = new Far([budget(1_000 * COST)]);
     const till = new Till(far.remote(), Date.now);

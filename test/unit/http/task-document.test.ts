@@ -4,9 +4,19 @@ import { EXIT_REASONS } from "../../../src/tasks/contract.ts";
 import { DEFAULT_PROFILE } from "../../../src/tasks/profiles.ts";
 import { prospectOf } from "../../../src/tasks/prospect.ts";
 
+interface Operation {
+  readonly servers?: readonly { readonly url: string }[];
+  readonly security?: unknown;
+  readonly responses: Record<string, unknown>;
+}
+
 interface Document {
-  readonly paths: Record<string, Record<string, { readonly servers?: readonly { readonly url: string }[] }>>;
-  readonly components: { readonly schemas: Record<string, { readonly properties: Record<string, unknown> }> };
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly security?: unknown;
+  readonly components: {
+    readonly schemas: Record<string, { readonly properties: Record<string, unknown> }>;
+    readonly securitySchemes: Record<string, unknown>;
+  };
 }
 
 const document = JSON.parse(readFileSync("docs/openapi.json", "utf8")) as Document;
@@ -27,6 +37,16 @@ it("A4, A9: the document that clients are generated from has every route of task
   expect(offered.length).toBeGreaterThan(9);
   expect(described.map(([route]) => route).sort()).toEqual(offered.sort());
   expect(described.every(([, url]) => url === "/")).toBe(true);
+});
+
+it("whoever views the document has a place for a key of either kind, and is told what an error looks like", () => {
+  expect(Object.keys(document.components.securitySchemes)).toEqual(["adminKey", "apiKey"]);
+  expect(document.security).toEqual([{ adminKey: [] }]);
+  for (const [path, methods] of Object.entries(document.paths))
+    for (const [method, { security, responses }] of Object.entries(methods)) {
+      expect([path, method, security]).toEqual([path, method, path.startsWith("/v1/") ? [{ apiKey: [] }] : undefined]);
+      expect(responses["default"]).toMatchObject({ content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } });
+    }
 });
 
 it("A22: the document closes the set of reasons that a task can end by, and every one has words", () => {

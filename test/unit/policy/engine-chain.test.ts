@@ -54,6 +54,17 @@ it("what is kept of a chain is left out where it would burn more together than a
   expect(steady.recall(names, [null, said(1)])).toEqual([said(6_000), said(1)]);
 });
 
+it("what is kept of a chain takes its room by all that policies said, not by how often they were asked", () => {
+  const steady = new Steady({ chainFuel: 10_000 });
+  const metadata = { nested: Array.from({ length: 20_000 }, () => []) };
+  const wordy = { fuel: 1, result: { kind: "decision", value: { allowed: true, reason: "", metadata, obligations: [] } } } as const;
+  const names = Array.from({ length: 100 }, (_, n) => `tenant\n${n}`);
+  for (const name of names) steady.keep([name], [wordy]);
+  const kept = names.flatMap((name) => steady.recall([name], undefined)).filter((each) => each !== null);
+  expect(kept.length * JSON.stringify(wordy).length).toBeLessThan(2 * 1024 * 1024);
+  expect(kept.at(-1)).toEqual(wordy);
+});
+
 it("of many bombs at once one goes off at a time: whatever else the thread has to do comes in between", async () => {
   const seen: string[] = [];
   function* watched(steps: readonly Judged[]): Generator<Judged, null, Evaluation> {

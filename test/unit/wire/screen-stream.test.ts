@@ -193,6 +193,27 @@ describe("what a screen holds back", () => {
     expect(await screen("responses", [bytesOf(done)])).toContain("only [card]");
   });
 
+  it("threat 35: an event that is too large to be judged ends the stream, and no part of it has gone", async () => {
+    const large = bytesOf(event({ choices: [{ index: 0, delta: { content: `${CARD} ${"y".repeat(17 * 1024 * 1024)}` } }] }));
+    const pieces = [bytesOf(stream(["fine"])), ...Array.from({ length: 18 }, (_, at) => large.subarray(at << 20, (at + 1) << 20))];
+    const out: string[] = [];
+    const source = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        const piece = pieces.shift();
+        if (piece) controller.enqueue(piece);
+        else controller.close();
+      },
+    });
+    const reading = async () => {
+      const decoder = new TextDecoder();
+      for await (const chunk of screened(source, "chat.completions", { judge: cards, holdBack: HOLD_BACK }))
+        out.push(decoder.decode(chunk));
+    };
+    await expect(reading()).rejects.toThrow("too large to be judged");
+    expect(out.join("")).toContain("fine");
+    expect(out.join("")).not.toContain("1111");
+  });
+
   it("a delta far longer than what it holds back comes out whole", async () => {
     const long = "y".repeat(5_000);
     expect(said(await screen("chat.completions", [bytesOf(stream([long, ...Array.from(long)]))]))).toBe(long + long);
