@@ -1,9 +1,10 @@
-import { type LookupAddress, promises as dns } from "node:dns";
+import type { LookupAddress } from "node:dns";
 import * as http from "node:http";
 import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { framingOf, HOP_BY_HOP, passed } from "./headers.ts";
 import { hostIn, type HostRule, isAddress, reaches } from "./host-rule.ts";
+import { lookUp } from "./look-up.ts";
 import { isLoopback, isPublic } from "./public-address.ts";
 import type { Incident } from "./protocol.ts";
 
@@ -23,6 +24,9 @@ interface Place {
   readonly port: number;
 }
 
+/** What a call is answered over: once it is destroyed, nobody waits for an answer. */
+type Over = Socket | http.ServerResponse;
+
 type Denial = Extract<Incident, { event: "egress_denied" }>;
 
 const CONNECTIONS_MAX = 64;
@@ -30,6 +34,8 @@ const CONNECT_MS = 10_000;
 const HEADER_BYTES_MAX = 16_384;
 const NOT_PASSED = new Set([...HOP_BY_HOP, "host"]);
 const NOT_ANSWERED = new Set(HOP_BY_HOP);
+
+const NOBODY_WAITS = "Nobody waits for it any more";
 
 /** Why a call is not made. */
 class Refusal extends Error {
@@ -66,8 +72,7 @@ export class Egress {
     this.#opened(client);
     try {
       const place = placeIn(url);
-      const upstream = await this.#connected(place, await this.#admitted(place, client));
-      if (client.destroyed) return void upstream.destroy();
+      const upstream = await this.#connected(place, await this.#admitted(place, client), client);
       client.write("HTTP/1.1 200 Connection Established\r\n\r\n");
       this.#join(place, client, upstream);
       // It came with the request, ahead of all that is read from here on.
@@ -102,7 +107,7 @@ export class Egress {
     }
   }
 
-  /** Ends what is open; the server's own connections end with it. */
+  /** Ends what is open: what was asked for a tunnel is none of the server's own connections any more. */
   close(): void {
     for (const side of this.#open) side.destroy();
   }
@@ -113,34 +118,38 @@ export class Egress {
   }
 
   /** Where a place is, once it is known that this job may reach it. Of a place that it may not nobody is asked: a name alone can carry a secret out. */
-  async #admitted(place: Place, over: Socket | http.ServerResponse): Promise<readonly LookupAddress[]> {
+  async #admitted(place: Place, over: Over): Promise<readonly LookupAddress[]> {
     if (!this.#rules.some((rule) => reaches(rule, place))) throw this.#denied(place, "not_allowed");
     if (this.#bytesLeft < 0) throw this.#denied(place, "bytes");
     if (this.#calls >= CONNECTIONS_MAX) throw new Refusal(503, `No more than ${CONNECTIONS_MAX} connections may be open`);
     this.#calls++;
-    over.once("close", () => this.#calls--);
-    const addresses = isAddress(place.host) ? [literal(place)] : await this.#lookUp(place);
+    const left = new Promise((resolve) => over.once("close", resolve));
+    const looking = isAddress(place.host) ? [literal(place)] : this.#lookUp(place, over);
+    // Who leaves early still has its place for as long as something is done for it.
+    void Promise.allSettled([left, looking]).then(() => this.#calls--);
+    const addresses = await looking;
     const open = ({ address }: LookupAddress) => isPublic(address) || (this.#reach.loopback && isLoopback(address));
     if (!addresses.every(open)) throw this.#denied(place, "not_public");
-    if (over.destroyed) throw new Refusal(502, "Nobody waits for it any more");
+    if (over.destroyed) throw new Refusal(502, NOBODY_WAITS);
     return addresses;
   }
 
-  /** One at a time: names that take long hold up their own job, and not the threads that all jobs share. */
-  async #lookUp({ host }: Place): Promise<readonly LookupAddress[]> {
-    const found = this.#looking.then(() => dns.lookup(host, { all: true }));
+  /** One at a time: names that take long hold up their own job, and take no more than one place among those of all jobs. */
+  async #lookUp({ host }: Place, over: Over): Promise<readonly LookupAddress[]> {
+    const found = this.#looking.then(() => (over.destroyed ? [] : lookUp(host)));
     this.#looking = found.catch(() => undefined);
     return found.catch((cause: unknown) => {
       throw Object.assign(new Refusal(502, `${host} has no address`), { cause });
     });
   }
 
-  #connected({ host, port }: Place, addresses: readonly LookupAddress[]): Promise<Socket> {
+  #connected({ host, port }: Place, addresses: readonly LookupAddress[], client: Socket): Promise<Socket> {
     return new Promise((resolve, reject) => {
       const upstream = connect({ host: bare(host), port, lookup: told(addresses), allowHalfOpen: true });
       const late = setTimeout(() => upstream.destroy(new Refusal(504, `${host} does not answer`)), CONNECT_MS);
+      client.once("close", () => upstream.destroy(new Refusal(502, NOBODY_WAITS)));
       upstream.once("close", () => clearTimeout(late));
-      upstream.once("error", reject).once("connect", () => {
+      upstream.on("error", reject).once("connect", () => {
         clearTimeout(late);
         resolve(upstream);
       });
@@ -157,8 +166,7 @@ export class Egress {
       side.setTimeout(this.#reach.idleMs, end);
       this.#count(place, side, end);
     }
-    // Nobody is left to be told anything. The other way about, what a host has said before its end may still be on its way.
-    client.once("close", () => upstream.destroy());
+    // What a host has said before its end may still be on its way.
     upstream.once("close", () => client.writableEnded || client.destroy());
     client.pipe(upstream);
     upstream.pipe(client);

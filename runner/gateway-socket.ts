@@ -13,6 +13,8 @@ const NOT_ASKED = new Set([...HOP_BY_HOP, ...CREDENTIALS, "host"]);
 const NOT_ANSWERED = new Set(HOP_BY_HOP);
 /** Agents count how often they try again, and wait as long as they are told: ten times this is longer than a gateway takes to start. */
 const AWAY_S = 5;
+/** Of each job: what stands open costs the runner, which all jobs share, a file and often two. */
+const CONNECTIONS_MAX = 256;
 /** So long a connection is kept for the next call; shorter than whoever answers keeps it. */
 const KEPT_MS = 5_000;
 
@@ -30,6 +32,8 @@ export async function openGatewaySocket(
   // No two jobs share a connection: what one of them might leave on it no other hears.
   const agent = new Agent({ keepAlive: true, timeout: KEPT_MS });
   const server = http.createServer((asked, answer) => {
+    // It stands behind another of its connection that is not answered yet: any number would be open over one.
+    if (!answer.socket) return void asked.socket.destroy();
     // The path is the caller's, the origin never: "//elsewhere" stays a path, and "http://elsewhere/" is for the proxy alone.
     if (/^[a-z]+:/i.test(asked.url ?? "")) return void egress.forward(asked, answer);
     if (!asked.url?.startsWith("/")) return tell(answer, 400, { code: "invalid_request", message: "Only paths and hosts are called here" });
@@ -50,10 +54,8 @@ export async function openGatewaySocket(
     pipeline(asked, call, () => undefined);
   });
   server.on("connect", (asked, client, head) => void egress.tunnel(asked, client as Socket, head));
-  server.once("close", () => {
-    agent.destroy();
-    egress.close();
-  });
+  server.maxConnections = CONNECTIONS_MAX;
+  server.once("close", () => agent.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(path, resolve);

@@ -10,6 +10,7 @@ import { hostRuleOf } from "./host-rule.ts";
 import { Incidents } from "./incidents.ts";
 import { BRIDGE, type Machine } from "./machine.ts";
 import { changesBetween, LIST, manifestOf, readManifest } from "./manifest.ts";
+import { Output } from "./output.ts";
 import { type ExitReason, type FileChange, GATEWAY_INSIDE, type JobSpec } from "./protocol.ts";
 import { reasonOf, report } from "./report.ts";
 import type { Cgroup, Used } from "./sandbox/cgroup.ts";
@@ -42,8 +43,7 @@ export class Job {
   readonly #owner: Owner;
   #walls: Walls | null = null;
   #child: ChildProcess | null = null;
-  #outputLeft: number;
-  #droppedBytes = 0;
+  readonly #output: Output;
   /** What ended it, where something of ours did. */
   #ended: ExitReason | null = null;
   /** What of it could not be done or found out. */
@@ -59,7 +59,7 @@ export class Job {
     this.#machine = machine;
     this.#reach = reach;
     this.#owner = machine.owners.take();
-    this.#outputLeft = spec.limits.outputBytes;
+    this.#output = new Output(this.events, spec.limits.outputBytes);
     this.#over = this.#run();
   }
 
@@ -102,6 +102,7 @@ export class Job {
     const { limits, files, home, gateway } = this.#spec;
     const owner = this.#owner;
     this.events.add({ type: "status", data: { status: "starting" } });
+    const egress = this.#egress();
     let socket: Server | null = null;
     let exit: Exit = { code: null, signal: null };
     try {
@@ -109,12 +110,13 @@ export class Job {
       this.#walls = walls;
       await fill(walls.volume.workspace, files, owner);
       await fill(walls.volume.tmp, home, owner);
-      if (gateway) socket = await openGatewaySocket(join(walls.volume.run, "gw.sock"), gateway, this.#egress());
+      if (gateway) socket = await openGatewaySocket(join(walls.volume.run, "gw.sock"), gateway, egress);
       if (!this.#ended) exit = await this.#command(walls);
     } catch (error) {
       this.#ended ??= "lost";
       this.#tell("lost", error);
     }
+    egress.close();
     socket?.closeAllConnections();
     socket?.close();
     await this.#finish(exit);
@@ -124,8 +126,8 @@ export class Job {
     const child = start(this.#inside(walls.volume), walls);
     this.#child = child;
     child.stdin!.on("error", () => undefined);
-    this.#listen(child, "stdout");
-    this.#listen(child, "stderr");
+    this.#output.listen("stdout", child.stdout!);
+    this.#output.listen("stderr", child.stderr!);
     this.events.add({ type: "status", data: { status: "running" } });
     const late = setTimeout(() => this.#end("timeout"), walls.limits.wallMs);
     const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
@@ -152,17 +154,6 @@ export class Job {
     return { ...common, argv: [BRIDGE.node, BRIDGE.script, BRIDGE_PORT, GATEWAY_SOCKET, ...argv], given };
   }
 
-  #listen(child: ChildProcess, name: "stdout" | "stderr"): void {
-    const decoder = new TextDecoder();
-    child[name]!.on("data", (bytes: Buffer) => {
-      const kept = bytes.subarray(0, this.#outputLeft);
-      this.#outputLeft -= kept.length;
-      this.#droppedBytes += bytes.length - kept.length;
-      const text = decoder.decode(kept, { stream: true });
-      if (text !== "") this.events.add({ type: name, data: { text } });
-    });
-  }
-
   #end(reason: ExitReason): void {
     if (this.events.ended) return;
     this.#ended ??= reason;
@@ -174,6 +165,7 @@ export class Job {
     const cgroup = this.#walls?.cgroup ?? null;
     const used = await this.#found("what it used", () => cgroup?.used());
     const [files] = await Promise.all([this.#found("what became of the workspace", () => this.#changes()), this.#empty(cgroup)]);
+    this.#output.flush();
     this.events.add({
       type: "exit",
       data: {
@@ -181,7 +173,7 @@ export class Job {
         reason: this.#reason(exit, used),
         cpuMs: used?.cpuMs ?? null,
         memoryPeakBytes: used?.memoryPeakBytes ?? null,
-        droppedBytes: this.#droppedBytes,
+        droppedBytes: this.#output.droppedBytes,
         files: files ?? [],
         cleaned: this.#cleaned,
         message: this.#faults.join("; ") || null,

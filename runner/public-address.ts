@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import os from "node:os";
 
 /** Of the older kind all is public that stands in none of these: this host, private, shared, loopback, link-local, tests, multicast and what is reserved. */
 const PRIVATE = blocks("ipv4", [
@@ -38,6 +39,15 @@ function blocks(kind: "ipv4" | "ipv6", subnets: readonly (readonly [first: strin
 
 /** Whether an address is one of the public internet, which no job's own network, host or cloud has. */
 export function isPublic(address: string): boolean {
+  return isGlobal(address) && !isOwn(address);
+}
+
+/** Whether this machine has an address: what it listens on for itself no firewall before it keeps from whoever calls from within. */
+function isOwn(address: string): boolean {
+  return Object.values(os.networkInterfaces()).some((each) => each?.some((own) => own.address === address));
+}
+
+function isGlobal(address: string): boolean {
   if (isIP(address) === 4) return !PRIVATE.check(address, "ipv4");
   return isIP(address) === 6 && !address.includes("%") && GLOBAL.check(address, "ipv6") && !SPECIAL.check(address, "ipv6");
 }

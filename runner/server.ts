@@ -47,6 +47,13 @@ const BODIED: ReadonlySet<Operation> = new Set(["create", "stdin"]);
 const NOWHERE: Reach = { loopback: false, bytesMax: 0, idleMs: 0 };
 const UNCLAIMED = new Refusal(401, "unauthorized", "The claim is not one for this");
 
+/** @throws Refusal for what is no path, such as `//`: whoever reaches the port can send it, and fills no log. */
+function urlOf({ url = "/" }: IncomingMessage): URL {
+  const parsed = URL.parse(url, "http://runner");
+  if (!parsed) throw new Refusal(400, "invalid_request", "Only paths are asked for here");
+  return parsed;
+}
+
 /** Which job, and what is to be done to it. */
 function targetOf(method: string, path: string): { readonly id: string; readonly op: Operation } {
   const [, id = "", rest = ""] = PATH.exec(path) ?? [];
@@ -87,7 +94,7 @@ export class Runner {
   }
 
   async #serve(request: IncomingMessage, answer: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? "/", "http://runner");
+    const url = urlOf(request);
     if (request.method === "GET" && url.pathname === "/healthz") return this.#health(answer);
     const { id, op } = targetOf(request.method ?? "", url.pathname);
     // The claim is looked at before a byte of the body is taken; that it is of this very body, after.

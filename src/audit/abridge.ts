@@ -1,8 +1,10 @@
-import { masked } from "#core";
+import { isShallow, masked } from "#core";
 
 /** So much beyond the cut is read, so that a secret which the cut goes through is known for one. */
 const BEYOND = 8_192;
 const DEPTH_MAX = 12;
+/** Below that so many levels are written as they are. */
+const LEVELS_MAX = 1_000;
 
 /** A JSON value, masked, of so many characters at most in its texts and names; `cut` tells whether any are missing. */
 export function abridged(value: unknown, characters: number): { readonly value: unknown; readonly cut: boolean } {
@@ -20,11 +22,16 @@ export function abridged(value: unknown, characters: number): { readonly value: 
     if (kept.length < items.length) cut = true;
     return kept;
   };
+  const deep = (each: object): string => {
+    if (isShallow(each, LEVELS_MAX)) return text(JSON.stringify(each));
+    cut = true;
+    return "[too deep]";
+  };
   const walk = (each: unknown, depth: number): unknown => {
     if (typeof each === "string") return text(each);
     left -= 1;
     if (typeof each !== "object" || each === null) return each;
-    if (depth > DEPTH_MAX) return text(JSON.stringify(each));
+    if (depth > DEPTH_MAX) return deep(each);
     if (Array.isArray(each)) return some(each).map((item) => walk(item, depth + 1));
     return Object.fromEntries(some(Object.entries(each)).map(([name, item]) => [text(name), walk(item, depth + 1)]));
   };

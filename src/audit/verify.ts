@@ -75,7 +75,7 @@ async function along(db: Db, heads: readonly Head[], start: number, asked: Asked
     if (at === CHAINS_AT_ONCE || checked === PLACES_AT_ONCE) return { ...NOTHING, checked, headsFound, next: `${head.chain}.${from}` };
     const end = Math.min(asked.to ?? head.seq, head.seq);
     const to = Math.min(end, from + PLACES_AT_ONCE - checked - 1);
-    const found = await walked(db, head, { from, to, kept });
+    const found = await walked(db, head, { from, to, kept, begins: from === asked.from });
     checked += found.checked;
     headsFound.push(...found.headsFound);
     if (found.fault) return { ...NOTHING, checked, headsFound, fault: found.fault };
@@ -116,13 +116,15 @@ interface Stretch {
   readonly from: number;
   readonly to: number;
   readonly kept: ReadonlySet<string>;
+  /** Whether whoever asked begins here: what the first place hangs on may be what was kept. */
+  readonly begins: boolean;
 }
 
 /** Goes along one chain, from each hash to the next. */
-async function walked(db: Db, head: Head, { from, to, kept }: Stretch): Promise<Verified> {
+async function walked(db: Db, head: Head, { from, to, kept, begins }: Stretch): Promise<Verified> {
   const places = new Map((await placesOf(db, head.chain, from - 1, to)).map((place) => [place.seq, place]));
   let previous = from === 1 ? NOTHING_BEFORE : places.get(from - 1)?.hash;
-  const headsFound: string[] = [];
+  const headsFound = begins && previous !== undefined && kept.has(previous) ? [previous] : [];
   for (let seq = from; seq <= to; seq++) {
     const place = places.get(seq);
     const fault = previous === undefined ? gone(head.chain, from - 1) : await faultOf(head, seq, place, previous);
@@ -198,14 +200,16 @@ async function entryAt(db: Db, after: string, count: number): Promise<string | n
 }
 
 async function outsideChains({ db, keeper, asked }: Search, after: string, until: string | null): Promise<Stranger[]> {
-  const ends = JSON.stringify(Object.fromEntries((await keeper.heads()).map(({ chain, seq }) => [chain, seq])));
+  const heads = JSON.stringify(Object.fromEntries((await keeper.heads()).map(({ chain, seq }) => [chain, seq])));
+  // Grouped, it is a table with an index; as a function it would be read through for each entry.
+  const ends = sql`(select key as chain, value as seq from json_each(${heads}) group by key) as ends`;
   const chain = sql`coalesce(${auditEntries.team}, ${chainOf(null)})`;
-  const end = sql`coalesce((select value from json_each(${ends}) where key = ${chain}), 0)`;
-  const outside = sql`(${auditSeals.chain} is null or ${auditSeals.chain} <> ${chain} or ${auditSeals.seq} > ${end})`;
+  const outside = sql`(${auditSeals.chain} is null or ${auditSeals.chain} <> ${chain} or ${auditSeals.seq} > coalesce(ends.seq, 0))`;
   return db
     .select({ id: auditEntries.id, at: auditEntries.at, team: auditEntries.team })
     .from(auditEntries)
     .leftJoin(auditSeals, eq(auditSeals.entry, auditEntries.id))
+    .leftJoin(ends, sql`ends.chain = ${chain}`)
     .where(
       and(
         gt(auditEntries.id, after),

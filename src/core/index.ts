@@ -6,7 +6,7 @@ export { absent, found, taken } from "./found.ts";
 export { hex, sha256 } from "./hash.ts";
 export { newId } from "./ids.ts";
 export { type Currency, inCurrency } from "./currency.ts";
-export { type Fields, fieldsOf, isObject } from "./json.ts";
+export { type Fields, fieldsOf, isObject, isShallow } from "./json.ts";
 export { masked } from "./mask.ts";
 export { type Femto, femtoFromNano, femtoFromUsd, type Nano, NANO_MAX, nanoCeil, nanoFromUsd, usdFromFemto, usdFromNano } from "./money.ts";
 export { type KnownTool, type ToolForm, toolKnownAs } from "./tools.ts";

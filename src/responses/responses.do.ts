@@ -20,8 +20,8 @@ export class ResponseObject extends DurableObject<object> {
 
   /** Keeps bytes until a time, each in the place of any before under its name: all of them or none. */
   async keep(all: readonly Sealed[], until: number): Promise<void> {
+    this.#make();
     this.ctx.storage.transactionSync(() => {
-      this.#make();
       for (const each of all) this.#put(each, until);
     });
     await this.#wake(until);

@@ -107,6 +107,9 @@ export interface Feedback {
   readonly at: number;
 }
 
+/** What a person is to judge is shown whole, and so is no longer, as JSON. */
+export const SHOWN_CHARACTERS = 65_536;
+
 /** A call that waits for a person's word. */
 export interface Question {
   readonly id: string;

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { type Caller, sha256, TollgateError } from "#core";
-import type { Approval, Question, Unasked } from "./contract.ts";
+import { type Caller, isShallow, sha256, TollgateError } from "#core";
+import { type Approval, type Question, SHOWN_CHARACTERS, type Unasked } from "./contract.ts";
 import type { Governors } from "./governor.ts";
 import { toolNamed } from "./permissions/tools.ts";
 import type { TaskObject } from "./task.do.ts";
@@ -9,7 +9,10 @@ import type { TaskObject } from "./task.do.ts";
 const hookInput = z.looseObject({
   hook_event_name: z.string(),
   tool_name: z.string().min(1).max(256).optional(),
-  tool_input: z.json().optional(),
+  tool_input: z
+    .unknown()
+    .refine((given) => isShallow(given))
+    .optional(),
   tool_use_id: z.string().max(256).optional(),
 });
 
@@ -24,8 +27,6 @@ export interface HookAnswer {
 
 /** So long one trip waits for a person's word. */
 const WAIT_MS = 20_000;
-/** What a person is to judge is shown whole. */
-const SHOWN_CHARACTERS = 65_536;
 
 /** The verdicts that agents ask for before they use a tool. */
 export class Hook {

@@ -1,12 +1,12 @@
 import { usdFromNano } from "#core";
-import type { Effective, Profile, Violation } from "./contract.ts";
+import { type Effective, type Profile, SHOWN_CHARACTERS, type Violation } from "./contract.ts";
 import { ASKING } from "./engines/contract.ts";
 import { hostsOf } from "./hosts.ts";
 import { covers } from "./permissions/glob.ts";
 import { type Rule, ruleOf, rulesOf, within } from "./permissions/rules.ts";
 import { commandsOf } from "./permissions/shell.ts";
 import { changes } from "./permissions/tools.ts";
-import { deniedBy, type Permissions } from "./permissions/verdict.ts";
+import { deniedBy, Judge, type Permissions } from "./permissions/verdict.ts";
 import type { TaskRequest } from "./request.ts";
 
 /** Where a value of what is in force comes from. */
@@ -43,6 +43,7 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
   const permissions = permissionsOf(profile, request);
   explain.push(...permissions.explain);
   violations.push(...permissions.violations);
+  violations.push(...unshowable(permissions.granted, request));
   const network = hostsOf(profile, request);
   explain.push(...from("network.hosts", network.hosts, "request"), ...from("network.hosts_without", network.without, "mode"));
   violations.push(...network.beyond.map((each) => notIn(profile, { kind: "host", ...each })));
@@ -61,6 +62,18 @@ export function permit(profile: Profile, request: TaskRequest): Permit {
     maxCostNano: limit("max_cost_usd", profile.maxCostNano),
   };
   return { effective, explain, violations };
+}
+
+/** Whether the command that a task consists of waits for a person's word before it begins. */
+export function waits(permissions: Permissions, { argv }: Pick<TaskRequest, "argv">): boolean {
+  return Boolean(argv) && permissions.mode !== "dry_run" && new Judge(permissions).asks(commandsOf(argv ?? []));
+}
+
+/** A command that waits for a person who could not be shown it. */
+function unshowable(permissions: Permissions, request: TaskRequest): Violation[] {
+  if (JSON.stringify(request.argv ?? []).length <= SHOWN_CHARACTERS || !waits(permissions, request)) return [];
+  const reason = `waits for a person's word, and is longer than the ${SHOWN_CHARACTERS} characters that are shown`;
+  return [{ kind: "limit", name: "argv", field: "argv", reason }];
 }
 
 /** Files that the disk has no room for. */

@@ -1,8 +1,9 @@
 import * as z from "zod";
-import { asTollgateError, checkBaseUrl, nanoFromUsd, TollgateError } from "#core";
+import { asTollgateError, checkBaseUrl, isObject, isShallow, nanoFromUsd, TollgateError } from "#core";
 import { host, HOSTS_MAX, workspacePath } from "#runner-protocol";
 import type { Violation } from "./contract.ts";
 import { ENGINES } from "./engines/contract.ts";
+import { rulesIn } from "./engines/rules.ts";
 import { isRule } from "./permissions/rules.ts";
 import { inWords } from "./words.ts";
 
@@ -15,7 +16,17 @@ const MAX_TURNS = 1_000;
 /** An agent takes it as one argument. */
 const SCHEMA_CHARS_MAX = 65_536;
 
+/** More than that Linux hands to no program; with what we add it takes twice as much in all. */
+const ARGUMENT_BYTES_MAX = 131_071;
+const ARGV_BYTES_MAX = 1_000_000;
+
+const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 const noNul = (text: string) => !text.includes("\0");
+const argument = z
+  .string()
+  .max(ARGUMENT_BYTES_MAX)
+  .refine((text) => bytesOf(text) <= ARGUMENT_BYTES_MAX, { message: `must be at most ${ARGUMENT_BYTES_MAX} bytes` })
+  .refine(noNul, { message: "must hold no NUL" });
 const pattern = z.string().min(1).max(256).refine(noNul, { message: "must hold no NUL" });
 const patterns = z.array(pattern).max(200).default([]);
 const rules = z
@@ -41,9 +52,10 @@ const taskRequest = z.strictObject({
   }),
   /** For `command`. Never a string: no shell reads it but one that it names. */
   argv: z
-    .array(z.string().max(131_072).refine(noNul, { message: "must hold no NUL" }))
+    .array(argument)
     .min(1)
     .max(1_024)
+    .refine((argv) => bytesOf(argv.join("")) <= ARGV_BYTES_MAX, { message: `must be at most ${ARGV_BYTES_MAX} bytes in all` })
     .nullish(),
   /** For an agent: what it is to do. */
   prompt: z.string().min(1).max(1_000_000).refine(noNul, { message: "must hold no NUL" }).nullish(),
@@ -74,7 +86,8 @@ const taskRequest = z.strictObject({
   network: z.strictObject({ hosts: z.array(host).max(HOSTS_MAX).default([]) }).optional(),
   /** For an agent: a JSON schema of what it is to come to. */
   output_schema: z
-    .record(z.string(), z.json())
+    .record(z.string(), z.unknown())
+    .refine((schema) => isShallow(schema), { message: "must be nested no deeper than 64 levels", abort: true })
     .refine((schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX, {
       message: `must be at most ${SCHEMA_CHARS_MAX} characters of JSON`,
     })
@@ -109,7 +122,13 @@ export function parseTask(
 ): { readonly request: TaskRequest | null; readonly problems: readonly Violation[] } {
   const read = taskRequest.safeParse(value, { error: inWords });
   const given = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
-  const found = [...(read.error?.issues ?? []).flatMap(problemsOf), ...misplaced(given), ...colliding(given), ...astray(given, reach)];
+  const found = [
+    ...(read.error?.issues ?? []).flatMap(problemsOf),
+    ...misplaced(given),
+    ...uncheckable(given),
+    ...colliding(given),
+    ...astray(given, reach),
+  ];
   const problems = found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at);
   return { request: read.data ?? remains(given, problems), problems };
 }
@@ -159,6 +178,14 @@ function misplaced(given: Record<string, unknown>): Violation[] {
     ...((given[wanted] ?? null) === null ? [problem(wanted, `is needed where the engine is ${engine}`)] : []),
     ...foreign.filter((name) => (given[name] ?? null) !== null).map((name) => problem(name, `is not for the engine ${engine}`)),
   ];
+}
+
+/** What Codex comes to is held against its schema here, beside what others ask: others check in their sandbox. */
+function uncheckable({ engine, output_schema: schema }: Record<string, unknown>): Violation[] {
+  if (engine !== "codex" || !isObject(schema) || Number.isFinite(rulesIn(schema))) return [];
+  const reason =
+    "must have no pattern and no reference that leads back to itself where the engine is codex, and be no larger than 10,000 values with all references written out";
+  return [problem("output_schema", reason)];
 }
 
 /** Files of which one would stand in the other's place. */

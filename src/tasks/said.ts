@@ -1,3 +1,4 @@
+import { isShallow } from "#core";
 import type { Task } from "./contract.ts";
 import type { Said } from "./engines/contract.ts";
 import { adapterOf } from "./engines/engines.ts";
@@ -10,6 +11,6 @@ const STRUCTURED_CHARS_MAX = 500_000;
 /** What a task's engine said in all that it wrote, as far as a result holds it. */
 export function saidOf({ effective: { engine }, outputSchema = null }: Task, stdout: string): Said {
   const said = adapterOf(engine).read(stdout, { outputSchema });
-  const fits = JSON.stringify(said.structured ?? null).length <= STRUCTURED_CHARS_MAX;
+  const fits = isShallow(said.structured) && JSON.stringify(said.structured ?? null).length <= STRUCTURED_CHARS_MAX;
   return { ...said, text: said.text.slice(0, TEXT_CHARS_MAX), structured: fits ? said.structured : null };
 }

@@ -10,9 +10,7 @@ import { takeMoney, withCosts } from "./money.ts";
 import { newTask } from "./new-task.ts";
 import { unoffered } from "./offered.ts";
 import { Oversight } from "./oversight.ts";
-import { commandsOf } from "./permissions/shell.ts";
-import { Judge } from "./permissions/verdict.ts";
-import { permit } from "./permit.ts";
+import { permit, waits } from "./permit.ts";
 import type { TaskPlatform } from "./platform.ts";
 import { ProfileStore } from "./profiles.ts";
 import { type Prospect, prospectOf } from "./prospect.ts";
@@ -277,9 +275,8 @@ interface Approving {
 }
 
 /** What a task waits for before it begins; null where it begins at once. */
-async function waitingFor({ id, effective }: Task, { argv }: TaskRequest): Promise<Question | null> {
-  const waits = argv && effective.mode !== "dry_run" && new Judge(effective).asks(commandsOf(argv));
-  return waits ? questionOf(id, argv) : null;
+async function waitingFor({ id, effective }: Task, request: TaskRequest): Promise<Question | null> {
+  return waits(effective, request) ? questionOf(id, request.argv ?? []) : null;
 }
 
 function noProfile({ profile }: Caller): Violation {

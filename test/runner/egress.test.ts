@@ -1,8 +1,9 @@
 import dns from "node:dns";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
-import { type AddressInfo, createConnection, createServer as createSocketServer, type Server as SocketServer } from "node:net";
-import { tmpdir } from "node:os";
+import { type AddressInfo, createConnection, createServer as createSocketServer, type Server as SocketServer, type Socket } from "node:net";
+import os, { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Egress, type Reach } from "../../runner/egress.ts";
@@ -24,6 +25,7 @@ let outside: Server;
 let echo: SocketServer;
 const heard: Heard[] = [];
 const opened: Server[] = [];
+let sockets = 0;
 const portOf = (server: SocketServer) => (server.address() as AddressInfo).port;
 
 beforeEach(async () => {
@@ -61,7 +63,7 @@ async function proxy(hosts: readonly string[], reach: Reach = TEST) {
   const events = new EventLog();
   const incidents = new Incidents(events);
   const rules = hosts.map((each) => hostRuleOf(each)!);
-  const path = join(folder, `socket-${opened.length}`);
+  const path = join(folder, `socket-${++sockets}`);
   const gateway = { url: `http://127.0.0.1:${portOf(outside)}/gateway`, authorization: "Bearer of the job" };
   const egress = new Egress(rules, reach, (denial) => incidents.tell(denial));
   opened.push(await openGatewaySocket(path, gateway, egress));
@@ -84,6 +86,15 @@ async function proxy(hosts: readonly string[], reach: Reach = TEST) {
   return { say, told, path };
 }
 
+/** How many processes hold a connection to a port, as the kernel lists them: what is closed has no inode any more. */
+const callersOf = (port: number) =>
+  readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , remote, , , , , , , inode]) => inode !== "0" && remote?.endsWith(`:${port.toString(16).toUpperCase().padStart(4, "0")}`))
+    .length;
+/** How many connections the last socket has. */
+const open = () => new Promise<number>((resolve) => opened.at(-1)!.getConnections((_, count) => resolve(count)));
 const connect = (target: string, then = "") => `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n${then}`;
 const get = (url: string, more = "") => `GET ${url} HTTP/1.1\r\nHost: elsewhere\r\nConnection: close\r\n${more}\r\n`;
 
@@ -167,6 +178,34 @@ describe("A47: what a job may not reach", () => {
     const { say, told } = await proxy(["example.com"], PUBLIC);
     expect(await say(connect("example.com:443"))).toMatch(/^HTTP\/1\.1 403 /);
     expect(await told()).toMatchObject([{ host: "example.com", port: 443, reason: "not_public" }]);
+  });
+
+  it.each(["93.184.215.14", "[2606:4700:4700::1111]"])(
+    "an address of the runner's own machine is none, public as it looks: %s",
+    async (own) => {
+      const address = own.replace(/[[\]]/g, "");
+      vi.spyOn(os, "networkInterfaces").mockReturnValue({ eth0: [{ address }] } as never);
+      vi.spyOn(dns.promises, "lookup").mockImplementation((async () => [{ address, family: own === address ? 4 : 6 }]) as never);
+      const { say, told } = await proxy([own, "example.com"], PUBLIC);
+      for (const host of [own, "example.com"]) expect(await say(connect(`${host}:443`))).toMatch(/^HTTP\/1\.1 403 /);
+      expect((await told()).map((each) => "reason" in each && each.reason)).toEqual(["not_public", "not_public"]);
+    },
+  );
+
+  it("where the resolver does not answer, half of the threads that all jobs share stay free of it", async () => {
+    const find = new Map<string, () => void>();
+    const slow = (host: string) => new Promise((resolve) => find.set(host, () => resolve([{ address: "127.0.0.1", family: 4 }])));
+    vi.spyOn(dns.promises, "lookup").mockImplementation(slow as never);
+    const names = ["one", "two", "three", "four"].map((name) => `${name}.test:${portOf(echo)}`);
+    const jobs = await Promise.all(names.map((place) => proxy([place])));
+    const answers = jobs.map(({ say }, at) => say(connect(names[at]!, "there")));
+    await vi.waitFor(() => expect(find.size).toBeGreaterThan(1));
+    for (let found = 0; found < 4; found++) {
+      expect(find.size).toBe(Math.min(2 + found, 4));
+      [...find.values()][found]!();
+      await vi.waitFor(() => expect(find.size).toBe(Math.min(3 + found, 4)));
+    }
+    for (const answer of answers) expect(await answer).toContain("there");
   });
 
   it("an address that is public is not allowed with the names", async () => {
@@ -254,6 +293,33 @@ describe("A47: what a job may not reach", () => {
     expect(all.filter((each) => "host" in each && each.host === "same.example")).toHaveLength(1);
     expect(all.at(-1)).toEqual({ event: "incidents_untold", told: 64 });
   });
+
+  it("A38: a way into a private network is told of, however many hosts were asked for before", async () => {
+    const { say, told } = await proxy(["localhost"], PUBLIC);
+    for (let nth = 0; nth < 80; nth++) await say(connect(`h${nth}.example:443`));
+    await say(connect("localhost:443"));
+    expect((await told()).at(-1)).toEqual({ event: "egress_denied", host: "localhost", port: 443, reason: "not_public" });
+  });
+
+  it("who leaves before a name is found keeps its place until then, and for those behind it nobody is asked", async () => {
+    const find: (() => void)[] = [];
+    const slow = () => new Promise((resolve) => find.push(() => resolve([{ address: "127.0.0.1", family: 4 }])));
+    vi.spyOn(dns.promises, "lookup").mockImplementation(slow as never);
+    const place = `slow.test:${portOf(echo)}`;
+    const { say, path } = await proxy([place]);
+    for (let nth = 0; nth < 64; nth++) {
+      const leaver = createConnection(path);
+      leaver.write(get(`http://${place}/`), () => leaver.destroy());
+    }
+    await vi.waitFor(() => expect(find).toHaveLength(1));
+    await vi.waitFor(async () => expect(await open()).toBe(0));
+    expect(await say(connect(place))).toMatch(/^HTTP\/1\.1 503 /);
+    find[0]!();
+    const answer = say(connect(place, "there"));
+    await vi.waitFor(() => expect(find).toHaveLength(2));
+    find[1]!();
+    expect(await answer).toContain("there");
+  });
 });
 
 it("A47: of addresses those of the public internet are public, and no others", () => {
@@ -304,6 +370,17 @@ describe.skipIf(UNABLE)("A47: from inside of a sandbox", () => {
     const { exit } = await runner.sh(`${ask(place)}; kill -9 $$`, { gateway, hosts: [place] });
     expect(exit.cleaned).toBe(true);
     await connected;
+  });
+
+  it("a tunnel ends with the job though its host goes on saying nothing", async () => {
+    const silent = createSocketServer({ allowHalfOpen: true }, (call) => call.on("error", () => undefined).resume());
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const called = new Promise<Socket>((resolve) => silent.once("connection", resolve));
+    const place = `localhost:${portOf(silent)}`;
+    await runner.sh(ask(place), { gateway: { url: "http://127.0.0.1:1", authorization: "x" }, hosts: [place] });
+    await vi.waitFor(() => expect(callersOf(portOf(silent))).toBe(0), { timeout: 5_000 });
+    (await called).destroy();
+    silent.close();
   });
 
   it("a runner says whether it lets jobs reach hosts, and one that does not refuses a job that names any", async () => {

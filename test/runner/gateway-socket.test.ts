@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import { type AddressInfo, createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Egress } from "../../runner/egress.ts";
 import { openGatewaySocket } from "../../runner/gateway-socket.ts";
 
@@ -87,5 +87,29 @@ describe("A job's way to the gateway", () => {
     expect(heard.map(({ authorization }) => authorization)).toEqual(["Bearer one", "Bearer two", "Bearer one", "Bearer two"]);
     const speakers = Map.groupBy(heard, ({ port }) => port).values();
     for (const calls of speakers) expect(new Set(calls.map(({ authorization }) => authorization)).size).toBe(1);
+  });
+
+  it("one connection asks one thing at a time: what it asks before the answer ends it, and is not called", async () => {
+    gateway.removeAllListeners("request");
+    const calls: string[] = [];
+    gateway.on("request", ({ url }: { readonly url: string }) => void calls.push(url));
+    const say = await job("one");
+    await say(["/a", "/b", "/c"].map((path) => `GET ${path} HTTP/1.1\r\nHost: g\r\n\r\n`).join(""));
+    expect(calls.filter((path) => path !== "/a")).toEqual([]);
+  });
+
+  it("a job has no more than 256 connections at once", async () => {
+    await job("one");
+    const [server] = opened;
+    const path = server!.address() as string;
+    let ended = 0;
+    const connections = Array.from({ length: 300 }, () =>
+      createConnection(path)
+        .on("close", () => ended++)
+        .on("error", () => undefined),
+    );
+    await vi.waitFor(() => expect(ended).toBe(44));
+    expect(await new Promise((resolve) => server!.getConnections((_, count) => resolve(count)))).toBe(256);
+    for (const connection of connections) connection.destroy();
   });
 });

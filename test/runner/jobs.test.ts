@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { signClaim } from "../../runner/claim.ts";
 import { health } from "../../runner/protocol.ts";
@@ -244,6 +244,17 @@ describe.skipIf(UNABLE)("a call to the runner", () => {
     const answer = await runner.create(runner.id(), asked as never);
     expect(answer.status).toBe(400);
     expect(((await answer.json()) as { error: { message: string } }).error.message).toContain(field);
+  });
+
+  it("of no path is refused as what it is, and is no failure of the runner's", async () => {
+    const { hostname, port } = new URL(runner.url);
+    const statusOf = (path: string) =>
+      new Promise((resolve, reject) => {
+        request({ hostname, port, path }, (answer) => resolve(answer.resume().statusCode))
+          .once("error", reject)
+          .end();
+      });
+    expect(await Promise.all(["//", "//a:b", "http://["].map(statusOf))).toEqual([400, 400, 400]);
   });
 
   it("says what the machine can enforce", async () => {

@@ -110,6 +110,16 @@ describe("A58: the chain", () => {
     expect(await found(`chain=${teams[0]}&head=${kept.join()}`)).toEqual([kept[0]]);
     expect(await found("")).toEqual([]);
   });
+
+  test("a hash that was kept is found by who goes on from the place behind it, once, however many steps that takes", async () => {
+    const team = newTeam();
+    await written(team, 3);
+    const { hash } = (await headOf(team))!;
+    await written(team, 1_000);
+    expect(await verify(`chain=${team}&from=4&head=${hash}`)).toMatchObject({ ok: true, checked: 1_000, heads_found: [hash] });
+    expect((await verify(`chain=${team}&from=5&head=${hash}`)).heads_found).toEqual([]);
+    expect((await verify(`chain=${team}&head=${hash}`)).heads_found).toEqual([hash]);
+  });
 });
 
 test("A58, threat 43: an entry that was given a place in a chain which nobody keeps is one that was put there", async () => {

@@ -1,10 +1,11 @@
 import * as z from "zod";
-import { type Fields, isObject } from "#core";
+import { type Fields, isObject, isShallow } from "#core";
 import { AGENT_PROGRAMS, GATEWAY_INSIDE, WORKSPACE_INSIDE } from "#runner-protocol";
 import type { Adapter, Assignment, OutputSchema, Said } from "./contract.ts";
 import { homeFile, inHome, promptFile, prompted } from "./home.ts";
 import { skillFilesOf } from "./kit.ts";
 import { linesOf, parsed, said } from "./lines.ts";
+import { rulesIn } from "./rules.ts";
 
 const FLAGS = ["--json", "--skip-git-repo-check", "--ephemeral", "--dangerously-bypass-approvals-and-sandbox"];
 
@@ -77,9 +78,13 @@ function toml(value: unknown): string {
     .join(",")}}`;
 }
 
+/** So much is done at most to hold an answer against a schema, neither of which is ours. */
+const STEPS_MAX = 1e8;
+
 /** The value that a text is, where it fits what was asked for; a model need not have been held to it. */
 function fitting(schema: OutputSchema, text: string): unknown {
   const value = parsed(text);
+  if (!isShallow(value) || rulesIn(schema) * (text.length + 1) > STEPS_MAX) return null;
   return z.fromJSONSchema(schema).safeParse(value).success ? value : null;
 }
 

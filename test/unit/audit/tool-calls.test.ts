@@ -151,6 +151,11 @@ describe("what is kept of an input", () => {
     }
   });
 
+  it("is cut where it is nested beyond what can be written", async () => {
+    const [call] = await entriesOf("Write", `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`);
+    expect(call!.details).toMatchObject({ input_cut: true });
+  });
+
   it.each(["/", "\n", "é"])("threat 26: has no secret in it, wherever it stands: after %j", async (before) => {
     const secrets = ["sk-proj-0123456789abcdef", "AKIAIOSFODNN7EXAMPLE", `ghp_${"a1".repeat(18)}`];
     const text = (filler: number) => secrets.map((secret) => `${"x".repeat(filler)}${before}${secret}`).join(" ");

@@ -36,6 +36,33 @@ it("a pattern full of stars is held against a long command once: going back for 
   expect(permit(starry("a"), long).violations).toMatchObject([{ kind: "command", field: "argv" }]);
 });
 
+it("a command that waits for a word is no longer than what is shown of it", () => {
+  const long = {
+    argv: [
+      "echo",
+      ..."x"
+        .repeat(7)
+        .split("")
+        .map((each) => each.repeat(10_000)),
+    ],
+    approve_tools: ["Bash"],
+  };
+  expect(ask(long).violations).toMatchObject([{ kind: "limit", field: "argv", reason: expect.stringContaining("65536") }]);
+  expect(ask({ ...long, mode: "dry_run" }).violations).toEqual([]);
+  expect(ask({ argv: long.argv }).violations).toEqual([]);
+  expect(ask({ ...long, argv: ["echo", "x".repeat(60_000)] }).violations).toEqual([]);
+});
+
+it.each([
+  ["one argument", ["x".repeat(131_072)], "argv.0", "131071 characters"],
+  ["one of more bytes than letters", ["é".repeat(70_000)], "argv.0", "131071 bytes"],
+  ["all together", Array.from({ length: 11 }, () => "x".repeat(100_000)), "argv", "1000000 bytes in all"],
+])("a command that no kernel would take is refused as it is asked for: %s", (_, argv, field, most) => {
+  expect(parseTask({ engine: "command", argv }).problems).toMatchObject([{ field, reason: expect.stringContaining(most) }]);
+  const least = ["x".repeat(131_071), ...argv.slice(0, 8).map((each) => each.slice(0, 60_000))];
+  expect(parseTask({ engine: "command", argv: least }).problems).toEqual([]);
+});
+
 it("an engine that the profile does not name may not be used, and analysis only reads", () => {
   const none = permit({ ...profile, engines: [] }, readTask({ engine: "command", argv: ["true"] }));
   expect(none.violations).toMatchObject([{ kind: "engine", field: "engine" }]);

@@ -21,7 +21,7 @@ describe("A13: what is wrong with a task is told by field, in words", () => {
     ["an empty command", { ...good, argv: [] }, "argv", "must not be empty"],
     ["an argument that is no text", { ...good, argv: ["sleep", 3] }, "argv.1", "must be a text"],
     ["a NUL in an argument", { ...good, argv: ["a\0b"] }, "argv.0", "must hold no NUL"],
-    ["a huge argument", { ...good, argv: ["x".repeat(131_073)] }, "argv.0", "must have at most 131072 characters"],
+    ["a huge argument", { ...good, argv: ["x".repeat(131_072)] }, "argv.0", "must have at most 131071 characters"],
     ["a prompt for a command", { ...good, prompt: "hello" }, "prompt", "is not for the engine command"],
     ["a model for a command", { ...good, model: "auto" }, "model", "is not for the engine command"],
     ["a path that climbs", file("../x"), "files.0.path", RELATIVE],
