@@ -2,6 +2,7 @@ import { getTableColumns, sql } from "drizzle-orm";
 import { femtoFromUsd, inputTokens, NANO_MAX, outputTokens, usdFromFemto } from "#core";
 import { type Db, tables } from "#db";
 import { type AuditEvent, type Event, event, type RequestEvent } from "./contract.ts";
+import { countedTogether } from "./roll-ups.ts";
 
 const FEMTO_PER_NANO = 1_000_000n;
 const NOTHING = "0";
@@ -23,9 +24,9 @@ interface Rows {
 type Look = (events: readonly Event[]) => Promise<void>;
 
 /**
- * Writes one batch of the queue into D1: a statement per table, however many events. Each row is inserted by its id at most once, so
- * a redelivery changes nothing. What does not parse, or cannot be written, is retried alone and ends in the dead letters; its
- * neighbours pass. `look` sees every event that was written, at least once.
+ * Writes one batch of the queue into D1: a statement per table, however many events, and the sums of cost once for all of them. Each row
+ * is inserted by its id at most once, so a redelivery changes nothing. What does not parse, or cannot be written, is retried alone and
+ * ends in the dead letters; its neighbours pass. `look` sees every event that was written, at least once.
  */
 export async function consume(batch: MessageBatch, db: Db, look: Look = async () => undefined): Promise<void> {
   const read = batch.messages.map((message) => ({ message, ...eventsOf(message.body) }));
@@ -77,7 +78,7 @@ async function written(db: Db, events: readonly Event[]): Promise<boolean> {
   const { costs, requests, decisions, entries } = rowsOf(events);
   const statements = [
     ...(requests.length > 0 ? [insertAll(db, tables.requests, requests)] : []),
-    ...(costs.length > 0 ? [insertAll(db, tables.costRecords, costs)] : []),
+    ...(costs.length > 0 ? recorded(db, costs) : []),
     ...(decisions.length > 0 ? [insertAll(db, tables.policyDecisions, decisions)] : []),
     ...(entries.length > 0 ? [insertAll(db, tables.auditEntries, entries)] : []),
   ];
@@ -87,6 +88,12 @@ async function written(db: Db, events: readonly Event[]): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Opening a batch and closing it writes two rows more, which one record alone does not make up for. */
+function recorded(db: Db, costs: readonly CostInsert[]) {
+  const insert = insertAll(db, tables.costRecords, costs);
+  return costs.length === 1 ? [insert] : countedTogether(db, insert);
 }
 
 type Table =

@@ -2,6 +2,7 @@ import { nanoCeil, newId, usdFromFemto } from "#core";
 import { type Db, tables } from "#db";
 import { insertAll, split } from "./consumer.ts";
 import type { CostRow } from "./records.ts";
+import { countedTogether } from "./roll-ups.ts";
 
 const { costRecords } = tables;
 const ROWS_PER_STATEMENT = 100;
@@ -34,8 +35,8 @@ export async function appendCorrections(db: Db, corrections: readonly Correction
   const rows = corrections.map((correction) => corrected(correction, now));
   const appended: Corrected[] = [];
   for (let at = 0; at < rows.length; at += ROWS_PER_STATEMENT) {
-    const known = insertAll(db, costRecords, rows.slice(at, at + ROWS_PER_STATEMENT));
-    const answered = await known.returning({ id: costRecords.id, reprices: costRecords.reprices });
+    const insert = insertAll(db, costRecords, rows.slice(at, at + ROWS_PER_STATEMENT));
+    const [, answered] = await db.batch(countedTogether(db, insert.returning({ id: costRecords.id, reprices: costRecords.reprices })));
     appended.push(...answered.map(({ id, reprices }) => ({ id, reprices: reprices ?? "" })));
   }
   return appended;

@@ -329,7 +329,7 @@ export const costRecords = sqliteTable(
 );
 
 /**
- * Owned by audit, kept by triggers on `cost_records` in the insert's own transaction (migrations/0003_roll_ups.sql): the sums of
+ * Owned by audit, kept by triggers in the transaction that inserts the records (migrations/0019_batches.sql): the sums of
  * the records that count, by who, what and when. A column that a level does not tell apart is empty. `nano` and `femto` are sums
  * of `nanoFloor` and `femtoRest`, `savedNano` and `savedFemto` of those of the records.
  */
@@ -386,6 +386,12 @@ export const costCells = sqliteTable(
     index("cost_cells_key").on(table.level, table.key, table.grain, table.start),
   ],
 );
+
+/**
+ * Owned by audit: the batch of cost records that is being written, by the last row before it. It opens and closes within one transaction,
+ * so that nobody ever sees a row here; a trigger counts all of a batch when it closes (docs/rfcs/0030-roll-ups-by-the-batch.md).
+ */
+export const costBatches = sqliteTable("cost_batches", { after: integer().notNull() });
 
 /** Owned by audit, kept by a trigger: which cost records carry a tag, in the order that they are listed in. */
 export const costTags = sqliteTable("cost_tags", { tag: text().notNull(), at: integer().notNull(), id: text().notNull() }, (table) => [
@@ -623,14 +629,14 @@ export const webhookDeliveries = sqliteTable(
   ],
 );
 
-/** Owned by alerts, kept by a trigger on `cost_records`: what each key spent in each hour, in nano-USD. */
+/** Owned by alerts, kept by triggers with the cells of cost: what each key spent in each hour, in nano-USD. */
 export const keyHours = sqliteTable(
   "key_hours",
   { key: text().notNull(), hour: integer().notNull(), team: text().notNull(), nano: integer().notNull() },
   (table) => [primaryKey({ columns: [table.key, table.hour] }), index("key_hours_hour").on(table.hour)],
 );
 
-/** Owned by alerts, kept by a trigger on `cost_records`: output tokens by day as providers said them and as they were counted here, of the answers that can be compared. */
+/** Owned by alerts, kept by triggers with the cells of cost: output tokens by day as providers said them and as they were counted here, of the answers that can be compared. */
 export const usageChecks = sqliteTable(
   "usage_checks",
   {

@@ -68,7 +68,7 @@ export function paid(team: string, actualUsd: string, invocation: Partial<Reques
 }
 
 /** Sends bodies as one batch and tells which were acknowledged and which retried. */
-export async function deliver(bodies: readonly unknown[], look?: Parameters<typeof consume>[2]): Promise<string[]> {
+export async function deliver(bodies: readonly unknown[], look?: Parameters<typeof consume>[2], into = db): Promise<string[]> {
   const fates: string[] = bodies.map(() => "none");
   const messages = bodies.map((body, at) => ({
     id: String(at),
@@ -79,6 +79,6 @@ export async function deliver(bodies: readonly unknown[], look?: Parameters<type
     retry: () => void (fates[at] = "retry"),
   }));
   const batch = { queue: "events", messages, ackAll() {}, retryAll() {}, metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
-  await consume(batch, db, look);
+  await consume(batch, into, look);
   return fates;
 }

@@ -1,8 +1,12 @@
 import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { costSummary, listRecords, listRequests, type RequestEvent } from "#audit";
 import { femtoFromUsd, usdFromFemto } from "#core";
+import { connect, tables } from "#db";
+import { insertAll } from "../../src/audit/consumer.ts";
+import { countedTogether } from "../../src/audit/roll-ups.ts";
 import { db, deliver, paid } from "../support/events.ts";
 
 type Filter = Parameters<typeof listRecords>[1];
@@ -309,5 +313,46 @@ describe("roll-ups", () => {
     expect(await sum(day + 7_200_002, day + 86_400_000)).toBe("0");
     expect(await sum(day - 5, day + 90_000_001)).toBe("10");
     expect(await sum(day - 5, day + 90_000_000)).toBe("8");
+  });
+
+  test("I7: are written once for each batch: its hundredth record that falls into the same cells writes none of them", async () => {
+    const at = Date.UTC(2026, 5, 1);
+    let rows = 0;
+    const written = async (statements: D1PreparedStatement[]) => {
+      const results = await env.DB.batch(statements);
+      rows += results.reduce((sum, { meta }) => sum + meta.rows_written, 0);
+      return results;
+    };
+    const metered = connect({ prepare: (text: string) => env.DB.prepare(text), batch: written } as unknown as D1Database);
+    const rowsOf = async (count: number) => {
+      rows = 0;
+      const events = Array.from({ length: count }, (_, n) => paid("together", "0.5", { at: at + n, tags: ["a", "b"] }));
+      expect(await deliver(events, undefined, metered)).toEqual(events.map(() => "ack"));
+      return rows;
+    };
+    await rowsOf(2);
+    const alone = await rowsOf(1);
+    const hundredth = (await rowsOf(100)) - (await rowsOf(99));
+    const [cells, hoursOfKeys] = [3 + 2 + 2 + 2 * 2 + 1, 1];
+    expect(alone - hundredth).toBe(cells + hoursOfKeys);
+    const { total } = await costSummary(db, { filter: { team: "together" }, groupBy: [], limit: 1 });
+    expect(total).toMatchObject({ usd: "101", requests: 202 });
+  });
+
+  test("I7: a batch that fails once it is counted leaves nothing, and counts when it comes again", async () => {
+    await deliver([paid("half", "1")]);
+    const [record] = (await listRecords(db, { team: "half" }, { limit: 1 })).rows;
+    const rows = ["cost_half_1", "cost_half_2"].map((id) => ({ ...record, id }));
+    const batch = () => countedTogether(db, insertAll(db, tables.costRecords, rows));
+    const failing = db.insert(tables.costBatches).values({ after: sql`null` });
+    await expect(db.batch([...batch(), failing])).rejects.toThrow("NOT NULL");
+    const requests = async () => (await costSummary(db, { filter: { team: "half" }, groupBy: [], limit: 1 })).total.requests;
+    expect(await requests()).toBe(1);
+    expect((await listRecords(db, { team: "half" }, { limit: 9 })).rows).toHaveLength(1);
+    for (let time = 0; time < 2; time++) {
+      await db.batch(batch());
+      expect(await requests()).toBe(3);
+    }
+    expect(await db.select().from(tables.costBatches)).toEqual([]);
   });
 });
