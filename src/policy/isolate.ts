@@ -13,20 +13,14 @@ const reader = new AskedReader<Step>();
 // One engine for the isolate's life: what each policy is loaded to is kept, and no policy reaches it.
 let inside: Inside<Step> | undefined;
 
-/** As many as the policies of most chains; each takes 8 MB of the 128 that an isolate has. */
-const MACHINES = 4;
-
 function insideOf(limits: string): Inside<Step> {
-  return (inside ??= new Inside(module, walk, JSON.parse(limits) as Limits, MACHINES));
+  return (inside ??= new Inside(module, walk, JSON.parse(limits) as Limits));
 }
 
 /** The isolate that policies run in: the main module of what the Worker Loader loads, with no binding and no network. */
 export class Isolate extends WorkerEntrypoint implements FarIsolate {
   async judge(limits: string, asked: string): Promise<string> {
-    const here = insideOf(limits);
-    const reply = await here.judge(reader.read(asked));
-    this.ctx.waitUntil(here.ready());
-    return JSON.stringify(reply);
+    return JSON.stringify(await insideOf(limits).judge(reader.read(asked)));
   }
 
   register(limits: string, plugin: Plugin): Promise<Registration> {

@@ -3,7 +3,6 @@ import { readSaid, type Said } from "./describe.ts";
 import { textOf } from "./facts.ts";
 import { FIXED, type Limits, LIMITS } from "./limits.ts";
 import { type Image, Machine, OutOfMemory } from "./machine.ts";
-import { Machines } from "./machines.ts";
 import { type Answer, failed, OUT_OF_FUEL, readAnswer, readDecision } from "./read.ts";
 import { faultOfTest, type Registration, type TestRun } from "./registration.ts";
 import { Shelf } from "./shelf.ts";
@@ -39,25 +38,15 @@ const OUT_OF_MEMORY = failed("memory", "needs more memory than policies have");
  * the work may let others have the thread.
  */
 export class Engine {
-  readonly #machines: Machines;
-  /** The one at work, and what each begins as. */
-  #machine: Machine;
-  readonly #empty: Image;
+  readonly #machine: Machine;
   readonly #limits: Limits;
   readonly #sources = new Shelf<string>(SOURCES_BYTES);
   readonly #images = new Shelf<Opened>(IMAGES_BYTES);
 
-  /** @param module the metered engine, compiled. @param machines how many may stand ready, each with its own memory. */
-  constructor(module: WebAssembly.Module, limits: Limits = LIMITS, machines = 1) {
-    this.#machine = new Machine(module);
-    this.#empty = this.#machine.boot(limits);
-    this.#machines = new Machines(this.#machine, this.#empty, { make: () => new Machine(module), most: machines });
+  /** @param module the metered engine, compiled. */
+  constructor(module: WebAssembly.Module, limits: Limits = LIMITS) {
+    this.#machine = new Machine(module, limits);
     this.#limits = limits;
-  }
-
-  /** Makes the machines that were used ready to be used again. Nobody need do so: it is done at the latest when one is. */
-  ready(): void {
-    this.#machines.ready();
   }
 
   /** Whether a policy's source is here. */
@@ -154,7 +143,7 @@ export class Engine {
     if (known) return known;
     const source = this.#sources.get(hash);
     if (source === undefined) throw new Error(`the policy ${hash} was not kept here`);
-    return yield* this.#made(hash, this.#empty, () => {
+    return yield* this.#made(hash, this.#machine.empty, () => {
       const module = this.#machine.module(source, FILENAME);
       return typeof module === "string" ? { ...failed("threw", module), logs: "" } : this.#answer("open", [module]);
     });
@@ -176,7 +165,7 @@ export class Engine {
 
   /** Runs work on a machine that was just made from an image. A trap is an answer as well; what was burnt is always known. */
   #run(image: Image, fuel: number, work: () => Answer): { answer: Answer; fuel: number } {
-    this.#machine = this.#machines.take(image);
+    this.#machine.restore(image);
     this.#machine.grant(Math.max(fuel, 0));
     let answer: Answer;
     try {

@@ -29,9 +29,8 @@ export class Inside<Step extends Judged> {
   readonly #limits: Limits;
   readonly #rota = new Rota();
 
-  /** @param machines how many of the engine's may stand ready. */
-  constructor(module: WebAssembly.Module, walk: Walk<Step, unknown>, limits: Limits, machines = 1) {
-    this.#engine = new Engine(module, limits, machines);
+  constructor(module: WebAssembly.Module, walk: Walk<Step, unknown>, limits: Limits) {
+    this.#engine = new Engine(module, limits);
     this.#walk = walk;
     this.#limits = limits;
   }
@@ -63,12 +62,6 @@ export class Inside<Step extends Judged> {
       evaluations[at] = evaluation;
       next = walk.next(evaluation);
     }
-  }
-
-  /** Makes the engine ready for the next chain, once whoever asked for the last has its answer. */
-  async ready(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    this.#engine.ready();
   }
 
   /** Loads a policy for the first time, and says what it is. */

@@ -55,8 +55,6 @@ export const EXPORTS = [
 export interface Image {
   readonly pages: number;
   readonly stackPointer: number;
-  /** What the guest is called by. */
-  readonly entry: Handle;
   readonly parts: readonly { readonly at: number; readonly bytes: Uint8Array }[];
   readonly bytes: number;
 }
@@ -92,9 +90,10 @@ export class Machine {
   readonly #memory: Uint8Array;
   readonly #view: DataView;
   #entry: Handle = 0;
+  /** The machine with its guest and no policy. */
+  readonly empty: Image;
 
-  /** It is nothing yet: it is booted, or made from the image of another. */
-  constructor(module: WebAssembly.Module) {
+  constructor(module: WebAssembly.Module, { logsCharacters }: Pick<Limits, "logsCharacters">) {
     const { exports } = new WebAssembly.Instance(
       module,
       importsOf(() => this.#memory),
@@ -103,21 +102,21 @@ export class Machine {
     // The memory never grows (the build gives it its whole size), so a view stays good.
     this.#memory = new Uint8Array(this.#engine.memory.buffer);
     this.#view = new DataView(this.#engine.memory.buffer);
+    this.empty = this.#boot(`${GUEST}(${logsCharacters})`);
   }
 
-  /** Starts the engine with its guest and no policy. @returns the image that every other begins from. */
-  boot({ logsCharacters }: Pick<Limits, "logsCharacters">): Image {
+  #boot(guest: string): Image {
     this.grant(BOOT_FUEL);
     this.#engine._initialize();
     if (this.#engine.qjs_init2(INTRINSICS) !== 0) throw new Error("the policy engine does not start");
     this.#engine.qjs_set_max_stack_size(FIXED.stackBytes);
-    this.#entry = this.#evaluate(`${GUEST}(${logsCharacters})`, "tollgate", 0);
+    this.#entry = this.#evaluate(guest, "tollgate", 0);
     if (this.failed(this.#entry)) throw new Error(`the policy engine does not start: ${this.#exception()}`);
     return this.snapshot();
   }
 
   /** Makes the machine what it was when the image was taken, whatever it has done since: all that its guest had above the floor is written anew. */
-  restore({ pages, stackPointer, entry, parts }: Image): void {
+  restore({ pages, stackPointer, parts }: Image): void {
     let from = FLOOR;
     for (const { at, bytes } of parts) {
       this.#memory.fill(0, from, at);
@@ -127,7 +126,6 @@ export class Machine {
     this.#memory.fill(0, from, Math.max(pages, this.#pages) * PAGE);
     this.#engine.pages.value = pages;
     this.#engine.__stack_pointer.value = stackPointer;
-    this.#entry = entry;
   }
 
   /** Takes an image of the machine as it stands. */
@@ -142,7 +140,7 @@ export class Machine {
       parts.push({ at: start, bytes: this.#memory.slice(start, at) });
     }
     const bytes = parts.reduce((sum, part) => sum + part.bytes.length, 0);
-    return { pages: this.#pages, stackPointer: this.#engine.__stack_pointer.value as number, entry: this.#entry, parts, bytes };
+    return { pages: this.#pages, stackPointer: this.#engine.__stack_pointer.value as number, parts, bytes };
   }
 
   get #pages(): number {

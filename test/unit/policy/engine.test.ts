@@ -1,7 +1,5 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Engine } from "../../../src/policy/engine/engine.ts";
-import { LIMITS } from "../../../src/policy/engine/limits.ts";
 import { compiledEngine } from "../../support/policy-engine.ts";
 
 const opened = (members: string, before = "") => {
@@ -198,40 +196,6 @@ describe("threat 32: no state passes", () => {
       const { result } = engine.evaluate({ hash, stage: "evaluate", settings: {}, context: `{"add":"${turn}"}` });
       expect(result).toMatchObject({ value: { metadata: { seen: `${hash}${turn}`, own: `${hash}${turn}` } } });
     }
-  });
-
-  it("between machines that were used, stand ready, or never ran before: whoever is asked on whichever says and burns the same", () => {
-    const source = (own: string) =>
-      `let seen = "${own}"; export default { evaluate({ add, how }) {
-         seen += add; (globalThis.all ??= []).push(add); Array.prototype.left = add;
-         if (how === "trap") for (;;);
-         if (how === "hog") for (const all = []; ; ) all.push(new Uint8Array(65536).fill(7));
-         return { allowed: true, metadata: { seen, all: globalThis.all } };
-       } };`;
-    const hashes = ["a", "b", "c", "d", "e"];
-    const limits = { ...LIMITS, evaluationFuel: 300_000 };
-    const engineOf = (machines: number) => {
-      const engine = new Engine(compiledEngine, limits, machines);
-      for (const hash of hashes) engine.keep({ hash, source: source(hash) });
-      return engine;
-    };
-    const [one, three] = [engineOf(1), engineOf(3)];
-    const questions = fc.record({
-      hash: fc.constantFrom(...hashes),
-      how: fc.constantFrom("answer", "answer", "answer", "trap", "hog"),
-      add: fc.integer({ min: 0, max: 9 }),
-      ready: fc.boolean(),
-    });
-    const same = fc.property(fc.array(questions, { maxLength: 12 }), (asked) => {
-      for (const { hash, how, add, ready } of asked) {
-        const question = { hash, stage: "evaluate", settings: {}, context: JSON.stringify({ add, how }) } as const;
-        if (ready) three.ready();
-        const evaluation = three.evaluate(question);
-        expect(evaluation).toEqual(one.evaluate(question));
-        if (how === "answer") expect(evaluation.result).toMatchObject({ value: { metadata: { seen: `${hash}${add}`, all: [add] } } });
-      }
-    });
-    fc.assert(same, { numRuns: 100 });
   });
 
   it("a hog leaves no page behind: what comes next burns what it would have burnt", () => {
