@@ -112,6 +112,7 @@ describe.skipIf(UNABLE)("tollgate tasks", () => {
     [["--deny", "--reason", "not today"], 1, ""],
   ])("run tells of what waits for a word, and approve %j says it", async (words, code, out) => {
     const child = start(["tasks", "run", "--approve-tool", "Bash(echo *)", "--", "echo", "yes"], { env });
+    const closed = new Promise((resolve) => child.once("close", resolve));
     child.stdin.end();
     const said = { out: "", err: "" };
     child.stdout.on("data", (part: Buffer) => (said.out += part.toString("utf8")));
@@ -124,7 +125,7 @@ describe.skipIf(UNABLE)("tollgate tasks", () => {
     });
     const told = await tollgate([...(await asked), ...words], { env });
     expect([told.code, told.out]).toEqual([0, expect.stringMatching(words.length === 0 ? /^decision +approve$/m : /^reason +not today$/m)]);
-    expect(await new Promise((resolve) => child.once("close", resolve))).toBe(code);
+    expect(await closed).toBe(code);
     expect(said.out).toBe(out);
     expect(said.err).toContain("Bash waits for a word");
   });
