@@ -1,4 +1,5 @@
 import { type Capability, type Fields, isObject } from "#core";
+import { joined } from "./bytes.ts";
 import type { Reported, ShownCost } from "./contract.ts";
 import { editing } from "./event-frames.ts";
 import { appended, type ObjectText, objectBelow, type Splice, spliced } from "./json-text.ts";
@@ -84,13 +85,7 @@ function splicedBytes(bytes: Uint8Array, offset: number, splices: readonly Splic
     from = offset + end;
   }
   parts.push(bytes.subarray(from));
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joined(parts);
 }
 
 /** Puts the cost into the usage of a whole JSON answer; one without usage stays as it is. */

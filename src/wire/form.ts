@@ -1,4 +1,5 @@
 import { TollgateError } from "#core";
+import { joined } from "./bytes.ts";
 import { wrong } from "./fields.ts";
 
 /** One part of a form, by offsets into the body's bytes. */
@@ -77,13 +78,7 @@ export function withFields(bytes: Uint8Array, parts: readonly FormPart[], texts:
     from = end;
   }
   pieces.push(bytes.subarray(from));
-  const whole = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joined(pieces);
 }
 
 /** Whether the form closes here, with nothing but a line end behind it. */
