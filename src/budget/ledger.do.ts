@@ -228,13 +228,13 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
   async #drain(now: number): Promise<void> {
     const failures: unknown[] = [];
     for (const events of packed(due(this.#sql, now, EVENTS_PER_ALARM), MESSAGE_BYTES)) {
-      const ids = events.map(({ id }) => id);
+      const seqs = events.map(({ seq }) => seq);
       try {
         await this.env.EVENTS.send(`[${events.map(({ event }) => event).join(",")}]`, { contentType: "text" });
       } catch (error) {
         failures.push(error);
       }
-      sent(this.#sql, ids, now);
+      sent(this.#sql, seqs, now);
     }
     if (failures.length > 0) throw new AggregateError(failures, "the queue refused events");
   }
@@ -259,10 +259,10 @@ export class LedgerObject extends DurableObject<LedgerEnv> {
     const deliveries = awaiting(this.#sql, CONFIRMED_PER_ALARM);
     if (deliveries.length === 0) return;
     const { costRecords } = tables;
-    const named = query`(select value from json_each(${JSON.stringify(deliveries.flat())}))`;
+    const named = query`(select value from json_each(${JSON.stringify(deliveries.flatMap(({ ids }) => ids))}))`;
     const found = await this.#db.select({ id: costRecords.id }).from(costRecords).where(inArray(costRecords.id, named));
     const arrived = new Set(found.map(({ id }) => id));
-    const whole = deliveries.filter((ids) => ids.every((id) => arrived.has(id)));
+    const whole = deliveries.filter(({ ids }) => ids.every((id) => arrived.has(id)));
     if (whole.length > 0) confirmed(this.#sql, whole);
   }
 

@@ -46,27 +46,39 @@ function delivery(event: Event): Delivery {
 /** Puts events into the outbox, in the transaction that made them true: one row for all, since they travel together. */
 export function deliver(sql: Sql, events: readonly Delivery[], now: number): void {
   for (const together of packed(events, ROW_BYTES)) {
-    const id = together.map((each) => each.id).join(" ");
-    sql.exec("INSERT INTO outbox (id, event, tries, due_at) VALUES (?, ?, 0, ?)", id, together.map(({ event }) => event).join(","), now);
+    const ids = together.map(({ id }) => id).join(" ");
+    const text = together.map(({ event }) => event).join(",");
+    const [row] = sql.exec<{ seq: number }>("INSERT INTO outbox_events (ids, events) VALUES (?, ?) RETURNING seq", ids, text);
+    sql.exec("INSERT INTO outbox_due (seq, tries, due_at) VALUES (?, 0, ?)", row!.seq, now);
   }
 }
 
-/** Events, as JSON texts with commas between them, by the ids of their cost records with spaces between them. */
+/** An event as JSON text, by the id of its cost record. */
 export interface Delivery {
   readonly id: string;
   readonly event: string;
 }
 
+/** What travels together: events as JSON texts with commas between them. */
+interface Parcel {
+  readonly seq: number;
+  readonly event: string;
+}
+
 /** Events that are due, oldest first: unsent ones, and sent ones that nobody has seen in D1 for too long. */
-export function due(sql: Sql, now: number, limit: number): Delivery[] {
-  return sql.exec<{ id: string; event: string }>("SELECT id, event FROM outbox WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit);
+export function due(sql: Sql, now: number, limit: number): Parcel[] {
+  return sql.exec<{ seq: number; event: string }>(
+    "SELECT seq, events AS event FROM outbox_due JOIN outbox_events USING (seq) WHERE due_at <= ? ORDER BY due_at LIMIT ?",
+    now,
+    limit,
+  );
 }
 
 const encoder = new TextEncoder();
 
 /** Events in lists that each fit into one message of so many bytes. */
-export function packed(events: readonly Delivery[], bytesMax: number): Delivery[][] {
-  const lists: Delivery[][] = [];
+export function packed<Item extends { readonly event: string }>(events: readonly Item[], bytesMax: number): Item[][] {
+  const lists: Item[][] = [];
   let bytes = Infinity;
   for (const each of events) {
     const size = encoder.encode(each.event).byteLength + 1;
@@ -81,30 +93,44 @@ export function packed(events: readonly Delivery[], bytesMax: number): Delivery[
 }
 
 /** Notes that events were handed to the queue; they stay until D1 shows them. */
-export function sent(sql: Sql, ids: readonly string[], now: number): void {
+export function sent(sql: Sql, seqs: readonly number[], now: number): void {
   sql.exec(
-    `UPDATE outbox SET tries = tries + 1, due_at = ? + min(?, ? * (1 << min(tries, 10))) WHERE id IN (SELECT value FROM json_each(?))`,
+    `UPDATE outbox_due SET tries = tries + 1, due_at = ? + min(?, ? * (1 << min(tries, 10))) WHERE seq IN (SELECT value FROM json_each(?))`,
     now,
     RESEND_MS_MAX,
     RESEND_MS,
-    JSON.stringify(ids),
+    JSON.stringify(seqs),
   );
 }
 
 /** Makes every event due: the object has just woken, and a queue that died with it may have lost what it was handed. */
 export function resend(sql: Sql, now: number): void {
-  sql.exec("UPDATE outbox SET due_at = ? WHERE due_at > ?", now, now);
+  sql.exec("UPDATE outbox_due SET due_at = ? WHERE due_at > ?", now, now);
 }
 
-/** The cost records that were sent and may have arrived, as they were delivered together. */
-export function awaiting(sql: Sql, limit: number): (readonly string[])[] {
-  return sql.exec<{ id: string }>("SELECT id FROM outbox WHERE tries > 0 ORDER BY due_at LIMIT ?", limit).map(({ id }) => id.split(" "));
+/** Cost records that were sent together and may have arrived. */
+export interface Awaited {
+  readonly seq: number;
+  readonly ids: readonly string[];
+}
+
+/** What was sent and may have arrived. */
+export function awaiting(sql: Sql, limit: number): Awaited[] {
+  return sql
+    .exec<{ seq: number; ids: string }>(
+      "SELECT seq, ids FROM outbox_due JOIN outbox_events USING (seq) WHERE tries > 0 ORDER BY due_at LIMIT ?",
+      limit,
+    )
+    .map(({ seq, ids }) => ({ seq, ids: ids.split(" ") }));
 }
 
 /** Drops what D1 holds the whole of. */
-export function confirmed(sql: Sql, deliveries: readonly (readonly string[])[]): void {
-  const ids = deliveries.map((together) => together.join(" "));
-  sql.exec("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
+export function confirmed(sql: Sql, arrived: readonly Awaited[]): void {
+  const seqs = JSON.stringify(arrived.map(({ seq }) => seq));
+  sql.transaction(() => {
+    for (const table of ["outbox_due", "outbox_events"])
+      sql.exec(`DELETE FROM ${table} WHERE seq IN (SELECT value FROM json_each(?))`, seqs);
+  });
 }
 
 /** So many tries on, an event is looked for in D1 only when it is sent again: one that cannot arrive must not keep its ledger awake. */
@@ -112,8 +138,8 @@ const AWAITED_TRIES = 4;
 
 /** When the outbox next wants attention; null where it is empty. `awaiting`: something sent may show in D1 any moment. */
 export function nextDelivery(sql: Sql): { readonly dueAt: number; readonly awaiting: boolean } | null {
-  const [row] = sql.exec<{ due: number | null; waiting: number | null }>(
-    "SELECT min(due_at) AS due, max(tries BETWEEN 1 AND ?) AS waiting FROM outbox",
+  const [row] = sql.exec<{ due: number | null; waiting: number }>(
+    `SELECT (SELECT min(due_at) FROM outbox_due) AS due, EXISTS (SELECT 1 FROM outbox_due WHERE tries BETWEEN 1 AND ?) AS waiting`,
     AWAITED_TRIES,
   );
   return row && row.due !== null ? { dueAt: row.due, awaiting: row.waiting === 1 } : null;

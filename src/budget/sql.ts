@@ -41,10 +41,12 @@ const TABLES = [
     id TEXT PRIMARY KEY, key TEXT NOT NULL, how TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL, requests INTEGER NOT NULL,
     legs TEXT NOT NULL, charged TEXT NOT NULL, elsewhere TEXT NOT NULL, at INTEGER NOT NULL, lease TEXT) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS ended_at ON ended (at)`,
-  `CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, event TEXT NOT NULL, tries INTEGER NOT NULL, due_at INTEGER NOT NULL) WITHOUT ROWID`,
+  // What changes stands apart from what is long: a row that is noted as sent is not written again with its events.
+  `CREATE TABLE IF NOT EXISTS outbox_events (seq INTEGER PRIMARY KEY AUTOINCREMENT, ids TEXT NOT NULL, events TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS outbox_due (seq INTEGER PRIMARY KEY, tries INTEGER NOT NULL, due_at INTEGER NOT NULL)`,
+  `CREATE INDEX IF NOT EXISTS outbox_due_at ON outbox_due (due_at)`,
   `CREATE TABLE IF NOT EXISTS notices (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, ledger TEXT NOT NULL, notice TEXT NOT NULL, tries INTEGER NOT NULL, due_at INTEGER NOT NULL)`,
-  `CREATE INDEX IF NOT EXISTS outbox_due_at ON outbox (due_at)`,
 ];
 
 /** Columns that tables made before them lack. */
@@ -53,11 +55,22 @@ const LATER = [
   { table: "ended", column: "lease", kind: "TEXT" },
 ];
 
+/** The outbox as one table, as ledgers kept it before: what it holds is moved. */
+const UNDIVIDED = [
+  `INSERT INTO outbox_events (ids, events) SELECT id, event FROM outbox ORDER BY due_at`,
+  `INSERT INTO outbox_due (seq, tries, due_at) SELECT seq, tries, due_at FROM outbox_events JOIN outbox ON id = ids`,
+  `DROP TABLE outbox`,
+];
+
 /** Makes the ledger's tables where they are not there. Listed in docs/storage.md. */
 export function createTables(sql: Sql): void {
+  const [undivided] = sql.exec("SELECT 1 AS there FROM sqlite_master WHERE type = 'table' AND name = 'outbox'");
+  // An index keeps its name when its table is divided.
+  if (undivided) sql.exec("DROP INDEX IF EXISTS outbox_due_at");
   for (const table of TABLES) sql.exec(table);
   for (const { table, column, kind } of LATER) {
     const there = sql.exec<{ name: string }>(`PRAGMA table_info(${table})`).some(({ name }) => name === column);
     if (!there) sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${kind}`);
   }
+  if (undivided) sql.transaction(() => UNDIVIDED.forEach((step) => sql.exec(step)));
 }

@@ -107,7 +107,7 @@ async function delivered(): Promise<void> {
     .poll(
       async () => {
         await runDurableObjectAlarm(object());
-        return runInDurableObject(object(), (_, state) => state.storage.sql.exec("SELECT count(*) AS n FROM outbox").one()["n"]);
+        return runInDurableObject(object(), (_, state) => state.storage.sql.exec("SELECT count(*) AS n FROM outbox_events").one()["n"]);
       },
       { timeout: 25_000, interval: 200 },
     )
@@ -307,7 +307,7 @@ describe("LedgerObject", () => {
     await settle(small.id, key, 7);
     // The large one is the oldest by far: what cannot go must not stand first in the line for ever.
     await runInDurableObject(object(), (_, { storage }) => {
-      storage.sql.exec("UPDATE outbox SET due_at = 0 WHERE length(event) > 100000");
+      storage.sql.exec("UPDATE outbox_due SET due_at = 0 WHERE seq IN (SELECT seq FROM outbox_events WHERE length(events) > 100000)");
     });
     await expect.poll(async () => (await runDurableObjectAlarm(object()), sent.join()), { timeout: 5_000 }).toContain(small.id);
   });

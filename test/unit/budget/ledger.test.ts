@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Ledger } from "../../../src/budget/ledger.ts";
+import { awaiting, confirmed, due, nextDelivery, sent } from "../../../src/budget/outbox.ts";
 import { createTables, type Value } from "../../../src/budget/sql.ts";
 import { NodeSql, type Tamper } from "../../support/node-sql.ts";
 import { calls, crowd, play, story, tasks } from "./story.ts";
@@ -33,6 +34,25 @@ describe("the ledger", () => {
     expect(ledger.keyStatus("k", { key, budgets: [] }, 0).reserved).toBe(0);
   });
 
+  it("sends what an outbox of one table held, in its order, and forgets it once it has arrived", () => {
+    const sql = new NodeSql();
+    sql.exec(
+      "CREATE TABLE outbox (id TEXT PRIMARY KEY, event TEXT NOT NULL, tries INTEGER NOT NULL, due_at INTEGER NOT NULL) WITHOUT ROWID",
+    );
+    sql.exec("CREATE INDEX outbox_due_at ON outbox (due_at)");
+    sql.exec("INSERT INTO outbox VALUES ('c', '{\"c\":1}', 0, 30), ('a b', '{\"a\":1},{\"b\":1}', 2, 10), ('d', '{}', 9, 5_000)");
+    for (let start = 0; start < 2; start++) createTables(sql);
+    const parcels = due(sql, 100, 10);
+    expect(parcels.map(({ event }) => event)).toEqual(['{"a":1},{"b":1}', '{"c":1}']);
+    expect(nextDelivery(sql)).toEqual({ dueAt: 10, awaiting: true });
+    sent(sql, parcels.map(({ seq }) => seq), 100); // prettier-ignore
+    const [first, ...others] = awaiting(sql, 10);
+    expect([first, ...others].map((each) => each?.ids)).toEqual([["d"], ["c"], ["a", "b"]]);
+    confirmed(sql, others);
+    expect(awaiting(sql, 10)).toEqual([first]);
+    expect(nextDelivery(sql)).toEqual({ dueAt: 5_000, awaiting: false });
+  });
+
   /** Leaves a kind of statement out. */
   const without =
     (start: string): Tamper =>
@@ -62,7 +82,7 @@ describe("the ledger", () => {
     "one window for all time": { tamper: balances(([id, , ...rest]) => [id!, 0, ...rest]) },
     "a hold that is kept after its end": { tamper: without("DELETE FROM holds") },
     "an ending that nobody remembers": { tamper: without("INSERT INTO ended") },
-    "a record that is never delivered": { tamper: without("INSERT INTO outbox") },
+    "a record that is never delivered": { tamper: without("INSERT INTO outbox_due") },
     "a check that does not see what is held": {
       tamper: rewritten("SELECT spent, reserved, over FROM balances", "SELECT spent, 0 AS reserved, over FROM balances"),
     },

@@ -90,7 +90,7 @@ const PLENTY = 2 ** 50;
 const LEASE_MS = 10 * 60_000;
 /** What a refusal leaves as it was: of a lease, all but that it refused. */
 const LEASED = "(SELECT id, key, cap, spent, drawn, legs, expires_at, ended_at FROM leases)";
-const TABLES = ["holds", "floats", "slices", "pace", "balances", "totals", "ended", "outbox", LEASED] as const;
+const TABLES = ["holds", "floats", "slices", "pace", "balances", "totals", "ended", "outbox_events", "outbox_due", LEASED] as const;
 const LIMITS = { rpm: 3, tpm: null, concurrency: 3 };
 const NO_LIMITS = { rpm: null, tpm: null, concurrency: null };
 
@@ -660,8 +660,8 @@ function settle(ledger: Ledger, each: Step, id: string, { truth, budgets, now, s
 
 /** What an event tells of each window that it was charged to is all that has been spent there. */
 function toldTruly(sql: NodeSql, truth: Truth, id: string): void {
-  const row = sql.rows<{ id: string; event: string }>("SELECT id, event FROM outbox").find((each) => each.id === id);
-  const { charges } = JSON.parse(row?.event ?? '{"charges":[]}') as { charges: readonly Told[] };
+  const row = sql.rows<{ ids: string; events: string }>("SELECT ids, events FROM outbox_events").find(({ ids }) => ids === id);
+  const { charges } = JSON.parse(row?.events ?? '{"charges":[]}') as { charges: readonly Told[] };
   for (const { budget, windowStart, spent } of charges) {
     const leg = `${budget}@${windowStart ?? 0}`;
     must(spent === (truth.spent.get(leg) ?? 0), `I7: the event tells what ${leg} has come to`);
@@ -716,7 +716,7 @@ function balanced(sql: NodeSql, truth: Truth, limits: PaceLimits): void {
   for (const [leg, amount] of [...reserved, ...truth.spent]) must(amount === 0 || seen.has(leg), `I2: ${leg} has a balance`);
   countedTruly(sql, truth, limits);
   leasedTruly(sql, truth);
-  const outbox = sql.rows<{ id: string }>("SELECT id FROM outbox").map(({ id }) => id);
+  const outbox = sql.rows<{ ids: string }>("SELECT ids FROM outbox_events JOIN outbox_due USING (seq)").map(({ ids }) => ids);
   must(outbox.length === truth.delivered.size && outbox.every((id) => truth.delivered.has(id)), "I5: every ending is delivered, once");
 }
 

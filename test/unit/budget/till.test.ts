@@ -69,7 +69,7 @@ class Far {
 
   /** Ids of the records that were made, in no order. */
   records(): string[] {
-    return this.sql.rows<{ id: string }>("SELECT id FROM outbox").flatMap(({ id }) => id.split(" "));
+    return this.sql.rows<{ ids: string }>("SELECT ids FROM outbox_events").flatMap(({ ids }) => ids.split(" "));
   }
 
   async #trip<Answer>(call: () => Answer): Promise<Answer> {
