@@ -18,18 +18,21 @@ import { placesOf } from "#socket";
 import { CONTAINER_GATEWAY, Governors, Hook, RunnerHealth, Tasks } from "#tasks";
 import engine from "./policy/engine/quickjs.wasm";
 
-let composed: { readonly env: Env; readonly platform: Platform } | null = null;
+/** The bindings of wrangler.toml, and one that a runtime may add: a way out for calls to providers that is shorter than its `fetch`. */
+type Bindings = Env & { readonly OUTBOUND?: Fetcher };
+
+let composed: { readonly env: Bindings; readonly platform: Platform } | null = null;
 
 /**
  * The platform of this isolate, made once from its bindings. The only place where rooms are introduced to the environment.
  * @throws ConfigError naming the variables that are wrong.
  */
-export function platformOf(env: Env): Platform {
+export function platformOf(env: Bindings): Platform {
   if (composed?.env !== env) composed = { env, platform: compose(env) };
   return composed.platform;
 }
 
-function compose(env: Env): Platform {
+function compose(env: Bindings): Platform {
   const config = readConfig(env);
   const db = connect(env.DB);
   const now = () => Date.now();
@@ -41,6 +44,7 @@ function compose(env: Env): Platform {
     db,
     keys: new KeyRing(db, config.TOLLGATE_PEPPER, now, config.TOLLGATE_DEV_KEY ?? null),
     directory,
+    outbound: outboundOf(env, config),
     estimators: new Estimators(),
     health: new Health(now),
     events: env.EVENTS,
@@ -73,6 +77,10 @@ function compose(env: Env): Platform {
     now,
     paced: false,
   };
+}
+
+function outboundOf({ OUTBOUND: out }: Bindings, { allowPrivateUpstreams: allowPrivate }: Config): Platform["outbound"] {
+  return out === undefined ? { allowPrivate } : { allowPrivate, fetch: (url, init) => out.fetch(url, init) };
 }
 
 function directorySource(db: Db, config: Config, now: () => number): DirectorySource {

@@ -47,7 +47,7 @@ export async function attempt(hold: Hold, patience: Patience, at: Gateway): Prom
       search: draft.arrival.search,
       signal: deadline.signal,
     };
-    const response = await send(draft.upstream, call, { allowPrivate: at.config.allowPrivateUpstreams });
+    const response = await send(draft.upstream, call, at.outbound);
     deadline.begun();
     return { response, deadline, sentAt, begunAt: at.now() };
   } catch (thrown) {

@@ -8,7 +8,7 @@ import type { Event, RequestEvent } from "#audit";
 import type { Estimators, TokenCounts } from "#estimate";
 import type { Bounds, Limits, Price, Receipt, Target } from "#models";
 import type { ActivePolicies, ActiveStep, Counter, Counters, Facts as PolicyFacts, Judge, Obligation, Ticket } from "#policy";
-import type { Upstream } from "#providers";
+import type { Guard, Upstream } from "#providers";
 import type { Responses } from "#responses";
 import type { Health, Perseverance } from "#routes";
 import type { Pair, Spaces } from "#translation";
@@ -21,6 +21,8 @@ import type { Keeper } from "./keeper.ts";
 export interface Gateway {
   readonly config: Config;
   readonly directory: DirectoryCache;
+  /** What calls to providers may reach, and through what. */
+  readonly outbound: Guard;
   readonly estimators: Estimators;
   readonly ledger: (team: string) => LedgerStub;
   /** How the places do that requests may fall back from. */

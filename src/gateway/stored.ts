@@ -73,7 +73,7 @@ export class StoredResponses {
     { id, headers, search, signal }: Named,
     { method, below }: { readonly method: "GET" | "DELETE"; readonly below: string },
   ): Promise<Response> {
-    const { directory, background, config } = this.#at;
+    const { directory, background, config, outbound } = this.#at;
     const known = (await directory.get(background)).upstreams.get(provider);
     const upstream = known && accountOf(known, account);
     if (!upstream) throw gone();
@@ -85,7 +85,7 @@ export class StoredResponses {
       headers,
       signal: AbortSignal.any([signal, limit]),
     };
-    const answer = await askResource(upstream, call, { allowPrivate: config.allowPrivateUpstreams });
+    const answer = await askResource(upstream, call, outbound);
     if (answer.status === 404) {
       await answer.body?.cancel();
       throw gone();

@@ -19,6 +19,8 @@ export interface Platform {
   readonly db: Db;
   readonly keys: KeyRing;
   readonly directory: DirectoryCache;
+  /** What calls to providers may reach, and through what. */
+  readonly outbound: Gateway["outbound"];
   readonly estimators: Estimators;
   /** How the places do that routes lead to, as this isolate has seen. */
   readonly health: Health;

@@ -1,4 +1,4 @@
-export { type Call, send } from "./call.ts";
+export { type Call, send, type Guard } from "./call.ts";
 export { CredentialStore, type StoredCredential } from "./credentials.ts";
 export { readDocument } from "./document.ts";
 export { requestHeaders, responseHeaders, restMsOf, upstreamRequestId } from "./headers.ts";

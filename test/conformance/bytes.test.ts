@@ -163,7 +163,7 @@ describe("headers", () => {
       "x-stainless-lang": "js",
     });
     const { headers } = set.upstream.last;
-    for (const name of ["cookie", "x-hop", "te", "x-forwarded-for", "cf-ray", "forwarded", "x-tollgate-tags"])
+    for (const name of ["cookie", "x-hop", "te", "x-forwarded-for", "cf-ray", "cf-worker", "forwarded", "x-tollgate-tags"])
       expect(headers[name]).toBeUndefined();
     expect(headers.authorization).toBe(`Bearer sk-upstream-secret-of-${set.openai}`);
     expect([headers["openai-beta"], headers["anthropic-beta"], headers["x-stainless-lang"]]).toEqual(["assistants=v2", "x-1", "js"]);

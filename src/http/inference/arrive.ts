@@ -54,6 +54,7 @@ export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, 
   return {
     config: platform.config,
     directory: platform.directory,
+    outbound: platform.outbound,
     estimators: platform.estimators,
     health: platform.health,
     ledger: (team) => platform.ledger(team, background),
