@@ -79,7 +79,7 @@ async function measure(scenario: (typeof SCENARIOS)[number], targets: readonly T
 }
 
 /** The figures that the targets are about, each a ratio of this run. */
-function ratios(rows: readonly Row[], way: Way | "floor" | "record", stream: boolean) {
+function ratios(rows: readonly Row[], way: Way | "short" | "floor" | "record", stream: boolean) {
   const of = (name: string) => rows.find((row) => row.target === name)!;
   const [direct, bareRow, full] = [of("direct"), of("bare"), of(way)];
   const time = (row: Row) => (stream ? row.first_ms : row.total_ms);
@@ -100,6 +100,7 @@ try {
   const targets: Target[] = [
     { name: "direct", port: upstreamPort, headers: {} },
     { name: "bare", port: barePort, headers: { authorization: "Bearer x" } },
+    { name: "short", port: barePort, headers: { authorization: "Bearer x", "x-bench-out": "short" } },
     { name: "held", port, headers: { authorization: `Bearer ${keys.held}` } },
     { name: "float", port, headers: { authorization: `Bearer ${keys.float}` } },
   ];
@@ -111,7 +112,7 @@ try {
       { name: "floor", port: barePort, headers: { "x-bench-floor": floor } },
       { name: "record", port: barePort, headers: { "x-bench-floor": floor, "x-bench-record": "kept" } },
     ]);
-    const compared = (["floor", "record", "held", "float"] as const).map((way) => ratios(rows, way, scenario.stream));
+    const compared = (["short", "floor", "record", "held", "float"] as const).map((way) => ratios(rows, way, scenario.stream));
     console.log(`\n${scenario.name}`);
     console.table(rows);
     console.table(compared);

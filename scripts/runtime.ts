@@ -36,7 +36,7 @@ export async function migrate(database: D1Database, folder: string): Promise<voi
  * The network as Miniflare gives it to a Worker, without the Worker of its own that it puts before `fetch`: that one is there for image
  * resizing and a header, and takes as long as all else of a plain call.
  */
-function network() {
+export function network() {
   const extra = process.env["NODE_EXTRA_CA_CERTS"];
   // Of a file that is not there Node itself warns.
   const trusted = extra && existsSync(extra) ? (readFileSync(extra, "utf8").match(CERTIFICATES) ?? []) : [];

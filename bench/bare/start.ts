@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { network } from "../../scripts/runtime.ts";
 import { freePort } from "../gateway.ts";
 import { SCHEMA } from "./schema.ts";
 
@@ -24,6 +25,7 @@ export async function startBare(upstream: string, folder: string): Promise<{ run
           compatibilityDate: "2026-08-15",
           modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(join(outdir, "worker.js"), "utf8") }],
           bindings: { UPSTREAM: upstream },
+          serviceBindings: { OUTBOUND: network() },
           durableObjects: { JOURNAL: { className: "Journal", useSQLite: true } },
           queueProducers: { ENTRIES: "entries" },
           queueConsumers: { entries: { maxBatchSize: 100, maxBatchTimeout: 1 } },

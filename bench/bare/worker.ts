@@ -3,15 +3,19 @@ import { deliver, keep, type Kept } from "./journal.ts";
 
 export { Journal } from "./journal.ts";
 
-type Bare = { Bindings: { UPSTREAM: string } & Kept };
+type Bare = { Bindings: { UPSTREAM: string; OUTBOUND: Fetcher } & Kept };
 
-/** The least that a gateway on Workers can be: every request goes to the provider, and its body comes back. */
+/**
+ * The least that a gateway on Workers can be: every request goes to the provider, and its body comes back. By `fetch`, as anybody would
+ * write it; or by the shorter way out that the gateway is given.
+ */
 const app = new Hono<Bare>();
 app.post("/v1/chat/completions", async (context) => {
   const tap = context.req.header("x-bench-floor");
   if (tap !== undefined) return floor(context, tap);
   const { method, headers, body } = context.req.raw;
-  const answer = await fetch(`${context.env.UPSTREAM}/v1/chat/completions`, { method, headers, body });
+  const [url, init] = [`${context.env.UPSTREAM}/v1/chat/completions`, { method, headers, body }];
+  const answer = await (context.req.header("x-bench-out") === undefined ? fetch(url, init) : context.env.OUTBOUND.fetch(url, init));
   return new Response(answer.body, answer);
 });
 
@@ -32,7 +36,7 @@ async function floor(context: Context<Bare>, tap: string): Promise<Response> {
   const deadline = setTimeout(() => ended.abort(), TIMEOUT_MS);
   raw.signal.addEventListener("abort", () => ended.abort(), { once: true });
   const init = { method: "POST", headers: passed(raw.headers, "host"), body, signal: ended.signal };
-  const answer = await fetch(`${context.env.UPSTREAM}/v1/chat/completions`, init);
+  const answer = await context.env.OUTBOUND.fetch(`${context.env.UPSTREAM}/v1/chat/completions`, init);
   const headers = passed(answer.headers, "set-cookie");
   for (let at = 0; at < OWN_HEADERS; at++) headers.set(`x-bench-${at}`, "told");
   const over = () => clearTimeout(deadline);

@@ -3,15 +3,9 @@ import { send, type Upstream } from "#providers";
 import { type Ask, type Edits, rewrite } from "#wire";
 import { addsUsage, type Answer } from "./answer.ts";
 import type { Draft, Gateway } from "./contract.ts";
-import { Deadline, type GivenUp } from "./deadline.ts";
+import { Deadline, type GivenUp, type Patience } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import type { Hold } from "./hold.ts";
-
-/** Milliseconds that one attempt has. */
-export interface Patience {
-  readonly totalMs: number;
-  readonly firstByteMs: number;
-}
 
 /** A call that brought no answer. */
 export interface Failure {
@@ -36,7 +30,7 @@ export function totalMsOf({ arrival }: Draft, { config }: Gateway, own: number |
 /** Sends the draft to its upstream, once. */
 export async function attempt(hold: Hold, patience: Patience, at: Gateway): Promise<Answer | Failure> {
   const { draft } = hold;
-  const deadline = new Deadline(patience, draft.arrival.signal);
+  const deadline = new Deadline(patience, draft.arrival.signal, at.timers);
   const sentAt = at.now();
   try {
     const call = {

@@ -16,6 +16,7 @@ import type { Ask, CalledTool } from "#wire";
 import type { DirectoryCache } from "./directory.ts";
 import type { Judgement } from "./judgement.ts";
 import type { Keeper } from "./keeper.ts";
+import type { Timers } from "./timers.ts";
 
 /** Everything one inference request is served with; capabilities are given, never reached for. */
 export interface Gateway {
@@ -42,6 +43,7 @@ export interface Gateway {
   /** Keeps what was said, for a key that has it logged. */
   readonly keep: (content: Content) => Promise<void>;
   readonly now: () => number;
+  readonly timers: Timers;
   /** Whoever reads the answer may stand still for long: nothing is read far ahead of it. */
   readonly paced: boolean;
   /** Keeps the isolate alive for work that outlasts the answer. */

@@ -1,4 +1,11 @@
 import { TollgateError } from "#core";
+import type { Timers } from "./timers.ts";
+
+/** Milliseconds that a call has: altogether, and until its answer begins. */
+export interface Patience {
+  readonly totalMs: number;
+  readonly firstByteMs: number;
+}
 
 /** Why a call to an upstream was given up. */
 export type GivenUp = "total" | "first_byte" | "idle" | "client_left" | "budget" | "fault";
@@ -20,31 +27,22 @@ const TIMEOUTS: Partial<Record<GivenUp, string>> = {
   idle: "The provider stopped sending in the middle of its answer",
 };
 
-/** What a promise comes to within so many milliseconds; null where it takes longer. No timer outlasts it. */
-export async function within<Value>(ms: number, work: Promise<Value>): Promise<Value | null> {
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), ms);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** The clock of one upstream call, and the signal that ends it. */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #restMs: number;
-  #timer: ReturnType<typeof setTimeout>;
+  readonly #timers: Timers;
+  #cancel: () => void;
   #begun = false;
   #why: GivenUp | null = null;
   #shared = false;
   #hasLeft = false;
 
-  constructor({ totalMs, firstByteMs }: { readonly totalMs: number; readonly firstByteMs: number }, client: AbortSignal) {
+  constructor({ totalMs, firstByteMs }: Patience, client: AbortSignal, timers: Timers) {
     const firstMs = Math.min(firstByteMs, totalMs);
     this.#restMs = totalMs - firstMs;
-    this.#timer = setTimeout(() => this.#firstElapsed(), firstMs);
+    this.#timers = timers;
+    this.#cancel = timers.after(firstMs, () => this.#firstElapsed());
     if (client.aborted) this.giveUp("client_left");
     client.addEventListener("abort", () => this.#left(), { once: true });
   }
@@ -87,14 +85,14 @@ export class Deadline {
 
   /** Stops the clock: the call is over. */
   end(): void {
-    clearTimeout(this.#timer);
+    this.#cancel();
   }
 
   /** One timer serves both limits: it looks at the shorter one first, and runs on to the longer where the answer has begun. */
   #firstElapsed(): void {
     if (this.#restMs === 0) return this.giveUp("total");
     if (!this.#begun) return this.giveUp("first_byte");
-    this.#timer = setTimeout(() => this.giveUp("total"), this.#restMs);
+    this.#cancel = this.#timers.after(this.#restMs, () => this.giveUp("total"));
   }
 
   /** The caller's error for a call that ran out of time; null where time was not the reason. */

@@ -1,6 +1,6 @@
 import type { Ended, Facts, Shelf } from "#cache";
 import { joined } from "#wire";
-import { within } from "./deadline.ts";
+import type { Timers } from "./timers.ts";
 
 /** How often one that has nothing to tell says that it is still there; the cache gives it three times as long. */
 const BEAT_MS = 3_000;
@@ -8,8 +8,9 @@ const BEAT_MS = 3_000;
 /** What waits to be told; more is not kept in memory for a cache that does not listen, nor would it go into one message. */
 const UNTOLD_BYTES_MAX = 24 * 1024 * 1024;
 
-/** What keeps the isolate alive for work beside the answer, and the clock. */
+/** What keeps the isolate alive for work beside the answer, and the clocks. */
 interface Aside {
+  readonly timers: Timers;
   readonly background: (work: Promise<unknown>) => void;
   readonly now: () => number;
 }
@@ -121,6 +122,6 @@ export class Keeper {
   }
 
   async #beat(): Promise<void> {
-    while ((await within(BEAT_MS, this.#over.promise)) === null) if (this.#at.now() - this.#toldAt >= BEAT_MS) this.flush();
+    while ((await this.#at.timers.within(BEAT_MS, this.#over.promise)) === null) if (this.#at.now() - this.#toldAt >= BEAT_MS) this.flush();
   }
 }

@@ -145,7 +145,7 @@ function only(bytes: Uint8Array): ReadableStream<Uint8Array> {
 /** The clock of an answer that nobody is called for: that of a call. */
 function deadlineOf(draft: Draft, at: Gateway): Deadline {
   const totalMs = totalMsOf(draft, at, draft.course?.perseverance.timeoutMs ?? null);
-  return new Deadline({ totalMs, firstByteMs: at.config.TOLLGATE_TIMEOUT_FIRST_BYTE_S * 1000 }, draft.arrival.signal);
+  return new Deadline({ totalMs, firstByteMs: at.config.TOLLGATE_TIMEOUT_FIRST_BYTE_S * 1000 }, draft.arrival.signal, at.timers);
 }
 
 /** Follows an answer that another request is given; null where that comes to nothing before its first byte. */

@@ -4,7 +4,6 @@ import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire
 import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost, streams } from "./answer.ts";
 import { type Followed, followed } from "./content.ts";
 import type { Draft, Gateway } from "./contract.ts";
-import { within } from "./deadline.ts";
 import type { Ending } from "./event.ts";
 import { governsStream, governStream } from "./govern.ts";
 import type { Hold } from "./hold.ts";
@@ -141,7 +140,7 @@ async function finished({ answer, meter, hold, at }: Relay): Promise<boolean> {
     );
     if (!took) return false;
     if (meter.ended) return meter.reported().complete;
-    await within(KEPT_TICK_MS, new Promise(() => undefined));
+    await at.timers.within(KEPT_TICK_MS, new Promise(() => undefined));
   }
   return false;
 }
@@ -180,7 +179,7 @@ async function watched(piped: Promise<"ended" | "broken">, relayed: Relay): Prom
   let lastAt = at.now();
   let gaveUpAt: number | null = null;
   for (;;) {
-    const how = await within(tickMs, piped);
+    const how = await at.timers.within(tickMs, piped);
     if (how) return how;
     const before = meter.bytes;
     await meter.take().catch(() => undefined);
@@ -205,14 +204,14 @@ function faultOf(how: How, { answer: { deadline }, meter, hold, allowance }: Rel
 }
 
 /** Ends the client's stream with an error of its dialect; false where nobody is there to read it. */
-async function tell(fault: TollgateError, { writable, hold }: Relay): Promise<boolean> {
+async function tell(fault: TollgateError, { writable, hold, at }: Relay): Promise<boolean> {
   const { asked, arrival } = hold.draft;
   const writer = writable.getWriter();
   const written = writer.write(new TextEncoder().encode(streamError(asked.capability, fault, arrival.id))).then(
     () => true,
     () => false,
   );
-  const told = await within(STUCK_MS, written);
+  const told = await at.timers.within(STUCK_MS, written);
   await (told ? writer.close() : writer.abort()).catch(() => undefined);
   return told === true;
 }

@@ -1,4 +1,5 @@
 import { TollgateError } from "#core";
+import type { Timers } from "#gateway";
 import { readWithin } from "#wire";
 
 /** Bounds of a body that is being read: bytes, and milliseconds for all of it to arrive. */
@@ -16,13 +17,13 @@ function tooLarge(bytesMax: number): TollgateError {
  * one at the first byte over it. A body that arrives too slowly is refused, so that slow senders cannot pin memory.
  * @throws TollgateError `payload_too_large`, `request_timeout`, `invalid_request` for a body that breaks off or is framed wrongly.
  */
-export async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+export async function readBytes(request: Request, limits: BodyLimits, timers: Timers): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
   if (Number(declared ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
   if (!request.body) return new Uint8Array();
   const reader = declared === null ? request.body.getReader() : null;
   const deadline = Promise.withResolvers<never>();
-  const timer = setTimeout(() => deadline.reject(new TollgateError("request_timeout", "The body arrived too slowly")), limits.timeoutMs);
+  const cancel = timers.after(limits.timeoutMs, () => deadline.reject(new TollgateError("request_timeout", "The body arrived too slowly")));
   try {
     // What its length is declared for cannot grow beyond it, and is read in one piece.
     const reading = reader ? readWithin(reader, limits.bytesMax) : request.arrayBuffer().then((whole) => new Uint8Array(whole));
@@ -34,6 +35,6 @@ export async function readBytes(request: Request, limits: BodyLimits): Promise<U
     if (error instanceof TollgateError) throw error;
     throw new TollgateError("invalid_request", "The request body could not be read to its end", { cause: error });
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }

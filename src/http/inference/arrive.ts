@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { TollgateError } from "#core";
-import type { Arrival, Gateway } from "#gateway";
+import { type Arrival, type Gateway, Timers } from "#gateway";
 import { readCredential } from "#keys";
 import { authenticated } from "../authenticate.ts";
 import { readDirections } from "../headers.ts";
@@ -25,7 +25,9 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
   const { directions, dryRun } = readDirections(request.headers, platform.config);
   const { TOLLGATE_MAX_BODY_BYTES, TOLLGATE_TIMEOUT_BODY_S } = platform.config;
   refuseEncoding(request.headers);
-  const bytes = await readBytes(request, { bytesMax: TOLLGATE_MAX_BODY_BYTES, timeoutMs: TOLLGATE_TIMEOUT_BODY_S * 1000 });
+  const gateway = gatewayOf(platform, context.executionCtx);
+  const limits = { bytesMax: TOLLGATE_MAX_BODY_BYTES, timeoutMs: TOLLGATE_TIMEOUT_BODY_S * 1000 };
+  const bytes = await readBytes(request, limits, gateway.timers);
   const arrival: Arrival = {
     id: context.get("requestId"),
     at,
@@ -39,7 +41,7 @@ export async function arrive(context: Context<Http>): Promise<Arrived> {
     signal: request.signal,
     ...directions,
   };
-  return { arrival, dryRun, bytes, gateway: gatewayOf(platform, context.executionCtx) };
+  return { arrival, dryRun, bytes, gateway };
 }
 
 /** A URL's query with its question mark; empty where there is none. */
@@ -68,6 +70,7 @@ export function gatewayOf(platform: Platform, execution: Pick<ExecutionContext, 
     governor: platform.governor,
     keep: (content) => platform.contents.keep(content),
     now: () => platform.now(),
+    timers: new Timers(() => platform.now()),
     paced: platform.paced,
     background,
   };

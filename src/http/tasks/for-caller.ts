@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type * as z from "zod";
 import { type Caller, TollgateError } from "#core";
+import { Timers } from "#gateway";
 import { authenticatedKey } from "../authenticate.ts";
 import type { Http } from "../platform.ts";
 import { readBytes } from "../read-body.ts";
@@ -26,7 +27,7 @@ export function idOf(context: Context<Http>): string {
 /** A body's text. @throws TollgateError where it is too long, or comes too slowly. */
 export async function bodyText(context: Context<Http>, bytesMax: number): Promise<string> {
   const timeoutMs = context.env.config.TOLLGATE_TIMEOUT_BODY_S * 1000;
-  return new TextDecoder().decode(await readBytes(context.req.raw, { bytesMax, timeoutMs }));
+  return new TextDecoder().decode(await readBytes(context.req.raw, { bytesMax, timeoutMs }, new Timers(() => context.env.now())));
 }
 
 /** A body as JSON. @throws TollgateError `invalid_request`. */
