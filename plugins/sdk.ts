@@ -16,11 +16,22 @@
  *
  * Policies run in a machine of their own: plain JavaScript and nothing of a host. There is no network, no timer, no `Intl` and no `eval`;
  * `Date.now()` is always 0 and `Math.random()` gives the same numbers each time, so that a decision can be replayed. The time is a fact
- * like others: declare `time`. What a policy remembers is gone with the evaluation; to count across requests, declare a counter.
+ * like others: declare `clock` for the minute, or `time` for the moment. A policy that needs nothing beside `clock`, `key`, `metadata` and `request` is
+ * not asked again while they are what they were, which makes it all but free. What a policy remembers is gone with the evaluation; to count across requests, declare a counter.
  */
 
 /** What a policy may ask to be told. What it does not declare it is not given. */
-export type Need = "time" | "key" | "budget" | "estimate" | "request" | "messages" | "metadata" | "response" | `counters:${string}`;
+export type Need =
+  | "time"
+  | "clock"
+  | "key"
+  | "budget"
+  | "estimate"
+  | "request"
+  | "messages"
+  | "metadata"
+  | "response"
+  | `counters:${string}`;
 
 /**
  * The time of the request, as a clock on the wall of a zone shows it: that of the setting `time_zone`, such as `Asia/Tokyo`, which the policy
@@ -151,6 +162,8 @@ export interface Count {
 
 interface Facts {
   readonly time: Time;
+  /** The same without a second hand: `second` is 0, and `now` the beginning of the minute. */
+  readonly clock: Time;
   readonly key: Key;
   readonly budget: readonly Budget[];
   readonly estimate: Estimate;

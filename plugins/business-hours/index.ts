@@ -6,7 +6,7 @@ export default definePolicy({
   name: "business-hours",
   version: "1.0.0",
   priority: 100,
-  needs: ["time", "request"],
+  needs: ["clock", "request"],
   config: {
     type: "object",
     properties: {
@@ -32,59 +32,59 @@ export default definePolicy({
       },
     },
   },
-  evaluate({ time, request, config }) {
+  evaluate({ clock, request, config }) {
     if (!config.models.some((pattern) => fits(request, pattern))) return { allowed: true };
     const opens = minutesOf(config.opens);
     const closes = minutesOf(config.closes);
-    if (isOpen(time, config.days, { opens, closes })) return { allowed: true };
-    const wait = minutesUntilOpen(time, config.days, opens);
+    if (isOpen(clock, config.days, { opens, closes })) return { allowed: true };
+    const wait = minutesUntilOpen(clock, config.days, opens);
     if (wait === null) return { allowed: false, reason: `${request.model} is never open: no day is.` };
-    const at = new Date(time.now - (time.second * 1_000 + (time.now % 1_000)) + wait * 60_000).toISOString();
+    const at = new Date(clock.now + wait * 60_000).toISOString();
     return {
       allowed: false,
-      reason: `${request.model} is open from ${config.opens} to ${config.closes}, ${time.time_zone}. Retry at ${at}.`,
-      metadata: { retry_at: at, retry_after_s: wait * 60 - time.second },
+      reason: `${request.model} is open from ${config.opens} to ${config.closes}, ${clock.time_zone}. Retry at ${at}.`,
+      metadata: { retry_at: at, retry_after_s: wait * 60 },
     };
   },
   tests: [
     {
       name: "open on a Monday at ten",
-      context: { request: { model: "gpt-5" }, time: monday(10, 0) },
+      context: { request: { model: "gpt-5" }, clock: monday(10, 0) },
       expect: { allowed: true },
     },
     {
       name: "closed at five sharp, and says that it opens on Tuesday",
-      context: { request: { model: "gpt-5" }, time: monday(17, 0) },
+      context: { request: { model: "gpt-5" }, clock: monday(17, 0) },
       expect: { allowed: false, metadata: { retry_at: "2026-01-06T09:00:00.000Z", retry_after_s: 57_600 } },
     },
     {
       name: "closed on a day that is not open, until the next that is",
       config: { days: [3] },
-      context: { request: { model: "gpt-5" }, time: monday(12, 0) },
+      context: { request: { model: "gpt-5" }, clock: monday(12, 0) },
       expect: { allowed: false, metadata: { retry_at: "2026-01-07T09:00:00.000Z", retry_after_s: 162_000 } },
     },
     {
       name: "a model that keeps no hours is always open",
       config: { models: ["gpt-5*"] },
-      context: { request: { model: "gpt-4o-mini" }, time: monday(3, 0) },
+      context: { request: { model: "gpt-4o-mini" }, clock: monday(3, 0) },
       expect: { allowed: true },
     },
     {
       name: "a pattern fits what begins like it",
       config: { models: ["gpt-5*"] },
-      context: { request: { model: "gpt-5-pro" }, time: monday(3, 0) },
+      context: { request: { model: "gpt-5-pro" }, clock: monday(3, 0) },
       expect: { allowed: false },
     },
     {
       name: "hours past midnight belong to the day on which they began",
       config: { days: [7], opens: "22:00", closes: "06:00" },
-      context: { request: { model: "gpt-5" }, time: monday(5, 59) },
+      context: { request: { model: "gpt-5" }, clock: monday(5, 59) },
       expect: { allowed: true },
     },
     {
       name: "no day is open",
       config: { days: [] },
-      context: { request: { model: "gpt-5" }, time: monday(12, 0) },
+      context: { request: { model: "gpt-5" }, clock: monday(12, 0) },
       expect: { allowed: false, reason: "gpt-5 is never open: no day is." },
     },
   ],

@@ -1,6 +1,6 @@
 import type { BudgetStatus } from "#budget";
 import { TollgateError, usdFromNano } from "#core";
-import { type ActiveStep, type Counter, COUNTERS, type Facts, type Ticket, WINDOW_S_MAX, wallTime } from "#policy";
+import { type ActiveStep, type Counter, COUNTERS, type Facts, type Ticket, WINDOW_S_MAX, clockTime, wallTime } from "#policy";
 import { type Ask, saidInRequest } from "#wire";
 import type { Counts, Draft, Gateway, Gathered, Taken } from "./contract.ts";
 import { unreachable } from "./hold.ts";
@@ -139,10 +139,12 @@ function budgetFact({ budget, spent, reserved, remaining, resetsAt }: BudgetStat
 /** What each policy has of its own: the time in its zone, and its counters. */
 function ownFacts(chain: readonly ActiveStep[], taken: readonly Taken[], now: number): Facts["own"] {
   const entries = chain.map(({ step }) => {
-    const { time_zone: zone } = step.settings;
-    const time = step.needs.includes("time") ? { time: wallTime(now, typeof zone === "string" ? zone : "UTC") } : {};
+    const { time_zone: zone = "UTC" } = step.settings;
+    const told = typeof zone === "string" ? zone : "UTC";
+    const time = step.needs.includes("time") ? { time: wallTime(now, told) } : {};
+    const clock = step.needs.includes("clock") ? { clock: clockTime(now, told) } : {};
     const counters = taken.filter(({ policy }) => policy === step.policy).map(({ need, counter, ticket }) => [need, countFact(counter, ticket)]); // prettier-ignore
-    return [step.policy, { ...time, ...Object.fromEntries(counters) }];
+    return [step.policy, { ...time, ...clock, ...Object.fromEntries(counters) }];
   });
   return Object.fromEntries(entries) as Facts["own"];
 }

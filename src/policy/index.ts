@@ -2,7 +2,7 @@ export { ActivePolicies, type ActiveStep } from "./active.ts";
 export type { Finding, Step, Verdict } from "./contract.ts";
 export { type Counter, type Ticket, WINDOW_S_MAX } from "./counters.ts";
 export { type Counters, countersOf } from "./counter-stub.ts";
-export { wallTime } from "./engine/clock.ts";
+export { clockTime, wallTime } from "./engine/clock.ts";
 export type { Facts, Stage } from "./engine/contract.ts";
 export { PRIORITY_MAX } from "./engine/describe.ts";
 export { COUNTERS, factsText } from "./engine/facts.ts";

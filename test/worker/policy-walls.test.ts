@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { walk } from "../../src/policy/chain.ts";
+import { clockTime } from "../../src/policy/engine/clock.ts";
 import type { Facts } from "../../src/policy/engine/contract.ts";
 import module from "../../src/policy/engine/quickjs.wasm";
 import { LIMITS } from "../../src/policy/engine/limits.ts";
@@ -130,6 +131,24 @@ describe("what comes again as it was", () => {
       expect(asked).toHaveLength(3);
     },
   );
+
+  test("is asked once a minute by a policy that is given the clock", async () => {
+    const { asked, loader } = loading(() => entrypoint(`return JSON.stringify(${JSON.stringify(allowed())});`));
+    const walls = wallsOf({ module, walk, loader });
+    const minute = Date.UTC(2026, 0, 5, 10, 30);
+    const ask = (now: number) =>
+      walls.judge({
+        tenant: "t",
+        stage: "evaluate",
+        steps: [stepOf("a", ["clock"])],
+        plugins: [],
+        facts: { shared: {}, own: { a: { clock: clockTime(now, "Asia/Tokyo") } } },
+      });
+    for (const ms of [0, 1, 30_000, 59_999]) await ask(minute + ms);
+    expect(asked).toHaveLength(1);
+    for (const ms of [60_000, 60_001, 0]) await ask(minute + ms);
+    expect(asked).toHaveLength(2);
+  });
 
   test("is asked again where it failed", async () => {
     const failure = { kind: "judged", evaluations: [{ fuel: 9, result: { kind: "failed", failure: "threw", message: "m" } }] };

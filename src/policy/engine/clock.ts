@@ -47,6 +47,11 @@ export function wallTime(now: number, timeZone: string): WallTime {
   return { now, iso, ...zone.last.shown, second };
 }
 
+/** The same as a clock without a second hand shows it: what stands as it is for a minute. */
+export function clockTime(now: number, timeZone: string): WallTime {
+  return wallTime(Math.floor(now / MINUTE_MS) * MINUTE_MS, timeZone);
+}
+
 /** Having a moment told in full is dear. */
 function told({ format, name }: Zone, now: number): Minute & Pick<WallTime, "second"> {
   const parts = Object.fromEntries(format.formatToParts(now).map(({ type, value }) => [type, value]));

@@ -16,7 +16,7 @@ export interface PolicyTest {
 export type Said = Omit<Described, "loadFuel" | "tests"> & { readonly tests: readonly PolicyTest[] };
 
 /** What a policy may ask to be told. */
-export const NEEDS = ["time", "key", "budget", "estimate", "request", "messages", "metadata", "response"] as const;
+export const NEEDS = ["time", "clock", "key", "budget", "estimate", "request", "messages", "metadata", "response"] as const;
 const NEED = /^counters:[a-z][a-z0-9_-]{0,31}$/;
 const NEEDS_MAX = 16;
 const COUNTERS = "counters";

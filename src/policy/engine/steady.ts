@@ -4,8 +4,8 @@ import type { Asked } from "./inside.ts";
 import type { Limits } from "./limits.ts";
 import { Shelf } from "./shelf.ts";
 
-/** Needs that come again as they were: who asks, and for what. None of them is what somebody said, or moves on with time and use. */
-const STEADY: ReadonlySet<string> = new Set(["key", "metadata", "request"]);
+/** Needs that come again as they were: who asks, for what, and in which minute. None of them is what somebody said, or moves on with use. */
+const STEADY: ReadonlySet<string> = new Set(["key", "metadata", "request", "clock"]);
 const NAME_CHARACTERS_MAX = 8 * 1024;
 const CHARACTERS_MAX = 2 * 1024 * 1024;
 /** What each takes beside its texts. */
@@ -17,7 +17,7 @@ type Asking = Pick<Asked<Judged>, "stage" | "steps" | "facts" | "known"> & { rea
 /**
  * What policies said of facts that come again. Each evaluation begins from the same image, with a clock that stands still and no chance: of
  * the same context a policy says the same and burns the same, so it need not be asked once more. Those that read what somebody said, the
- * time or what was used are asked each time, and no tenant is answered sooner for what another asked.
+ * time to the second or what was used are asked each time, and no tenant is answered sooner for what another asked.
  */
 export class Steady {
   /** As JSON: what a policy says may take many times the room of its text, and one tenant's shall not take another's. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { wallTime } from "../../../src/policy/engine/clock.ts";
+import { clockTime, wallTime } from "../../../src/policy/engine/clock.ts";
 
 const ZONES = [
   "UTC",
@@ -39,4 +39,13 @@ test("an offset that ends, or a day that is skipped, is told in its first second
   expect(shown(wallTime(before, "Europe/Berlin"))).toBe("3/29/26, 01:59:59");
   expect(shown(wallTime(before + 1, "Europe/Berlin"))).toBe("3/29/26, 03:00:00");
   expect(wallTime(before + 1, "Europe/Berlin")).toMatchObject({ now: before + 1, iso: "2026-03-29T01:00:00.000Z", weekday: 7, time_zone: "Europe/Berlin" }); // prettier-ignore
+});
+
+test("a clock stands still for a minute, before 1970 as after", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -1e12, max: 4e12 }), fc.integer({ min: 0, max: 59_999 }), (moment, ms) => {
+      const minute = Math.floor(moment / 60_000) * 60_000;
+      expect(clockTime(minute + ms, "Asia/Tokyo")).toEqual(wallTime(minute, "Asia/Tokyo"));
+    }),
+  );
 });

@@ -263,7 +263,23 @@ describe("registering", () => {
     expect(registration.kind === "described" && registration.runs.map(({ fault }) => fault)).toEqual([null, null, null, null, null]);
   });
 
+  it("tells it to the minute by a clock, whatever a test says of seconds", () => {
+    const { register } = opened(
+      `needs: ["clock"], evaluate: ({ clock }) => ({ allowed: true, metadata: clock }),
+       tests: [
+         { context: { clock: { iso: "2026-01-03T15:00:59.999Z" } }, expect: { metadata: { hour: 15, minute: 0, second: 0, iso: "2026-01-03T15:00:00.000Z" } } },
+         { context: { clock: { now: 1767452459999, second: 59, weekday: 3 } }, expect: { metadata: { now: 1767452400000, second: 0, weekday: 3 } } },
+       ]`,
+    );
+    const registration = register();
+    expect(registration.kind === "described" && registration.runs.map(({ fault }) => fault)).toEqual([null, null]);
+  });
+
   it.each([
+    [
+      `needs: ["clock"], tests: [{ context: { clock: { iso: "soon" } }, expect: { allowed: true } }]`,
+      "tests.0: context: clock: now must be",
+    ],
     [`needs: ["time"], tests: [{ context: { time: { iso: "soon" } }, expect: { allowed: true } }]`, "tests.0: context: time: now must be"],
     [
       `needs: ["time"], tests: [{ config: { time_zone: "Tokyo" }, context: { time: { now: 0 } }, expect: { allowed: true } }]`,
