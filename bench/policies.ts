@@ -208,6 +208,7 @@ async function inNode() {
 
 const CONTEXT = JSON.stringify({
   time: { now: 1_767_607_200_000, time_zone: "UTC", weekday: 1, hour: 10, minute: 0, second: 0 },
+  clock: { now: 1_767_607_200_000, time_zone: "UTC", weekday: 1, hour: 10, minute: 0, second: 0 },
   request: { requested: "fast", provider: "openai", model: "gpt-5", max_tokens: 20 },
   budget: [{ id: "bud_1", unit: "usd", limit: "100", spent: "1", reserved: "0", remaining: "99", resets_at: null }],
   estimate: { input_tokens: 20, max_output_tokens: 20, expected_usd: "0.0001", most_usd: "0.0002", price_state: "priced" },

@@ -15,6 +15,7 @@ let loaded: typeof own | undefined;
 const FACTS: Facts = {
   shared: {
     time: { now: 1_767_607_200_000, time_zone: "UTC", weekday: 1, hour: 10, minute: 0, second: 0 },
+    clock: { now: 1_767_607_200_000, time_zone: "UTC", weekday: 1, hour: 10, minute: 0, second: 0 },
     request: {
       operation: "chat.completions",
       requested: "fast",
