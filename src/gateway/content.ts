@@ -1,5 +1,5 @@
 import type { Content } from "#content";
-import { saidInAnswer, Transcript } from "#wire";
+import { type Pass, saidInAnswer, Transcript } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
 import { messagesOf } from "./facts.ts";
 
@@ -16,18 +16,18 @@ export function keepAnswered(text: string, draft: Draft, at: Gateway): void {
   });
 }
 
-/** A stream that is read along, and what keeps it once it is over. */
+/** What reads a stream along, and what keeps it once it is over. */
 export interface Followed {
-  readonly stream: ReadableStream<Uint8Array>;
+  readonly passes: readonly Pass[];
   keep(): void;
 }
 
-/** Reads a stream along as the caller is given it; the very same where its key has nothing logged. */
-export function followed(stream: ReadableStream<Uint8Array>, draft: Draft, at: Gateway): Followed {
-  if (draft.caller.contentLogging === "off") return { stream, keep: () => undefined };
+/** Reads a stream along as the caller is given it; nothing is done where its key has nothing logged. */
+export function followed(draft: Draft, at: Gateway): Followed {
+  if (draft.caller.contentLogging === "off") return { passes: [], keep: () => undefined };
   const transcript = new Transcript(draft.asked.capability);
   return {
-    stream: transcript.along(stream),
+    passes: [transcript.along()],
     keep: () => keep("answered", draft, { said: () => transcript.texts.map((text) => ({ role: ASSISTANT, text })), at }),
   };
 }

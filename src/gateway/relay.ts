@@ -1,6 +1,6 @@
 import { TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
-import { addCostToStream, cutUsageChunk, streamError, StreamReader } from "#wire";
+import { addCostToStream, cutUsageChunk, type Pass, streamError, StreamReader } from "#wire";
 import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost, streams } from "./answer.ts";
 import { type Followed, followed } from "./content.ts";
 import type { Draft, Gateway } from "./contract.ts";
@@ -9,7 +9,8 @@ import { governsStream, governStream } from "./govern.ts";
 import type { Hold } from "./hold.ts";
 import { Meter } from "./meter.ts";
 import { Allowance } from "./allowance.ts";
-import { type Pass, through } from "./passes.ts";
+import { passOn } from "./gulps.ts";
+import { through } from "./passes.ts";
 import { remembering } from "./remember.ts";
 import { screensStream, screenStream } from "./screen.ts";
 import { sayingIn } from "./translate.ts";
@@ -21,13 +22,22 @@ const KEPT_TICK_MS = 100;
 /** How long a client that reads nothing may keep a call that was given up from being booked. */
 const STUCK_MS = 2_000;
 
+/** A stream as the caller is told it: what is done to it on its way, and what keeps it once it is over. */
+interface Told {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly passes: readonly Pass[];
+  /** Whether it is the provider's own stream, whose chunks may gather. */
+  readonly gathers: boolean;
+  readonly keep: Followed["keep"];
+}
+
 /** A stream under way: the client's end of it, the copy that is metered, and what it is paid from. */
 interface Relay {
   readonly answer: Answer;
   readonly hold: Hold;
   readonly meter: Meter;
   readonly allowance: Allowance;
-  readonly told: Followed;
+  readonly told: Told;
   readonly writable: WritableStream<Uint8Array>;
   readonly at: Gateway;
 }
@@ -46,51 +56,57 @@ export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Ho
   const { keeper } = hold.draft.recall;
   keeper?.begin(factsOf(answer, hold));
   // Others may wait for an answer that is kept: the one who asked first does not hold it back.
-  const paced = at.paced && !keeper ? counted(toClient) : null;
-  const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), { keeper, passed: paced?.passed ?? null });
-  const told = followed(toldStream(edited(paced?.stream ?? toClient, hold), answer, hold, at), hold.draft, at);
+  const pace = at.paced && !keeper ? counting() : null;
+  const meter = new Meter(copy, new StreamReader(hold.draft.ask.capability), { keeper, passed: pace?.passed ?? null });
+  const told = toldStream(toClient, pace?.passes ?? [], { answer, hold, at });
   const relayed = { answer, hold, meter, allowance: new Allowance(hold), told, writable, at };
   at.background(run(relayed).catch((thrown: unknown) => failed(thrown, relayed)));
   return new Response(readable, { status: answer.response.status, headers });
 }
 
-/** A stream, and how many of its bytes have passed. */
-function counted(stream: ReadableStream<Uint8Array>) {
+/** A pass that changes nothing, and how many bytes it has seen. */
+function counting() {
   let bytes = 0;
-  const counting = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      bytes += chunk.byteLength;
-      controller.enqueue(chunk);
-    },
-  });
-  return { stream: stream.pipeThrough(counting), passed: () => bytes };
+  const push = (chunk: Uint8Array) => {
+    bytes += chunk.byteLength;
+    return chunk;
+  };
+  return { passes: [{ push }], passed: () => bytes };
 }
 
-/** The stream with the contract's edits; untouched, and native, where there are none. */
-function edited(stream: ReadableStream<Uint8Array>, hold: Hold): ReadableStream<Uint8Array> {
+/** The contract's edits of a stream: none, for most. */
+function edits(hold: Hold): readonly Pass[] {
   const { ask, arrival } = hold.draft;
   if (arrival.costInUsage) {
-    return stream.pipeThrough(
+    return [
       addCostToStream(ask.capability, (reported) => {
         const { usage, serviceTier } = used(hold.draft, reported);
         return shownCost(hold.price(usage, serviceTier));
       }),
-    );
+    ];
   }
-  return addsUsage(ask) ? stream.pipeThrough(cutUsageChunk()) : stream;
+  return addsUsage(ask) ? [cutUsageChunk()] : [];
 }
 
 /** The stream as the caller's SDK reads it, and as it is kept: in one go, where nobody judges in between. */
-function toldStream(stream: ReadableStream<Uint8Array>, answer: Answer, hold: Hold, at: Gateway): ReadableStream<Uint8Array> {
+function toldStream(
+  stream: ReadableStream<Uint8Array>,
+  before: readonly Pass[],
+  { answer, hold, at }: Pick<Relay, "answer" | "hold" | "at">,
+): Told {
   const { draft } = hold;
   const { asked, translation } = draft;
   const saying = translation ? [sayingIn({ asked, translation }, madeAt(answer, hold))] : [];
   const keeping = remembering(draft, at);
   const judged = screensStream(draft) || governsStream(draft);
   const held = judged || saying.length + keeping.length > 0;
-  const heard = held ? [bounded(draft, at), ...saying] : [];
-  if (!judged) return through(stream, [...heard, ...keeping]);
-  return through(governStream(screenStream(through(stream, heard), draft, at), draft), keeping);
+  const heard = [...before, ...edits(hold), ...(held ? [bounded(draft, at), ...saying] : [])];
+  const { passes, keep } = followed(draft, at);
+  const behind = [...keeping, ...passes];
+  // The built-in provider makes its events as they are asked for, in this very isolate.
+  const gathers = before.length === 0 && draft.upstream.kind !== "tollgate";
+  if (!judged) return { stream, passes: [...heard, ...behind], gathers, keep };
+  return { stream: governStream(screenStream(through(stream, heard), draft, at), draft), passes: behind, gathers: false, keep };
 }
 
 /** Whoever tells, judges or keeps a stream remembers what it said until it ends, and a provider need not end it. */
@@ -112,7 +128,7 @@ function bounded({ policies: { judgement }, target: { provider } }: Draft, { con
 /** Pumps the stream to its end, whoever ends it, and books it. */
 async function run(relayed: Relay): Promise<void> {
   const { answer, meter, told } = relayed;
-  const piped = told.stream.pipeTo(relayed.writable, { preventClose: true, preventAbort: true }).then(
+  const piped = passedOn(told, relayed).then(
     () => "ended" as const,
     () => "broken" as const,
   );
@@ -126,6 +142,12 @@ async function run(relayed: Relay): Promise<void> {
   if (left && !(await finished(relayed))) answer.deadline.giveUp("client_left");
   if (how !== "ended") await meter.drop();
   await Promise.all([book(left ? "cancelled" : fault, relayed), how === "ended" && !fault ? close(relayed.writable) : undefined]);
+}
+
+/** Natively, where nothing is done to it. */
+function passedOn({ stream, passes, gathers }: Told, { writable, at: { now } }: Relay): Promise<void> {
+  if (passes.length === 0) return stream.pipeTo(writable, { preventClose: true, preventAbort: true });
+  return passOn(stream, writable, { passes, gathers, now });
 }
 
 /** Reads on for those who follow the answer, though the client that it is made for has left; true once it is whole. */

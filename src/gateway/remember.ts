@@ -1,9 +1,8 @@
 import { type Caller, fieldsOf } from "#core";
 import { keepsResponses } from "#providers";
 import { itemsOf, type Json, type Kept, listed } from "#responses";
-import { SseReader } from "#wire";
+import { type Pass, SseReader } from "#wire";
 import type { Draft, Gateway } from "./contract.ts";
-import type { Pass } from "./passes.ts";
 
 const DAY_MS = 86_400_000;
 /** As long as OpenAI keeps a response (https://platform.openai.com/docs/guides/conversation-state). */

@@ -3,9 +3,8 @@ import type { Price, Target } from "#models";
 import { speaks, type Upstream } from "#providers";
 import { isPacked, StreamTranslator, TONGUES, tongueOf, translateAnswer, translateError, translateRequest } from "#translation";
 import { itemsOf } from "#responses";
-import { type Ask, madeAsk, withInput } from "#wire";
+import { type Ask, madeAsk, type Pass, withInput } from "#wire";
 import type { Arrival, Spoken, Translation } from "./contract.ts";
-import type { Pass } from "./passes.ts";
 
 /** Where a provider takes several dialects that the caller does not speak, the one that most providers know. */
 const PREFERRED = ["chat.completions", "messages", "responses"] as const;

@@ -3,6 +3,7 @@ import { joined } from "./bytes.ts";
 import type { Reported, ShownCost } from "./contract.ts";
 import { editing } from "./event-frames.ts";
 import { appended, type ObjectText, objectBelow, type Splice, spliced } from "./json-text.ts";
+import type { Pass } from "./pass.ts";
 import { StreamReader } from "./report.ts";
 
 /**
@@ -43,7 +44,7 @@ function parsed(json: string): Fields | null {
 }
 
 /** Cuts out the one chunk that asking for usage adds to a chat stream: no choices, and the usage. */
-export function cutUsageChunk(): TransformStream<Uint8Array, Uint8Array> {
+export function cutUsageChunk(): Pass {
   return editing((event) => {
     const data = dataOf(event);
     const { choices, usage } = (data && parsed(data.json)) ?? {};
@@ -64,7 +65,7 @@ const USAGE_PATHS: Partial<Record<Capability, readonly string[]>> = {
  * Puts the cost into the usage of a stream, as `usage.cost` and `usage.cost_details`: into the one event that has it, and where a
  * provider repeats a growing usage with every chunk, into each. A usage that spans several data lines stays as it is.
  */
-export function addCostToStream(capability: Capability, price: (reported: Reported) => ShownCost): TransformStream<Uint8Array, Uint8Array> {
+export function addCostToStream(capability: Capability, price: (reported: Reported) => ShownCost): Pass {
   const reader = new StreamReader(capability);
   const path = USAGE_PATHS[capability];
   return editing((event) => {

@@ -1,3 +1,6 @@
+import { joined } from "./bytes.ts";
+import type { Pass } from "./pass.ts";
+
 const LF = 10;
 const CR = 13;
 /** A larger event comes in parts. */
@@ -71,11 +74,40 @@ class Held {
   }
 }
 
+type Send = (bytes: Uint8Array) => void;
+
+/** What goes out for the bytes that come in, and for their end. */
+interface Frames {
+  readonly push: (chunk: Uint8Array, send: Send) => void;
+  readonly end: (send: Send) => void;
+}
+
 /**
  * A stream edited event by event, the same wherever its bytes are split. Bytes between the edits pass as they came. An event of
  * over 16 MiB passes unedited: it is none of the small ones that are edited. An event that the stream's end cuts short passes too.
  */
-export function editing(edit: Edit): TransformStream<Uint8Array, Uint8Array> {
+export function editing(edit: Edit): Pass {
+  const { push, end } = frames(edit);
+  return { push: (chunk) => sentBy((send) => push(chunk, send)), end: () => sentBy(end) };
+}
+
+/** A stream cut into its events, each one a chunk of its own. An event that is too large to hold comes in chunks that end no event. */
+export function wholeEvents(): TransformStream<Uint8Array, Uint8Array> {
+  const { push, end } = frames((event) => event);
+  return new TransformStream({
+    transform: (chunk, controller) => push(chunk, (bytes) => controller.enqueue(bytes)),
+    flush: (controller) => end((bytes) => controller.enqueue(bytes)),
+  });
+}
+
+/** All that is sent, as one; null where that is nothing. */
+function sentBy(work: (send: Send) => void): Uint8Array | null {
+  const parts: Uint8Array[] = [];
+  work((bytes) => void parts.push(bytes));
+  return parts.length > 1 ? joined(parts) : (parts[0] ?? null);
+}
+
+function frames(edit: Edit): Frames {
   const lines = new BlankLines();
   const held = new Held();
   /** The current event is too large to hold. */
@@ -102,9 +134,9 @@ export function editing(edit: Edit): TransformStream<Uint8Array, Uint8Array> {
     return held.takeWith(bytes);
   }
 
-  return new TransformStream({
-    transform(chunk, controller) {
-      const send = (bytes: Uint8Array | null) => void (bytes && bytes.length > 0 && controller.enqueue(bytes));
+  return {
+    push(chunk, pass) {
+      const send = (bytes: Uint8Array | null) => void (bytes && bytes.length > 0 && pass(bytes));
       if (chunk.length === 0) return;
       // The LF of a blank line whose CR ended the last chunk shares the fate of the event that it ends.
       let from = endedInCr === null ? 0 : lines.half(chunk);
@@ -116,15 +148,10 @@ export function editing(edit: Edit): TransformStream<Uint8Array, Uint8Array> {
       }
       if (from < chunk.length) send(open(chunk.subarray(from)));
     },
-    flush(controller) {
-      if (held.size > 0) controller.enqueue(held.takeWith(new Uint8Array()));
+    end(pass) {
+      if (held.size > 0) pass(held.takeWith(new Uint8Array()));
     },
-  });
-}
-
-/** A stream cut into its events, each one a chunk of its own. An event that is too large to hold comes in chunks that end no event. */
-export function wholeEvents(): TransformStream<Uint8Array, Uint8Array> {
-  return editing((event) => event);
+  };
 }
 
 /** Whether bytes end an event: behind them stands a blank line. */

@@ -7,6 +7,7 @@ export type { Ask, Edits, Reported, ShownCost } from "./contract.ts";
 export { addCostToStream, cutUsageChunk, spliceCost } from "./edit-stream.ts";
 export { errorBody, streamError } from "./envelope.ts";
 export { wrong } from "./fields.ts";
+export { lastSaid, onward, type Pass } from "./pass.ts";
 export { offeringOnly } from "./offered-tools.ts";
 export { reportedFromJson, StreamReader } from "./report.ts";
 export { withInput } from "./resume.ts";

@@ -1,5 +1,6 @@
 import type { Capability } from "#core";
 import { editing } from "./event-frames.ts";
+import type { Pass } from "./pass.ts";
 import { streamEvent } from "./stream-texts.ts";
 
 /** Characters of a stream that are read; what follows passes unread. */
@@ -20,14 +21,12 @@ export class Transcript {
     return [...this.#runs.values()];
   }
 
-  /** The same stream, byte for byte. */
-  along(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-    return stream.pipeThrough(
-      editing((event) => {
-        if (this.#size <= CHARACTERS_MAX) this.#read(event);
-        return event;
-      }),
-    );
+  /** Reads along; every byte passes as it came, with the event that it belongs to. */
+  along(): Pass {
+    return editing((event) => {
+      if (this.#size <= CHARACTERS_MAX) this.#read(event);
+      return event;
+    });
   }
 
   #read(event: Uint8Array): void {

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { type Pass, through } from "../../../src/gateway/passes.ts";
+import type { Pass } from "#wire";
+import { through } from "../../../src/gateway/passes.ts";
 
 const encoder = new TextEncoder();
 const streamOf = (...chunks: string[]) =>

@@ -1,5 +1,5 @@
 import type { Capability } from "#core";
-import { type Reported, StreamReader } from "#wire";
+import { type Pass, type Reported, StreamReader } from "#wire";
 
 const encoder = new TextEncoder();
 
@@ -26,13 +26,10 @@ export const splitAt = (bytes: Uint8Array, at: number): Uint8Array[] => [bytes.s
 /** The bytes one by one. */
 export const oneByOne = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
 
-/** What comes out of a transform that is fed these pieces. */
-export async function through(pieces: readonly Uint8Array[], transform: TransformStream<Uint8Array, Uint8Array>): Promise<Uint8Array> {
-  const source = new ReadableStream<Uint8Array>({
-    start(controller) {
-      for (const piece of pieces) controller.enqueue(piece);
-      controller.close();
-    },
-  });
-  return new Uint8Array(await new Response(source.pipeThrough(transform)).arrayBuffer());
+/** What a pass makes of these pieces. */
+export async function passed(pieces: readonly Uint8Array[], pass: Pass): Promise<Uint8Array> {
+  const said: Uint8Array[] = [];
+  for (const piece of pieces) said.push((await pass.push(piece)) ?? new Uint8Array());
+  said.push((await pass.end?.()) ?? new Uint8Array());
+  return new Uint8Array(await new Blob(said as Uint8Array<ArrayBuffer>[]).arrayBuffer());
 }
