@@ -24,6 +24,11 @@ export function streams({ headers }: Response): boolean {
   return headers.get("content-type")?.toLowerCase().includes("text/event-stream") ?? false;
 }
 
+/** Whether an answer comes from a provider's own place, and not out of this isolate: by the built-in provider, or given again. */
+export function comesFromAfar({ draft: { upstream, recall } }: Hold): boolean {
+  return upstream.kind !== "tollgate" && recall.original === null;
+}
+
 /** Whether the provider is asked for a usage chunk that the client did not ask for, and that is cut out again. */
 export function addsUsage({ capability, stream, wantsUsage }: Ask): boolean {
   return stream && !wantsUsage && (capability === "chat.completions" || capability === "completions");

@@ -1,7 +1,7 @@
 import { TollgateError, usdFromFemto } from "#core";
 import type { Receipt } from "#models";
 import { addCostToStream, cutUsageChunk, type Pass, streamError, StreamReader } from "#wire";
-import { addsUsage, type Answer, endingOf, factsOf, headersOf, madeAt, shownCost, streams } from "./answer.ts";
+import { addsUsage, type Answer, comesFromAfar, endingOf, factsOf, headersOf, madeAt, shownCost, streams } from "./answer.ts";
 import { type Followed, followed } from "./content.ts";
 import type { Draft, Gateway } from "./contract.ts";
 import type { Ending } from "./event.ts";
@@ -103,8 +103,7 @@ function toldStream(
   const heard = [...before, ...edits(hold), ...(held ? [bounded(draft, at), ...saying] : [])];
   const { passes, keep } = followed(draft, at);
   const behind = [...keeping, ...passes];
-  // The built-in provider makes its events as they are asked for, in this very isolate.
-  const gathers = before.length === 0 && draft.upstream.kind !== "tollgate";
+  const gathers = before.length === 0 && comesFromAfar(hold);
   if (!judged) return { stream, passes: [...heard, ...behind], gathers, keep };
   return { stream: governStream(screenStream(through(stream, heard), draft, at), draft), passes: behind, gathers: false, keep };
 }
@@ -228,6 +227,8 @@ function faultOf(how: How, { answer: { deadline }, meter, hold, allowance }: Rel
 /** Ends the client's stream with an error of its dialect; false where nobody is there to read it. */
 async function tell(fault: TollgateError, { writable, hold, at }: Relay): Promise<boolean> {
   const { asked, arrival } = hold.draft;
+  // The runtime keeps the lock of a writer whose reader has left.
+  if (writable.locked) return false;
   const writer = writable.getWriter();
   const written = writer.write(new TextEncoder().encode(streamError(asked.capability, fault, arrival.id))).then(
     () => true,
