@@ -2,6 +2,7 @@ import { lastSaid, onward, type Pass } from "#wire";
 
 /** What comes closer together than this is looked at together, and waits for it no longer. */
 const GATHER_MS = 2;
+/** What is looked at together at the most; more is not waited for. */
 const GULP_BYTES = 16_384;
 /** How far what gathers may be ahead of what was read: it waits in memory. */
 const AHEAD_BYTES = 262_144;
@@ -10,6 +11,8 @@ const STRIDE_BYTES = 32_768;
 
 /** Where gulps come from; null is the end. */
 interface Source {
+  /** Whether more comes together while nobody reads. */
+  readonly gathers: boolean;
   read(): Promise<Uint8Array | null>;
   /** Lets go of what is still to come. */
   leave(): void;
@@ -37,11 +40,11 @@ export async function passOn(
   const say = (bytes: Uint8Array | null) => (bytes === null || bytes.byteLength === 0 ? undefined : writer.write(bytes));
   try {
     for (let dense = false; ;) {
-      if (dense) await moment();
+      if (dense && source.gathers) await moment();
       const from = now();
       const gulp = await source.read();
       if (gulp === null) break;
-      dense = gathers && now() - from < GATHER_MS;
+      dense = gulp.byteLength < GULP_BYTES && now() - from < GATHER_MS;
       await say(await onward(gulp, passes));
     }
     for await (const last of lastSaid(passes)) await say(last);
@@ -60,6 +63,7 @@ function moment(): Promise<void> {
 function chunksOf(stream: ReadableStream<Uint8Array>): Source {
   const reader = stream.getReader();
   return {
+    gathers: false,
     read: async () => (await reader.read()).value ?? null,
     leave: () => void reader.cancel().catch(() => undefined),
   };
@@ -75,15 +79,21 @@ class Gathering implements Source {
   #read = 0;
   #passed = 0;
   #caughtUp = Promise.withResolvers<void>();
+  #over = false;
 
   constructor(stream: ReadableStream<Uint8Array>) {
     const [ahead, gathered] = stream.tee();
     const { readable, writable } = new IdentityTransformStream();
     this.#gulps = gathered.getReader({ mode: "byob" });
     this.#ahead = readable.getReader({ mode: "byob" });
+    const over = () => void (this.#over = true);
     // How a stream ends, or breaks off, those learn who read it.
-    ahead.pipeTo(writable).catch(() => undefined);
-    this.#drain().catch(() => undefined);
+    ahead.pipeTo(writable).then(over, over);
+    this.#drain().catch(over);
+  }
+
+  get gathers(): boolean {
+    return !this.#over;
   }
 
   async read(): Promise<Uint8Array | null> {
