@@ -2,6 +2,8 @@ import { lastSaid, onward, type Pass } from "#wire";
 
 /** What comes closer together than this is looked at together, and waits for it no longer. */
 const GATHER_MS = 2;
+/** What comes closer together than this may gather while nobody has time to look: on a busy machine that is longer than it seems. */
+const NEAR_MS = 25;
 /** What is looked at together at the most; more is not waited for. */
 const GULP_BYTES = 16_384;
 /** How far what gathers may be ahead of what was read: it waits in memory. */
@@ -9,10 +11,9 @@ const AHEAD_BYTES = 262_144;
 /** As it gathers, nobody is woken up for less. */
 const STRIDE_BYTES = 32_768;
 
-/** Where gulps come from; null is the end. */
+/** Where gulps come from. */
 interface Source {
-  /** Whether more comes together while nobody reads. */
-  readonly gathers: boolean;
+  /** What has come, waited for where nothing has; null is the end. */
   read(): Promise<Uint8Array | null>;
   /** Lets go of what is still to come. */
   leave(): void;
@@ -35,38 +36,52 @@ export async function passOn(
   writable: WritableStream<Uint8Array>,
   { passes, gathers, now }: Way,
 ): Promise<void> {
-  const source = gathers ? new Gathering(stream) : chunksOf(stream);
+  const chunks = new Chunks(stream);
+  let gathering: Gathering | null = null;
   const writer = writable.getWriter();
   const say = (bytes: Uint8Array | null) => (bytes === null || bytes.byteLength === 0 ? undefined : writer.write(bytes));
   try {
-    for (let dense = false; ;) {
-      if (dense && source.gathers) await moment();
+    for (;;) {
       const from = now();
-      const gulp = await source.read();
+      const gulp = await (gathering ?? chunks).read();
       if (gulp === null) break;
-      dense = gulp.byteLength < GULP_BYTES && now() - from < GATHER_MS;
+      const tookMs = now() - from;
       await say(await onward(gulp, passes));
+      if (gathers && tookMs < NEAR_MS) gathering ??= new Gathering(chunks.rest());
+      if (tookMs < GATHER_MS && gulp.byteLength < GULP_BYTES) await gathering?.moment();
     }
     for await (const last of lastSaid(passes)) await say(last);
   } catch (cause) {
-    source.leave();
+    (gathering ?? chunks).leave();
     throw cause;
   } finally {
     writer.releaseLock();
   }
 }
 
-function moment(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, GATHER_MS));
-}
+/** A stream that is read chunk by chunk. */
+class Chunks implements Source {
+  readonly #stream: ReadableStream<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
-function chunksOf(stream: ReadableStream<Uint8Array>): Source {
-  const reader = stream.getReader();
-  return {
-    gathers: false,
-    read: async () => (await reader.read()).value ?? null,
-    leave: () => void reader.cancel().catch(() => undefined),
-  };
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#stream = stream;
+    this.#reader = stream.getReader();
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    return (await this.#reader.read()).value ?? null;
+  }
+
+  leave(): void {
+    this.#reader.cancel().catch(() => undefined);
+  }
+
+  /** What is still to come, to be read otherwise. */
+  rest(): ReadableStream<Uint8Array> {
+    this.#reader.releaseLock();
+    return this.#stream;
+  }
 }
 
 /**
@@ -76,24 +91,21 @@ function chunksOf(stream: ReadableStream<Uint8Array>): Source {
 class Gathering implements Source {
   readonly #gulps: ReadableStreamBYOBReader;
   readonly #ahead: ReadableStreamBYOBReader;
+  readonly #over: Promise<void>;
+  #isOver = false;
   #read = 0;
   #passed = 0;
   #caughtUp = Promise.withResolvers<void>();
-  #over = false;
 
   constructor(stream: ReadableStream<Uint8Array>) {
     const [ahead, gathered] = stream.tee();
     const { readable, writable } = new IdentityTransformStream();
     this.#gulps = gathered.getReader({ mode: "byob" });
     this.#ahead = readable.getReader({ mode: "byob" });
-    const over = () => void (this.#over = true);
+    const over = () => void (this.#isOver = true);
     // How a stream ends, or breaks off, those learn who read it.
-    ahead.pipeTo(writable).then(over, over);
+    this.#over = ahead.pipeTo(writable).then(over, over);
     this.#drain().catch(over);
-  }
-
-  get gathers(): boolean {
-    return !this.#over;
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -107,6 +119,15 @@ class Gathering implements Source {
   leave(): void {
     this.#caughtUp.resolve();
     for (const reader of [this.#gulps, this.#ahead]) reader.cancel().catch(() => undefined);
+  }
+
+  /** Waits while more gathers; not at all where all has come. */
+  async moment(): Promise<void> {
+    if (this.#isOver) return;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, GATHER_MS);
+    await Promise.race([late.promise, this.#over]);
+    clearTimeout(timer);
   }
 
   async #drain(): Promise<void> {
