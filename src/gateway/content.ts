@@ -19,7 +19,7 @@ export function keepAnswered(text: string, draft: Draft, at: Gateway): void {
 /** What reads a stream along, and what keeps it once it is over. */
 export interface Followed {
   readonly passes: readonly Pass[];
-  keep(): void;
+  readonly keep: () => void;
 }
 
 /** Reads a stream along as the caller is given it; nothing is done where its key has nothing logged. */

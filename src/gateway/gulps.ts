@@ -36,26 +36,53 @@ export async function passOn(
   writable: WritableStream<Uint8Array>,
   { passes, gathers, now }: Way,
 ): Promise<void> {
-  const chunks = new Chunks(stream);
-  let gathering: Gathering | null = null;
+  const gulps = new Gulps(stream, gathers, now);
   const writer = writable.getWriter();
   const say = (bytes: Uint8Array | null) => (bytes === null || bytes.byteLength === 0 ? undefined : writer.write(bytes));
   try {
-    for (;;) {
-      const from = now();
-      const gulp = await (gathering ?? chunks).read();
-      if (gulp === null) break;
-      const tookMs = now() - from;
-      await say(await onward(gulp, passes));
-      if (gathers && tookMs < NEAR_MS) gathering ??= new Gathering(chunks.rest());
-      if (tookMs < GATHER_MS && gulp.byteLength < GULP_BYTES) await gathering?.moment();
-    }
+    for (let gulp = await gulps.next(); gulp !== null; gulp = await gulps.next()) await say(await onward(gulp, passes));
     for await (const last of lastSaid(passes)) await say(last);
   } catch (cause) {
-    (gathering ?? chunks).leave();
+    gulps.leave();
     throw cause;
   } finally {
     writer.releaseLock();
+  }
+}
+
+/** A stream that is read chunk by chunk until its chunks come close together, and then as they gather. */
+class Gulps {
+  readonly #chunks: Chunks;
+  readonly #gathers: boolean;
+  readonly #now: () => number;
+  #gathering: Gathering | null = null;
+  /** How long the last gulp was waited for. */
+  #tookMs = Infinity;
+  #wasFull = false;
+
+  constructor(stream: ReadableStream<Uint8Array>, gathers: boolean, now: () => number) {
+    this.#chunks = new Chunks(stream);
+    this.#gathers = gathers;
+    this.#now = now;
+  }
+
+  /** The next gulp; null is the end. */
+  async next(): Promise<Uint8Array | null> {
+    if (this.#gathers && this.#tookMs < NEAR_MS) this.#gathering ??= new Gathering(this.#chunks.rest());
+    if (this.#tookMs < GATHER_MS && !this.#wasFull) await this.#gathering?.moment();
+    const from = this.#now();
+    const gulp = await this.#source.read();
+    this.#tookMs = this.#now() - from;
+    this.#wasFull = gulp?.byteLength === GULP_BYTES;
+    return gulp;
+  }
+
+  leave(): void {
+    this.#source.leave();
+  }
+
+  get #source(): Source {
+    return this.#gathering ?? this.#chunks;
   }
 }
 

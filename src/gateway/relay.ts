@@ -43,7 +43,8 @@ interface Relay {
 }
 
 /**
- * Streams an answer to the client. Bytes are piped natively and never wait for the meter, which reads a copy about once a second.
+ * Streams an answer to the client. Bytes never wait for the meter, which reads a copy about once a second, and are piped natively where
+ * nothing is to be done to them.
  * The pipe leaves the client's end open, so that a stream that breaks off can end in an error that says so.
  */
 export function relay(body: ReadableStream<Uint8Array>, answer: Answer, hold: Hold, at: Gateway): Response {

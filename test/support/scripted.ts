@@ -17,7 +17,7 @@ export interface Played {
 }
 
 /** A provider outside of the runtime, whose streams are those of a network: a POST to any path plays a script, a GET tells how far it came. */
-export async function startScripted(): Promise<{ readonly origin: string; stop(): void }> {
+export async function startScripted(): Promise<{ readonly origin: string; readonly stop: () => void }> {
   const played = new Map<string, Played>();
   const server: Server = createServer((request, response) => {
     const path = request.url ?? "/";

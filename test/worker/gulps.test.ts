@@ -24,7 +24,7 @@ async function scene(script: Script, more: readonly Pass[] = []) {
     writable,
     played: async () => (await fetch(address)).json<Played>(),
     /** Reads until the client has heard so much. */
-    async hear(length: number): Promise<string> {
+    hear: async (length: number): Promise<string> => {
       while (heard.length < length) heard += decoder.decode((await reader.read()).value);
       return heard;
     },
