@@ -1,6 +1,9 @@
 import { createServer } from "node:http";
 
-/** A provider that answers at once, with a word for each of `max_tokens`: what is measured is the way to it. Prints its port when it listens. */
+/**
+ * A provider that answers at once, with a word for each of `max_tokens`, or one each `x-bench-pace-ms`: what is measured is the way to it.
+ * Prints its port when it listens.
+ */
 
 const usageOf = (words: number) => ({ prompt_tokens: 12, completion_tokens: words, total_tokens: 12 + words });
 const base = { id: "chatcmpl-bench", created: 1_700_000_000, model: "gpt-4o-mini" };
@@ -31,11 +34,13 @@ const server = createServer((request, response) => {
       return;
     }
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+    const paceMs = Number(request.headers["x-bench-pace-ms"] ?? 0);
+    const later = paceMs > 0 ? () => setTimeout(more, paceMs) : () => setImmediate(more);
     let sent = 0;
     const more = () => {
       if (sent++ < words) {
         response.write(delta);
-        setImmediate(more);
+        later();
         return;
       }
       response.end(`${last}${body.includes('"include_usage":true') ? usageChunk(words) : ""}data: [DONE]\n\n`);

@@ -225,6 +225,15 @@ describe("A10: documentation", () => {
     }
   });
 
+  it("shows figures of streams at a model's pace that the committed results hold", () => {
+    const text = readFileSync("docs/performance.md", "utf8");
+    const { rows } = JSON.parse(readFileSync("bench/paced.json", "utf8")) as {
+      rows: { name: string; processor_ms: number; over_bare: number }[];
+    };
+    expect(rows).toHaveLength(4);
+    for (const { name, processor_ms, over_bare } of rows) expect(text).toContain(`| ${name} | ${processor_ms} ms | ${over_bare} × |`);
+  });
+
   it("shows figures of searching the audit that the committed results hold", () => {
     const text = readFileSync("docs/performance.md", "utf8");
     const { filled, results } = JSON.parse(readFileSync("bench/audit.json", "utf8")) as {
