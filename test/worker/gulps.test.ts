@@ -88,9 +88,10 @@ it("lets go of the provider where the client leaves", async () => {
   await expect.poll(played).toMatchObject({ left: true });
 });
 
-it("stands still before a client that reads nothing: what waits in memory is bounded, and nothing of it is lost", async () => {
+it("stands still before a client that reads no more: what waits in memory is bounded, and nothing of it is lost", async () => {
   const said = Array.from({ length: 400 }, () => ["x".repeat(65_536), 0] as const);
   const { over, played, hear } = await scene({ said });
+  await hear(3 * 65_536);
   let before = 0;
   const standsAt = async () => {
     const { said: now } = await played();
