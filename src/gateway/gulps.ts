@@ -118,8 +118,9 @@ class Chunks implements Source {
 class Gathering implements Source {
   readonly #gulps: ReadableStreamBYOBReader;
   readonly #ahead: ReadableStreamBYOBReader;
-  readonly #over: Promise<void>;
   #isOver = false;
+  /** Ends the moment that is waited for. */
+  #wake: () => void = () => undefined;
   #read = 0;
   #passed = 0;
   #caughtUp = Promise.withResolvers<void>();
@@ -129,9 +130,12 @@ class Gathering implements Source {
     const { readable, writable } = new IdentityTransformStream();
     this.#gulps = gathered.getReader({ mode: "byob" });
     this.#ahead = readable.getReader({ mode: "byob" });
-    const over = () => void (this.#isOver = true);
+    const over = () => {
+      this.#isOver = true;
+      this.#wake();
+    };
     // How a stream ends, or breaks off, those learn who read it.
-    this.#over = ahead.pipeTo(writable).then(over, over);
+    ahead.pipeTo(writable).then(over, over);
     this.#drain().catch(over);
   }
 
@@ -151,9 +155,10 @@ class Gathering implements Source {
   /** Waits while more gathers; not at all where all has come. */
   async moment(): Promise<void> {
     if (this.#isOver) return;
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, GATHER_MS);
-    await Promise.race([late.promise, this.#over]);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, GATHER_MS);
+    this.#wake = resolve;
+    await promise;
     clearTimeout(timer);
   }
 
