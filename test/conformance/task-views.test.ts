@@ -130,7 +130,8 @@ describe.skipIf(UNABLE)("A65: what owners thought of tasks", () => {
       feedback: { count: 2, mean: 3.5 },
     });
     expect(report.comments).toContainEqual(expect.objectContaining({ task: ids[0], score: 5, comment: "quick" }));
-    expect((await own.audited(admin, "task.feedback", other))["task"]).toBe(ids[2]);
+    const subject = { kind: "task", id: ids[2] };
+    expect(await own.audited(admin, "task.feedback", other, ids[2])).toMatchObject({ subject, details: { score: 2 } });
   });
 
   it.each([

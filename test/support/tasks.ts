@@ -91,11 +91,12 @@ export class TaskClient {
     return this.until(id, ({ exit_reason }) => exit_reason !== null);
   }
 
-  /** The newest entry of a type about a key, once it has reached the database. */
-  async audited(admin: Admin, type: string, key: string): Promise<Record<string, unknown>> {
+  /** The newest entry of a type about a key, or about one task of it, once it has reached the database, which may be after older ones have. */
+  async audited(admin: Admin, type: string, key: string, task?: string): Promise<Record<string, unknown>> {
     for (const until = Date.now() + 10_000; ;) {
       const { data } = await admin.call<{ data: Record<string, unknown>[] }>("GET", `/audit?type=${type}&key=${key}`);
-      if (data[0]) return data[0];
+      const found = data.find((entry) => task === undefined || entry["task"] === task);
+      if (found) return found;
       if (Date.now() > until) throw new Error(`no ${type} in the audit`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
