@@ -63,7 +63,7 @@ function options(state: string, bundle: string, bindings: Record<string, string>
         modules: modulesOf(bundle),
         serviceBindings: { ...(workerOptions.serviceBindings as Record<string, never> | undefined), OUTBOUND: network() },
         bindings: { ...(workerOptions.bindings as Record<string, string> | undefined), ...bindings },
-        ...(port === null ? {} : { unsafeDirectSockets: [{ host: "127.0.0.1", port }] }),
+        ...(port === null ? {} : { unsafeDirectSockets: [{ host: "127.0.0.1", port, entrypoint: "Front" }] }),
       },
     ],
   });

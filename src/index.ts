@@ -15,6 +15,24 @@ export { SocketObject } from "./socket/socket.do.ts";
 
 const app = createApp();
 
+function answer(request: Request, env: Env, context: ExecutionContext): Promise<Response> | Response {
+  try {
+    return app.fetch(request, platformOf(env), context);
+  } catch (error) {
+    return errorResponse(error, request);
+  }
+}
+
+/**
+ * What `npm start` opens its socket to. On the local runtime whoever reaches a socket may call every handler of what stands behind it, as a
+ * bound Worker may, by a CONNECT of the runtime's own: so nothing stands here but `fetch`, which asks for a credential.
+ */
+export class Front extends WorkerEntrypoint<Env> {
+  override fetch(request: Request): Promise<Response> | Response {
+    return answer(request, this.env, this.ctx);
+  }
+}
+
 /** The door for what is asked over a socket. Only the objects that hold sockets know it: it has no address. */
 export class SocketDoor extends WorkerEntrypoint<Env> {
   override fetch(request: Request): Promise<Response> {
@@ -23,13 +41,7 @@ export class SocketDoor extends WorkerEntrypoint<Env> {
 }
 
 export default {
-  fetch(request, env, context) {
-    try {
-      return app.fetch(request, platformOf(env), context);
-    } catch (error) {
-      return errorResponse(error, request);
-    }
-  },
+  fetch: answer,
   async queue(batch, env, context) {
     const platform = platformOf(env);
     await consume(batch, platform.db, async (events) => {
