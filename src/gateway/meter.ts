@@ -16,12 +16,12 @@ interface Beside {
  */
 export class Meter {
   readonly #copy: ReadableStream<Uint8Array>;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  /** Made for whoever reads before the end: most streams are over by then. */
+  #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   readonly #sink: StreamReader;
   readonly #passed: (() => number) | null;
   readonly #keeper: Pick<Keeper, "push"> | null;
   #pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
-  #begun = false;
   #ended = false;
   #bytes = 0;
 
@@ -31,7 +31,6 @@ export class Meter {
    */
   constructor(copy: ReadableStream<Uint8Array>, sink: StreamReader, { keeper, passed }: Beside) {
     this.#copy = copy;
-    this.#reader = copy.getReader();
     this.#sink = sink;
     this.#keeper = keeper;
     this.#passed = passed;
@@ -60,7 +59,7 @@ export class Meter {
   /** Takes what has arrived, without waiting for more; the read that finds nothing is kept for the next gulp. */
   async take(): Promise<void> {
     if (this.#ended) return;
-    this.#begun = true;
+    this.#reader ??= this.#copy.getReader();
     while (this.#passed === null || this.#bytes - this.#passed() < AHEAD_BYTES) {
       this.#pending ??= this.#reader.read();
       const got = await atOnce(this.#pending);
@@ -78,8 +77,7 @@ export class Meter {
    */
   async rest(): Promise<void> {
     if (this.#ended) return;
-    if (!this.#begun) {
-      this.#reader.releaseLock();
+    if (!this.#reader) {
       this.#push(new Uint8Array(await new Response(this.#copy).arrayBuffer()));
       this.#ended = true;
       return;
@@ -96,7 +94,7 @@ export class Meter {
   /** Lets go of the copy, so that the upstream is cancelled once the client's branch is. */
   async drop(): Promise<void> {
     await this.take().catch(() => undefined);
-    await this.#reader.cancel().catch(() => undefined);
+    await this.#reader?.cancel().catch(() => undefined);
   }
 
   #push(chunk: Uint8Array): void {

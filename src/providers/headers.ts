@@ -43,11 +43,13 @@ const NOT_RETURNED_PREFIX = /^(x-tollgate-|access-control-|cf-)/;
 /** The same where the client speaks another vendor's dialect: headers of one vendor are nothing to another. */
 const NOT_SENT_ABROAD_PREFIX = /^(x-tollgate-|cf-|x-forwarded-|anthropic-|openai-)/;
 
+/** A copy without what may not pass: the runtime copies a list of headers at once, where appending them takes a call for each. */
 function filtered(headers: Headers, names: ReadonlySet<string>, prefix: RegExp): Headers {
-  const named = new Set((headers.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()));
-  const kept = new Headers();
-  for (const [name, value] of headers) {
-    if (!names.has(name) && !named.has(name) && !prefix.test(name)) kept.append(name, value);
+  const connection = headers.get("connection");
+  const named = new Set(connection?.split(",").map((name) => name.trim().toLowerCase()));
+  const kept = new Headers(headers);
+  for (const name of headers.keys()) {
+    if (names.has(name) || named.has(name) || prefix.test(name)) kept.delete(name);
   }
   return kept;
 }

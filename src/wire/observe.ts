@@ -53,6 +53,8 @@ export function observer(capability: Capability): Observer {
   }
 }
 
+const DONE = "[DONE]";
+
 /** What every observer gathers. */
 abstract class Watcher implements Observer {
   protected usage: Usage | null = null;
@@ -62,6 +64,8 @@ abstract class Watcher implements Observer {
   protected outputTokens = 0;
 
   see(data: string, event: string): void {
+    // That this is no JSON is known: an error that is thrown costs more than all other events.
+    if (data === DONE) return this.unparsed(data);
     let value: unknown;
     try {
       value = JSON.parse(data);
@@ -120,7 +124,7 @@ class ChatObserver extends Watcher {
   }
 
   protected override unparsed(data: string): void {
-    if (data.trim() !== "[DONE]") return;
+    if (data.trim() !== DONE) return;
     this.#done = true;
     this.complete = true;
   }

@@ -1,5 +1,32 @@
 const EVENT_MAX = 16 * 1024 * 1024;
-const LINE_END = /\r\n|\n|\r/g;
+
+/** Where the lines of a text end: in CRLF, LF or CR. Either mark is looked for once, however far ahead it is. */
+class LineEnds {
+  readonly #text: string;
+  #cr: number;
+  #lf: number;
+
+  constructor(text: string, from: number) {
+    this.#text = text;
+    this.#cr = this.#place("\r", from);
+    this.#lf = this.#place("\n", from);
+  }
+
+  /** The next line end, and where the line behind it begins; null where there is none. */
+  next(): { readonly end: number; readonly behind: number } | null {
+    const end = Math.min(this.#cr, this.#lf);
+    if (end === Infinity) return null;
+    const behind = this.#lf === this.#cr + 1 ? end + 2 : end + 1;
+    if (this.#cr < behind) this.#cr = this.#place("\r", behind);
+    if (this.#lf < behind) this.#lf = this.#place("\n", behind);
+    return { end, behind };
+  }
+
+  #place(mark: string, from: number): number {
+    const found = this.#text.indexOf(mark, from);
+    return found === -1 ? Infinity : found;
+  }
+}
 
 /**
  * Reads server-sent events as the WHATWG standard says: lines end in CRLF, LF or CR and nothing else, data lines join, comments
@@ -30,11 +57,11 @@ export class SseReader {
     // A CR ends its line at once; the LF that may follow in the next chunk is the rest of that line end.
     let from = this.#afterCr && decoded.startsWith("\n") ? 1 : 0;
     this.#afterCr = decoded.endsWith("\r");
-    LINE_END.lastIndex = from;
-    for (let found = LINE_END.exec(decoded); found; found = LINE_END.exec(decoded)) {
-      this.#line(this.#rest + decoded.slice(from, found.index));
+    const ends = new LineEnds(decoded, from);
+    for (let found = ends.next(); found; found = ends.next()) {
+      this.#line(this.#rest + decoded.slice(from, found.end));
       this.#rest = "";
-      from = found.index + found[0].length;
+      from = found.behind;
     }
     this.#keep(this.#rest + decoded.slice(from));
   }
