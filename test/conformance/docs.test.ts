@@ -169,13 +169,15 @@ describe("A10: documentation", () => {
           added_by_tollgate_ms: number;
           added_over_bares_own: number;
           throughput_over_bare: number;
+          range: [number, number];
+          processor_over_bare: number;
         }[];
       }[];
     };
     for (const { scenario, compared } of results) {
       for (const each of compared) {
         expect(text).toContain(
-          `| ${scenario} | ${each.way} | ${each.added_by_bare_ms} ms | ${each.added_by_tollgate_ms} ms | ${each.added_over_bares_own} × | ${each.throughput_over_bare} × |`,
+          `| ${scenario} | ${each.way} | ${each.added_by_bare_ms} ms | ${each.added_by_tollgate_ms} ms | ${each.added_over_bares_own} × | ${each.throughput_over_bare} × | ${each.range.join(" to ")} | ${each.processor_over_bare} × |`,
         );
       }
     }
